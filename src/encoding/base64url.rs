@@ -1,0 +1,40 @@
+//! Base64url without padding, one spelling per value (RFC 7515 section 2, RFC 4648 section 5).
+//!
+//! Checks: the URL-safe alphabet, no padding, no white space, no bits set after the last octet.
+//! The last rule keeps a token from having a second spelling with the same signature.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The octets that `text` spells; `None` where it is not strict base64url.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// The spelling of `octets`.
+#[cfg(feature = "test-util")]
+pub(crate) fn encode(octets: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_one_canonical_spelling_is_read() {
+        assert_eq!(decode("-_8").as_deref(), Some(&[0xfb, 0xff][..]));
+        assert_eq!(decode("").as_deref(), Some(&[][..]));
+        for (name, text) in [
+            ("padding", "-_8="),
+            ("standard alphabet", "+/8"),
+            ("white space", "-_ 8"),
+            ("line break", "-_8\n"),
+            ("bits after the last octet", "-_9"),
+            ("a lone character", "A"),
+            ("not ASCII", "-_\u{e9}"),
+        ] {
+            assert_eq!(decode(text), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The events that an operator reads: one per request and one per fetch, under the target `tower_bearer`.
+//!
+//! No event holds a token, a claim's value or a secret. The name of an issuer is in it only as
+//! it was configured.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+use tracing::{debug, error, info, warn};
+
+/// The target of every event.
+const TARGET: &str = "tower_bearer";
+
+/// A configuration was built; `bounds` is what it guarantees.
+pub(crate) fn configured(bounds: &dyn fmt::Display) {
+    info!(target: TARGET, %bounds, "BearerAuth configured");
+}
+
+/// A request passed with a token of that issuer.
+pub(crate) fn accepted(issuer: &str) {
+    debug!(target: TARGET, kind = "accepted", issuer, "request accepted");
+}
+
+/// A request passed without credentials, as configured.
+pub(crate) fn passed_without_token() {
+    debug!(target: TARGET, kind = "anonymous", "request passed without a token");
+}
+
+/// A request was refused: at DEBUG where none was sent, INFO for a client's fault, WARN for an
+/// outage, ERROR for a fault of this service.
+pub(crate) fn refused(kind: &'static str, status: StatusCode, issuer: Option<&str>, cause: &dyn Error) {
+    let status = status.as_u16();
+    let cause = Causes(cause);
+    match status {
+        401 if kind == "missing" => {
+            debug!(target: TARGET, kind, status, "request refused");
+        }
+        500 => error!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+        501.. => warn!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+        _ => info!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+    }
+}
+
+/// One fetch of an issuer's keys.
+pub(crate) struct KeyFetch<'a> {
+    /// The issuer that the keys belong to.
+    pub(crate) issuer: &'a str,
+    /// What was asked last, without its query.
+    pub(crate) url: &'a dyn fmt::Display,
+    /// From the start of the fetch to its end.
+    pub(crate) duration: Duration,
+}
+
+impl KeyFetch<'_> {
+    /// It brought so many keys, beside `skipped` that cannot be used.
+    pub(crate) fn loaded(&self, keys: usize, skipped: usize) {
+        info!(
+            target: TARGET,
+            issuer = self.issuer,
+            url = %self.url,
+            outcome = "loaded",
+            keys,
+            skipped,
+            duration_ms = self.millis(),
+            "keys fetched"
+        );
+    }
+
+    /// The keys in hand are the latest.
+    pub(crate) fn not_modified(&self, keys: usize, skipped: usize) {
+        debug!(
+            target: TARGET,
+            issuer = self.issuer,
+            url = %self.url,
+            outcome = "not_modified",
+            keys,
+            skipped,
+            duration_ms = self.millis(),
+            "keys unchanged"
+        );
+    }
+
+    /// It failed; `keys` are in hand from before.
+    pub(crate) fn failed(&self, error: &dyn Error, keys: usize) {
+        warn!(
+            target: TARGET,
+            issuer = self.issuer,
+            url = %self.url,
+            outcome = "failed",
+            keys,
+            duration_ms = self.millis(),
+            cause = %Causes(error),
+            "keys could not be fetched"
+        );
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// An error and all that it stems from, on one line.
+pub(crate) struct Causes<'e>(pub(crate) &'e dyn Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(io::Error);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the connection failed")
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_causes() {
+        let error = Outer(io::Error::other("connection refused"));
+        assert_eq!(Causes(&error).to_string(), "the connection failed: connection refused");
+    }
+}

@@ -1,0 +1,161 @@
+//! Identifiers that are compared to the letter, and the URLs that may be fetched.
+//!
+//! Issuer identifiers and audiences are compared code point by code point (RFC 7519 section 7.3,
+//! RFC 8414 section 4): nothing here normalizes. A URL that is fetched is `https`; plain `http`
+//! is for the loopback interface (RFC 8414 section 3: TLS is required).
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::Uri;
+
+/// An absolute URL that may be fetched: `https`, or `http` where that was allowed.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(crate) struct FetchUrl(Uri);
+
+/// Why a text is not a [`FetchUrl`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum UrlFault {
+    /// It is no absolute URL with a host, or it holds white space or characters outside ASCII.
+    Relative,
+    /// It has a fragment, a user name or a password.
+    Decorated,
+    /// It is neither `https` nor `http` to the loopback interface.
+    Insecure,
+}
+
+impl UrlFault {
+    /// The fault as the end of a sentence that begins with the URL.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Relative => "is not an absolute URL such as https://login.example.com",
+            Self::Decorated => "has a fragment, a user name or a password",
+            Self::Insecure => "is not https (plain http is for loopback addresses only)",
+        }
+    }
+}
+
+/// Whether plain `http` may leave the machine.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum PlainHttp {
+    /// Only to the loopback interface.
+    #[default]
+    Loopback,
+    /// To any host: the user said `dangerous_allow_http`.
+    Anywhere,
+}
+
+impl FetchUrl {
+    /// Reads `text`.
+    ///
+    /// # Errors
+    /// The one [`UrlFault`] that keeps it from being fetched.
+    pub(crate) fn parse(text: &str, plain_http: PlainHttp) -> Result<Self, UrlFault> {
+        let uri: Uri = text.parse().map_err(|_| UrlFault::Relative)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(UrlFault::Relative);
+        };
+        if authority.host().is_empty() || authority.as_str().ends_with(':') {
+            return Err(UrlFault::Relative);
+        }
+        // `Uri` drops a fragment in silence.
+        if text.contains('#') || authority.as_str().contains('@') {
+            return Err(UrlFault::Decorated);
+        }
+        match scheme {
+            "https" => Ok(Self(uri)),
+            "http" if plain_http == PlainHttp::Anywhere || is_loopback(authority.host()) => Ok(Self(uri)),
+            _ => Err(UrlFault::Insecure),
+        }
+    }
+
+    /// The URL for an `http::Request`.
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.0
+    }
+
+    /// Scheme, host and port, without a slash behind them.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = self.0.scheme_str().unwrap_or_default();
+        let authority = self.0.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        format!("{scheme}://{authority}")
+    }
+
+    /// The path, without the slash at its end; empty for a bare host.
+    pub(crate) fn path(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+
+    /// Whether it has a query.
+    pub(crate) fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+}
+
+/// Without the query, which may hold what is nobody else's business.
+impl fmt::Display for FetchUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.0.path())
+    }
+}
+
+impl fmt::Debug for FetchUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FetchUrl({self})")
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || bare.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_loopback_http_may_be_fetched() {
+        for text in [
+            "https://login.example.com",
+            "https://login.example.com:8443/realms/a?x=1",
+            "http://localhost:9000/a",
+            "http://127.0.0.1",
+            "http://127.9.9.9:1/",
+            "http://[::1]:80/",
+        ] {
+            assert!(FetchUrl::parse(text, PlainHttp::Loopback).is_ok(), "{text}");
+        }
+        for (text, fault) in [
+            ("http://login.example.com", UrlFault::Insecure),
+            ("http://169.254.169.254/", UrlFault::Insecure),
+            ("http://127.0.0.1.example.com/", UrlFault::Insecure),
+            ("http://localhost.example.com/", UrlFault::Insecure),
+            ("ftp://login.example.com", UrlFault::Insecure),
+            ("https://a@b/", UrlFault::Decorated),
+            ("https://login.example.com/#x", UrlFault::Decorated),
+            ("https://", UrlFault::Relative),
+            ("login.example.com", UrlFault::Relative),
+            ("/realms/a", UrlFault::Relative),
+            ("file:///etc/passwd", UrlFault::Relative),
+            ("data:text/plain,{}", UrlFault::Relative),
+            ("https://login.example.com/a b", UrlFault::Relative),
+            ("https://b\u{fc}cher.example/", UrlFault::Relative),
+            ("", UrlFault::Relative),
+        ] {
+            assert_eq!(FetchUrl::parse(text, PlainHttp::Loopback), Err(fault), "{text}");
+        }
+        assert!(FetchUrl::parse("http://keycloak:8080/", PlainHttp::Anywhere).is_ok());
+        assert_eq!(FetchUrl::parse("ftp://keycloak/", PlainHttp::Anywhere), Err(UrlFault::Insecure));
+    }
+
+    #[test]
+    fn a_url_shows_itself_without_its_query() {
+        let url = FetchUrl::parse("https://h.example:1/a/?secret=1", PlainHttp::Loopback).unwrap();
+        assert_eq!(url.to_string(), "https://h.example:1/a/");
+        assert_eq!(format!("{url:?}"), "FetchUrl(https://h.example:1/a/)");
+        assert_eq!((url.origin().as_str(), url.path()), ("https://h.example:1", "/a"));
+    }
+}
