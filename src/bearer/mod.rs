@@ -1,0 +1,18 @@
+//! The Bearer scheme at the HTTP level: credentials in, challenges out (RFC 6750, RFC 9110 section 11).
+
+mod challenge;
+mod credential;
+pub(crate) mod form;
+mod grammar;
+mod scope;
+mod source;
+pub(crate) mod token;
+
+pub(crate) use challenge::{Challenge, ErrorCode, realm_is_valid};
+pub(crate) use credential::CredentialsFault;
+#[cfg(feature = "test-util")]
+pub(crate) use grammar::{is_b64token, is_tchar};
+pub use scope::ScopeSet;
+pub(crate) use scope::is_scope_token;
+pub use source::TokenSource;
+pub(crate) use source::is_in_query;
