@@ -1,0 +1,223 @@
+//! The claims of a token, read in one pass before anything is known about them (RFC 7519 section 4).
+//!
+//! Checks: a JSON object without duplicate members, at any depth.
+//! Does not check: any value. A claim of the wrong type is noted as such and refused later, once
+//! the signature shows that it was the issuer who wrote it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::typed::{Claim, ClaimType, Presence};
+use crate::bearer::ScopeSet;
+use crate::clock::NumericDate;
+use crate::encoding::json::{MemberNames, Name, Unique};
+
+type Text<'a> = Claim<Cow<'a, str>>;
+
+/// The claims that a resource server looks at, as the token spells them.
+#[derive(Debug, Default)]
+pub(crate) struct UnverifiedClaims<'a> {
+    pub(crate) iss: Text<'a>,
+    pub(crate) sub: Text<'a>,
+    pub(crate) aud: Claim<Vec<Cow<'a, str>>>,
+    pub(crate) exp: Claim<NumericDate>,
+    pub(crate) nbf: Claim<NumericDate>,
+    pub(crate) iat: Claim<NumericDate>,
+    pub(crate) jti: Text<'a>,
+    pub(crate) acr: Text<'a>,
+    pub(crate) auth_time: Claim<NumericDate>,
+    pub(crate) scope: Claim<ScopeSet>,
+    pub(crate) scp: Claim<ScopeSet>,
+    pub(crate) client_id: Text<'a>,
+    /// `azp` of OpenID Connect and Keycloak.
+    pub(crate) azp: Text<'a>,
+    /// `cid` of Okta.
+    pub(crate) cid: Text<'a>,
+    /// `appid` of Entra ID, version 1.
+    pub(crate) appid: Text<'a>,
+    pub(crate) cnf: Presence,
+    pub(crate) nonce: Presence,
+    /// `at_hash`, `c_hash` or `s_hash`: an ID token (OpenID Connect Core section 3.3.2.11).
+    pub(crate) token_hash: Presence,
+    /// `events` (RFC 8417) or `token_introspection` (RFC 9701): a JWT that grants nothing.
+    pub(crate) statement: Presence,
+    /// The claims of other names that the configuration speaks of.
+    configured: Vec<(usize, &'a RawValue)>,
+}
+
+/// The claims that the configuration names beside those which this crate knows by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConfiguredNames(Vec<Box<str>>);
+
+impl ConfiguredNames {
+    /// Remembers `name`, once.
+    pub(crate) fn add(&mut self, name: &str) {
+        if self.index_of(name).is_none() {
+            self.0.push(name.into());
+        }
+    }
+
+    fn index_of(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|known| **known == *name)
+    }
+}
+
+impl<'a> UnverifiedClaims<'a> {
+    /// Reads decoded claims; `None` when they are not one JSON object without duplicates.
+    pub(crate) fn parse(json: &'a str, names: &ConfiguredNames) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let claims = ClaimsSeed(names).deserialize(&mut reader).ok()?;
+        reader.end().ok()?;
+        Some(claims)
+    }
+
+    /// The claim of that name as a `T`; for names that the configuration chose.
+    pub(crate) fn configured<T: ClaimType<'a>>(&self, name: &str, names: &ConfiguredNames) -> Claim<T> {
+        match self.raw(name, names) {
+            None => Claim::Absent,
+            Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Claim::IllTyped),
+        }
+    }
+
+    /// Whether the token has a claim of that name which is not `null`.
+    pub(crate) fn has(&self, name: &str, names: &ConfiguredNames) -> bool {
+        match name {
+            "iss" => self.iss.value().is_some(),
+            "sub" => self.sub.value().is_some(),
+            "aud" => self.aud.value().is_some(),
+            "exp" => self.exp.value().is_some(),
+            "nbf" => self.nbf.value().is_some(),
+            "iat" => self.iat.value().is_some(),
+            "jti" => self.jti.value().is_some(),
+            "acr" => self.acr.value().is_some(),
+            "auth_time" => self.auth_time.value().is_some(),
+            "scope" => self.scope.value().is_some(),
+            "scp" => self.scp.value().is_some(),
+            "client_id" => self.client_id.value().is_some(),
+            "azp" => self.azp.value().is_some(),
+            "cid" => self.cid.value().is_some(),
+            "appid" => self.appid.value().is_some(),
+            _ => self.raw(name, names).is_some_and(|raw| raw.get() != "null"),
+        }
+    }
+
+    fn raw(&self, name: &str, names: &ConfiguredNames) -> Option<&'a RawValue> {
+        let index = names.index_of(name)?;
+        self.configured.iter().find(|(at, _)| *at == index).map(|(_, raw)| *raw)
+    }
+
+    /// Reads the value of the claim `name`.
+    fn read<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        names: &ConfiguredNames,
+    ) -> Result<(), A::Error> {
+        match name {
+            "iss" => self.iss = map.next_value()?,
+            "sub" => self.sub = map.next_value()?,
+            "aud" => self.aud = map.next_value()?,
+            "exp" => self.exp = map.next_value()?,
+            "nbf" => self.nbf = map.next_value()?,
+            "iat" => self.iat = map.next_value()?,
+            "jti" => self.jti = map.next_value()?,
+            "acr" => self.acr = map.next_value()?,
+            "auth_time" => self.auth_time = map.next_value()?,
+            "scope" => self.scope = map.next_value()?,
+            "scp" => self.scp = map.next_value()?,
+            "client_id" => self.client_id = map.next_value()?,
+            "azp" => self.azp = map.next_value()?,
+            "cid" => self.cid = map.next_value()?,
+            "appid" => self.appid = map.next_value()?,
+            "cnf" => self.cnf = map.next_value()?,
+            "nonce" => self.nonce = map.next_value()?,
+            "at_hash" | "c_hash" | "s_hash" => self.token_hash = map.next_value()?,
+            "events" | "token_introspection" => self.statement = map.next_value()?,
+            _ => self.read_configured(names.index_of(name), map)?,
+        }
+        Ok(())
+    }
+
+    fn read_configured<A: MapAccess<'a>>(
+        &mut self,
+        index: Option<usize>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        let Some(index) = index else { return map.next_value::<Unique>().map(drop) };
+        let raw: &'a RawValue = map.next_value()?;
+        serde_json::from_str::<Unique>(raw.get()).map_err(serde::de::Error::custom)?;
+        self.configured.push((index, raw));
+        Ok(())
+    }
+}
+
+struct ClaimsSeed<'n>(&'n ConfiguredNames);
+
+impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_> {
+    type Value = UnverifiedClaims<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ClaimsSeed<'_> {
+    type Value = UnverifiedClaims<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JWT claims set")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut names = MemberNames::with_capacity(24);
+        let mut claims = UnverifiedClaims::default();
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            claims.read(&name.0, &mut map, self.0)?;
+            names.add(name)?;
+        }
+        Ok(claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_object_without_duplicates_is_a_claims_set() {
+        let names = ConfiguredNames::default();
+        for json in [
+            "",
+            "null",
+            "1",
+            "[]",
+            r#""{}""#,
+            "{}x",
+            "{}{}",
+            r#"{"aud":"a","aud":"b"}"#,
+            r#"{"x":1,"x":1}"#,
+            r#"{"x":{"y":[{"z":1,"z":2}]}}"#,
+            r#"{"sub":"\ud800"}"#,
+            r#"{"exp":1e400}"#,
+        ] {
+            assert!(UnverifiedClaims::parse(json, &names).is_none(), "{json}");
+        }
+        assert!(UnverifiedClaims::parse(" {} ", &names).is_some());
+    }
+
+    #[test]
+    fn a_configured_claim_is_read_by_its_name_and_type() {
+        let mut names = ConfiguredNames::default();
+        names.add("tenant");
+        names.add("roles");
+        let claims = UnverifiedClaims::parse(r#"{"roles":["a","b"],"tenant":null}"#, &names).unwrap();
+        assert!(claims.configured::<ScopeSet>("roles", &names).value().unwrap().contains("b"));
+        assert_eq!(claims.configured::<Cow<'_, str>>("tenant", &names), Claim::IllTyped);
+        assert_eq!(claims.configured::<Cow<'_, str>>("other", &names), Claim::Absent);
+        assert!(claims.has("roles", &names) && !claims.has("tenant", &names) && !claims.has("sub", &names));
+        assert!(UnverifiedClaims::parse(r#"{"roles":{"a":1,"a":2}}"#, &names).is_none());
+    }
+}

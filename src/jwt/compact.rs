@@ -1,0 +1,93 @@
+//! The compact serialization of a JWS: three parts with dots between them (RFC 7515 section 7.1).
+//!
+//! Checks: exactly three parts, each strict base64url; the claims are UTF-8.
+//! Does not check: anything inside the parts.
+
+use crate::encoding::base64url;
+
+/// A token in three parts, still encoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Compact<'a> {
+    signing_input: &'a str,
+    header: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+}
+
+/// Why a token is not a compact JWS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CompactFault {
+    /// It does not have three parts: an opaque token, or a JWE.
+    NotThreeParts,
+    /// A part is not base64url, or the claims are not UTF-8.
+    Undecodable,
+}
+
+impl<'a> Compact<'a> {
+    /// Cuts `token` at its dots.
+    ///
+    /// # Errors
+    /// [`CompactFault::NotThreeParts`]. A token of a million dots costs no more than three.
+    pub(crate) fn parse(token: &'a str) -> Result<Self, CompactFault> {
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(CompactFault::NotThreeParts)?;
+        let (header, claims) = signing_input.split_once('.').ok_or(CompactFault::NotThreeParts)?;
+        let empty = header.is_empty() || claims.is_empty();
+        if empty || claims.contains('.') {
+            return Err(CompactFault::NotThreeParts);
+        }
+        Ok(Self { signing_input, header, claims, signature })
+    }
+
+    /// What the signature covers, as it was received (RFC 7515 section 5.2).
+    pub(crate) fn signing_input(&self) -> &'a [u8] {
+        self.signing_input.as_bytes()
+    }
+
+    /// The octets of the JOSE header.
+    ///
+    /// # Errors
+    /// [`CompactFault::Undecodable`]; so do the other parts.
+    pub(crate) fn header(&self) -> Result<Vec<u8>, CompactFault> {
+        base64url::decode(self.header).ok_or(CompactFault::Undecodable)
+    }
+
+    /// The text of the claims.
+    pub(crate) fn claims(&self) -> Result<String, CompactFault> {
+        let octets = base64url::decode(self.claims).ok_or(CompactFault::Undecodable)?;
+        String::from_utf8(octets).map_err(|_| CompactFault::Undecodable)
+    }
+
+    /// The octets of the signature.
+    pub(crate) fn signature(&self) -> Result<Vec<u8>, CompactFault> {
+        base64url::decode(self.signature).ok_or(CompactFault::Undecodable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_three_filled_parts_are_a_compact_jws() {
+        for token in ["", ".", "..", "a", "a.b", "a.b.c.d", "a.b.c.d.e", ".b.c", "a..c", "...."] {
+            assert_eq!(Compact::parse(token).err(), Some(CompactFault::NotThreeParts), "{token}");
+        }
+        assert!(Compact::parse(&".".repeat(1 << 20)).is_err());
+        let parts = Compact::parse("e30.e30.").unwrap();
+        assert_eq!(parts.signing_input(), b"e30.e30");
+        assert_eq!(parts.signature().unwrap(), b"");
+    }
+
+    #[test]
+    fn parts_that_are_not_strict_base64url_are_undecodable() {
+        for part in ["e30=", "e3 0", "e30\n", "e", "e31", "e+/0"] {
+            let token = format!("{part}.{part}.{part}");
+            let parts = Compact::parse(&token).unwrap();
+            assert_eq!(parts.header().err(), Some(CompactFault::Undecodable), "{part}");
+            assert_eq!(parts.claims().err(), Some(CompactFault::Undecodable), "{part}");
+            assert_eq!(parts.signature().err(), Some(CompactFault::Undecodable), "{part}");
+        }
+        // 0xff is no UTF-8.
+        assert_eq!(Compact::parse("e30._w.AA").unwrap().claims().err(), Some(CompactFault::Undecodable));
+    }
+}

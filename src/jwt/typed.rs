@@ -1,0 +1,210 @@
+//! Members that are read with their type kept in mind: absent, of the wrong type, or a value.
+//!
+//! Why: a claim of the wrong type must never count as an absent one (CVE-2026-25537), and one
+//! ill-typed claim must not hide what the others say.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::bearer::ScopeSet;
+use crate::clock::NumericDate;
+use crate::encoding::json::Unique;
+
+/// What a JSON object says under one name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Claim<T> {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Something that is no `T`; `null` is something.
+    IllTyped,
+    /// A `T`.
+    Present(T),
+}
+
+impl<T> Claim<T> {
+    /// `Some(None)` for an absent claim, `None` for an ill-typed one.
+    pub(crate) fn optional(self) -> Option<Option<T>> {
+        match self {
+            Self::Absent => Some(None),
+            Self::IllTyped => None,
+            Self::Present(value) => Some(Some(value)),
+        }
+    }
+
+    /// Whether the object has no such member.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// The value, where there is one.
+    pub(crate) fn value(&self) -> Option<&T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::IllTyped => None,
+        }
+    }
+}
+
+/// Whether a member stands there at all, whatever its value.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Presence(pub(crate) bool);
+
+impl<'de> Deserialize<'de> for Presence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Unique::deserialize(deserializer).map(|Unique| Self(true))
+    }
+}
+
+/// A type that a claim may have, told from the JSON forms that spell it.
+pub(crate) trait ClaimType<'de>: Sized {
+    /// From a string.
+    fn from_text(_: Cow<'de, str>) -> Option<Self> {
+        None
+    }
+    /// From a whole number that is not negative.
+    fn from_u64(_: u64) -> Option<Self> {
+        None
+    }
+    /// From a number with a fraction or an exponent.
+    fn from_f64(_: f64) -> Option<Self> {
+        None
+    }
+    /// From an array that holds strings only.
+    fn from_texts(_: Vec<Cow<'de, str>>) -> Option<Self> {
+        None
+    }
+}
+
+impl<'de> ClaimType<'de> for Cow<'de, str> {
+    fn from_text(text: Self) -> Option<Self> {
+        Some(text)
+    }
+}
+
+impl ClaimType<'_> for NumericDate {
+    fn from_u64(secs: u64) -> Option<Self> {
+        Self::from_secs(secs)
+    }
+
+    fn from_f64(secs: f64) -> Option<Self> {
+        Self::from_secs_f64(secs)
+    }
+}
+
+/// One string or an array of strings (RFC 7519 section 4.1.3).
+impl<'de> ClaimType<'de> for Vec<Cow<'de, str>> {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(vec![text])
+    }
+
+    fn from_texts(texts: Self) -> Option<Self> {
+        Some(texts)
+    }
+}
+
+/// A space-delimited string (RFC 8693 section 4.2), or the array that some servers write.
+impl<'de> ClaimType<'de> for ScopeSet {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(Self::from_space_delimited(&text))
+    }
+
+    fn from_texts(texts: Vec<Cow<'de, str>>) -> Option<Self> {
+        Some(Self::from_items(texts.iter().map(|text| &**text)))
+    }
+}
+
+impl<'de, T: ClaimType<'de>> Deserialize<'de> for Claim<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ClaimVisitor(PhantomData))
+    }
+}
+
+struct ClaimVisitor<T>(PhantomData<T>);
+
+impl<'de, T: ClaimType<'de>> ClaimVisitor<T> {
+    fn claim<E>(value: Option<T>) -> Result<Claim<T>, E> {
+        Ok(value.map_or(Claim::IllTyped, Claim::Present))
+    }
+}
+
+impl<'de, T: ClaimType<'de>> Visitor<'de> for ClaimVisitor<T> {
+    type Value = Claim<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Self::claim(T::from_text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Self::claim(T::from_text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Self::claim(T::from_u64(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Self::claim(T::from_f64(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Claim::IllTyped)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Claim::IllTyped)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Claim::IllTyped)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Some(Vec::new());
+        while let Some(item) = items.next_element::<Claim<Cow<'de, str>>>()? {
+            match (&mut texts, item) {
+                (Some(list), Claim::Present(text)) => list.push(text),
+                _ => texts = None,
+            }
+        }
+        Self::claim(texts.and_then(T::from_texts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        Unique.visit_map(members).map(|Unique| Claim::IllTyped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a, T: ClaimType<'a>>(json: &'a str) -> Claim<T> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_ill_typed_and_never_absent() {
+        for json in ["1", "1.5", "-1", "true", "null", "[]", "{}", r#"["a"]"#] {
+            assert_eq!(read::<Cow<'_, str>>(json), Claim::IllTyped, "text {json}");
+        }
+        for json in [r#""1""#, "-1", "1e19", "true", "null", "[]", "{}", "[1]", "99999999999999"] {
+            assert_eq!(read::<NumericDate>(json), Claim::IllTyped, "date {json}");
+        }
+        for json in ["1", "true", "null", "{}", r#"["a",1]"#, r#"[["a"]]"#, r#"{"a":1}"#, r#"[null,"a"]"#] {
+            assert_eq!(read::<Vec<Cow<'_, str>>>(json), Claim::IllTyped, "strings {json}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_float_holds_is_no_json() {
+        assert!(serde_json::from_str::<Claim<NumericDate>>("1e400").is_err());
+    }
+}
