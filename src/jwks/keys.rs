@@ -1,0 +1,83 @@
+//! The keys of one issuer, wherever they come from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::key_set::KeySet;
+use super::refresh::Want;
+use super::remote::{Demanded, KeysStatus, Patience, RemoteKeys, now};
+use crate::transport::FetchError;
+
+/// A set that never changes, or one that is fetched.
+pub(crate) enum Keys {
+    /// Given in the configuration.
+    Static(Arc<KeySet>),
+    /// Fetched and kept fresh.
+    Remote(RemoteKeys),
+}
+
+/// What a refresh policy guarantees.
+pub(crate) struct KeysBounds {
+    /// The longest that a withdrawn key is used while the server answers.
+    pub(crate) withdrawn: Duration,
+    /// The same while it does not.
+    pub(crate) withdrawn_in_outage: Duration,
+    /// How long the server may be out of reach.
+    pub(crate) outage: Duration,
+    /// The most HTTP requests in 60 s.
+    pub(crate) calls_per_minute: u32,
+}
+
+impl Keys {
+    /// The keys that may be used now, without waiting.
+    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
+        match self {
+            Self::Static(keys) => Some(Arc::clone(keys)),
+            Self::Remote(keys) => keys.current(now()),
+        }
+    }
+
+    /// What a request is told that misses `want` among the keys `seen`.
+    pub(crate) fn demand(
+        &self,
+        want: Want<'_>,
+        seen: Option<&Arc<KeySet>>,
+        patience: &mut Patience,
+    ) -> Demanded {
+        match self {
+            Self::Static(_) => Demanded::Refuse,
+            Self::Remote(keys) => keys.demand(want, seen, patience),
+        }
+    }
+
+    /// Begins to fetch, if there is anything to fetch.
+    pub(crate) fn start(&self) {
+        if let Self::Remote(keys) = self {
+            keys.start();
+        }
+    }
+
+    /// Waits for keys, through one attempt to fetch them.
+    pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+        match self {
+            Self::Static(_) => Ok(()),
+            Self::Remote(keys) => keys.ready().await,
+        }
+    }
+
+    /// How the keys are.
+    pub(crate) fn status(&self) -> KeysStatus {
+        match self {
+            Self::Static(keys) => KeysStatus::of_static(keys),
+            Self::Remote(keys) => keys.status(),
+        }
+    }
+
+    /// What is guaranteed; `None` for keys that are never fetched.
+    pub(crate) fn bounds(&self) -> Option<KeysBounds> {
+        match self {
+            Self::Static(_) => None,
+            Self::Remote(keys) => Some(keys.bounds()),
+        }
+    }
+}

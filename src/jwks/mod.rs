@@ -1,0 +1,15 @@
+//! The keys of an issuer (RFC 7517 section 5): read, kept fresh, and at hand without waiting.
+//!
+//! `refresh` decides when to fetch and what a miss is answered with; it knows neither clock nor
+//! network. `remote` does what it decides.
+
+mod key_set;
+mod keys;
+mod refresh;
+mod remote;
+
+pub(crate) use key_set::KeySet;
+pub(crate) use keys::Keys;
+pub(crate) use refresh::{RefreshPolicy, Want};
+pub(crate) use remote::{Demanded, KeySource, KeysAwaited, Patience, RemoteConfig, RemoteKeys};
+pub use remote::{KeySkipped, KeysStatus};

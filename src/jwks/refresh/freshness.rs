@@ -1,0 +1,109 @@
+//! How long an answer says that it may be kept (RFC 9111 sections 4.2, 5.1 and 5.2.2).
+//!
+//! Checks: `max-age`, less `Age`; `no-store` and `no-cache` are a `max-age` of zero. Does not check:
+//! `s-maxage`, which is for shared caches, and `Expires`, which needs two clocks to agree.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{AGE, CACHE_CONTROL};
+
+/// What the answer says; `None` where it says nothing.
+///
+/// The first `max-age` counts, and one that is no number is zero (RFC 9111 section 4.2.1).
+pub(in crate::jwks) fn freshness(headers: &HeaderMap) -> Option<Duration> {
+    let mut max_age = None;
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    for (name, value) in lines.flat_map(directives) {
+        if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
+            return Some(Duration::ZERO);
+        }
+        if name.eq_ignore_ascii_case("max-age") {
+            max_age.get_or_insert_with(|| seconds(value).unwrap_or_default());
+        }
+    }
+    max_age.map(|max_age| max_age.saturating_sub(age(headers)))
+}
+
+/// The directives of one header line; a comma within quotes separates nothing.
+fn directives(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut quoted = false;
+    let separates = move |c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    line.split(separates).map(|directive| {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        (name.trim(), value.trim())
+    })
+}
+
+fn age(headers: &HeaderMap) -> Duration {
+    let age = headers.get(AGE).and_then(|age| age.to_str().ok());
+    age.and_then(seconds).unwrap_or_default()
+}
+
+/// A `delta-seconds`, bare or quoted; one that is too large to count is the largest
+/// (RFC 9111 section 1.2.2).
+fn seconds(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    let is_number = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| Duration::from_secs(bare.parse().unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_says_how_long_it_may_be_kept() {
+        for (name, cache_control, age, expected) in [
+            ("nothing", &[][..], None, None),
+            ("other directives", &["public, must-revalidate"][..], None, None),
+            ("for shared caches only", &["s-maxage=600"], None, None),
+            ("plain", &["max-age=600"], None, Some(600)),
+            ("in capitals, with spaces", &["public , MAX-AGE=600"], None, Some(600)),
+            ("quoted", &["max-age=\"600\""], None, Some(600)),
+            ("zero", &["max-age=0"], None, Some(0)),
+            ("ten years", &["max-age=315360000"], None, Some(315_360_000)),
+            ("beyond counting", &["max-age=99999999999999999999999"], None, Some(u64::MAX)),
+            ("some of it gone", &["max-age=600"], Some("100"), Some(500)),
+            ("all of it gone", &["max-age=600"], Some("601"), Some(0)),
+            ("an age that is none", &["max-age=600"], Some("-5"), Some(600)),
+            ("an age without max-age", &[][..], Some("100"), None),
+            ("no-store", &["no-store"], None, Some(0)),
+            ("no-store wins", &["max-age=600, no-store"], None, Some(0)),
+            ("no-cache on a second line", &["max-age=600", "no-cache"], None, Some(0)),
+            ("no-cache for a field", &["no-cache=\"set-cookie\", max-age=600"], None, Some(0)),
+            ("twice: the first", &["max-age=60, max-age=600"], None, Some(60)),
+            ("twice, on two lines", &["max-age=60", "max-age=600"], None, Some(60)),
+            ("no value", &["max-age"], None, Some(0)),
+            ("garbage", &["max-age=soon"], None, Some(0)),
+            ("negative", &["max-age=-1"], None, Some(0)),
+            ("a sign", &["max-age=+600"], None, Some(0)),
+            ("a fraction", &["max-age=1.5"], None, Some(0)),
+            ("half a quote", &["max-age=\"600"], None, Some(0)),
+            ("within quotes of another", &["private=\"a, max-age=5\", max-age=600"], None, Some(600)),
+            ("empty directives", &[",,  ,"], None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in cache_control {
+                headers.append(CACHE_CONTROL, HeaderValue::from_static(line));
+            }
+            if let Some(age) = age {
+                headers.insert(AGE, HeaderValue::from_static(age));
+            }
+            assert_eq!(freshness(&headers), expected.map(Duration::from_secs), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_line_outside_ascii_says_nothing() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_bytes(b"max-age=600, x=\xff").unwrap());
+        assert_eq!(freshness(&headers), None);
+    }
+}

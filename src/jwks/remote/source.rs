@@ -1,0 +1,139 @@
+//! Where a key set is, and the fetching of it.
+//!
+//! Checks: what [`fetch`] and [`KeySet::parse`] check. A request is conditional (RFC 9110 section
+//! 13.1.2) where the keys in hand came with an ETag.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+
+use super::RemoteConfig;
+use crate::identifier::{FetchUrl, PlainHttp};
+use crate::jwks::key_set::{KeySet, KeySetFault};
+use crate::jwks::refresh::freshness;
+use crate::metadata::fetch_metadata;
+use crate::transport::{FetchError, FetchErrorKind, fetch};
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug)]
+pub(crate) enum KeySource {
+    /// At this URL.
+    Url(FetchUrl),
+    /// Where the metadata of the issuer says.
+    Discovered {
+        /// The issuer identifier, as a URL.
+        url: FetchUrl,
+        /// Whether the `jwks_uri` may be plain `http`.
+        plain_http: PlainHttp,
+    },
+}
+
+impl KeySource {
+    /// The most requests that one fetch sends.
+    pub(super) fn requests_per_fetch_max(&self) -> u32 {
+        match self {
+            Self::Url(_) => 1,
+            Self::Discovered { .. } => 3,
+        }
+    }
+
+    /// What is shown where no other URL is known yet.
+    fn url(&self) -> &FetchUrl {
+        match self {
+            Self::Url(url) | Self::Discovered { url, .. } => url,
+        }
+    }
+}
+
+/// What a fetch brought.
+pub(super) struct Answer {
+    /// `None` for a 304: the keys in hand are the latest.
+    pub(super) keys: Option<KeySet>,
+    /// How long it may be kept, if it says so.
+    pub(super) served: Option<Duration>,
+}
+
+/// Fetches one issuer's keys, and remembers between fetches what makes the next one cheaper.
+#[derive(Default)]
+pub(super) struct KeyFetcher {
+    /// What the metadata said last.
+    discovered: Option<FetchUrl>,
+    /// The last fetch failed: perhaps the keys have moved.
+    may_have_moved: bool,
+    /// The ETag of the keys in hand, and whence they came.
+    validator: Option<(FetchUrl, HeaderValue)>,
+}
+
+impl KeyFetcher {
+    /// Fetches the keys.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(super) async fn fetch(&mut self, config: &RemoteConfig) -> Result<Answer, FetchError> {
+        let answer = self.fetch_keys(config).await;
+        self.may_have_moved = answer.is_err();
+        answer
+    }
+
+    /// What was asked last, or will be asked.
+    pub(super) fn url<'a>(&'a self, config: &'a RemoteConfig) -> &'a FetchUrl {
+        self.discovered.as_ref().unwrap_or_else(|| config.source.url())
+    }
+
+    async fn fetch_keys(&mut self, config: &RemoteConfig) -> Result<Answer, FetchError> {
+        let url = self.locate(config).await?;
+        let request = self.request(&url);
+        let conditional = request.headers().contains_key(IF_NONE_MATCH);
+        let answer = fetch(&*config.client, request, config.limits).await?;
+        let served = freshness(answer.headers());
+        if answer.status() != StatusCode::NOT_MODIFIED {
+            let keys = KeySet::parse(answer.body(), config.allowed).map_err(fault)?;
+            self.validator = etag(answer.headers()).map(|etag| (url, etag));
+            return Ok(Answer { keys: Some(keys), served });
+        }
+        if conditional {
+            return Ok(Answer { keys: None, served });
+        }
+        Err(FetchErrorKind::Status(StatusCode::NOT_MODIFIED.as_u16()).into())
+    }
+
+    /// Where the keys are. Should the metadata be out of reach, where they were.
+    async fn locate(&mut self, config: &RemoteConfig) -> Result<FetchUrl, FetchError> {
+        let (issuer, plain_http) = match &config.source {
+            KeySource::Url(url) => return Ok(url.clone()),
+            KeySource::Discovered { url, plain_http } => (url, *plain_http),
+        };
+        if let Some(url) = self.discovered.as_ref().filter(|_| !self.may_have_moved) {
+            return Ok(url.clone());
+        }
+        let metadata =
+            fetch_metadata(&*config.client, issuer, &config.issuer, plain_http, config.limits).await;
+        match (metadata, &self.discovered) {
+            (Ok(metadata), _) => Ok(self.discovered.insert(metadata.jwks_uri).clone()),
+            (Err(_), Some(known)) => Ok(known.clone()),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn request(&self, url: &FetchUrl) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = url.uri().clone();
+        if let Some((_, etag)) = self.validator.as_ref().filter(|(from, _)| from == url) {
+            request.headers_mut().insert(IF_NONE_MATCH, etag.clone());
+        }
+        request
+    }
+}
+
+fn etag(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(ETAG).cloned()
+}
+
+fn fault(fault: KeySetFault) -> FetchError {
+    match fault {
+        KeySetFault::NotAKeySet => FetchError::unreadable(fault),
+        KeySetFault::NoUsableKey => FetchErrorKind::NoUsableKey.into(),
+    }
+}
