@@ -1,0 +1,297 @@
+//! Every check on one token, to its end, for a developer's terminal.
+//!
+//! Checks: what a request would be judged by, in the same order and by the same functions.
+//! Does not check: what comes before a token, and what a route needs beyond it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use super::{Authenticator, Stop, TrustedIssuer};
+use crate::clock::NumericDate;
+use crate::jwks::{KeySet, Patience};
+use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
+use crate::jwt::compact::Compact;
+use crate::jwt::header::Header;
+use crate::jwt::{Claim, UnverifiedClaims, signature};
+use crate::rejection::Rejection;
+
+/// The longest presented value that is shown.
+const SHOWN_CHARS_MAX: usize = 80;
+
+/// What every check says of one token. `Display` prints it as a table.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    findings: Vec<Finding>,
+}
+
+/// What one check says.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    check: &'static str,
+    configured: String,
+    presented: String,
+    verdict: Verdict,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The token passes it.
+    Holds,
+    /// The token fails it; the label is that of the [`RejectionKind`](crate::RejectionKind).
+    Fails(&'static str),
+    /// It could not be made, because of a check before it.
+    NotMade,
+}
+
+impl Explanation {
+    /// The findings, in the order in which a request is checked.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Whether a request with this token would be accepted now.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.findings.iter().all(|finding| finding.verdict == Verdict::Holds)
+    }
+
+    fn add(&mut self, check: &'static str, configured: String, presented: &str, verdict: Verdict) {
+        let presented = presented.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+        self.findings.push(Finding { check, configured, presented, verdict });
+    }
+}
+
+impl Finding {
+    /// The check: a claim, a header parameter or a rule.
+    #[must_use]
+    pub fn check(&self) -> &'static str {
+        self.check
+    }
+
+    /// What the configuration asks for.
+    #[must_use]
+    pub fn configured(&self) -> &str {
+        &self.configured
+    }
+
+    /// What the token says, cut short and with control characters escaped.
+    #[must_use]
+    pub fn presented(&self) -> &str {
+        &self.presented
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            let verdict = match finding.verdict {
+                Verdict::Holds => "ok",
+                Verdict::Fails(label) => label,
+                Verdict::NotMade => "not made",
+            };
+            writeln!(
+                f,
+                "{:<16} {:<24} presented: {:<32} configured: {}",
+                finding.check, verdict, finding.presented, finding.configured
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Verdict {
+    fn of<T, F: Into<Rejection>>(checked: Result<T, F>) -> Self {
+        checked.map_or_else(|fault| Self::Fails(fault.into().kind().as_str()), |_| Self::Holds)
+    }
+}
+
+impl Authenticator {
+    /// Runs every check on `token`; waits for keys as a request would.
+    pub(crate) async fn explain(&self, token: &str) -> Explanation {
+        self.fetch_missing_keys(token).await;
+        let mut explanation = Explanation { findings: Vec::new() };
+        self.explain_token(token, &mut explanation);
+        explanation
+    }
+
+    /// Makes the demands for keys that a request with `token` would make.
+    async fn fetch_missing_keys(&self, token: &str) {
+        let mut patience = Patience::default();
+        while let Err(Stop::AwaitKeys(keys)) = self.judge_token(token, &mut patience) {
+            keys.await;
+        }
+    }
+
+    fn explain_token(&self, token: &str, explanation: &mut Explanation) {
+        let size = if token.len() <= self.token_bytes_max {
+            Verdict::Holds
+        } else {
+            Verdict::Fails("token_too_large")
+        };
+        let limit = format!("at most {} bytes", self.token_bytes_max);
+        explanation.add("size", limit, &format!("{} bytes", token.len()), size);
+        let compact = Compact::parse(token);
+        let parts = format!("{} parts", token.split('.').count());
+        explanation.add(
+            "serialization",
+            "3 parts, a signed JWT".to_owned(),
+            &parts,
+            Verdict::of(compact.as_ref().map_err(|fault| *fault)),
+        );
+        let Ok(compact) = compact else { return };
+        let (header, claims) = (compact.header().unwrap_or_default(), compact.claims().unwrap_or_default());
+        let (header, claims) = (Header::parse(&header), UnverifiedClaims::parse(&claims, &self.names));
+        explanation.add(
+            "header",
+            "a JOSE header without crit".to_owned(),
+            "",
+            Verdict::of(header.as_ref().map_err(|fault| *fault)),
+        );
+        let readable = if claims.is_some() { Verdict::Holds } else { Verdict::Fails("token_malformed") };
+        explanation.add("claims", "a JSON object, no member twice".to_owned(), "", readable);
+        let issuer = claims.as_ref().and_then(|claims| self.explain_issuer(claims, explanation));
+        if let (Some(issuer), Ok(header)) = (issuer, &header) {
+            issuer.explain_header(header, &compact, explanation);
+        }
+        if let (Some(issuer), Some(claims)) = (issuer, &claims) {
+            issuer.explain_claims(claims, NumericDate::now(&*self.clock), explanation);
+        }
+    }
+
+    /// The issuer to go on with: the one named, or the only one there is.
+    fn explain_issuer(
+        &self,
+        claims: &UnverifiedClaims<'_>,
+        explanation: &mut Explanation,
+    ) -> Option<&TrustedIssuer> {
+        let named = self.issuers.named_by(claims);
+        let mut known: Vec<&str> = self.issuers.iter().map(|issuer| &*issuer.claims.issuer).collect();
+        known.sort_unstable();
+        let presented = claims.iss.value().map_or("", |issuer| issuer);
+        explanation.add(
+            "issuer",
+            known.join(", "),
+            presented,
+            Verdict::of(named.as_ref().map_err(Clone::clone)),
+        );
+        named.ok().or_else(|| self.issuers.only())
+    }
+}
+
+impl TrustedIssuer {
+    fn explain_header(&self, header: &Header<'_>, compact: &Compact<'_>, explanation: &mut Explanation) {
+        let algorithms: Vec<&str> =
+            self.header.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+        let verdict = Verdict::of(self.header.check_algorithm(header));
+        explanation.add("alg", algorithms.join(" "), header.algorithm.as_str(), verdict);
+        let types =
+            format!("{}{}", self.header.types.join(" "), if self.header.untyped { " or none" } else { "" });
+        let verdict = Verdict::of(self.header.check_type(header));
+        explanation.add("typ", types, header.typ.as_deref().unwrap_or("none"), verdict);
+        let keys = self.keys.current();
+        let verdict = self.explain_key(header, keys.as_deref());
+        let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
+        explanation.add("kid", known.join(" "), header.key_id.as_deref().unwrap_or("none"), verdict);
+        let verdict = match (verdict, keys) {
+            (Verdict::Holds, Some(keys)) => explain_signature(header, compact, &keys),
+            _ => Verdict::NotMade,
+        };
+        explanation.add("signature", format!("by a key of {}", self.claims.issuer), "", verdict);
+    }
+
+    fn explain_key(&self, header: &Header<'_>, keys: Option<&KeySet>) -> Verdict {
+        match keys {
+            None => Verdict::Fails("keys_unavailable"),
+            Some(keys) if keys.select(header.key_id.as_deref(), header.algorithm).next().is_some() => {
+                Verdict::Holds
+            }
+            Some(_) => Verdict::Fails("key_unknown"),
+        }
+    }
+
+    fn explain_claims(&self, claims: &UnverifiedClaims<'_>, now: NumericDate, explanation: &mut Explanation) {
+        for check in &CHECKS {
+            let verdict = Verdict::of((check.run)(claims, &self.claims, now));
+            let (configured, presented) = shown(check.name, claims, &self.claims, now);
+            explanation.add(check.name, configured, &presented, verdict);
+        }
+    }
+}
+
+/// What a claim check asks for, and what the token says.
+fn shown(
+    check: &str,
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> (String, String) {
+    let date = |claim: &Claim<NumericDate>| match claim {
+        Claim::Absent => "none".to_owned(),
+        Claim::IllTyped => "not a date".to_owned(),
+        Claim::Present(date) => format!("{}", date.as_secs()),
+    };
+    let text = |claim: &Claim<Cow<'_, str>>| match claim {
+        Claim::Absent => "none".to_owned(),
+        Claim::IllTyped => "not a string".to_owned(),
+        Claim::Present(text) => text.to_string(),
+    };
+    let leeway = policy.leeway.as_secs();
+    let limit = |limit: Option<Duration>| {
+        limit.map_or_else(|| "no limit".to_owned(), |limit| format!("at most {} s", limit.as_secs()))
+    };
+    match check {
+        "iss" => (policy.issuer.to_string(), text(&claims.iss)),
+        "kind of token" => ("an access token".to_owned(), String::new()),
+        "aud" => {
+            let presented =
+                claims.aud.value().map_or_else(|| "none or ill-typed".to_owned(), |named| named.join(", "));
+            (policy.audiences.join(", "), presented)
+        }
+        "exp" => (format!("later than {} (now) less {leeway} s", now.as_secs()), date(&claims.exp)),
+        "nbf" => (format!("at most {} (now) plus {leeway} s, or none", now.as_secs()), date(&claims.nbf)),
+        "iat" => (format!("at most {} (now) plus {leeway} s, or none", now.as_secs()), date(&claims.iat)),
+        "required claims" => {
+            let absent: Vec<&str> = policy.absent(claims).map(|name| &**name).collect();
+            let all: Vec<&str> = policy.required.iter().map(|name| &**name).collect();
+            (
+                format!("iss, aud, exp {}", all.join(", ")),
+                format!("without {}", if absent.is_empty() { "none".to_owned() } else { absent.join(", ") }),
+            )
+        }
+        "claim types" => ("as their RFCs say".to_owned(), String::new()),
+        "max_age" => (limit(policy.max_age), format!("issued {}", date(&claims.iat))),
+        "max_lifetime" => {
+            (limit(policy.max_lifetime), format!("{} to {}", date(&claims.iat), date(&claims.exp)))
+        }
+        "client" => {
+            let allowed =
+                policy.clients.as_ref().map_or_else(|| "any".to_owned(), |clients| clients.join(", "));
+            (
+                allowed,
+                claims::client(claims).ok().flatten().map_or_else(|| "none".to_owned(), ToString::to_string),
+            )
+        }
+        "cnf" => (
+            "none (plain bearer tokens)".to_owned(),
+            if claims.cnf.0 { "present" } else { "none" }.to_owned(),
+        ),
+        _ => (String::new(), String::new()),
+    }
+}
+
+fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) -> Verdict {
+    let Ok(octets) = compact.signature() else { return Verdict::Fails("token_malformed") };
+    let candidates = keys.select(header.key_id.as_deref(), header.algorithm);
+    let signed = (compact.signing_input(), &*octets);
+    Verdict::of(signature::verify(UnverifiedClaims::default(), header.algorithm, signed, candidates))
+}

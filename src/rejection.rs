@@ -1,0 +1,485 @@
+//! The table of answers: every fault with its kind, status, error code and text (RFC 6750 section 3.1).
+//!
+//! Whatever can be wrong with a request has one row in [`RejectionKind::row`], and nothing else in
+//! the crate knows a status. Texts are fixed: nothing of a token, a claim or a request is in them.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::access_token::ClaimsMismatch;
+use crate::bearer::{CredentialsFault, ErrorCode};
+use crate::crypto::SignatureMismatch;
+use crate::jwt::claims::ClaimFault;
+use crate::jwt::compact::CompactFault;
+use crate::jwt::header::HeaderFault;
+use crate::policy::PolicyFault;
+use crate::transport::FetchError;
+
+/// Why a request was refused.
+///
+/// It stands in the extensions of the response that refused it, for the layers around:
+///
+/// ```
+/// use tower_bearer::{Rejection, RejectionKind};
+///
+/// fn was_expired<B>(response: &http::Response<B>) -> bool {
+///     let rejection = response.extensions().get::<Rejection>();
+///     rejection.is_some_and(|rejection| rejection.kind() == RejectionKind::TokenExpired)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    kind: RejectionKind,
+    details: Option<Box<Details>>,
+}
+
+// A refusal must not make the accepted case larger than two words.
+const _: () = assert!(size_of::<Rejection>() <= 16);
+
+#[derive(Clone, Debug, Default)]
+struct Details {
+    claim: Option<Arc<str>>,
+    issuer: Option<Arc<str>>,
+    scopes_needed: Option<Arc<str>>,
+    retry_after: Option<Duration>,
+    cause: Option<Cause>,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    Fetch(Arc<FetchError>),
+    Claims(ClaimsMismatch),
+}
+
+/// What kind of refusal a [`Rejection`] is. [`as_str`](Self::as_str) gives its label, which is
+/// the same in logs and tests and stays the same between releases.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No credentials, or those of another scheme.
+    Missing,
+    /// The credentials break the grammar, stand twice, or came by two methods at once.
+    MalformedRequest,
+    /// The token is over the size limit.
+    TokenTooLarge,
+    /// The form body that may hold a token is over the size limit.
+    BodyTooLarge,
+    /// The token has three parts like a JWS, but is none.
+    TokenMalformed,
+    /// The token is no JWS: it is opaque, or encrypted.
+    TokenOpaque,
+    /// The `alg` is unknown, or the issuer may not use it.
+    AlgorithmNotAllowed,
+    /// The header has `crit` or `b64`.
+    CriticalHeaderUnsupported,
+    /// The token says that it is another kind of token.
+    TypeMismatch,
+    /// The token looks like an ID token.
+    IdTokenPresented,
+    /// The token is from an issuer that is not configured.
+    IssuerUnknown,
+    /// The issuer has no such key, and was asked.
+    KeyUnknown,
+    /// No key of the issuer made this signature.
+    SignatureMismatch,
+    /// `exp` has passed.
+    TokenExpired,
+    /// `nbf` is to come.
+    TokenNotYetValid,
+    /// `iat` is to come.
+    TokenIssuedInFuture,
+    /// `aud` does not name this API.
+    AudienceMismatch,
+    /// A claim that must be there is not.
+    ClaimMissing,
+    /// A claim has the wrong type.
+    ClaimIllTyped,
+    /// The token is bound to its sender (`cnf`), and the sender has not proven itself.
+    SenderNotProven,
+    /// The token was issued longer ago than this API allows.
+    TokenTooOld,
+    /// The token lives longer than this API allows.
+    LifetimeTooLong,
+    /// The token was issued to a client that may not call this API.
+    ClientNotAllowed,
+    /// The claims do not fit the type that the handler asked for.
+    ClaimsMismatch,
+    /// The token lacks a scope.
+    ScopeInsufficient,
+    /// A check of the route said no.
+    RequirementUnmet,
+    /// The keys of the issuer are out of reach, and none usable are held.
+    KeysUnavailable,
+    /// A route asks for more than a token, and no `BearerAuth` covers it.
+    NotCovered,
+}
+
+/// One row of the table.
+pub(crate) struct Row {
+    pub(crate) label: &'static str,
+    pub(crate) status: StatusCode,
+    /// In the challenge; `None` also where there is no challenge.
+    pub(crate) error: Option<ErrorCode>,
+    pub(crate) text: &'static str,
+}
+
+const fn row(label: &'static str, status: StatusCode, error: Option<ErrorCode>, text: &'static str) -> Row {
+    Row { label, status, error, text }
+}
+
+const fn invalid_request(label: &'static str, status: StatusCode, text: &'static str) -> Row {
+    row(label, status, Some(ErrorCode::InvalidRequest), text)
+}
+
+const fn invalid_token(label: &'static str, text: &'static str) -> Row {
+    row(label, StatusCode::UNAUTHORIZED, Some(ErrorCode::InvalidToken), text)
+}
+
+const fn insufficient_scope(label: &'static str, text: &'static str) -> Row {
+    row(label, StatusCode::FORBIDDEN, Some(ErrorCode::InsufficientScope), text)
+}
+
+impl RejectionKind {
+    /// Every kind.
+    pub const ALL: [Self; 28] = [
+        Self::Missing,
+        Self::MalformedRequest,
+        Self::TokenTooLarge,
+        Self::BodyTooLarge,
+        Self::TokenMalformed,
+        Self::TokenOpaque,
+        Self::AlgorithmNotAllowed,
+        Self::CriticalHeaderUnsupported,
+        Self::TypeMismatch,
+        Self::IdTokenPresented,
+        Self::IssuerUnknown,
+        Self::KeyUnknown,
+        Self::SignatureMismatch,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::TokenIssuedInFuture,
+        Self::AudienceMismatch,
+        Self::ClaimMissing,
+        Self::ClaimIllTyped,
+        Self::SenderNotProven,
+        Self::TokenTooOld,
+        Self::LifetimeTooLong,
+        Self::ClientNotAllowed,
+        Self::ClaimsMismatch,
+        Self::ScopeInsufficient,
+        Self::RequirementUnmet,
+        Self::KeysUnavailable,
+        Self::NotCovered,
+    ];
+
+    /// The label: one word of lower-case letters and underscores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().label
+    }
+
+    /// The status of the answer (for gRPC, what it stands for).
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.row().status
+    }
+
+    pub(crate) const fn row(self) -> Row {
+        use StatusCode as S;
+        match self {
+            Self::Missing => row("missing", S::UNAUTHORIZED, None, "No access token was sent"),
+            Self::MalformedRequest => invalid_request(
+                "malformed_request",
+                S::BAD_REQUEST,
+                "The credentials are malformed or repeated",
+            ),
+            Self::TokenTooLarge => {
+                invalid_request("token_too_large", S::BAD_REQUEST, "The access token is too large")
+            }
+            Self::BodyTooLarge => {
+                invalid_request("body_too_large", S::PAYLOAD_TOO_LARGE, "The form body is too large")
+            }
+            Self::TokenMalformed => invalid_token("token_malformed", "The access token is malformed"),
+            Self::TokenOpaque => invalid_token("token_opaque", "The access token is not a signed JWT"),
+            Self::AlgorithmNotAllowed => invalid_token(
+                "algorithm_not_allowed",
+                "The access token is signed with an algorithm not allowed",
+            ),
+            Self::CriticalHeaderUnsupported => invalid_token(
+                "critical_header_unsupported",
+                "The access token needs an extension that is not supported",
+            ),
+            Self::TypeMismatch => invalid_token("type_mismatch", "The token is not an access token"),
+            Self::IdTokenPresented => invalid_token("id_token_presented", "The token is an ID token"),
+            Self::IssuerUnknown => {
+                invalid_token("issuer_unknown", "The issuer of the access token is not trusted")
+            }
+            Self::KeyUnknown => {
+                invalid_token("key_unknown", "The access token is signed with an unknown key")
+            }
+            Self::SignatureMismatch => {
+                invalid_token("signature_mismatch", "The signature of the access token does not hold")
+            }
+            Self::TokenExpired => invalid_token("token_expired", "The access token expired"),
+            Self::TokenNotYetValid => {
+                invalid_token("token_not_yet_valid", "The access token is not yet valid")
+            }
+            Self::TokenIssuedInFuture => {
+                invalid_token("token_issued_in_future", "The access token was issued in the future")
+            }
+            Self::AudienceMismatch => {
+                invalid_token("audience_mismatch", "The access token is for another audience")
+            }
+            Self::ClaimMissing => invalid_token("claim_missing", "The access token lacks a required claim"),
+            Self::ClaimIllTyped => {
+                invalid_token("claim_ill_typed", "A claim of the access token has the wrong type")
+            }
+            Self::SenderNotProven => invalid_token(
+                "sender_not_proven",
+                "The access token is bound to a sender that was not proven",
+            ),
+            Self::TokenTooOld => invalid_token("token_too_old", "The access token was issued too long ago"),
+            Self::LifetimeTooLong => invalid_token("lifetime_too_long", "The access token lives too long"),
+            Self::ClientNotAllowed => {
+                invalid_token("client_not_allowed", "The client of the access token is not allowed")
+            }
+            Self::ClaimsMismatch => {
+                invalid_token("claims_mismatch", "The claims of the access token are not as expected")
+            }
+            Self::ScopeInsufficient => {
+                insufficient_scope("scope_insufficient", "The access token lacks a scope that is needed")
+            }
+            Self::RequirementUnmet => {
+                insufficient_scope("requirement_unmet", "The access token does not allow this request")
+            }
+            Self::KeysUnavailable => row(
+                "keys_unavailable",
+                S::SERVICE_UNAVAILABLE,
+                None,
+                "The access token cannot be checked at the moment",
+            ),
+            Self::NotCovered => {
+                row("not_covered", S::INTERNAL_SERVER_ERROR, None, "The route is not protected as configured")
+            }
+        }
+    }
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Rejection {
+    /// What kind of refusal it is.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// The status of the answer (for gRPC, what it stands for).
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// The sentence for the client. It says nothing of the token.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.kind.row().text
+    }
+
+    /// The claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
+    /// [`RejectionKind::ClaimIllTyped`]: a name that RFCs or the configuration give, never a token.
+    #[must_use]
+    pub fn claim(&self) -> Option<&str> {
+        self.details.as_ref()?.claim.as_deref()
+    }
+
+    /// The issuer, as configured, once the token was known to name a configured one.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.details.as_ref()?.issuer.as_deref()
+    }
+
+    /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`].
+    #[must_use]
+    pub fn scopes_needed(&self) -> Option<&str> {
+        self.details.as_ref()?.scopes_needed.as_deref()
+    }
+
+    /// When to try again, for [`RejectionKind::KeysUnavailable`]: a whole number of seconds, at least one.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details.as_ref()?.retry_after
+    }
+
+    /// The keys of an issuer could not be had.
+    pub(crate) fn keys_unavailable(retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
+        let secs = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
+        let mut rejection = Self::from(RejectionKind::KeysUnavailable);
+        let details = rejection.details_mut();
+        details.retry_after = Some(Duration::from_secs(secs));
+        details.cause = cause.map(Cause::Fetch);
+        rejection
+    }
+
+    /// The same, with the issuer that the token was routed to.
+    pub(crate) fn with_issuer(mut self, issuer: &Arc<str>) -> Self {
+        self.details_mut().issuer = Some(Arc::clone(issuer));
+        self
+    }
+
+    /// The same, with the scopes that the route needs; none are told where none would help.
+    pub(crate) fn needing(mut self, scopes: &Arc<str>) -> Self {
+        if !scopes.is_empty() {
+            self.details_mut().scopes_needed = Some(Arc::clone(scopes));
+        }
+        self
+    }
+
+    fn about_claim(kind: RejectionKind, claim: Arc<str>) -> Self {
+        let mut rejection = Self::from(kind);
+        rejection.details_mut().claim = Some(claim);
+        rejection
+    }
+
+    fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.description())?;
+        self.claim().map_or(Ok(()), |claim| write!(f, " ({claim})"))
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self.details.as_ref()?.cause.as_ref()? {
+            Cause::Fetch(error) => Some(&**error),
+            Cause::Claims(error) => Some(error),
+        }
+    }
+}
+
+impl From<RejectionKind> for Rejection {
+    fn from(kind: RejectionKind) -> Self {
+        Self { kind, details: None }
+    }
+}
+
+impl From<CredentialsFault> for Rejection {
+    fn from(fault: CredentialsFault) -> Self {
+        match fault {
+            CredentialsFault::Malformed | CredentialsFault::SeveralCredentials => {
+                RejectionKind::MalformedRequest
+            }
+            CredentialsFault::TokenTooLarge => RejectionKind::TokenTooLarge,
+            CredentialsFault::BodyTooLarge => RejectionKind::BodyTooLarge,
+        }
+        .into()
+    }
+}
+
+impl From<CompactFault> for Rejection {
+    fn from(fault: CompactFault) -> Self {
+        match fault {
+            CompactFault::NotThreeParts => RejectionKind::TokenOpaque,
+            CompactFault::Undecodable => RejectionKind::TokenMalformed,
+        }
+        .into()
+    }
+}
+
+impl From<HeaderFault> for Rejection {
+    fn from(fault: HeaderFault) -> Self {
+        match fault {
+            HeaderFault::Malformed => RejectionKind::TokenMalformed,
+            HeaderFault::AlgorithmNotAllowed => RejectionKind::AlgorithmNotAllowed,
+            HeaderFault::CriticalExtension => RejectionKind::CriticalHeaderUnsupported,
+            HeaderFault::TypeMismatch => RejectionKind::TypeMismatch,
+        }
+        .into()
+    }
+}
+
+impl From<SignatureMismatch> for Rejection {
+    fn from(_: SignatureMismatch) -> Self {
+        RejectionKind::SignatureMismatch.into()
+    }
+}
+
+impl From<ClaimFault> for Rejection {
+    fn from(fault: ClaimFault) -> Self {
+        match fault {
+            ClaimFault::AudienceMismatch => RejectionKind::AudienceMismatch,
+            ClaimFault::ClientNotAllowed => RejectionKind::ClientNotAllowed,
+            ClaimFault::Expired => RejectionKind::TokenExpired,
+            ClaimFault::IdToken => RejectionKind::IdTokenPresented,
+            ClaimFault::IllTyped(claim) => return Self::about_claim(RejectionKind::ClaimIllTyped, claim),
+            ClaimFault::IssuedInFuture => RejectionKind::TokenIssuedInFuture,
+            ClaimFault::IssuerMismatch => RejectionKind::IssuerUnknown,
+            ClaimFault::LifetimeTooLong => RejectionKind::LifetimeTooLong,
+            ClaimFault::Missing(claim) => return Self::about_claim(RejectionKind::ClaimMissing, claim),
+            ClaimFault::NotYetValid => RejectionKind::TokenNotYetValid,
+            ClaimFault::OtherKind => RejectionKind::TypeMismatch,
+            ClaimFault::SenderNotProven => RejectionKind::SenderNotProven,
+            ClaimFault::TooOld => RejectionKind::TokenTooOld,
+        }
+        .into()
+    }
+}
+
+impl From<PolicyFault> for Rejection {
+    fn from(fault: PolicyFault) -> Self {
+        match fault {
+            PolicyFault::ScopeInsufficient => RejectionKind::ScopeInsufficient,
+            PolicyFault::Unmet => RejectionKind::RequirementUnmet,
+        }
+        .into()
+    }
+}
+
+impl From<ClaimsMismatch> for Rejection {
+    fn from(error: ClaimsMismatch) -> Self {
+        let mut rejection = Self::from(RejectionKind::ClaimsMismatch);
+        rejection.details_mut().cause = Some(Cause::Claims(error));
+        rejection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_words_of_their_own_and_texts_fit_a_challenge() {
+        let mut labels: Vec<_> = RejectionKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), RejectionKind::ALL.len());
+        for kind in RejectionKind::ALL {
+            let row = kind.row();
+            assert!(row.label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{kind}");
+            assert!(row.text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\'), "{kind}");
+            let challenged = matches!(row.status.as_u16(), 400 | 401 | 403 | 413);
+            assert_eq!(row.error.is_some(), challenged && kind != RejectionKind::Missing, "{kind}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_a_whole_number_of_seconds_and_at_least_one() {
+        for (given, told) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)] {
+            let rejection = Rejection::keys_unavailable(Duration::from_millis(given), None);
+            assert_eq!(rejection.retry_after(), Some(Duration::from_secs(told)), "{given} ms");
+        }
+    }
+}
