@@ -1,0 +1,9 @@
+//! The configuration: what a user sets, checked once, all problems at a time.
+
+mod config_error;
+mod issuer;
+mod settings;
+
+pub use config_error::{ConfigError, ConfigProblem};
+pub use issuer::Issuer;
+pub use settings::BearerAuthBuilder;

@@ -1,0 +1,180 @@
+//! How a refusal becomes a response (RFC 6750 section 3, RFC 9110 section 11.6.1).
+//!
+//! Checks: a body of the user's own replaces ours, but never the status, the challenge,
+//! `Cache-Control: no-store` and `Retry-After`.
+//! Does not check: why the request was refused; see `Rejection`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use super::layer::Protection;
+use super::response_body::ResponseBody;
+use crate::bearer::Challenge;
+use crate::rejection::{Rejection, RejectionKind};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// Writes the body of a refusal in the user's own way.
+pub(crate) type OnReject = Arc<dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync>;
+
+/// The mark on a request that a `BearerAuth` let through: how to answer for it further in.
+#[derive(Clone)]
+pub(crate) struct Covered(pub(crate) Arc<Protection>);
+
+/// All answers of one `BearerAuth`, most of them written beforehand.
+pub(crate) struct Answers {
+    realm: Box<str>,
+    terse: bool,
+    on_reject: Option<OnReject>,
+    prepared: Vec<(RejectionKind, Prepared)>,
+}
+
+/// What answers of one kind have in common.
+#[derive(Clone)]
+struct Prepared {
+    challenge: Option<HeaderValue>,
+    body: Bytes,
+}
+
+/// The refusal of the request with `head`, as the `BearerAuth` that covers it would write it.
+pub(crate) fn answer_for<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
+    match head.extensions.get::<Covered>() {
+        Some(Covered(protection)) => protection.answers.answer(rejection, head),
+        None => Answers::new("api", false, None).answer(rejection, head),
+    }
+}
+
+impl Answers {
+    pub(crate) fn new(realm: &str, terse: bool, on_reject: Option<OnReject>) -> Self {
+        let mut answers = Self { realm: realm.into(), terse, on_reject, prepared: Vec::new() };
+        answers.prepared = RejectionKind::ALL.map(|kind| (kind, answers.prepare(kind))).into();
+        answers
+    }
+
+    /// The response to the request with `head`, with the rejection in its extensions.
+    pub(crate) fn answer<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
+        let Prepared { challenge, body } = self.prepared(&rejection);
+        let mut response =
+            if is_grpc(&head.headers) { grpc(&rejection, self.terse) } else { self.plain(&rejection, body) };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        replace(headers, WWW_AUTHENTICATE, challenge);
+        let secs = rejection.retry_after().map(|wait| HeaderValue::from(wait.as_secs()));
+        replace(headers, RETRY_AFTER, secs);
+        response.extensions_mut().insert(rejection);
+        response
+    }
+
+    fn plain<B>(&self, rejection: &Rejection, body: Bytes) -> Response<ResponseBody<B>> {
+        let mut response = match &self.on_reject {
+            Some(on_reject) => on_reject(rejection),
+            None => json(body),
+        };
+        *response.status_mut() = rejection.status();
+        response.map(ResponseBody::refusal)
+    }
+
+    fn prepared(&self, rejection: &Rejection) -> Prepared {
+        let kind = rejection.kind();
+        let known =
+            self.prepared.iter().find(|(known, _)| *known == kind).map(|(_, prepared)| prepared.clone());
+        let mut prepared = known.unwrap_or_else(|| self.prepare(kind));
+        if let Some(scopes) = rejection.scopes_needed() {
+            prepared.challenge = self.challenge(kind, Some(scopes));
+        }
+        prepared
+    }
+
+    fn prepare(&self, kind: RejectionKind) -> Prepared {
+        Prepared { challenge: self.challenge(kind, None), body: self.body(kind) }
+    }
+
+    fn challenge(&self, kind: RejectionKind, scopes: Option<&str>) -> Option<HeaderValue> {
+        let row = kind.row();
+        let challenge = Challenge::new("Bearer").realm(&self.realm);
+        let challenge = match row.error {
+            None if kind == RejectionKind::Missing => return Some(challenge.header_value()),
+            None => return None,
+            Some(error) => challenge.error(error),
+        };
+        let challenge = if self.terse { challenge } else { challenge.error_description(row.text) };
+        let challenge = match scopes {
+            Some(scopes) => challenge.scope(scopes),
+            None => challenge,
+        };
+        Some(challenge.header_value())
+    }
+
+    fn body(&self, kind: RejectionKind) -> Bytes {
+        let row = kind.row();
+        let error = match (row.error, row.status) {
+            (Some(error), _) => error.as_str(),
+            (None, StatusCode::UNAUTHORIZED) => "unauthorized",
+            (None, StatusCode::SERVICE_UNAVAILABLE) => "temporarily_unavailable",
+            (None, _) => "server_error",
+        };
+        let text = if self.terse {
+            format!(r#"{{"error":"{error}"}}"#)
+        } else {
+            format!(r#"{{"error":"{error}","error_description":"{}"}}"#, row.text)
+        };
+        Bytes::from(text)
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("realm", &self.realm)
+            .field("terse", &self.terse)
+            .finish_non_exhaustive()
+    }
+}
+
+fn json(body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A response of trailers only, as gRPC over HTTP/2 answers what never reached a method.
+fn grpc<B>(rejection: &Rejection, terse: bool) -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::refusal(Bytes::new()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));
+    if !terse {
+        // The texts of the table need no percent-encoding.
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
+    }
+    response
+}
+
+/// INVALID_ARGUMENT, PERMISSION_DENIED, INTERNAL, UNAVAILABLE and UNAUTHENTICATED.
+fn grpc_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 | 413 => "3",
+        403 => "7",
+        500 => "13",
+        503 => "14",
+        _ => "16",
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+fn replace(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => headers.insert(name, value),
+        None => headers.remove(name),
+    };
+}

@@ -1,0 +1,161 @@
+//! The future of one request: judge it, wait for keys if none are held, then call the inner service or refuse.
+//!
+//! Why: judging happens when the future is polled and not when the service is called, so that a
+//! signature is checked on the caller's task even behind a buffer. With the key held, the first
+//! poll gets to the inner service and nothing is boxed; only the wait for keys is.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::answers::Covered;
+use super::layer::Protection;
+use super::response_body::ResponseBody;
+use crate::access_token::AccessToken;
+use crate::authenticate::{Outcome, Progress};
+use crate::bearer;
+
+type Resumed = Pin<Box<dyn Future<Output = (Parts, Outcome)> + Send>>;
+
+pin_project! {
+    /// The future of a [`BearerAuthService`](crate::BearerAuthService).
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, S::Future, B>,
+        protection: Arc<Protection>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, F, B> {
+        Judge { call: Option<(S, Request<B>)> },
+        AwaitKeys { resumed: Resumed, call: Option<(S, B)> },
+        Pass { #[pin] response: F, private: bool },
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn new(service: S, request: Request<B>, protection: Arc<Protection>) -> Self {
+        Self { state: State::Judge { call: Some((service, request)) }, protection }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let judged = match this.state.as_mut().project() {
+                StateProj::Judge { call } => {
+                    // Polled again after its end: nothing will ever come.
+                    let Some((service, request)) = call.take() else { return Poll::Pending };
+                    judge(service, request, this.protection)
+                }
+                StateProj::AwaitKeys { resumed, call } => {
+                    let (head, outcome) = ready!(resumed.as_mut().poll(cx));
+                    let Some((service, body)) = call.take() else { return Poll::Pending };
+                    Judged::Done(service, head, body, outcome)
+                }
+                StateProj::Pass { response, private } => {
+                    let response = ready!(response.poll(cx))?;
+                    return Poll::Ready(Ok(passed(response, *private)));
+                }
+            };
+            match judged {
+                Judged::AwaitKeys(service, body, resumed) => {
+                    this.state.set(State::AwaitKeys { resumed, call: Some((service, body)) });
+                }
+                Judged::Done(mut service, mut head, body, Ok(token)) => {
+                    let private = admit(&mut head, token, this.protection);
+                    let response = service.call(Request::from_parts(head, body));
+                    this.state.set(State::Pass { response, private });
+                }
+                Judged::Done(_, head, _, Err(rejection)) => {
+                    this.state.set(State::Judge { call: None });
+                    return Poll::Ready(Ok(this.protection.answers.answer(rejection, &head)));
+                }
+            }
+        }
+    }
+}
+
+/// How far a request got, with the service that was polled ready for it.
+#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
+enum Judged<S, B> {
+    AwaitKeys(S, B, Resumed),
+    Done(S, Parts, B, Outcome),
+}
+
+fn judge<S, B>(service: S, request: Request<B>, protection: &Protection) -> Judged<S, B> {
+    let (head, body) = request.into_parts();
+    match protection.authenticator.authenticate(&head) {
+        Progress::Done(outcome) => Judged::Done(service, head, body, outcome),
+        Progress::AwaitKeys(keys, patience) => {
+            let resumed = Arc::clone(&protection.authenticator).resume(head, keys, patience);
+            Judged::AwaitKeys(service, body, Box::pin(resumed))
+        }
+    }
+}
+
+/// Makes the head what the inner service sees; says whether the response is for one reader only.
+fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protection>) -> bool {
+    let private = token.is_some() && bearer::is_in_query(head, &protection.authenticator.sources);
+    if protection.strip_credentials && token.is_some() {
+        head.headers.remove(AUTHORIZATION);
+    } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
+        credentials.set_sensitive(true);
+    }
+    // Whoever put a token there before us did not ask this issuer.
+    match token {
+        Some(token) => head.extensions.insert(token),
+        None => head.extensions.remove::<AccessToken>(),
+    };
+    head.extensions.insert(Covered(Arc::clone(protection)));
+    private
+}
+
+/// The response of the inner service; one to a token in the URL is not for shared caches (RFC 6750 section 2.3).
+fn passed<R>(mut response: Response<R>, private: bool) -> Response<ResponseBody<R>> {
+    if private && response.status().is_success() && !forbids_sharing(response.headers()) {
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    response.map(ResponseBody::inner)
+}
+
+fn forbids_sharing(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|line| line.to_str().ok());
+    lines.any(|line| {
+        line.split(',').any(|directive| {
+            let name = directive.trim();
+            name.eq_ignore_ascii_case("private") || name.eq_ignore_ascii_case("no-store")
+        })
+    })
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! The tower side: layers, their services and futures, and how a refusal becomes a response.
+
+mod answers;
+mod form_body;
+mod future;
+mod layer;
+mod require;
+mod response_body;
+mod service;
+
+pub(crate) use answers::{Answers, Covered, OnReject, answer_for};
+pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
+pub use future::ResponseFuture;
+pub use layer::BearerAuth;
+pub(crate) use layer::Protection;
+pub use require::{Require, RequireFuture, RequireService};
+pub use response_body::ResponseBody;
+pub use service::BearerAuthService;
