@@ -36,8 +36,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::access_token::AccessToken;
-use crate::event;
-use crate::middleware::{Covered, answer_for};
+use crate::middleware::{is_covered, refuse};
 use crate::rejection::{Rejection, RejectionKind};
 
 /// The token of the request. Without one (under [`optional`](crate::BearerAuthBuilder::optional)):
@@ -46,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AccessToken {
     type Rejection = Response;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        token(head).map_err(|rejection| refuse(rejection, head))
+        token(head).map_err(|rejection| refused(rejection, head))
     }
 }
 
@@ -59,7 +58,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for AccessToken {
         match token(head) {
             Ok(token) => Ok(Some(token)),
             Err(rejection) if rejection.kind() == RejectionKind::Missing => Ok(None),
-            Err(rejection) => Err(refuse(rejection, head)),
+            Err(rejection) => Err(refused(rejection, head)),
         }
     }
 }
@@ -89,20 +88,15 @@ impl<S: Send + Sync, T: ClaimsType> FromRequestParts<S> for Claims<T> {
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let claims = token(head).and_then(|token| Ok(token.claims()?));
-        claims.map(Self).map_err(|rejection| refuse(rejection, head))
+        claims.map(Self).map_err(|rejection| refused(rejection, head))
     }
 }
 
 fn token(head: &Parts) -> Result<AccessToken, Rejection> {
-    let absent = if head.extensions.get::<Covered>().is_some() {
-        RejectionKind::Missing
-    } else {
-        RejectionKind::NotCovered
-    };
+    let absent = if is_covered(head) { RejectionKind::Missing } else { RejectionKind::NotCovered };
     head.extensions.get().cloned().ok_or_else(|| absent.into())
 }
 
-fn refuse(rejection: Rejection, head: &Parts) -> Response {
-    event::refused(rejection.kind().as_str(), rejection.status(), rejection.issuer(), &rejection);
-    answer_for::<Body>(rejection, head).map(Body::new)
+fn refused(rejection: Rejection, head: &Parts) -> Response {
+    refuse::<Body>(rejection, head).map(Body::new)
 }

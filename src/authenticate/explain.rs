@@ -293,5 +293,5 @@ fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) 
     let Ok(octets) = compact.signature() else { return Verdict::Fails("token_malformed") };
     let candidates = keys.select(header.key_id.as_deref(), header.algorithm);
     let signed = (compact.signing_input(), &*octets);
-    Verdict::of(signature::verify(UnverifiedClaims::default(), header.algorithm, signed, candidates))
+    Verdict::of(signature::verify(&UnverifiedClaims::default(), header.algorithm, signed, candidates))
 }

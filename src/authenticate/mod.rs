@@ -114,7 +114,7 @@ impl Authenticator {
         let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
         let now = NumericDate::now(&*self.clock);
-        let signed = issuer.verify(&compact, &header, claims, patience).map_err(|stop| stop.at(issuer))?;
+        let signed = issuer.verify(&compact, &header, &claims, patience).map_err(|stop| stop.at(issuer))?;
         let grant =
             claims::check(signed, &issuer.claims, now).map_err(|fault| Stop::from(fault).at(issuer))?;
         Ok(AccessToken::new(grant, claims_json))
@@ -123,13 +123,13 @@ impl Authenticator {
 
 impl TrustedIssuer {
     /// From unverified to signed.
-    fn verify<'a>(
+    fn verify<'c>(
         &self,
         compact: &Compact<'_>,
         header: &Header<'_>,
-        claims: UnverifiedClaims<'a>,
+        claims: &'c UnverifiedClaims<'c>,
         patience: &mut Patience,
-    ) -> Result<Signed<'a>, Stop> {
+    ) -> Result<Signed<'c>, Stop> {
         self.header.check_algorithm(header)?;
         self.header.check_type(header)?;
         let key_id = header.key_id.as_deref();

@@ -96,10 +96,11 @@ pub(crate) fn check(
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<Grant, ClaimFault> {
+    let claims = signed.claims();
     for check in &CHECKS {
-        (check.run)(signed.claims(), policy, now)?;
+        (check.run)(claims, policy, now)?;
     }
-    grant(signed.into_claims(), policy)
+    grant(claims, policy)
 }
 
 fn check_issuer(
@@ -277,19 +278,19 @@ fn scopes(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<ScopeS
 }
 
 /// What checked claims grant.
-fn grant(claims: UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
-    let boxed = |text: Claim<Cow<'_, str>>| text.value().map(|text| Box::from(&**text));
+fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
+    let boxed = |text: &Claim<Cow<'_, str>>| text.value().map(|text| Box::from(&**text));
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
-        scopes: scopes(&claims, policy)?,
-        client_id: client(&claims)?.map(|client| Box::from(&**client)),
+        scopes: scopes(claims, policy)?,
+        client_id: client(claims)?.map(|client| Box::from(&**client)),
         audiences: required("aud", &claims.aud)?.iter().map(|audience| Box::from(&**audience)).collect(),
         expires_at: *required("exp", &claims.exp)?,
         not_before: optional("nbf", &claims.nbf)?.copied(),
         issued_at: optional("iat", &claims.iat)?.copied(),
         auth_time: optional("auth_time", &claims.auth_time)?.copied(),
-        subject: boxed(claims.sub),
-        token_id: boxed(claims.jti),
-        acr: boxed(claims.acr),
+        subject: boxed(&claims.sub),
+        token_id: boxed(&claims.jti),
+        acr: boxed(&claims.acr),
     })
 }

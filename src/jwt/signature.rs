@@ -7,15 +7,11 @@ use super::claim_set::UnverifiedClaims;
 use crate::crypto::{Algorithm, SignatureMismatch, VerifyingKey};
 
 /// Claims under a signature that held. Only [`verify`] makes one.
-#[derive(Debug)]
-pub(crate) struct Signed<'a>(UnverifiedClaims<'a>);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed<'c>(&'c UnverifiedClaims<'c>);
 
-impl<'a> Signed<'a> {
-    pub(super) fn claims(&self) -> &UnverifiedClaims<'a> {
-        &self.0
-    }
-
-    pub(super) fn into_claims(self) -> UnverifiedClaims<'a> {
+impl<'c> Signed<'c> {
+    pub(super) fn claims(self) -> &'c UnverifiedClaims<'c> {
         self.0
     }
 }
@@ -24,12 +20,12 @@ impl<'a> Signed<'a> {
 ///
 /// # Errors
 /// [`SignatureMismatch`] when no key does.
-pub(crate) fn verify<'a, 'k>(
-    claims: UnverifiedClaims<'a>,
+pub(crate) fn verify<'c, 'k>(
+    claims: &'c UnverifiedClaims<'c>,
     algorithm: Algorithm,
     (signing_input, signature): (&[u8], &[u8]),
     mut keys: impl Iterator<Item = &'k VerifyingKey>,
-) -> Result<Signed<'a>, SignatureMismatch> {
+) -> Result<Signed<'c>, SignatureMismatch> {
     let held = keys.any(|key| key.verify(algorithm, signing_input, signature).is_ok());
     if held { Ok(Signed(claims)) } else { Err(SignatureMismatch) }
 }

@@ -12,7 +12,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::layer::Protection;
 use super::response_body::ResponseBody;
 use crate::bearer::Challenge;
 use crate::rejection::{Rejection, RejectionKind};
@@ -22,10 +21,6 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Writes the body of a refusal in the user's own way.
 pub(crate) type OnReject = Arc<dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync>;
-
-/// The mark on a request that a `BearerAuth` let through: how to answer for it further in.
-#[derive(Clone)]
-pub(crate) struct Covered(pub(crate) Arc<Protection>);
 
 /// All answers of one `BearerAuth`, most of them written beforehand.
 pub(crate) struct Answers {
@@ -40,14 +35,6 @@ pub(crate) struct Answers {
 struct Prepared {
     challenge: Option<HeaderValue>,
     body: Bytes,
-}
-
-/// The refusal of the request with `head`, as the `BearerAuth` that covers it would write it.
-pub(crate) fn answer_for<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-    match head.extensions.get::<Covered>() {
-        Some(Covered(protection)) => protection.answers.answer(rejection, head),
-        None => Answers::new("api", false, None).answer(rejection, head),
-    }
 }
 
 impl Answers {

@@ -16,8 +16,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::answers::Covered;
-use super::layer::Protection;
+use super::protection::{Covered, Protection};
 use super::response_body::ResponseBody;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Outcome, Progress};

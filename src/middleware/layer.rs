@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::answers::Answers;
+use super::protection::Protection;
 use super::service::BearerAuthService;
 #[cfg(feature = "test-util")]
 use crate::access_token::AccessToken;
-use crate::authenticate::{Authenticator, Bounds, Explanation, IssuerStatus, NotReady};
+use crate::authenticate::{Bounds, Explanation, IssuerStatus, NotReady};
 #[cfg(feature = "test-util")]
 use crate::rejection::Rejection;
 
@@ -23,13 +23,6 @@ use crate::rejection::Rejection;
 #[must_use]
 pub struct BearerAuth {
     protection: Arc<Protection>,
-}
-
-/// What layer, service and the layers further in share.
-pub(crate) struct Protection {
-    pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) answers: Answers,
-    pub(crate) strip_credentials: bool,
 }
 
 impl BearerAuth {

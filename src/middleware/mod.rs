@@ -4,15 +4,18 @@ mod answers;
 mod form_body;
 mod future;
 mod layer;
+mod protection;
 mod require;
 mod response_body;
 mod service;
 
-pub(crate) use answers::{Answers, Covered, OnReject, answer_for};
+pub(crate) use answers::{Answers, OnReject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
 pub use future::ResponseFuture;
 pub use layer::BearerAuth;
-pub(crate) use layer::Protection;
+pub(crate) use protection::Protection;
+#[cfg(feature = "axum")]
+pub(crate) use protection::{is_covered, refuse};
 pub use require::{Require, RequireFuture, RequireService};
 pub use response_body::ResponseBody;
 pub use service::BearerAuthService;

@@ -15,10 +15,9 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answers::{Covered, answer_for};
+use super::protection::{is_covered, refuse};
 use super::response_body::ResponseBody;
 use crate::access_token::AccessToken;
-use crate::event;
 use crate::policy::{Requirement, Scopes};
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -110,10 +109,8 @@ impl Require {
 
 impl Route {
     fn check(&self, head: &Parts) -> Result<(), Rejection> {
-        if head.extensions.get::<Covered>().is_none() {
-            return Err(RejectionKind::NotCovered.into());
-        }
-        let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
+        let absent = if is_covered(head) { RejectionKind::Missing } else { RejectionKind::NotCovered };
+        let token = head.extensions.get::<AccessToken>().ok_or(absent)?;
         let checked = self.requirement.check(token, head);
         checked.map_err(|fault| Rejection::from(fault).needing(&self.scopes_needed))
     }
@@ -150,10 +147,7 @@ where
         let (head, body) = request.into_parts();
         let state = match self.route.check(&head) {
             Ok(()) => State::Pass { response: self.inner.call(Request::from_parts(head, body)) },
-            Err(rejection) => {
-                event::refused(rejection.kind().as_str(), rejection.status(), rejection.issuer(), &rejection);
-                State::Refuse { response: Some(answer_for(rejection, &head)) }
-            }
+            Err(rejection) => State::Refuse { response: Some(refuse(rejection, &head)) },
         };
         RequireFuture { state }
     }

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::future::ResponseFuture;
-use super::layer::Protection;
+use super::protection::Protection;
 use super::response_body::ResponseBody;
 
 /// The service that [`BearerAuth`](crate::BearerAuth) makes of an inner service `S`.

@@ -1,3 +1,5 @@
+//! Requests through the layer, with bodies of every kind.
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;

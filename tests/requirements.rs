@@ -1,0 +1,103 @@
+//! The requirement map in `tests/requirements.md` is whole, and every test that it names exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rules that must be in the map: bearer tokens, HTTP, JWT, JWS, keys, practice, access tokens, metadata.
+const RULES: [(&str, &[(u32, u32)]); 8] = [
+    ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
+    ("H", &[(1, 1), (3, 8), (12, 13)]),
+    ("J", &[(1, 15), (18, 19), (22, 23)]),
+    ("S", &[(1, 6), (8, 10), (12, 12), (14, 15), (18, 19), (21, 22)]),
+    ("K", &[(1, 8), (10, 10), (12, 16), (19, 21), (23, 24), (26, 28)]),
+    ("P", &[(1, 4), (6, 8), (12, 17), (19, 22), (24, 24), (26, 26)]),
+    ("A", &[(1, 1), (3, 7), (9, 11)]),
+    ("M", &[(1, 5), (7, 9)]),
+];
+
+/// The attacks of the past.
+const ATTACKS: (u32, u32) = (1, 52);
+
+struct Row {
+    id: String,
+    held_by: String,
+}
+
+#[test]
+fn every_rule_and_every_attack_is_in_the_map_once() {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows() {
+        *counts.entry(row.id).or_default() += 1;
+    }
+    let rules = RULES.iter().flat_map(|(letter, spans)| {
+        spans.iter().flat_map(move |(first, last)| (*first..=*last).map(move |number| format!("{letter}-{number:02}")))
+    });
+    let attacks = (ATTACKS.0..=ATTACKS.1).map(|number| format!("V{number:02}"));
+    let absent: Vec<String> = rules.chain(attacks).filter(|id| !counts.contains_key(id)).collect();
+    assert!(absent.is_empty(), "not in the map: {absent:?}");
+    let twice: Vec<&String> = counts.iter().filter(|(_, count)| **count > 1).map(|(id, _)| id).collect();
+    assert!(twice.is_empty(), "in the map twice: {twice:?}");
+}
+
+#[test]
+fn every_row_names_tests_that_exist_or_a_reason() {
+    let known = tests();
+    let mut faults = Vec::new();
+    for row in rows() {
+        if row.held_by.strip_prefix("n/a:").is_some_and(|reason| reason.trim().len() > 10) {
+            continue;
+        }
+        let named: Vec<&str> = row.held_by.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            faults.push(format!("{} names neither a test nor a reason", row.id));
+        }
+        let unknown = named.into_iter().filter(|test| !known.contains(*test));
+        faults.extend(unknown.map(|test| format!("{} names {test}, which does not exist", row.id)));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn rows() -> Vec<Row> {
+    let map = fs::read_to_string(folder().join("requirements.md")).expect("the map can be read");
+    let rows = map.lines().filter(|line| line.starts_with("| ")).filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let is_rule = cells.first()?.chars().next()?.is_ascii_uppercase() && cells.first()?.ends_with(|c: char| c.is_ascii_digit());
+        (is_rule && cells.len() >= 4).then(|| Row { id: cells[0].to_owned(), held_by: cells[cells.len() - 1].to_owned() })
+    });
+    rows.collect()
+}
+
+/// The tests of the integration binary, as `module::name`.
+fn tests() -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for entry in fs::read_dir(folder().join("it")).expect("tests/it can be read") {
+        let path = entry.expect("tests/it can be read").path();
+        let Some(module) = path.file_stem().filter(|_| path.extension().is_some_and(|e| e == "rs")) else { continue };
+        let text = fs::read_to_string(&path).expect("tests/it can be read");
+        tests.extend(functions(&text).map(|name| format!("{}::{name}", module.to_string_lossy())));
+    }
+    tests
+}
+
+/// The functions that stand right under a `#[test]` or `#[tokio::test]`.
+fn functions(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_test = false;
+    text.lines().filter_map(move |line| {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        }
+        let name = line.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
+        match name {
+            Some(name) if is_test && !line.starts_with(' ') => {
+                is_test = false;
+                Some(name)
+            }
+            _ => None,
+        }
+    })
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
