@@ -11,7 +11,7 @@ use std::fmt;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
-use http::{HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use crate::bearer::credential::{BearerToken, CredentialsFault, only_one};
 use crate::bearer::grammar::{is_b64token, is_token, list_members, split_pair};
@@ -120,6 +120,13 @@ impl TokenSource {
                 one.starts_with(two.as_str()) || two.starts_with(one.as_str())
             }
             _ => self == other,
+        }
+    }
+
+    /// Removes the token from the headers, where a whole header holds it.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
+        if let Kind::Header(name) = &self.0 {
+            headers.remove(name);
         }
     }
 

@@ -135,8 +135,10 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Removes the `Authorization` header before the inner service sees the request, once its token was
-    /// accepted. Default: left there, marked sensitive so that `Debug` does not print it.
+    /// Removes the `Authorization` header, and a header that was added as a source, before the inner
+    /// service sees the request, once its token was accepted. A token in a cookie, the query, a form or a
+    /// WebSocket protocol stays. Default: all left there, `Authorization` marked sensitive so that
+    /// `Debug` does not print it.
     pub fn strip_credentials(mut self) -> Self {
         self.strip_credentials = true;
         self

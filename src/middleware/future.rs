@@ -120,6 +120,7 @@ fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protecti
     let private = token.is_some() && bearer::is_in_query(head, &protection.authenticator.sources);
     if protection.strip_credentials && token.is_some() {
         head.headers.remove(AUTHORIZATION);
+        protection.authenticator.sources.iter().for_each(|source| source.strip(&mut head.headers));
     } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
         credentials.set_sensitive(true);
     }
