@@ -14,7 +14,11 @@ use crate::clock::NumericDate;
 /// An access token that passed every check of the [`BearerAuth`](crate::BearerAuth) that put it here.
 ///
 /// It stands in the request's extensions and, with the feature `axum`, is an extractor. There is no
-/// way to make one but to authenticate a request (or, in tests, the feature `test-util`).
+/// way to make one but to authenticate a request (or, in tests, the feature `test-util`):
+///
+/// ```compile_fail,E0423
+/// let token = tower_bearer::AccessToken(Default::default());
+/// ```
 ///
 /// A clone counts a reference. `Debug` shows the issuer and nothing of the claims.
 ///

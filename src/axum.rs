@@ -66,24 +66,28 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for AccessToken {
 /// The claims of the request's token as your own type; see [`AccessToken::claims`].
 ///
 /// Claims that do not fit `T` are answered with 401 `invalid_token`.
+///
+/// A type that cannot be deserialized does not compile:
+///
+/// ```compile_fail,E0277
+/// struct Tenant {
+///     tenant: String,
+/// }
+///
+/// async fn tenant(claims: tower_bearer::Claims<Tenant>) {}
+/// ```
 #[derive(Clone, Debug)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "handlers take it apart in their arguments, as all axum extractors"
 )]
-pub struct Claims<T: ClaimsType>(pub Arc<T>);
+pub struct Claims<T: DeserializeOwned>(pub Arc<T>);
 
-/// A type that claims can be read into: anything that owns its data and derives `serde::Deserialize`.
-#[diagnostic::on_unimplemented(
-    message = "the claims of a token cannot be read into `{Self}`",
-    label = "this type needs `serde::Deserialize`, and must own its data",
-    note = "add `#[derive(serde::Deserialize)]`, and use `String` rather than `&str`"
-)]
-pub trait ClaimsType: DeserializeOwned + Send + Sync + 'static {}
-
-impl<T: DeserializeOwned + Send + Sync + 'static> ClaimsType for T {}
-
-impl<S: Send + Sync, T: ClaimsType> FromRequestParts<S> for Claims<T> {
+impl<S, T> FromRequestParts<S> for Claims<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send + Sync + 'static,
+{
     type Rejection = Response;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {

@@ -15,7 +15,8 @@ const TARGET: &str = "tower_bearer";
 
 /// A configuration was built; `bounds` is what it guarantees.
 pub(crate) fn configured(bounds: &dyn fmt::Display) {
-    info!(target: TARGET, %bounds, "BearerAuth configured");
+    let bounds = bounds.to_string().replace('\n', "; ");
+    info!(target: TARGET, bounds, "BearerAuth configured");
 }
 
 /// A request passed with a token of that issuer.

@@ -31,7 +31,9 @@ fn every_rule_and_every_attack_is_in_the_map_once() {
         *counts.entry(row.id).or_default() += 1;
     }
     let rules = RULES.iter().flat_map(|(letter, spans)| {
-        spans.iter().flat_map(move |(first, last)| (*first..=*last).map(move |number| format!("{letter}-{number:02}")))
+        spans.iter().flat_map(move |(first, last)| {
+            (*first..=*last).map(move |number| format!("{letter}-{number:02}"))
+        })
     });
     let attacks = (ATTACKS.0..=ATTACKS.1).map(|number| format!("V{number:02}"));
     let absent: Vec<String> = rules.chain(attacks).filter(|id| !counts.contains_key(id)).collect();
@@ -62,8 +64,10 @@ fn rows() -> Vec<Row> {
     let map = fs::read_to_string(folder().join("requirements.md")).expect("the map can be read");
     let rows = map.lines().filter(|line| line.starts_with("| ")).filter_map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let is_rule = cells.first()?.chars().next()?.is_ascii_uppercase() && cells.first()?.ends_with(|c: char| c.is_ascii_digit());
-        (is_rule && cells.len() >= 4).then(|| Row { id: cells[0].to_owned(), held_by: cells[cells.len() - 1].to_owned() })
+        let is_rule = cells.first()?.chars().next()?.is_ascii_uppercase()
+            && cells.first()?.ends_with(|c: char| c.is_ascii_digit());
+        (is_rule && cells.len() >= 4)
+            .then(|| Row { id: cells[0].to_owned(), held_by: cells[cells.len() - 1].to_owned() })
     });
     rows.collect()
 }
@@ -73,7 +77,9 @@ fn tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for entry in fs::read_dir(folder().join("it")).expect("tests/it can be read") {
         let path = entry.expect("tests/it can be read").path();
-        let Some(module) = path.file_stem().filter(|_| path.extension().is_some_and(|e| e == "rs")) else { continue };
+        let Some(module) = path.file_stem().filter(|_| path.extension().is_some_and(|e| e == "rs")) else {
+            continue;
+        };
         let text = fs::read_to_string(&path).expect("tests/it can be read");
         tests.extend(functions(&text).map(|name| format!("{}::{name}", module.to_string_lossy())));
     }

@@ -141,7 +141,7 @@ impl Authenticator {
         let limit = format!("at most {} bytes", self.token_bytes_max);
         explanation.add("size", limit, &format!("{} bytes", token.len()), size);
         let compact = Compact::parse(token);
-        let parts = format!("{} parts", token.split('.').count());
+        let parts = format!("parts: {}", token.split('.').count());
         explanation.add(
             "serialization",
             "3 parts, a signed JWT".to_owned(),
@@ -262,11 +262,11 @@ fn shown(
         "iat" => (format!("at most {} (now) plus {leeway} s, or none", now.as_secs()), date(&claims.iat)),
         "required claims" => {
             let absent: Vec<&str> = policy.absent(claims).map(|name| &**name).collect();
-            let all: Vec<&str> = policy.required.iter().map(|name| &**name).collect();
-            (
-                format!("iss, aud, exp {}", all.join(", ")),
-                format!("without {}", if absent.is_empty() { "none".to_owned() } else { absent.join(", ") }),
-            )
+            let more: Vec<&str> = policy.required.iter().map(|name| &**name).collect();
+            let all = ["iss", "aud", "exp"].into_iter().chain(more).collect::<Vec<&str>>().join(", ");
+            let presented =
+                if absent.is_empty() { "all".to_owned() } else { format!("not {}", absent.join(", ")) };
+            (all, presented)
         }
         "claim types" => ("as their RFCs say".to_owned(), String::new()),
         "max_age" => (limit(policy.max_age), format!("issued {}", date(&claims.iat))),

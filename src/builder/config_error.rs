@@ -71,7 +71,7 @@ pub enum ConfigProblem {
         /// The issuer.
         issuer: String,
     },
-    /// An audience is empty, or an issuer has none.
+    /// An audience is empty.
     AudienceEmpty,
     /// The name of a claim is empty.
     ClaimNameEmpty {

@@ -249,7 +249,7 @@ impl Issuer {
         around: &Surroundings<'_>,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<TrustedIssuer> {
-        self.check(around, problems);
+        self.check(problems);
         let algorithms = self.algorithms.unwrap_or(AlgorithmSet::ALL);
         let keys = self.keys(algorithms, around, problems)?;
         let boxed =
@@ -275,7 +275,7 @@ impl Issuer {
         })
     }
 
-    fn check(&self, around: &Surroundings<'_>, problems: &mut Vec<ConfigProblem>) {
+    fn check(&self, problems: &mut Vec<ConfigProblem>) {
         let issuer = || self.identifier.clone();
         if let Some(reason) = self.identifier_fault() {
             problems.push(ConfigProblem::IssuerUnusable { issuer: issuer(), reason });
@@ -283,8 +283,7 @@ impl Issuer {
         if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
             problems.push(ConfigProblem::NoAlgorithm { issuer: issuer() });
         }
-        let audiences = self.audiences.as_deref().unwrap_or(around.audiences);
-        if audiences.iter().any(String::is_empty) || audiences.is_empty() {
+        if self.audiences.iter().flatten().any(String::is_empty) {
             problems.push(ConfigProblem::AudienceEmpty);
         }
         for (setting, names) in [("scope_claims", &self.scope_claims), ("require_claim", &self.required)] {

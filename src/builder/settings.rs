@@ -246,6 +246,9 @@ impl BearerAuthBuilder {
         if self.issuers.is_empty() {
             problems.push(ConfigProblem::NoIssuer);
         }
+        if self.audiences.iter().any(String::is_empty) {
+            problems.push(ConfigProblem::AudienceEmpty);
+        }
         if self.leeway > Self::LEEWAY_MAX {
             problems.push(ConfigProblem::LeewayTooLong { leeway: self.leeway });
         }

@@ -204,6 +204,7 @@ impl Curve {
 }
 
 /// The uncompressed form of a point (SEC 1 section 2.3.3), which is what the backends read.
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(super) fn sec1_point(x: &[u8], y: &[u8]) -> Vec<u8> {
     [&[4], x, y].concat()
 }

@@ -25,6 +25,9 @@ use remembered::Remembered;
 /// The least that a client is asked to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
+/// What stands for any longer time, such as `Duration::MAX`.
+const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
 /// The state of one issuer's keys, without the keys.
 #[derive(Debug)]
 pub(super) struct Refresh {
@@ -225,9 +228,10 @@ impl Refresh {
     }
 }
 
-/// `by` later; on overflow `from` itself, so that nothing becomes usable for ever.
-fn later(from: Instant, by: Duration) -> Instant {
-    from.checked_add(by).unwrap_or(from)
+/// `by` later, at most a century. A wait that is too long to count must not become none at all: that
+/// would be a fetch after the other.
+pub(super) fn later(from: Instant, by: Duration) -> Instant {
+    from.checked_add(by.min(CENTURY)).unwrap_or(from)
 }
 
 #[cfg(test)]

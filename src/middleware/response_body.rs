@@ -36,6 +36,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+/// Layers around that answer by themselves ask for it, such as tower-http's CORS.
+impl<B: Default> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::inner(B::default())
+    }
+}
+
 impl<B> Body for ResponseBody<B>
 where
     B: Body,
@@ -69,5 +76,17 @@ where
                 SizeHint::with_exact(u64::try_from(bytes).unwrap_or(u64::MAX))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[test]
+    fn a_layer_around_can_make_an_empty_one() {
+        assert!(ResponseBody::<Full<Bytes>>::default().is_end_stream());
     }
 }

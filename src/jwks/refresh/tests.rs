@@ -451,3 +451,17 @@ fn a_server_that_answers_gets_four_fetches_a_minute_and_one_that_stays_down_ten(
         assert_eq!(bench.busiest_minute(), expected);
     }
 }
+
+#[test]
+fn times_too_long_to_count_are_long_and_not_none() {
+    for forever in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(u64::MAX / 3)] {
+        let mut policy = RefreshPolicy { stale_for: forever, cooldown: forever, ..RefreshPolicy::default() };
+        policy.fix_ttl(forever);
+        let mut bench = Bench::with(policy);
+        bench.starts();
+        bench.brings(None);
+        bench.passes(10_000 * HOUR);
+        assert!(bench.usable(), "{forever:?}");
+        assert!(bench.rests() > Duration::from_secs(10_000 * HOUR), "{forever:?}");
+    }
+}

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::jwks::refresh::later;
+
 /// How many fetches one request waits for: one that was under way, and one of its own.
 const WAITS_MAX: u8 = 2;
 
@@ -24,7 +26,7 @@ impl Patience {
             return None;
         }
         self.waits = self.waits.saturating_add(1);
-        Some(*self.until.get_or_insert_with(|| now.checked_add(wait_max).unwrap_or(now)))
+        Some(*self.until.get_or_insert_with(|| later(now, wait_max)))
     }
 }
 

@@ -1,0 +1,223 @@
+//! A resource server that is configured by its environment alone.
+//!
+//! ```text
+//! LISTEN=127.0.0.1:3000 ISSUER=https://login.example.com AUDIENCE=https://api.example.com \
+//!     REQUIRED_SCOPE=orders:read cargo run --example from_env
+//! ```
+//!
+//! It serves `GET /public` (anyone), `GET /protected` (any valid token) and `GET /scoped` (a token with
+//! `REQUIRED_SCOPE`); the last two answer with the claims of the token. An empty variable counts as unset.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `LISTEN` | host and port to listen on; port 0 takes a free one | must be set |
+//! | `ISSUER` | the authorization server, exactly as `iss` in its tokens | must be set |
+//! | `AUDIENCE` | the name of this API in `aud` | must be set |
+//! | `REQUIRED_SCOPE` | what `/scoped` needs; several scopes with spaces between them | must be set |
+//! | `JWKS_URL` | where the keys are | found by the issuer's metadata |
+//! | `LEEWAY_SECS` | how far clocks may be apart, at most 300 | 30 |
+//! | `JWKS_TTL_SECS` | how long keys are fresh | what the server says, else 600 |
+//! | `JWKS_COOLDOWN_SECS` | the shortest time between fetches that requests cause | 30 |
+//! | `FETCH_TIMEOUT_SECS` | how long fetching one document may take | 5 |
+//! | `INTROSPECTION_URL`, `CLIENT_ID`, `CLIENT_SECRET`, `INTROSPECTION_CACHE_SECS` | not used yet | |
+//!
+//! Exit status: 2 for a bad variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
+
+use std::env;
+use std::error::Error;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tower_bearer::{AccessToken, BearerAuth, BearerAuthBuilder, Issuer, Require};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = match Settings::from_env() {
+        Ok(settings) => settings,
+        Err(problems) => {
+            eprintln!("the environment cannot be used:");
+            problems.iter().for_each(|problem| eprintln!("  - {problem}"));
+            return ExitCode::from(2);
+        }
+    };
+    match serve(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Events of INFO and above: the configuration, each fetch of keys, each refusal and its reason.
+fn log_to_stderr() {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+}
+
+async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
+    let Settings { listen, required_scope, auth } = settings;
+    let listener =
+        TcpListener::bind(&listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+
+    // Fetches the keys before the first request needs them. If it fails the log says so, and the next
+    // request tries again.
+    let warm_up = auth.clone();
+    tokio::spawn(async move { warm_up.ready().await });
+
+    let stop = stop_signal()?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app(auth, required_scope)).with_graceful_shutdown(stop).await?;
+    Ok(())
+}
+
+fn app(auth: BearerAuth, required_scope: String) -> Router {
+    Router::new()
+        .route("/protected", get(claims))
+        .route("/scoped", get(claims).layer(Require::scope(required_scope)))
+        .layer(auth)
+        .route("/public", get(async || "open to anyone\n"))
+}
+
+async fn claims(token: AccessToken) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], token.claims_json().to_owned())
+}
+
+/// Resolves at Ctrl-C or SIGTERM, from the moment it is called on.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+/// What the environment asks for.
+struct Settings {
+    listen: String,
+    required_scope: String,
+    auth: BearerAuth,
+}
+
+impl Settings {
+    /// Reads the environment, or lists all that is wrong with it.
+    fn from_env() -> Result<Self, Vec<String>> {
+        let mut variables = Variables::default();
+        let listen = variables.required("LISTEN", "127.0.0.1:3000", is_host_and_port);
+        let required_scope = variables.required("REQUIRED_SCOPE", "orders:read", is_scope_list);
+        let builder = variables.bearer_auth();
+        variables.note_unused();
+        let mut problems = variables.problems;
+        if problems.is_empty() {
+            log_to_stderr();
+        }
+        match builder.build() {
+            Ok(auth) if problems.is_empty() => return Ok(Self { listen, required_scope, auth }),
+            Ok(_) => {}
+            Err(error) => problems.extend(error.problems().iter().map(ToString::to_string)),
+        }
+        Err(problems)
+    }
+}
+
+type SetDuration = fn(BearerAuthBuilder, Duration) -> BearerAuthBuilder;
+
+/// The environment, with what was found wrong in it so far.
+#[derive(Default)]
+struct Variables {
+    problems: Vec<String>,
+}
+
+impl Variables {
+    fn bearer_auth(&mut self) -> BearerAuthBuilder {
+        // A missing value is in the list of problems by now; its example stands in, so that the rest is checked.
+        let audience = self.required("AUDIENCE", "https://api.example.com", |_| true);
+        let issuer = self.required("ISSUER", "https://login.example.com", |_| true);
+        let issuer = match self.optional("JWKS_URL") {
+            Some(url) => Issuer::with_jwks_url(issuer, url),
+            None => Issuer::discover(issuer),
+        };
+        let mut builder = BearerAuth::builder(audience).issuer(issuer);
+        let settings: [(_, SetDuration); 4] = [
+            ("LEEWAY_SECS", BearerAuthBuilder::leeway),
+            ("JWKS_TTL_SECS", BearerAuthBuilder::jwks_ttl),
+            ("JWKS_COOLDOWN_SECS", BearerAuthBuilder::jwks_cooldown),
+            ("FETCH_TIMEOUT_SECS", BearerAuthBuilder::fetch_timeout),
+        ];
+        for (name, set) in settings {
+            if let Some(duration) = self.seconds(name) {
+                builder = set(builder, duration);
+            }
+        }
+        builder
+    }
+
+    /// Introspection is to come; until then whoever sets these should know.
+    fn note_unused(&mut self) {
+        let _checked = self.seconds("INTROSPECTION_CACHE_SECS");
+        let names = ["INTROSPECTION_URL", "CLIENT_ID", "CLIENT_SECRET", "INTROSPECTION_CACHE_SECS"];
+        let set: Vec<&str> = names
+            .into_iter()
+            .filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+            .collect();
+        if !set.is_empty() {
+            eprintln!("note: not used yet: {}; opaque tokens are refused", set.join(", "));
+        }
+    }
+
+    /// The value of a variable that must be set and good; after a problem the example.
+    fn required(&mut self, name: &str, example: &str, is_good: fn(&str) -> bool) -> String {
+        match self.optional(name) {
+            Some(value) if is_good(&value) => return value,
+            Some(value) => self.problems.push(format!("{name} is {value:?}, which is not like {example}")),
+            None => self.problems.push(format!("{name} is not set; an example: {example}")),
+        }
+        example.to_owned()
+    }
+
+    fn optional(&mut self, name: &str) -> Option<String> {
+        match env::var(name) {
+            Ok(value) => Some(value).filter(|value| !value.is_empty()),
+            Err(env::VarError::NotPresent) => None,
+            Err(env::VarError::NotUnicode(_)) => {
+                self.problems.push(format!("{name} is not UTF-8"));
+                None
+            }
+        }
+    }
+
+    fn seconds(&mut self, name: &str) -> Option<Duration> {
+        let text = self.optional(name)?;
+        match text.parse() {
+            Ok(secs) => Some(Duration::from_secs(secs)),
+            Err(_) => {
+                self.problems.push(format!("{name} is {text:?}, which is not a whole number of seconds"));
+                None
+            }
+        }
+    }
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope_list(text: &str) -> bool {
+    !text.trim().is_empty()
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte))
+}
