@@ -1,3 +1,5 @@
+//! Sources beside the header, enabled and not.
+
 use http::{HeaderValue, Request};
 
 use super::*;

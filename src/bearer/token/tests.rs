@@ -1,3 +1,5 @@
+//! The places a credential may stand in, good and bad, one by one.
+
 use http::{HeaderValue, Request};
 
 use super::*;
