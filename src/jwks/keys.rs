@@ -1,11 +1,10 @@
 //! The keys of one issuer, wherever they come from.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::key_set::KeySet;
 use super::refresh::Want;
-use super::remote::{Demanded, KeysStatus, Patience, RemoteKeys, now};
+use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys, now};
 use crate::transport::FetchError;
 
 /// A set that never changes, or one that is fetched.
@@ -14,18 +13,6 @@ pub(crate) enum Keys {
     Static(Arc<KeySet>),
     /// Fetched and kept fresh.
     Remote(RemoteKeys),
-}
-
-/// What a refresh policy guarantees.
-pub(crate) struct KeysBounds {
-    /// The longest that a withdrawn key is used while the server answers.
-    pub(crate) withdrawn: Duration,
-    /// The same while it does not.
-    pub(crate) withdrawn_in_outage: Duration,
-    /// How long the server may be out of reach.
-    pub(crate) outage: Duration,
-    /// The most HTTP requests in 60 s.
-    pub(crate) calls_per_minute: u32,
 }
 
 impl Keys {

@@ -23,7 +23,6 @@ pub(crate) use self::patience::{KeysAwaited, Patience};
 pub(crate) use self::source::KeySource;
 pub use self::status::{KeySkipped, KeysStatus};
 use super::key_set::KeySet;
-use super::keys::KeysBounds;
 use super::refresh::{Demand, Refresh, RefreshPolicy, Want};
 use crate::crypto::AlgorithmSet;
 use crate::transport::{FetchError, FetchLimits, HttpClient};
@@ -89,6 +88,18 @@ pub(crate) enum Demanded {
     },
     /// There is no such key.
     Refuse,
+}
+
+/// What a refresh policy guarantees.
+pub(crate) struct KeysBounds {
+    /// The longest that a withdrawn key is used while the server answers.
+    pub(crate) withdrawn: Duration,
+    /// The same while it does not.
+    pub(crate) withdrawn_in_outage: Duration,
+    /// How long the server may be out of reach.
+    pub(crate) outage: Duration,
+    /// The most HTTP requests in 60 s.
+    pub(crate) calls_per_minute: u32,
 }
 
 impl RemoteKeys {
