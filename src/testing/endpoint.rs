@@ -1,4 +1,4 @@
-//! What the endpoints of the test issuer answer, and how they fail on demand.
+//! What the endpoints of the test issuer answer.
 
 use std::time::Duration;
 
@@ -6,41 +6,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::issuer::State;
-
-/// An endpoint of a [`TestIssuer`](super::TestIssuer).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// The metadata at both well-known places (RFC 8414 section 3, OpenID Connect Discovery section 4).
-    Metadata,
-    /// The key set (RFC 7517 section 5).
-    Jwks,
-}
-
-/// How an endpoint fails until it is told otherwise.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The connection is closed before an answer.
-    Refuse,
-    /// No answer ever comes.
-    Hang,
-    /// The status line and a byte a minute.
-    SlowBody,
-    /// Half of the body, then the connection is closed.
-    HalfBody,
-    /// A body of so many bytes.
-    HugeBody(usize),
-    /// This status, with an HTML body.
-    Status(u16),
-    /// 200 with this body.
-    Body(String),
-    /// 302 to this place.
-    Redirect(String),
-    /// The right answer, so much later.
-    Delay(Duration),
-}
+use super::fault::{Endpoint, Fault};
+use super::state::State;
 
 /// What is sent.
 pub(super) enum Answer {

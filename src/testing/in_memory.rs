@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::endpoint::Answer;
-use super::issuer::State;
+use super::state::State;
 use crate::transport::{FetchError, FetchFuture, HttpClient};
 
 /// An [`HttpClient`] that knows some [`TestIssuer`](super::TestIssuer)s and nothing else.

@@ -1,19 +1,15 @@
-//! The test issuer: its keys, its settings, its counters.
+//! The test issuer, as a test handles it.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use serde_json::{Value, json};
+use std::sync::Arc;
 
 use super::clock::ManualClock;
-use super::endpoint::{Endpoint, Fault};
+use super::fault::{Endpoint, Fault};
 use super::in_memory::InMemoryClient;
 use super::loopback::Loopback;
 use super::signing_key::SigningKey;
-use super::token::TokenBuilder;
+use super::state::State;
 use crate::builder::{BearerAuthBuilder, Issuer};
 use crate::clock::{Clock, SystemClock};
 use crate::crypto::Algorithm;
@@ -28,31 +24,6 @@ pub struct TestIssuer {
     state: Arc<State>,
     clock: ManualClock,
     _server: Option<Arc<Loopback>>,
-}
-
-/// What all clones and the server share.
-pub(super) struct State {
-    identifier: String,
-    inner: Mutex<Settings>,
-}
-
-struct Settings {
-    keys: Vec<PublishedKey>,
-    /// Of keys ever made, to name the next one.
-    keys_made: usize,
-    signing: String,
-    jwks: Option<String>,
-    metadata: Option<String>,
-    cache_control: Option<String>,
-    faults: HashMap<Endpoint, Fault>,
-    counts: HashMap<Endpoint, usize>,
-}
-
-#[derive(Clone)]
-struct PublishedKey {
-    kid: String,
-    key: Arc<SigningKey>,
-    published: bool,
 }
 
 impl TestIssuer {
@@ -88,7 +59,7 @@ impl TestIssuer {
     /// Its identifier: what its tokens have as `iss`.
     #[must_use]
     pub fn identifier(&self) -> &str {
-        &self.state.identifier
+        self.state.identifier()
     }
 
     /// The URL of its key set.
@@ -123,11 +94,6 @@ impl TestIssuer {
     #[must_use]
     pub fn clock(&self) -> ManualClock {
         self.clock.clone()
-    }
-
-    /// A token for that audience, to be altered and signed: valid for 5 minutes from now.
-    pub fn token(&self, audience: impl Into<String>) -> TokenBuilder {
-        TokenBuilder::new(self.clone(), &audience.into())
     }
 
     /// Publishes one more key and returns its `kid`; tokens are signed with the key as before.
@@ -219,96 +185,5 @@ impl Default for TestIssuer {
 impl fmt::Debug for TestIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestIssuer").field("identifier", &self.identifier()).finish_non_exhaustive()
-    }
-}
-
-impl State {
-    fn new(identifier: String) -> Self {
-        let mut settings = Settings {
-            keys: Vec::new(),
-            keys_made: 0,
-            signing: String::new(),
-            jwks: None,
-            metadata: None,
-            cache_control: None,
-            faults: HashMap::new(),
-            counts: HashMap::new(),
-        };
-        settings.signing = settings.add(Arc::new(SigningKey::generate(Algorithm::ES256)));
-        Self { identifier, inner: Mutex::new(settings) }
-    }
-
-    pub(super) fn identifier(&self) -> &str {
-        &self.identifier
-    }
-
-    /// Which endpoint is at `path`. The identifiers have no path of their own.
-    pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        match path {
-            "/jwks" => Some(Endpoint::Jwks),
-            "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration" => {
-                Some(Endpoint::Metadata)
-            }
-            _ => None,
-        }
-    }
-
-    /// Counts a request, and says how to fail it.
-    pub(super) fn count(&self, endpoint: Endpoint) -> Option<Fault> {
-        let mut settings = self.lock();
-        let count = settings.counts.entry(endpoint).or_default();
-        *count = count.saturating_add(1);
-        settings.faults.get(&endpoint).cloned()
-    }
-
-    pub(super) fn metadata_document(&self) -> String {
-        let replaced = self.lock().metadata.clone();
-        replaced
-            .unwrap_or_else(|| json!({"issuer": self.identifier, "jwks_uri": self.jwks_url()}).to_string())
-    }
-
-    /// The key set, its entity tag, and its `Cache-Control`.
-    pub(super) fn jwks_document(&self) -> (String, String, Option<String>) {
-        let settings = self.lock();
-        let document = settings.jwks.clone().unwrap_or_else(|| settings.published());
-        let mut hasher = DefaultHasher::new();
-        document.hash(&mut hasher);
-        (document, format!("\"{:x}\"", hasher.finish()), settings.cache_control.clone())
-    }
-
-    fn jwks_url(&self) -> String {
-        format!("{}/jwks", self.identifier)
-    }
-
-    fn signing_key(&self, kid: Option<&str>) -> Option<(String, Arc<SigningKey>)> {
-        let settings = self.lock();
-        let kid = kid.unwrap_or(&settings.signing);
-        let known = settings.keys.iter().find(|key| key.kid == kid)?;
-        Some((known.kid.clone(), Arc::clone(&known.key)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Settings> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Settings {
-    fn add(&mut self, key: Arc<SigningKey>) -> String {
-        self.keys_made = self.keys_made.saturating_add(1);
-        let kid = format!("key-{}", self.keys_made);
-        self.keys.push(PublishedKey { kid: kid.clone(), key, published: true });
-        kid
-    }
-
-    fn replace(&mut self, key: &Arc<SigningKey>) {
-        let signing = self.signing.clone();
-        let place = self.keys.iter_mut().find(|known| known.kid == signing);
-        place.into_iter().for_each(|known| known.key = Arc::clone(key));
-    }
-
-    fn published(&self) -> String {
-        let published = self.keys.iter().filter(|key| key.published);
-        let keys: Vec<Value> = published.map(|key| key.key.public_jwk(&key.kid)).collect();
-        json!({ "keys": keys }).to_string()
     }
 }

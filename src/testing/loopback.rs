@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::endpoint::Answer;
-use super::issuer::State;
+use super::state::State;
 
 /// A server that ends when this is dropped, with all its connections.
 pub(super) struct Loopback(AbortHandle);

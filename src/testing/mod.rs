@@ -36,15 +36,17 @@
 mod challenge;
 mod clock;
 mod endpoint;
+mod fault;
 mod in_memory;
 mod issuer;
 mod loopback;
 mod signing_key;
+mod state;
 mod token;
 
 pub use challenge::{ChallengeSyntax, ParsedChallenge, parse_challenges};
 pub use clock::ManualClock;
-pub use endpoint::{Endpoint, Fault};
+pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;
 pub use issuer::TestIssuer;
 pub use token::TokenBuilder;

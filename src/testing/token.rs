@@ -28,8 +28,15 @@ pub struct TokenBuilder {
     key_id: Option<String>,
 }
 
+impl TestIssuer {
+    /// A token for that audience, to be altered and signed: valid for 5 minutes from now.
+    pub fn token(&self, audience: impl Into<String>) -> TokenBuilder {
+        TokenBuilder::new(self.clone(), &audience.into())
+    }
+}
+
 impl TokenBuilder {
-    pub(super) fn new(issuer: TestIssuer, audience: &str) -> Self {
+    fn new(issuer: TestIssuer, audience: &str) -> Self {
         let mut token = Self { issuer, header: Map::new(), claims: Map::new(), key_id: None };
         let now = token.now();
         let claims = json!({
