@@ -114,9 +114,10 @@ impl Issuer {
     }
 
     fn new<I: Into<String>>(identifier: I, keys: KeysFrom) -> Self {
+        // The test kit calls this; where there is no backend it cannot make a key, and says so itself.
         const {
             assert!(
-                crypto::AVAILABLE,
+                crypto::AVAILABLE || cfg!(feature = "test-util"),
                 "tower-bearer cannot check signatures: turn on its feature `aws-lc-rs` (a default) or `rust-crypto`"
             );
         }

@@ -1,7 +1,7 @@
 //! What the claims of a signed token must say to be accepted here (RFC 7519 section 4.1, RFC 9068 section 4).
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf`, `iat`,
-//! the claims that must be there, the types of all claims that are read, the age and the lifetime,
+//! the types of all claims that are read, the claims that must be there, the age and the lifetime,
 //! the client, and that no `cnf` asks for a proof which a plain bearer token does not give
 //! (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
 //! Does not check: scopes, which are the business of each route.
@@ -79,8 +79,8 @@ pub(crate) const CHECKS: [Check; 12] = [
     Check { name: "exp", run: check_expiry },
     Check { name: "nbf", run: check_not_before },
     Check { name: "iat", run: check_issued_at },
-    Check { name: "required claims", run: check_required },
     Check { name: "claim types", run: check_types },
+    Check { name: "required claims", run: check_required },
     Check { name: "max_age", run: check_age },
     Check { name: "max_lifetime", run: check_lifetime },
     Check { name: "client", run: check_client },

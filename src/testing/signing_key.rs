@@ -31,6 +31,10 @@ pub(crate) struct SigningKey {
 }
 
 /// The public half of a key pair, in octets.
+#[cfg_attr(
+    not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
+    expect(dead_code, reason = "made by a backend")
+)]
 enum PublicKey {
     /// Modulus and exponent, big-endian, without leading zero octets.
     Rsa { n: Vec<u8>, e: Vec<u8> },

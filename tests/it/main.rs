@@ -1,0 +1,18 @@
+//! What the library owes its users, held by requests that go through the whole layer.
+
+#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
+
+mod bearer;
+mod jws;
+mod jwt;
+mod support;
