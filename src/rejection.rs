@@ -145,7 +145,7 @@ const fn insufficient_scope(label: &'static str, text: &'static str) -> Row {
 
 impl RejectionKind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: &'static [Self] = &[
         Self::Missing,
         Self::MalformedRequest,
         Self::TokenTooLarge,
@@ -466,7 +466,7 @@ mod tests {
         labels.sort_unstable();
         labels.dedup();
         assert_eq!(labels.len(), RejectionKind::ALL.len());
-        for kind in RejectionKind::ALL {
+        for kind in RejectionKind::ALL.iter().copied() {
             let row = kind.row();
             assert!(row.label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{kind}");
             assert!(row.text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\'), "{kind}");

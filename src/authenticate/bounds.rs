@@ -86,7 +86,10 @@ impl Authenticator {
         };
         Bounds {
             revoked_token: longest(&|issuer| {
-                issuer.claims.max_lifetime.map(|most| most.saturating_add(issuer.claims.leeway))
+                let limits = [issuer.claims.max_lifetime, issuer.claims.max_age];
+                // `iat` may lie ahead by the leeway, and the end behind by as much.
+                let slack = issuer.claims.leeway.saturating_mul(2);
+                limits.into_iter().flatten().min().map(|most| most.saturating_add(slack))
             }),
             withdrawn_key: longest(&|issuer| issuer.keys.bounds().map(|bounds| bounds.withdrawn)),
             withdrawn_key_in_outage: longest(&|issuer| {

@@ -14,7 +14,7 @@ use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
 use crate::jwt::compact::Compact;
 use crate::jwt::header::Header;
 use crate::jwt::{Claim, UnverifiedClaims, signature};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionKind};
 
 /// The longest presented value that is shown.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -40,8 +40,8 @@ pub struct Finding {
 pub enum Verdict {
     /// The token passes it.
     Holds,
-    /// The token fails it; the label is that of the [`RejectionKind`](crate::RejectionKind).
-    Fails(&'static str),
+    /// The token fails it, and a request with it would be refused for that.
+    Fails(RejectionKind),
     /// It could not be made, because of a check before it.
     NotMade,
 }
@@ -59,8 +59,10 @@ impl Explanation {
         self.findings.iter().all(|finding| finding.verdict == Verdict::Holds)
     }
 
-    fn add(&mut self, check: &'static str, configured: String, presented: &str, verdict: Verdict) {
+    fn add(&mut self, check: &'static str, configured: &str, presented: &str, verdict: Verdict) {
         let presented = presented.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+        // The ids of keys are not the user's words.
+        let configured = configured.chars().flat_map(char::escape_debug).collect();
         self.findings.push(Finding { check, configured, presented, verdict });
     }
 }
@@ -96,7 +98,7 @@ impl fmt::Display for Explanation {
         for finding in &self.findings {
             let verdict = match finding.verdict {
                 Verdict::Holds => "ok",
-                Verdict::Fails(label) => label,
+                Verdict::Fails(kind) => kind.as_str(),
                 Verdict::NotMade => "not made",
             };
             writeln!(
@@ -111,7 +113,7 @@ impl fmt::Display for Explanation {
 
 impl Verdict {
     fn of<T, F: Into<Rejection>>(checked: Result<T, F>) -> Self {
-        checked.map_or_else(|fault| Self::Fails(fault.into().kind().as_str()), |_| Self::Holds)
+        checked.map_or_else(|fault| Self::Fails(fault.into().kind()), |_| Self::Holds)
     }
 }
 
@@ -136,15 +138,15 @@ impl Authenticator {
         let size = if token.len() <= self.token_bytes_max {
             Verdict::Holds
         } else {
-            Verdict::Fails("token_too_large")
+            Verdict::Fails(RejectionKind::TokenTooLarge)
         };
         let limit = format!("at most {} bytes", self.token_bytes_max);
-        explanation.add("size", limit, &format!("{} bytes", token.len()), size);
+        explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
         let compact = Compact::parse(token);
         let parts = format!("parts: {}", token.split('.').count());
         explanation.add(
             "serialization",
-            "3 parts, a signed JWT".to_owned(),
+            "3 parts, a signed JWT",
             &parts,
             Verdict::of(compact.as_ref().map_err(|fault| *fault)),
         );
@@ -153,12 +155,13 @@ impl Authenticator {
         let (header, claims) = (Header::parse(&header), UnverifiedClaims::parse(&claims, &self.names));
         explanation.add(
             "header",
-            "a JOSE header without crit".to_owned(),
+            "a JOSE header without crit",
             "",
             Verdict::of(header.as_ref().map_err(|fault| *fault)),
         );
-        let readable = if claims.is_some() { Verdict::Holds } else { Verdict::Fails("token_malformed") };
-        explanation.add("claims", "a JSON object, no member twice".to_owned(), "", readable);
+        let readable =
+            if claims.is_some() { Verdict::Holds } else { Verdict::Fails(RejectionKind::TokenMalformed) };
+        explanation.add("claims", "a JSON object, no member twice", "", readable);
         let issuer = claims.as_ref().and_then(|claims| self.explain_issuer(claims, explanation));
         if let (Some(issuer), Ok(header)) = (issuer, &header) {
             issuer.explain_header(header, &compact, explanation);
@@ -180,7 +183,7 @@ impl Authenticator {
         let presented = claims.iss.value().map_or("", |issuer| issuer);
         explanation.add(
             "issuer",
-            known.join(", "),
+            &known.join(", "),
             presented,
             Verdict::of(named.as_ref().map_err(Clone::clone)),
         );
@@ -193,29 +196,29 @@ impl TrustedIssuer {
         let algorithms: Vec<&str> =
             self.header.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
         let verdict = Verdict::of(self.header.check_algorithm(header));
-        explanation.add("alg", algorithms.join(" "), header.algorithm.as_str(), verdict);
+        explanation.add("alg", &algorithms.join(" "), header.algorithm.as_str(), verdict);
         let types =
             format!("{}{}", self.header.types.join(" "), if self.header.untyped { " or none" } else { "" });
         let verdict = Verdict::of(self.header.check_type(header));
-        explanation.add("typ", types, header.typ.as_deref().unwrap_or("none"), verdict);
+        explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), verdict);
         let keys = self.keys.current();
         let verdict = self.explain_key(header, keys.as_deref());
         let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
-        explanation.add("kid", known.join(" "), header.key_id.as_deref().unwrap_or("none"), verdict);
+        explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), verdict);
         let verdict = match (verdict, keys) {
             (Verdict::Holds, Some(keys)) => explain_signature(header, compact, &keys),
             _ => Verdict::NotMade,
         };
-        explanation.add("signature", format!("by a key of {}", self.claims.issuer), "", verdict);
+        explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", verdict);
     }
 
     fn explain_key(&self, header: &Header<'_>, keys: Option<&KeySet>) -> Verdict {
         match keys {
-            None => Verdict::Fails("keys_unavailable"),
+            None => Verdict::Fails(RejectionKind::KeysUnavailable),
             Some(keys) if keys.select(header.key_id.as_deref(), header.algorithm).next().is_some() => {
                 Verdict::Holds
             }
-            Some(_) => Verdict::Fails("key_unknown"),
+            Some(_) => Verdict::Fails(RejectionKind::KeyUnknown),
         }
     }
 
@@ -223,7 +226,7 @@ impl TrustedIssuer {
         for check in &CHECKS {
             let verdict = Verdict::of((check.run)(claims, &self.claims, now));
             let (configured, presented) = shown(check.name, claims, &self.claims, now);
-            explanation.add(check.name, configured, &presented, verdict);
+            explanation.add(check.name, &configured, &presented, verdict);
         }
     }
 }
@@ -290,7 +293,7 @@ fn shown(
 }
 
 fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) -> Verdict {
-    let Ok(octets) = compact.signature() else { return Verdict::Fails("token_malformed") };
+    let Ok(octets) = compact.signature() else { return Verdict::Fails(RejectionKind::TokenMalformed) };
     let candidates = keys.select(header.key_id.as_deref(), header.algorithm);
     let signed = (compact.signing_input(), &*octets);
     Verdict::of(signature::verify(&UnverifiedClaims::default(), header.algorithm, signed, candidates))

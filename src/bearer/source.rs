@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{AUTHORIZATION, COOKIE, Entry, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 
@@ -113,6 +113,24 @@ impl TokenSource {
         Self(Kind::WebSocketProtocol(prefix.into()))
     }
 
+    /// Marks the header that this source reads, so that its `Debug` does not print the token; takes a
+    /// header that holds nothing else away, if it is to be `removed`.
+    pub(crate) fn hide(&self, headers: &mut HeaderMap, removed: bool) {
+        let name = match &self.0 {
+            Kind::Header(name) if removed => {
+                headers.remove(name);
+                return;
+            }
+            Kind::Header(name) => name.clone(),
+            Kind::Cookie(_) => COOKIE,
+            Kind::WebSocketProtocol(_) => SEC_WEBSOCKET_PROTOCOL,
+            Kind::Query => return,
+        };
+        if let Entry::Occupied(mut lines) = headers.entry(name) {
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+        }
+    }
+
     /// Whether one token could be found by both sources, and count as two.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -120,13 +138,6 @@ impl TokenSource {
                 one.starts_with(two.as_str()) || two.starts_with(one.as_str())
             }
             _ => self == other,
-        }
-    }
-
-    /// Removes the token from the headers, where a whole header holds it.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        if let Kind::Header(name) = &self.0 {
-            headers.remove(name);
         }
     }
 

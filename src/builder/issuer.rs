@@ -14,7 +14,7 @@ use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 
 /// The claims that this crate reads by itself.
-const KNOWN_CLAIMS: [&str; 15] = [
+const KNOWN_CLAIMS: [&str; 24] = [
     "iss",
     "sub",
     "aud",
@@ -30,6 +30,15 @@ const KNOWN_CLAIMS: [&str; 15] = [
     "azp",
     "cid",
     "appid",
+    "cnf",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "events",
+    "token_introspection",
+    "token_use",
+    "typ",
 ];
 
 /// What RFC 9068 section 2.2 requires beside `iss`, `exp` and `aud`, which are always required.
@@ -60,7 +69,9 @@ pub struct Issuer {
     keys: KeysFrom,
     seed: Option<String>,
     algorithms: Option<AlgorithmSet>,
-    audiences: Option<Vec<String>>,
+    /// In place of those of the builder.
+    audience: Option<String>,
+    audiences_added: Vec<String>,
     types: Vec<String>,
     untyped: bool,
     scope_claims: Vec<String>,
@@ -126,7 +137,8 @@ impl Issuer {
             keys,
             seed: None,
             algorithms: None,
-            audiences: None,
+            audience: None,
+            audiences_added: Vec::new(),
             types: vec!["at+jwt".to_owned(), "jwt".to_owned()],
             untyped: true,
             scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
@@ -148,13 +160,14 @@ impl Issuer {
 
     /// The one name that its tokens have for this API in `aud`, in place of the names given to the builder.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences = Some(vec![audience.into()]);
+        self.audience = Some(audience.into());
         self
     }
 
-    /// One more name that its tokens may have for this API in `aud`.
+    /// One more name that its tokens may have for this API in `aud`, beside those given to the builder or
+    /// to [`audience`](Self::audience).
     pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
-        self.audiences.get_or_insert_default().push(audience.into());
+        self.audiences_added.push(audience.into());
         self
     }
 
@@ -191,7 +204,7 @@ impl Issuer {
 
     /// Refuses tokens that live longer than this, from `iat` to `exp`. Default: no limit.
     ///
-    /// It is also the longest that a token which was revoked can still be accepted.
+    /// It is also, plus twice the leeway, the longest that a token which was revoked can still be accepted.
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
         self
@@ -263,7 +276,7 @@ impl Issuer {
             },
             claims: ClaimsPolicy {
                 issuer: self.identifier.as_str().into(),
-                audiences: boxed(self.audiences.as_deref().unwrap_or(around.audiences)),
+                audiences: boxed(&self.audiences(around)),
                 leeway: around.leeway,
                 scope_claims: boxed(&self.scope_claims),
                 required: self.required.iter().map(|name| name.as_str().into()).collect(),
@@ -276,15 +289,21 @@ impl Issuer {
         })
     }
 
+    fn audiences(&self, around: &Surroundings<'_>) -> Vec<String> {
+        let instead = self.audience.as_ref().map(std::slice::from_ref);
+        [instead.unwrap_or(around.audiences), &self.audiences_added].concat()
+    }
+
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
         let issuer = || self.identifier.clone();
         if let Some(reason) = self.identifier_fault() {
-            problems.push(ConfigProblem::IssuerUnusable { issuer: issuer(), reason });
+            let issuer = undecorated(&self.identifier);
+            problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
         }
         if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
             problems.push(ConfigProblem::NoAlgorithm { issuer: issuer() });
         }
-        if self.audiences.iter().flatten().any(String::is_empty) {
+        if self.audience.iter().chain(&self.audiences_added).any(String::is_empty) {
             problems.push(ConfigProblem::AudienceEmpty);
         }
         for (setting, names) in [("scope_claims", &self.scope_claims), ("require_claim", &self.required)] {
@@ -348,7 +367,7 @@ impl Issuer {
             KeysFrom::Url(text) => match FetchUrl::parse(text, self.plain_http) {
                 Ok(url) => Some(KeySource::Url(url)),
                 Err(fault) => {
-                    let url = text.split(['?', '#']).next().unwrap_or_default().to_owned();
+                    let url = undecorated(text);
                     let issuer = self.identifier.clone();
                     problems.push(ConfigProblem::JwksUrlUnusable { issuer, url, reason: fault.as_str() });
                     None
@@ -356,6 +375,14 @@ impl Issuer {
             },
         }
     }
+}
+
+/// A URL that cannot be read, without what may be secret in it: user name, password, query and fragment.
+fn undecorated(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
+    let host = behind.rsplit('@').next().unwrap_or_default();
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
 }
 
 impl fmt::Debug for Issuer {

@@ -130,6 +130,9 @@ impl BearerAuthBuilder {
     /// Lets CORS preflights through: `OPTIONS` with `Origin` and `Access-Control-Request-Method`,
     /// which carry no credentials. Default: judged like any request. A CORS layer outside of this one
     /// answers them before they come here, and is the better way.
+    ///
+    /// # Risk
+    /// An inner service that does the same for `OPTIONS` as for other methods does it without a token.
     pub fn allow_preflight(mut self) -> Self {
         self.preflight = true;
         self
@@ -137,8 +140,8 @@ impl BearerAuthBuilder {
 
     /// Removes the `Authorization` header, and a header that was added as a source, before the inner
     /// service sees the request, once its token was accepted. A token in a cookie, the query, a form or a
-    /// WebSocket protocol stays. Default: all left there, `Authorization` marked sensitive so that
-    /// `Debug` does not print it.
+    /// WebSocket protocol stays. Default: all left there, the headers marked sensitive so that `Debug`
+    /// does not print them.
     pub fn strip_credentials(mut self) -> Self {
         self.strip_credentials = true;
         self

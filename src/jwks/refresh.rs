@@ -190,7 +190,8 @@ impl Refresh {
     /// Why no fetch may start before its time for `want`; `None` where one may.
     fn refusal(&mut self, want: Want<'_>, now: Instant) -> Option<Demand> {
         match want {
-            Want::Mismatch(_) if self.failures > 0 => Some(Demand::Refuse),
+            // With a key in hand under this very id, there is nothing to wait for.
+            Want::Mismatch(Some(_)) if self.failures > 0 => Some(Demand::Refuse),
             _ if self.failures > 0 => Some(Demand::Unavailable { retry_after: self.retry_after(now) }),
             Want::AnyKey => None,
             Want::Kid(_) | Want::Mismatch(_) => (!self.budget.has_one(now)).then_some(Demand::Refuse),

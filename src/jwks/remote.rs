@@ -145,7 +145,9 @@ impl RemoteKeys {
         let cause = state.last_error.clone();
         drop(state);
         match demand {
-            Demand::Wait { fetch } if self.keep_driver() => self.wait(want, fetch, patience, now),
+            Demand::Wait { fetch } if Runtime::try_current().is_ok() && self.keep_driver() => {
+                self.wait(want, fetch, patience, now)
+            }
             Demand::Wait { .. } => Demanded::Unavailable { retry_after: RETRY_AFTER, cause },
             Demand::Unavailable { retry_after } => Demanded::Unavailable { retry_after, cause },
             Demand::Refuse => Demanded::Refuse,
@@ -201,7 +203,7 @@ impl RemoteKeys {
         shared.woken.notify_one();
         match patience.wait(now, shared.config.wait_max) {
             Some(until) => Demanded::Wait(KeysAwaited::new(shared.ended.subscribe(), fetch, until)),
-            None if matches!(want, Want::Mismatch(_)) => Demanded::Refuse,
+            None if matches!(want, Want::Mismatch(Some(_))) => Demanded::Refuse,
             // Whether there is such a key is still not known.
             None => Demanded::Unavailable { retry_after: RETRY_AFTER, cause: None },
         }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::typed::{Claim, ClaimType, Presence};
@@ -44,6 +44,10 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) token_hash: Presence,
     /// `events` (RFC 8417) or `token_introspection` (RFC 9701): a JWT that grants nothing.
     pub(crate) statement: Presence,
+    /// Which kind of token it is, as Cognito says it.
+    pub(crate) token_use: Text<'a>,
+    /// The same, as Keycloak says it.
+    pub(crate) typ: Text<'a>,
     /// The claims of other names that the configuration speaks of.
     configured: Vec<(usize, &'a RawValue)>,
 }
@@ -100,6 +104,12 @@ impl<'a> UnverifiedClaims<'a> {
             "azp" => self.azp.value().is_some(),
             "cid" => self.cid.value().is_some(),
             "appid" => self.appid.value().is_some(),
+            "cnf" => self.cnf.0,
+            "nonce" => self.nonce.0,
+            "at_hash" | "c_hash" | "s_hash" => self.token_hash.0,
+            "events" | "token_introspection" => self.statement.0,
+            "token_use" => self.token_use.value().is_some(),
+            "typ" => self.typ.value().is_some(),
             _ => self.raw(name, names).is_some_and(|raw| raw.get() != "null"),
         }
     }
@@ -120,12 +130,12 @@ impl<'a> UnverifiedClaims<'a> {
             "iss" => self.iss = map.next_value()?,
             "sub" => self.sub = map.next_value()?,
             "aud" => self.aud = map.next_value()?,
-            "exp" => self.exp = map.next_value()?,
-            "nbf" => self.nbf = map.next_value()?,
-            "iat" => self.iat = map.next_value()?,
+            "exp" => self.exp = date(map.next_value()?)?,
+            "nbf" => self.nbf = date(map.next_value()?)?,
+            "iat" => self.iat = date(map.next_value()?)?,
             "jti" => self.jti = map.next_value()?,
             "acr" => self.acr = map.next_value()?,
-            "auth_time" => self.auth_time = map.next_value()?,
+            "auth_time" => self.auth_time = date(map.next_value()?)?,
             "scope" => self.scope = map.next_value()?,
             "scp" => self.scp = map.next_value()?,
             "client_id" => self.client_id = map.next_value()?,
@@ -136,6 +146,8 @@ impl<'a> UnverifiedClaims<'a> {
             "nonce" => self.nonce = map.next_value()?,
             "at_hash" | "c_hash" | "s_hash" => self.token_hash = map.next_value()?,
             "events" | "token_introspection" => self.statement = map.next_value()?,
+            "token_use" => self.token_use = map.next_value()?,
+            "typ" => self.typ = map.next_value()?,
             _ => self.read_configured(names.index_of(name), map)?,
         }
         Ok(())
@@ -148,10 +160,25 @@ impl<'a> UnverifiedClaims<'a> {
     ) -> Result<(), A::Error> {
         let Some(index) = index else { return map.next_value::<Unique>().map(drop) };
         let raw: &'a RawValue = map.next_value()?;
-        serde_json::from_str::<Unique>(raw.get()).map_err(serde::de::Error::custom)?;
+        serde_json::from_str::<Unique>(raw.get()).map_err(de::Error::custom)?;
         self.configured.push((index, raw));
         Ok(())
     }
+}
+
+/// A date, from its text: how `serde_json` hands numbers on depends on its feature `arbitrary_precision`,
+/// which any crate of a build may turn on.
+fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
+    let text = raw.get();
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        serde_json::from_str::<Unique>(text).map_err(E::custom)?;
+        return Ok(Claim::IllTyped);
+    }
+    let date = match text.parse() {
+        Ok(secs) => NumericDate::from_secs(secs),
+        Err(_) => text.parse().ok().and_then(NumericDate::from_secs_f64),
+    };
+    Ok(date.map_or(Claim::IllTyped, Claim::Present))
 }
 
 struct ClaimsSeed<'n>(&'n ConfiguredNames);
@@ -201,11 +228,35 @@ mod tests {
             r#"{"x":1,"x":1}"#,
             r#"{"x":{"y":[{"z":1,"z":2}]}}"#,
             r#"{"sub":"\ud800"}"#,
-            r#"{"exp":1e400}"#,
         ] {
             assert!(UnverifiedClaims::parse(json, &names).is_none(), "{json}");
         }
         assert!(UnverifiedClaims::parse(" {} ", &names).is_some());
+    }
+
+    #[test]
+    fn a_date_is_a_number_from_1970_to_9999_however_numbers_are_handed_on() {
+        let names = ConfiguredNames::default();
+        let exp = |json: &str| UnverifiedClaims::parse(&format!(r#"{{"exp":{json}}}"#), &names).unwrap().exp;
+        for json in ["0", "1700000000", "1700000000.5", "1e10", "17e8", "1.7E9"] {
+            assert!(exp(json).value().is_some(), "{json}");
+        }
+        for json in [
+            r#""1""#,
+            "-1",
+            "-0.5",
+            "1e19",
+            "1e400",
+            "18446744073709551616",
+            "true",
+            "null",
+            "[]",
+            "{}",
+            "[1]",
+        ] {
+            assert_eq!(exp(json), Claim::IllTyped, "{json}");
+        }
+        assert!(UnverifiedClaims::parse(r#"{"exp":{"a":1,"a":1}}"#, &names).is_none());
     }
 
     #[test]

@@ -115,6 +115,8 @@ fn check_issuer(
 /// Refuses what the same issuer signs with the same key but which grants no access here.
 fn check_kind(claims: &UnverifiedClaims<'_>, _: &ClaimsPolicy, _: NumericDate) -> Result<(), ClaimFault> {
     hold(!claims.statement.0, ClaimFault::OtherKind)?;
+    let says = |claim: &Claim<Cow<'_, str>>, kind: &str| claim.value().is_some_and(|told| told == kind);
+    hold(!says(&claims.token_use, "id") && !says(&claims.typ, "ID"), ClaimFault::IdToken)?;
     // Older Keycloak access tokens carry a nonce, but never without one of these.
     let access = !(claims.scope.is_absent() && claims.scp.is_absent() && claims.client_id.is_absent());
     hold(!claims.token_hash.0 && (access || !claims.nonce.0), ClaimFault::IdToken)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::response_body::ResponseBody;
 use crate::bearer::Challenge;
@@ -40,7 +40,7 @@ struct Prepared {
 impl Answers {
     pub(crate) fn new(realm: &str, terse: bool, on_reject: Option<OnReject>) -> Self {
         let mut answers = Self { realm: realm.into(), terse, on_reject, prepared: Vec::new() };
-        answers.prepared = RejectionKind::ALL.map(|kind| (kind, answers.prepare(kind))).into();
+        answers.prepared = RejectionKind::ALL.iter().map(|kind| (*kind, answers.prepare(*kind))).collect();
         answers
     }
 
@@ -48,7 +48,7 @@ impl Answers {
     pub(crate) fn answer<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
         let Prepared { challenge, body } = self.prepared(&rejection);
         let mut response =
-            if is_grpc(&head.headers) { grpc(&rejection, self.terse) } else { self.plain(&rejection, body) };
+            if is_grpc(head) { grpc(&rejection, self.terse) } else { self.plain(&rejection, body) };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         replace(headers, WWW_AUTHENTICATE, challenge);
@@ -154,9 +154,12 @@ fn grpc_status(status: StatusCode) -> &'static str {
     }
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+/// A call of gRPC is a POST. Whoever else says so must not turn a refusal into a 200, which a proxy that
+/// asks here whether a request may pass (`auth_request`) takes for a yes.
+fn is_grpc(head: &Parts) -> bool {
+    let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let behind = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
+    head.method == Method::POST && matches!(behind, Some([] | [b'+' | b'-' | b';', ..]))
 }
 
 fn replace(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {

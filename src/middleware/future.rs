@@ -40,7 +40,10 @@ pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
         Judge { call: Option<(S, Request<B>)> },
+        // A clone of the service that was ready: who waits for keys holds no place in it.
         AwaitKeys { resumed: Resumed, call: Option<(S, B)> },
+        // Ready by now, unless it is such a clone.
+        Admitted { call: Option<(S, Request<B>)>, private: bool },
         Pass { #[pin] response: F, private: bool },
     }
 }
@@ -56,7 +59,7 @@ where
 
 impl<S, B, R> Future for ResponseFuture<S, B>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
 {
     type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
@@ -74,19 +77,28 @@ where
                     let Some((service, body)) = call.take() else { return Poll::Pending };
                     Judged::Done(service, head, body, outcome)
                 }
+                StateProj::Admitted { call, private } => {
+                    let Some((service, _)) = call else { return Poll::Pending };
+                    ready!(service.poll_ready(cx))?;
+                    let (response, private) = (call.take().map(pass), *private);
+                    let Some(response) = response else { return Poll::Pending };
+                    this.state.set(State::Pass { response, private });
+                    continue;
+                }
                 StateProj::Pass { response, private } => {
                     let response = ready!(response.poll(cx))?;
                     return Poll::Ready(Ok(passed(response, *private)));
                 }
             };
             match judged {
-                Judged::AwaitKeys(service, body, resumed) => {
-                    this.state.set(State::AwaitKeys { resumed, call: Some((service, body)) });
+                Judged::AwaitKeys(ready, body, resumed) => {
+                    let call = Some((ready.clone(), body));
+                    this.state.set(State::AwaitKeys { resumed, call });
                 }
-                Judged::Done(mut service, mut head, body, Ok(token)) => {
+                Judged::Done(service, mut head, body, Ok(token)) => {
                     let private = admit(&mut head, token, this.protection);
-                    let response = service.call(Request::from_parts(head, body));
-                    this.state.set(State::Pass { response, private });
+                    let call = Some((service, Request::from_parts(head, body)));
+                    this.state.set(State::Admitted { call, private });
                 }
                 Judged::Done(_, head, _, Err(rejection)) => {
                     this.state.set(State::Judge { call: None });
@@ -95,6 +107,10 @@ where
             }
         }
     }
+}
+
+fn pass<S: Service<Request<B>>, B>((mut service, request): (S, Request<B>)) -> S::Future {
+    service.call(request)
 }
 
 /// How far a request got, with the service that was polled ready for it.
@@ -120,10 +136,11 @@ fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protecti
     let private = token.is_some() && bearer::is_in_query(head, &protection.authenticator.sources);
     if protection.strip_credentials && token.is_some() {
         head.headers.remove(AUTHORIZATION);
-        protection.authenticator.sources.iter().for_each(|source| source.strip(&mut head.headers));
     } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
         credentials.set_sensitive(true);
     }
+    let removed = protection.strip_credentials && token.is_some();
+    protection.authenticator.sources.iter().for_each(|source| source.hide(&mut head.headers, removed));
     // Whoever put a token there before us did not ask this issuer.
     match token {
         Some(token) => head.extensions.insert(token),

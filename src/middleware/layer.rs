@@ -40,7 +40,9 @@ impl BearerAuth {
     /// [`NotReady`], with the issuers whose first fetch failed, and why.
     ///
     /// # Runtime
-    /// Needs a tokio runtime; the tasks that keep keys fresh are spawned on it.
+    /// Needs a tokio runtime with its timers on; the tasks that keep keys fresh are spawned on it. Call
+    /// it on the runtime that serves the requests: on one that is not driven any more, those tasks stand
+    /// still.
     pub async fn ready(&self) -> Result<(), NotReady> {
         self.protection.authenticator.ready().await
     }

@@ -36,10 +36,10 @@ impl<B> ResponseBody<B> {
     }
 }
 
-/// Layers around that answer by themselves ask for it, such as tower-http's CORS.
-impl<B: Default> Default for ResponseBody<B> {
+/// Empty. Layers around, such as tower-http's `cors` and `timeout`, answer by themselves with one.
+impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::inner(B::default())
+        Self::refusal(Bytes::new())
     }
 }
 

@@ -3,18 +3,22 @@
 //! Checks: what [`fetch`] and [`KeySet::parse`] check. A request is conditional (RFC 9110 section
 //! 13.1.2) where the keys in hand came with an ETag.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
-use super::RemoteConfig;
+use super::{RemoteConfig, now};
 use crate::identifier::{FetchUrl, PlainHttp};
 use crate::jwks::key_set::{KeySet, KeySetFault};
 use crate::jwks::refresh::freshness;
 use crate::metadata::fetch_metadata;
 use crate::transport::{FetchError, FetchErrorKind, fetch};
+
+/// From then on metadata is read again before the keys are: they may have moved although the old place
+/// still answers.
+const METADATA_AGE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Where the keys of an issuer are.
 #[derive(Clone, Debug)]
@@ -60,6 +64,8 @@ pub(super) struct Answer {
 pub(super) struct KeyFetcher {
     /// What the metadata said last.
     discovered: Option<FetchUrl>,
+    /// When it said so.
+    discovered_at: Option<Instant>,
     /// The last fetch failed: perhaps the keys have moved.
     may_have_moved: bool,
     /// The ETag of the keys in hand, and whence they came.
@@ -94,6 +100,8 @@ impl KeyFetcher {
             return Ok(Answer { keys: Some(keys), served });
         }
         if conditional {
+            // The next fetch is whole: a server whose ETag never changes hides no rotation for long.
+            self.validator = None;
             return Ok(Answer { keys: None, served });
         }
         Err(FetchErrorKind::Status(StatusCode::NOT_MODIFIED.as_u16()).into())
@@ -105,13 +113,19 @@ impl KeyFetcher {
             KeySource::Url(url) => return Ok(url.clone()),
             KeySource::Discovered { url, plain_http } => (url, *plain_http),
         };
-        if let Some(url) = self.discovered.as_ref().filter(|_| !self.may_have_moved) {
+        let now = now();
+        let young = |at: Instant| now.saturating_duration_since(at) < METADATA_AGE_MAX;
+        let known = self.discovered_at.is_some_and(young) && !self.may_have_moved;
+        if let Some(url) = self.discovered.as_ref().filter(|_| known) {
             return Ok(url.clone());
         }
         let metadata =
             fetch_metadata(&*config.client, issuer, &config.issuer, plain_http, config.limits).await;
         match (metadata, &self.discovered) {
-            (Ok(metadata), _) => Ok(self.discovered.insert(metadata.jwks_uri).clone()),
+            (Ok(metadata), _) => {
+                self.discovered_at = Some(now);
+                Ok(self.discovered.insert(metadata.jwks_uri).clone())
+            }
             (Err(_), Some(known)) => Ok(known.clone()),
             (Err(error), None) => Err(error),
         }
