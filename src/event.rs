@@ -19,14 +19,12 @@ pub(crate) fn configured(bounds: &dyn fmt::Display) {
     info!(target: TARGET, bounds, "BearerAuth configured");
 }
 
-/// A request passed with a token of that issuer.
-pub(crate) fn accepted(issuer: &str) {
-    debug!(target: TARGET, kind = "accepted", issuer, "request accepted");
-}
-
-/// A request passed without credentials, as configured.
-pub(crate) fn passed_without_token() {
-    debug!(target: TARGET, kind = "anonymous", "request passed without a token");
+/// A request passed with a token of that issuer, or without credentials where that is allowed.
+pub(crate) fn accepted(issuer: Option<&str>) {
+    match issuer {
+        Some(issuer) => debug!(target: TARGET, kind = "accepted", issuer, "request accepted"),
+        None => debug!(target: TARGET, kind = "anonymous", "request passed without a token"),
+    }
 }
 
 /// A request was refused: at DEBUG where none was sent, INFO for a client's fault, WARN for an

@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Authenticator, Stop, TrustedIssuer};
 use crate::clock::NumericDate;
 use crate::jwks::{KeySet, Patience};
 use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
-use crate::jwt::compact::Compact;
+use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
 use crate::jwt::{Claim, UnverifiedClaims, signature};
 use crate::rejection::{Rejection, RejectionKind};
@@ -126,12 +127,25 @@ impl Authenticator {
         explanation
     }
 
-    /// Makes the demands for keys that a request with `token` would make.
+    /// Makes the demands for keys that a request with `token` would make, were no check before them.
     async fn fetch_missing_keys(&self, token: &str) {
         let mut patience = Patience::default();
+        while let Err(Stop::AwaitKeys(keys)) = self.find_keys(token, &mut patience) {
+            keys.await;
+        }
         while let Err(Stop::AwaitKeys(keys)) = self.judge_token(token, &mut patience) {
             keys.await;
         }
+    }
+
+    /// The keys to check `token` with, whatever else is wrong with it.
+    fn find_keys(&self, token: &str, patience: &mut Patience) -> Result<Arc<KeySet>, Stop> {
+        let compact = Compact::parse(token)?;
+        let (header, claims) = (compact.header()?, compact.claims()?);
+        let header = Header::parse(&header)?;
+        let claims = UnverifiedClaims::parse(&claims, &self.names).ok_or(CompactFault::Undecodable)?;
+        let named = self.issuers.named_by(&claims);
+        named.or_else(|fault| self.issuers.only().ok_or(fault))?.select(&header, patience)
     }
 
     fn explain_token(&self, token: &str, explanation: &mut Explanation) {

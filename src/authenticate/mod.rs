@@ -21,7 +21,6 @@ use http::request::Parts;
 use crate::access_token::AccessToken;
 use crate::bearer::{self, CredentialsFault, TokenSource};
 use crate::clock::{Clock, NumericDate};
-use crate::event;
 use crate::jwks::{Demanded, KeySet, KeysAwaited, Patience, Want};
 use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{Compact, CompactFault};
@@ -64,8 +63,8 @@ impl Authenticator {
     pub(crate) fn authenticate(&self, head: &Parts) -> Progress {
         let mut patience = Patience::default();
         match self.judge(head, &mut patience) {
-            Ok(token) => Progress::Done(report(Ok(token))),
-            Err(Stop::Refused(rejection)) => Progress::Done(report(Err(rejection))),
+            Ok(token) => Progress::Done(Ok(token)),
+            Err(Stop::Refused(rejection)) => Progress::Done(Err(rejection)),
             Err(Stop::AwaitKeys(keys)) => Progress::AwaitKeys(keys, patience),
         }
     }
@@ -86,7 +85,7 @@ impl Authenticator {
                 Err(Stop::AwaitKeys(next)) => keys = next,
             }
         };
-        (head, report(outcome))
+        (head, outcome)
     }
 
     /// Judges one token, with the keys in hand.
@@ -206,16 +205,4 @@ fn is_preflight(head: &Parts) -> bool {
         && head.headers.contains_key(ORIGIN)
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         && !head.headers.contains_key(AUTHORIZATION)
-}
-
-/// The one event of the request.
-fn report(outcome: Outcome) -> Outcome {
-    match &outcome {
-        Ok(Some(token)) => event::accepted(token.issuer()),
-        Ok(None) => event::passed_without_token(),
-        Err(rejection) => {
-            event::refused(rejection.kind().as_str(), rejection.status(), rejection.issuer(), rejection)
-        }
-    }
-    outcome
 }

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::{Authenticator, TrustedIssuer};
 use crate::jwks::KeysStatus;
@@ -70,15 +72,22 @@ impl Authenticator {
     }
 
     pub(crate) async fn ready(&self) -> Result<(), NotReady> {
-        let issuers = self.sorted();
-        // All at once, then one after the other.
-        issuers.iter().for_each(|issuer| issuer.keys.start());
+        let issuers = self.sorted().into_iter();
+        let mut waiting: Vec<_> = issuers.map(|issuer| (issuer, Box::pin(issuer.keys.ready()))).collect();
         let mut missing = Vec::new();
-        for issuer in issuers {
-            if let Err(error) = issuer.keys.ready().await {
-                missing.push((Arc::clone(&issuer.claims.issuer), error));
-            }
-        }
+        // All at once: whoever waited for one before the next would miss the end of that one's fetch.
+        poll_fn(|cx| {
+            waiting.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
+                Poll::Ready(ended) => {
+                    missing.extend(ended.err().map(|error| (Arc::clone(&issuer.claims.issuer), error)));
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        missing.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if missing.is_empty() { Ok(()) } else { Err(NotReady { issuers: missing }) }
     }
 

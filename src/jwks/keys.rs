@@ -37,13 +37,6 @@ impl Keys {
         }
     }
 
-    /// Begins to fetch, if there is anything to fetch.
-    pub(crate) fn start(&self) {
-        if let Self::Remote(keys) = self {
-            keys.start();
-        }
-    }
-
     /// Waits for keys, through one attempt to fetch them.
     pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
         match self {

@@ -15,6 +15,7 @@ mod policy;
 mod remembered;
 
 use std::hash::RandomState;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use budget::Budget;
@@ -42,6 +43,8 @@ pub(super) struct Refresh {
     failures: u32,
     /// When the next fetch starts.
     due: Instant,
+    /// A request waits for the next fetch, since a key was missing.
+    demanded: bool,
 }
 
 /// The keys in hand, as far as time is concerned.
@@ -92,7 +95,11 @@ impl Demand {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Next {
     /// Fetch now; report [`Refresh::succeeded`] or [`Refresh::failed`] before asking again.
-    Fetch,
+    Fetch {
+        /// A key was missing: ask for the whole set, since the server may say that nothing changed
+        /// because its entity tag never does.
+        whole: bool,
+    },
     /// Ask again at this time, or when a request has made a demand.
     At(Instant),
 }
@@ -108,6 +115,7 @@ impl Refresh {
             in_flight: false,
             failures: 0,
             due: now,
+            demanded: false,
             policy,
         }
     }
@@ -126,7 +134,7 @@ impl Refresh {
         self.budget.draw(now);
         self.fetches = self.fetches.saturating_add(1);
         self.in_flight = true;
-        Next::Fetch
+        Next::Fetch { whole: mem::take(&mut self.demanded) }
     }
 
     /// The fetch brought keys, or word that the keys in hand are the latest (304).
@@ -182,6 +190,7 @@ impl Refresh {
             }
             self.due = now;
         }
+        self.demanded = true;
         let fetch = self.fetches.saturating_add(1);
         self.remembered.note(want, fetch, now);
         Demand::Wait { fetch }

@@ -154,11 +154,6 @@ impl RemoteKeys {
         }
     }
 
-    /// Begins to fetch, where a runtime is at hand, rather than at the first need.
-    pub(crate) fn start(&self) {
-        self.keep_driver();
-    }
-
     /// Waits until keys are in hand.
     ///
     /// # Errors

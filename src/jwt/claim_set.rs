@@ -170,7 +170,7 @@ impl<'a> UnverifiedClaims<'a> {
 /// which any crate of a build may turn on.
 fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     let text = raw.get();
-    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
         serde_json::from_str::<Unique>(text).map_err(E::custom)?;
         return Ok(Claim::IllTyped);
     }
@@ -238,7 +238,7 @@ mod tests {
     fn a_date_is_a_number_from_1970_to_9999_however_numbers_are_handed_on() {
         let names = ConfiguredNames::default();
         let exp = |json: &str| UnverifiedClaims::parse(&format!(r#"{{"exp":{json}}}"#), &names).unwrap().exp;
-        for json in ["0", "1700000000", "1700000000.5", "1e10", "17e8", "1.7E9"] {
+        for json in ["0", "-0.0", "1700000000", "1700000000.5", "1e10", "17e8", "1.7E9"] {
             assert!(exp(json).value().is_some(), "{json}");
         }
         for json in [

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,6 +22,8 @@ use super::response_body::ResponseBody;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Outcome, Progress};
 use crate::bearer;
+use crate::event;
+use crate::rejection::Rejection;
 
 type Resumed = Pin<Box<dyn Future<Output = (Parts, Outcome)> + Send>>;
 
@@ -43,8 +46,8 @@ pin_project! {
         // A clone of the service that was ready: who waits for keys holds no place in it.
         AwaitKeys { resumed: Resumed, call: Option<(S, B)> },
         // Ready by now, unless it is such a clone.
-        Admitted { call: Option<(S, Request<B>)>, private: bool },
-        Pass { #[pin] response: F, private: bool },
+        Admitted { call: Option<(S, Request<B>)>, admission: Admission },
+        Pass { #[pin] response: F, admission: Admission },
     }
 }
 
@@ -77,17 +80,17 @@ where
                     let Some((service, body)) = call.take() else { return Poll::Pending };
                     Judged::Done(service, head, body, outcome)
                 }
-                StateProj::Admitted { call, private } => {
+                StateProj::Admitted { call, admission } => {
                     let Some((service, _)) = call else { return Poll::Pending };
                     ready!(service.poll_ready(cx))?;
-                    let (response, private) = (call.take().map(pass), *private);
+                    let (response, admission) = (call.take().map(pass), mem::take(admission));
                     let Some(response) = response else { return Poll::Pending };
-                    this.state.set(State::Pass { response, private });
+                    this.state.set(State::Pass { response, admission });
                     continue;
                 }
-                StateProj::Pass { response, private } => {
+                StateProj::Pass { response, admission } => {
                     let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(passed(response, *private)));
+                    return Poll::Ready(Ok(passed(response, admission)));
                 }
             };
             match judged {
@@ -96,13 +99,13 @@ where
                     this.state.set(State::AwaitKeys { resumed, call });
                 }
                 Judged::Done(service, mut head, body, Ok(token)) => {
-                    let private = admit(&mut head, token, this.protection);
+                    let admission = admit(&mut head, token, this.protection);
                     let call = Some((service, Request::from_parts(head, body)));
-                    this.state.set(State::Admitted { call, private });
+                    this.state.set(State::Admitted { call, admission });
                 }
                 Judged::Done(_, head, _, Err(rejection)) => {
                     this.state.set(State::Judge { call: None });
-                    return Poll::Ready(Ok(this.protection.answers.answer(rejection, &head)));
+                    return Poll::Ready(Ok(refuse(rejection, &head, this.protection)));
                 }
             }
         }
@@ -131,9 +134,18 @@ fn judge<S, B>(service: S, request: Request<B>, protection: &Protection) -> Judg
     }
 }
 
-/// Makes the head what the inner service sees; says whether the response is for one reader only.
-fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protection>) -> bool {
-    let private = token.is_some() && bearer::is_in_query(head, &protection.authenticator.sources);
+/// How a request was let through.
+#[derive(Default)]
+struct Admission {
+    token: Option<AccessToken>,
+    /// The token stood in the URL.
+    in_query: bool,
+}
+
+/// Makes the head what the inner service sees.
+fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protection>) -> Admission {
+    let in_query = token.is_some() && bearer::is_in_query(head, &protection.authenticator.sources);
+    let admission = Admission { token: token.clone(), in_query };
     if protection.strip_credentials && token.is_some() {
         head.headers.remove(AUTHORIZATION);
     } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
@@ -147,12 +159,23 @@ fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protecti
         None => head.extensions.remove::<AccessToken>(),
     };
     head.extensions.insert(Covered(Arc::clone(protection)));
-    private
+    admission
+}
+
+/// Reports and answers what goes no further.
+fn refuse<R>(rejection: Rejection, head: &Parts, protection: &Protection) -> Response<ResponseBody<R>> {
+    event::refused(rejection.kind().as_str(), rejection.status(), rejection.issuer(), &rejection);
+    protection.answers.answer(rejection, head)
 }
 
 /// The response of the inner service; one to a token in the URL is not for shared caches (RFC 6750 section 2.3).
-fn passed<R>(mut response: Response<R>, private: bool) -> Response<ResponseBody<R>> {
-    if private && response.status().is_success() && !forbids_sharing(response.headers()) {
+///
+/// Reports the request, unless a layer further in refused it and said so.
+fn passed<R>(mut response: Response<R>, admission: &Admission) -> Response<ResponseBody<R>> {
+    if response.extensions().get::<Rejection>().is_none() {
+        event::accepted(admission.token.as_ref().map(AccessToken::issuer));
+    }
+    if admission.in_query && response.status().is_success() && !forbids_sharing(response.headers()) {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
     response.map(ResponseBody::inner)

@@ -109,8 +109,10 @@ impl Require {
 
 impl Route {
     fn check(&self, head: &Parts) -> Result<(), Rejection> {
-        let absent = if is_covered(head) { RejectionKind::Missing } else { RejectionKind::NotCovered };
-        let token = head.extensions.get::<AccessToken>().ok_or(absent)?;
+        if !is_covered(head) {
+            return Err(RejectionKind::NotCovered.into());
+        }
+        let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
         let checked = self.requirement.check(token, head);
         checked.map_err(|fault| Rejection::from(fault).needing(&self.scopes_needed))
     }

@@ -363,7 +363,7 @@ async fn a_date_of_the_wrong_type_is_refused() {
             );
         }
         let token = app.signed_claims(claims_json(&[claim], &format!(r#""{claim}":1e400"#)));
-        app.present(&token).await.assert_refused(TokenMalformed, &format!("{claim} 1e400"));
+        app.present(&token).await.assert_refused(ClaimIllTyped, &format!("{claim} 1e400"));
     }
     for (claim, date) in [
         ("exp", "1e10".to_owned()),

@@ -12,7 +12,18 @@
     reason = "tests may panic"
 )]
 
+mod answers;
+mod attacks;
+#[cfg(feature = "axum")]
+mod axum;
 mod bearer;
+mod jwk;
+mod jwks;
 mod jws;
 mod jwt;
+mod metadata;
+mod middleware;
+mod policy;
+#[cfg(feature = "reqwest")]
+mod sockets;
 mod support;

@@ -157,16 +157,16 @@ impl Driver {
         loop {
             let next = self.shared.lock().refresh.next(now());
             match next {
-                Next::Fetch => self.fetch(&mut fetcher).await,
+                Next::Fetch { whole } => self.fetch(&mut fetcher, whole).await,
                 Next::At(due) => self.rest(due).await,
             }
         }
     }
 
-    async fn fetch(&self, fetcher: &mut KeyFetcher) {
+    async fn fetch(&self, fetcher: &mut KeyFetcher, whole: bool) {
         let config = &self.shared.config;
         let start = now();
-        let answer = fetcher.fetch(config).await;
+        let answer = fetcher.fetch(config, whole).await;
         let duration = now().saturating_duration_since(start);
         let changed = answer.as_ref().is_ok_and(|answer| answer.keys.is_some());
         let concluded = self.shared.conclude(answer);

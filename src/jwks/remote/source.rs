@@ -73,12 +73,12 @@ pub(super) struct KeyFetcher {
 }
 
 impl KeyFetcher {
-    /// Fetches the keys.
+    /// Fetches the keys; all of them, where `whole` says so, even if the server thinks they are known.
     ///
     /// # Errors
     /// Why there are none.
-    pub(super) async fn fetch(&mut self, config: &RemoteConfig) -> Result<Answer, FetchError> {
-        let answer = self.fetch_keys(config).await;
+    pub(super) async fn fetch(&mut self, config: &RemoteConfig, whole: bool) -> Result<Answer, FetchError> {
+        let answer = self.fetch_keys(config, whole).await;
         self.may_have_moved = answer.is_err();
         answer
     }
@@ -88,9 +88,9 @@ impl KeyFetcher {
         self.discovered.as_ref().unwrap_or_else(|| config.source.url())
     }
 
-    async fn fetch_keys(&mut self, config: &RemoteConfig) -> Result<Answer, FetchError> {
+    async fn fetch_keys(&mut self, config: &RemoteConfig, whole: bool) -> Result<Answer, FetchError> {
         let url = self.locate(config).await?;
-        let request = self.request(&url);
+        let request = self.request(&url, whole);
         let conditional = request.headers().contains_key(IF_NONE_MATCH);
         let answer = fetch(&*config.client, request, config.limits).await?;
         let served = freshness(answer.headers());
@@ -100,8 +100,6 @@ impl KeyFetcher {
             return Ok(Answer { keys: Some(keys), served });
         }
         if conditional {
-            // The next fetch is whole: a server whose ETag never changes hides no rotation for long.
-            self.validator = None;
             return Ok(Answer { keys: None, served });
         }
         Err(FetchErrorKind::Status(StatusCode::NOT_MODIFIED.as_u16()).into())
@@ -131,10 +129,10 @@ impl KeyFetcher {
         }
     }
 
-    fn request(&self, url: &FetchUrl) -> Request<Bytes> {
+    fn request(&self, url: &FetchUrl, whole: bool) -> Request<Bytes> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = url.uri().clone();
-        if let Some((_, etag)) = self.validator.as_ref().filter(|(from, _)| from == url) {
+        if let Some((_, etag)) = self.validator.as_ref().filter(|(from, _)| !whole && from == url) {
             request.headers_mut().insert(IF_NONE_MATCH, etag.clone());
         }
         request

@@ -486,15 +486,6 @@ async fn a_mismatch_causes_one_fetch_and_is_then_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_fetches_before_the_first_request() {
-    let server = Server::always(Reply::keys(&["a"]));
-    let keys = server.keys();
-    keys.start();
-    sleep(Duration::from_millis(1)).await;
-    assert!(keys.current(now()).is_some());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_seed_serves_while_the_server_is_down_and_is_replaced_when_it_is_up() {
     let server = Server::always(Reply::Down);
     let seed = KeySet::parse(&key_set(&["seed"]), AlgorithmSet::ALL).unwrap();

@@ -1,0 +1,571 @@
+//! What clients, logs and developers are told (RFC 6750 section 3, RFC 9110 section 11.6.1).
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::json;
+use tower::Layer;
+use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
+use tower_bearer::{
+    Algorithm, BearerAuth, BearerAuthBuilder, ConfigProblem, FormBodyToken, Issuer, Rejection, RejectionKind,
+    Require, TokenSource, Verdict,
+};
+use tracing::Level;
+
+use crate::support::events::Log;
+use crate::support::keys::encode;
+use crate::support::protected::{API, Answer, Handler, Protected, anonymous, get, send};
+
+/// One request per kind of refusal, at one configuration.
+struct Refusals {
+    idp: TestIssuer,
+    auth: BearerAuth,
+}
+
+impl Refusals {
+    /// With every limit that a kind needs.
+    fn new(change: impl FnOnce(BearerAuthBuilder) -> BearerAuthBuilder) -> Self {
+        let idp = TestIssuer::new();
+        let issuer = idp
+            .issuer()
+            .max_age(Duration::from_secs(3600))
+            .max_lifetime(Duration::from_secs(7200))
+            .only_clients(["client"]);
+        let down = TestIssuer::in_memory("https://down.example");
+        down.set_outage(Some(Fault::Refuse));
+        let builder = BearerAuth::builder(API)
+            .issuer(issuer)
+            .issuer(down.issuer())
+            .http_client(idp.http_client().and(down.http_client()))
+            .clock(idp.clock())
+            .add_token_source(TokenSource::query());
+        Self { auth: change(builder).build().unwrap(), idp }
+    }
+
+    fn token(&self) -> TokenBuilder {
+        self.idp.token(API)
+    }
+
+    fn now(&self) -> u64 {
+        use tower_bearer::Clock;
+        self.idp.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+    }
+
+    /// A token that is refused for this reason, where a token alone can be.
+    fn bad_token(&self, kind: RejectionKind) -> Option<String> {
+        use RejectionKind as K;
+        let (token, now) = (self.token(), self.now());
+        let forged = || {
+            let good = token.sign();
+            format!("{}.{}", good.rsplit_once('.').unwrap().0, encode([9; 64]))
+        };
+        Some(match kind {
+            K::MalformedRequest => "a b".to_owned(),
+            K::TokenTooLarge => "a".repeat(16 * 1024 + 1),
+            K::TokenMalformed => token.sign_claims("[]"),
+            K::TokenOpaque => "mF_9.B5f-4.1JqM.mF_9.B5f-4".to_owned(),
+            K::AlgorithmNotAllowed => token.header("alg", "none").sign(),
+            K::CriticalHeaderUnsupported => token.header("crit", json!(["exp"])).sign(),
+            K::TypeMismatch => token.header("typ", "logout+jwt").sign(),
+            K::IdTokenPresented => token.claim("at_hash", "x").sign(),
+            K::IssuerUnknown => token.claim("iss", "https://evil.example").sign(),
+            K::KeyUnknown => token.header("kid", "nobody").sign(),
+            K::SignatureMismatch => forged(),
+            K::TokenExpired => token.claim("exp", now - 31).sign(),
+            K::TokenNotYetValid => token.claim("nbf", now + 60).sign(),
+            K::TokenIssuedInFuture => token.claim("iat", now + 60).sign(),
+            K::AudienceMismatch => token.claim("aud", "https://other.example").sign(),
+            K::ClaimMissing => token.without("exp").sign(),
+            K::ClaimIllTyped => token.claim("sub", 5).sign(),
+            K::SenderNotProven => token.claim("cnf", json!({"jkt": "x"})).sign(),
+            K::TokenTooOld => token.claim("iat", now - 3700).sign(),
+            K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
+            K::ClientNotAllowed => token.claim("client_id", "other").sign(),
+            K::KeysUnavailable => token.claim("iss", "https://down.example").sign(),
+            K::ScopeInsufficient => token.scope("b").sign(),
+            K::RequirementUnmet => token.scope("a").sign(),
+            _ => return None,
+        })
+    }
+
+    /// The answer that refuses for this reason, to a request with more header fields.
+    async fn answer(&self, kind: RejectionKind, fields: &[(&'static str, &'static str)]) -> Answer {
+        let mut request = match (self.bad_token(kind), kind) {
+            (Some(token), _) => get(token),
+            (None, RejectionKind::BodyTooLarge) => form(b"access_token=abcdefghijklmnopqrstuvwxyz"),
+            (None, RejectionKind::NotCovered) => get(self.token().sign()),
+            (None, _) => anonymous("GET"),
+        };
+        for (name, value) in fields {
+            *request.method_mut() = Method::POST;
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let handler = Handler::default();
+        let route = match kind {
+            RejectionKind::RequirementUnmet => Require::scope("a").check(|_, _| false),
+            RejectionKind::ScopeInsufficient => Require::scope("orders:read a"),
+            RejectionKind::NotCovered => return send(Require::token().layer(handler), request).await,
+            _ => Require::token(),
+        };
+        let form = FormBodyToken::up_to(16);
+        send(form.layer(self.auth.layer(route.layer(handler))), request).await
+    }
+}
+
+/// A form in the body of a POST.
+fn form(body: &'static [u8]) -> Request<Full<Bytes>> {
+    let mut request = anonymous("POST");
+    request.headers_mut().insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+    *request.body_mut() = Full::new(Bytes::from_static(body));
+    request
+}
+
+/// The kinds that a layer answers; the other one is an extractor's.
+fn kinds() -> impl Iterator<Item = RejectionKind> {
+    RejectionKind::ALL.iter().copied().filter(|kind| *kind != RejectionKind::ClaimsMismatch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_has_its_status_challenge_and_body() {
+    let refusals = Refusals::new(|builder| builder);
+    let mut codes = BTreeSet::new();
+    let mut texts = HashSet::new();
+    for kind in kinds() {
+        let answer = refusals.answer(kind, &[]).await;
+        assert_eq!(answer.kind(), kind.as_str(), "the shared table of answers holds");
+        assert_eq!(answer.status(), kind.status().as_u16(), "{kind}");
+        let body = answer.json();
+        assert_eq!(body.as_object().unwrap().len(), 2, "{kind}: {body}");
+        assert!(texts.insert(body["error_description"].to_string()), "{kind}: a sentence of its own");
+        if let Some(challenge) = answer.challenge() {
+            let line = answer.header(WWW_AUTHENTICATE).unwrap();
+            assert!(line.starts_with(&format!(r#"Bearer realm="{API}""#)), "{line}");
+            codes.extend(challenge.param("error").map(str::to_owned));
+            if kind != RejectionKind::Missing {
+                assert_eq!(challenge.param("error").unwrap(), body["error"], "{kind}");
+                assert_eq!(
+                    challenge.param("error_description").unwrap(),
+                    body["error_description"],
+                    "{kind}"
+                );
+            }
+            let scope = (kind == RejectionKind::ScopeInsufficient).then_some("orders:read a");
+            let scope = if kind == RejectionKind::RequirementUnmet { Some("a") } else { scope };
+            assert_eq!(challenge.param("scope"), scope, "{kind}");
+        }
+    }
+    assert_eq!(codes, ["insufficient_scope", "invalid_request", "invalid_token"].map(str::to_owned).into());
+
+    // A HEAD is refused with the same headers.
+    for kind in [RejectionKind::Missing, RejectionKind::TokenExpired] {
+        let mut request = refusals.bad_token(kind).map_or_else(|| anonymous("GET"), get);
+        *request.method_mut() = http::Method::HEAD;
+        assert_eq!(Protected::by(&refusals.auth).send(request).await.kind(), kind.as_str());
+    }
+    // Two tokens of one kind are told the same, letter by letter.
+    let api = Protected::by(&refusals.auth);
+    let expired = |subject: &str| refusals.token().subject(subject).expired().sign();
+    let (one, other) = (api.get(expired("alice")).await, api.get(expired("bob")).await);
+    assert_eq!((one.headers(), &one.body), (other.headers(), &other.body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn terse_answers_hold_codes_alone() {
+    let refusals = Refusals::new(BearerAuthBuilder::terse);
+    for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
+        let answer = refusals.answer(kind, &[]).await;
+        answer.check_refusal(kind.as_str());
+        let body = answer.json();
+        assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["error"], "{kind}");
+        if let Some(challenge) = answer.challenge() {
+            assert_eq!(challenge.param("error_description"), None, "{kind}");
+        }
+    }
+    let answer = refusals.answer(RejectionKind::TokenExpired, &[("content-type", "application/grpc")]).await;
+    assert_eq!((answer.header("grpc-status"), answer.header("grpc-message")), (Some("16"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_reject_writes_the_body_and_cannot_drop_the_challenge() {
+    let write = |rejection: &Rejection| {
+        let mut response = Response::new(Bytes::from(format!("<p>{}</p>", rejection.kind())));
+        *response.status_mut() = http::StatusCode::OK;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, "text/html".parse().unwrap());
+        headers.insert("x-own", "1".parse().unwrap());
+        headers.insert(CACHE_CONTROL, "max-age=600".parse().unwrap());
+        headers.insert(RETRY_AFTER, "9999".parse().unwrap());
+        headers.append(WWW_AUTHENTICATE, "Basic realm=\"x\"".parse().unwrap());
+        headers.append(WWW_AUTHENTICATE, "Negotiate".parse().unwrap());
+        response
+    };
+    let refusals = Refusals::new(|builder| builder.on_reject(write));
+    for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
+        let answer = refusals.answer(kind, &[]).await;
+        answer.check_refusal(kind.as_str());
+        assert_eq!(answer.body, format!("<p>{kind}</p>"), "{kind}");
+        assert_eq!((answer.header(CONTENT_TYPE), answer.header("x-own")), (Some("text/html"), Some("1")));
+        assert_ne!(answer.header(RETRY_AFTER), Some("9999"), "{kind}");
+        assert_eq!(answer.rejection().unwrap().kind(), kind);
+    }
+}
+
+/// A proxy that asks by status whether a request may pass takes a 200 for a yes.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_a_200_for_calls_of_grpc_only() {
+    let refusals = Refusals::new(|builder| builder);
+    for (method, content_type) in
+        [("GET", "application/grpc"), ("POST", "application/grpcx"), ("POST", "text/plain; application/grpc")]
+    {
+        let mut request = anonymous(method);
+        request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        let answer = send(refusals.auth.layer(Handler::default()), request).await;
+        assert_eq!(answer.status(), 401, "{method} {content_type}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn grpc_requests_are_answered_in_grpcs_way() {
+    let refusals = Refusals::new(|builder| builder.on_reject(|_| Response::new(Bytes::from_static(b"own"))));
+    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
+        for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
+            let answer = refusals.answer(kind, &[("content-type", content_type)]).await;
+            let status = match kind.status().as_u16() {
+                400 => "3",
+                401 => "16",
+                403 => "7",
+                500 => "13",
+                _ => "14",
+            };
+            assert_eq!(answer.status(), 200, "{kind}");
+            assert_eq!(answer.header("grpc-status"), Some(status), "{kind}");
+            let rejection = answer.rejection().unwrap();
+            assert_eq!(rejection.kind(), kind);
+            assert_eq!(answer.header("grpc-message"), Some(rejection.description()), "{kind}");
+            assert_eq!(answer.header(CONTENT_TYPE), Some("application/grpc"), "{kind}");
+            assert_eq!(answer.header(CACHE_CONTROL), Some("no-store"), "{kind}");
+            assert!(answer.body.is_empty(), "{kind}: trailers alone");
+            let plain = refusals.answer(kind, &[]).await;
+            for name in [WWW_AUTHENTICATE, RETRY_AFTER] {
+                assert_eq!(
+                    answer.headers().contains_key(&name),
+                    plain.headers().contains_key(&name),
+                    "{kind}"
+                );
+            }
+            assert_eq!(answer.header(WWW_AUTHENTICATE), plain.header(WWW_AUTHENTICATE), "{kind}");
+        }
+    }
+    let plain = refusals.answer(RejectionKind::TokenExpired, &[("content-type", "application/json")]).await;
+    assert_eq!((plain.status(), plain.header("grpc-status")), (401, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_challenge_holds_only_allowed_characters() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    // The middle is what to look for: none of it stands in any text of this crate.
+    let hostile = "zq\"zq\\zq\r\nzq: zq\0zq\u{e9}zq\u{1f600}zq";
+    let token = || idp.token(API);
+    let tokens = [
+        token().header("kid", hostile).sign(),
+        token().header("alg", hostile).sign(),
+        token().header("typ", hostile).sign(),
+        token().header("crit", json!([hostile])).sign(),
+        token().header(hostile, 1).header("crit", json!([])).sign(),
+        token().claim("iss", hostile).sign(),
+        token().claim("aud", hostile).sign(),
+        token().claim("sub", json!([hostile])).sign(),
+        token().claim("scope", hostile).claim("exp", 0).sign(),
+        token().claim("scope", json!([hostile, 1])).sign(),
+        token().claim(hostile, 1).claim("cnf", 1).sign(),
+    ];
+    for token in tokens {
+        let answer = api.get(token).await;
+        assert_ne!(answer.kind(), "ok");
+        let told = format!("{:?} {:?}", answer.headers(), answer.body);
+        assert!(!told.contains("zq"), "{told}");
+        for value in answer.headers().values() {
+            assert!(value.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte)), "{value:?}");
+        }
+        let description = answer.challenge().unwrap().param("error_description").unwrap().to_owned();
+        assert!(description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)));
+    }
+
+    for realm in ["a\"b", "a\\b", "a\\", "\"", "x, Basic realm=\"y", "a b"] {
+        let auth = idp.bearer_auth(API).realm(realm).build().unwrap();
+        let answer = Protected::by(&auth).send(anonymous("GET")).await;
+        assert_eq!(answer.kind(), "missing");
+        assert_eq!(answer.challenge().unwrap().param("realm"), Some(realm));
+    }
+    for realm in ["a\r\nb", "a\nb", "a\0", "\u{e9}", "\t", "\u{7f}", ""] {
+        let error = idp.bearer_auth(API).realm(realm).build().unwrap_err();
+        assert_eq!(error.problems(), [ConfigProblem::RealmUnusable { realm: realm.to_owned() }]);
+    }
+    // An audience that can be no realm is none.
+    let auth = idp.bearer_auth("\u{e9}").build().unwrap();
+    let answer = Protected::by(&auth).send(anonymous("GET")).await;
+    assert_eq!(answer.challenge().unwrap().param("realm"), Some("api"));
+
+    let auth = idp.bearer_auth(API).build().unwrap();
+    for scope in ["a\"b", "a\\b", "\u{e9}", "a\r\nb", "a\tb"] {
+        for route in [Require::scope(scope), Require::all_of([scope]), Require::any_of([scope])] {
+            let answer = send(auth.layer(route.layer(Handler::default())), get(token().scope(scope).sign()));
+            let answer = answer.await;
+            assert_eq!(answer.kind(), "scope_insufficient", "{scope:?}: met by no token");
+            assert_eq!(answer.challenge().unwrap().param("scope"), None, "{scope:?}");
+        }
+    }
+    let route = Require::all_of(["orders:read", "!#[]~"]);
+    let answer = send(auth.layer(route.layer(Handler::default())), get(token().sign())).await;
+    assert_eq!(answer.challenge().unwrap().param("scope"), Some("orders:read !#[]~"));
+}
+
+/// Every stretch of `len` characters of `secret` that `text` shows.
+fn shown<'s>(text: &str, secret: &'s str, len: usize) -> Vec<&'s str> {
+    let starts = 0..=secret.len().saturating_sub(len);
+    starts.map(|start| &secret[start..start + len]).filter(|part| text.contains(part)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_the_token_is_logged_or_told() {
+    let log = Log::start();
+    let refusals = Refusals::new(|builder| builder);
+    let handler = Handler::default();
+    let service = FormBodyToken::up_to(1 << 20).layer(refusals.auth.layer(handler));
+    let secrets = |token: TokenBuilder| {
+        token
+            .subject("secret-subject-value")
+            .claim("jti", "secret-jti-value")
+            .claim("email", "secret-email-value")
+            .sign()
+    };
+    let mut tokens = vec![secrets(refusals.token())];
+    let bad = kinds().filter(|kind| *kind != RejectionKind::TokenTooLarge && kind.status() != 403);
+    tokens.extend(bad.filter_map(|kind| refusals.bad_token(kind)));
+    tokens.push(secrets(refusals.token().expired()));
+    tokens.push(secrets(refusals.token().header("kid", "secret-kid-value")));
+    tokens.push(secrets(refusals.token().claim("iss", "https://secret-iss-value.example")));
+    tokens.push(secrets(refusals.token().claim("aud", "secret-aud-value")));
+    let mut told = String::new();
+    for token in tokens.iter().filter(|token| !token.contains(' ')) {
+        let mut in_form = form(b"");
+        *in_form.body_mut() = Full::new(Bytes::from(format!("access_token={token}")));
+        let mut in_query = anonymous("GET");
+        *in_query.uri_mut() = format!("https://api.example.com/orders?access_token={token}").parse().unwrap();
+        for request in [get(token), in_form, in_query] {
+            let answer = send(service.clone(), request).await;
+            let rejection = answer.rejection();
+            told.push_str(&format!("{:?} {:?}", answer.headers(), answer.body));
+            told.push_str(&format!("{rejection:?} {:?}", answer.token()));
+            let mut cause = rejection.map(|rejection| -> &dyn std::error::Error { rejection });
+            while let Some(error) = cause {
+                told.push_str(&format!("{error} {error:?}"));
+                cause = error.source();
+            }
+            if let Some(token) = answer.token() {
+                // What a handler is given on purpose is not shown by chance.
+                assert_eq!(token.subject(), "secret-subject-value");
+                told.push_str(&format!("{token:?}"));
+            }
+        }
+    }
+    told.push_str(&format!("{:?} {service:?} {:?}", refusals.auth, refusals.auth.status()));
+    told.push_str(&log.text());
+    assert!(log.requests().len() >= tokens.len(), "there is a log");
+    for token in tokens.iter().filter(|token| token.len() >= 20) {
+        assert_eq!(shown(&told, token, 20), Vec::<&str>::new());
+    }
+    assert!(!told.contains("secret-"), "no value of a claim or of the header");
+    assert!(!told.contains("access_token="), "no query");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_request_has_one_event() {
+    let refusals = Refusals::new(|builder| builder);
+    let api = Protected::by(&refusals.auth);
+    assert_eq!(api.kind(refusals.token().sign()).await, "ok");
+    for kind in kinds() {
+        let log = Log::start();
+        refusals.answer(kind, &[]).await;
+        let events = log.requests();
+        assert_eq!(events.len(), 1, "{kind}: {events:?}");
+        let event = events.last().unwrap();
+        assert_eq!(event.field("kind"), Some(kind.as_str()));
+        assert_eq!(event.field("status"), Some(kind.status().as_str()), "{kind}");
+        let level = match kind.status().as_u16() {
+            _ if kind == RejectionKind::Missing => Level::DEBUG,
+            500 => Level::ERROR,
+            503 => Level::WARN,
+            _ => Level::INFO,
+        };
+        assert_eq!(event.level, level, "{kind}");
+    }
+    let log = Log::start();
+    assert_eq!(api.kind(refusals.token().sign()).await, "ok");
+    let events = log.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].field("kind"), events[0].level), (Some("accepted"), Level::DEBUG));
+    assert_eq!(events[0].field("issuer"), Some(refusals.idp.identifier()));
+
+    // A request that waits for keys has one event as well, and each fetch has one.
+    let idp = TestIssuer::new();
+    let log = Log::start();
+    let auth = idp.bearer_auth(API).optional().build().unwrap();
+    assert_eq!(log.events().len(), 1, "the start, with its bounds");
+    let api = Protected::by(&auth);
+    assert_eq!(api.kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(api.send(anonymous("GET")).await.status(), 200);
+    assert_eq!(log.requests().len(), 2);
+    let fetched = log.events().into_iter().filter(|event| event.field("outcome").is_some());
+    assert_eq!(fetched.count(), 1);
+    assert_eq!(log.events().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_finds_every_fault_and_prints_no_secret() {
+    let idp = TestIssuer::new();
+    let issuer = idp.issuer().strict_rfc9068().max_age(Duration::from_secs(60)).only_clients(["app"]);
+    let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client()).clock(idp.clock());
+    let auth = builder.build().unwrap();
+    let faulty = |token: TokenBuilder| {
+        token
+            .header("typ", "JWT")
+            .claim("aud", "https://other.example")
+            .expired()
+            .claim("nbf", 9_999_999_999_u64)
+            .claim("iat", 5)
+            .claim("client_id", "other")
+            .claim("cnf", json!({"jkt": "secret-thumbprint"}))
+            .without("jti")
+            .claim("sub", "secret-subject")
+            .claim("email", "secret-email")
+            .claim("scope", "secret-scope")
+    };
+    let token = faulty(idp.token(API)).sign();
+    let explanation = auth.explain(&token).await;
+    let failing: Vec<(&str, &str)> = explanation
+        .findings()
+        .iter()
+        .filter_map(|finding| match finding.verdict() {
+            Verdict::Fails(kind) => Some((finding.check(), kind.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        failing,
+        [
+            ("typ", "type_mismatch"),
+            ("aud", "audience_mismatch"),
+            ("exp", "token_expired"),
+            ("nbf", "token_not_yet_valid"),
+            ("required claims", "claim_missing"),
+            ("max_age", "token_too_old"),
+            ("client", "client_not_allowed"),
+            ("cnf", "sender_not_proven"),
+        ]
+    );
+    assert!(!explanation.is_accepted());
+    let text = explanation.to_string();
+    for told in ["https://other.example", API, "jti", idp.identifier(), "JWT"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let signature = token.rsplit_once('.').unwrap().1;
+    let debug = format!("{explanation:?}");
+    for text in [&text, &debug] {
+        assert!(!text.contains("secret-"), "{text}");
+        assert_eq!(shown(text, &token, 20), Vec::<&str>::new());
+        assert!(!text.contains(signature));
+    }
+
+    // A bad signature is told beside the claims, and a request is refused for the first fault.
+    let forged = format!("{}.{}", token.rsplit_once('.').unwrap().0, encode([1; 64]));
+    let explanation = auth.explain(&forged).await;
+    let verdict = |check: &str| {
+        explanation.findings().iter().find(|finding| finding.check() == check).unwrap().verdict()
+    };
+    assert_eq!(verdict("signature"), Verdict::Fails(RejectionKind::SignatureMismatch));
+    assert_eq!(verdict("aud"), Verdict::Fails(RejectionKind::AudienceMismatch));
+    assert_eq!(Protected::by(&auth).kind(&forged).await, "type_mismatch");
+
+    let good = idp.token(API).claim("client_id", "app").sign();
+    let explanation = auth.explain(&good).await;
+    assert!(explanation.is_accepted(), "{explanation}");
+    assert_eq!(Protected::by(&auth).kind(&good).await, "ok");
+
+    // Whatever is asked, it agrees with what a request gets.
+    let refusals = Refusals::new(|builder| builder);
+    let api = Protected::by(&refusals.auth);
+    for kind in kinds() {
+        let Some(token) = refusals.bad_token(kind) else { continue };
+        if matches!(kind.status().as_u16(), 403) || kind == RejectionKind::MalformedRequest {
+            continue;
+        }
+        assert_eq!(api.kind(&token).await, kind.as_str());
+        let explanation = refusals.auth.explain(&token).await;
+        let fails = |finding: &tower_bearer::Finding| finding.verdict() == Verdict::Fails(kind);
+        assert!(explanation.findings().iter().any(fails), "{kind}: {explanation}");
+        assert!(!explanation.is_accepted(), "{kind}");
+    }
+    for garbage in ["", "a", "a.b.c", "....", "\u{e9}", &"a".repeat(100_000), "e30.e30.e30"] {
+        assert!(!auth.explain(garbage).await.is_accepted());
+    }
+    let long = idp.token(API).header("kid", format!("\u{1b}[31m{}", "k".repeat(500))).sign();
+    let text = auth.explain(&long).await.to_string();
+    assert!(!text.contains('\u{1b}') && !text.contains(&"k".repeat(100)), "{text}");
+}
+
+#[test]
+fn a_configuration_lists_all_its_problems_at_once() {
+    let idp = TestIssuer::new();
+    let builder = BearerAuth::builder("")
+        .issuer(Issuer::discover("http://login.example.com"))
+        .issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
+        .issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
+        .issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).only_clients(Vec::<String>::new()))
+        .issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
+        .realm("\n")
+        .leeway(Duration::from_secs(301))
+        .token_bytes_max(0)
+        .jwks_cooldown(Duration::ZERO)
+        .add_token_source(TokenSource::cookie("token"))
+        .add_token_source(TokenSource::query())
+        .add_token_source(TokenSource::query())
+        .http_client(idp.http_client());
+    let error = builder.build().unwrap_err();
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), error.problems().len() + 1, "{text}");
+    for told in [
+        "http://login.example.com",
+        "ftp://a.example/keys",
+        "https://b.example",
+        "no algorithm",
+        "only_clients",
+        "https://c.example",
+        "added twice",
+        "require_claim",
+        "an audience is empty",
+        "realm",
+        "301s",
+        "token_bytes_max is zero",
+        "jwks_cooldown is zero",
+        "__Host-",
+        "add it once",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(!text.contains("secret=1"), "no query: {text}");
+    let none = BearerAuth::builder(API).build().unwrap_err();
+    assert_eq!(none.problems(), [ConfigProblem::NoIssuer]);
+    let wrong = Issuer::with_static_jwks("https://d.example", idp.jwks()).algorithms([Algorithm::RS256]);
+    let error = BearerAuth::builder(API).issuer(wrong).build().unwrap_err();
+    assert!(matches!(error.problems(), [ConfigProblem::JwksUnusable { .. }]), "{error}");
+    let longest = BearerAuth::builder(API)
+        .issuer(Issuer::with_static_jwks("https://e.example", idp.jwks()))
+        .leeway(BearerAuthBuilder::LEEWAY_MAX);
+    assert!(longest.build().is_ok());
+}

@@ -1,0 +1,300 @@
+//! Where keys are, by the word of their issuer alone (RFC 8414, OpenID Connect Discovery 1.0).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use tower_bearer::testing::TestIssuer;
+use tower_bearer::{BearerAuth, ConfigProblem, FetchErrorKind, Issuer};
+
+use crate::support::net::{Net, Reply};
+use crate::support::protected::{API, LOGIN, Protected};
+
+const RFC_8414: &str = "https://login.example.com/.well-known/oauth-authorization-server";
+const OPENID: &str = "https://login.example.com/.well-known/openid-configuration";
+const JWKS: &str = "https://login.example.com/jwks";
+
+/// A configuration that finds the keys of `idp` by its metadata on `net`.
+fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
+    let builder = BearerAuth::builder(API).issuer(idp.issuer()).http_client(net.clone());
+    builder.clock(idp.clock()).build().unwrap()
+}
+
+fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
+    auth.status()[0].keys().last_error.as_ref().map(|error| error.kind())
+}
+
+#[tokio::test(start_paused = true)]
+async fn well_known_addresses_follow_both_rules() {
+    for (issuer, rfc_8414, openid) in [
+        (
+            "https://h",
+            "https://h/.well-known/oauth-authorization-server",
+            "https://h/.well-known/openid-configuration",
+        ),
+        (
+            "https://h/",
+            "https://h/.well-known/oauth-authorization-server",
+            "https://h/.well-known/openid-configuration",
+        ),
+        (
+            "https://h/t1",
+            "https://h/.well-known/oauth-authorization-server/t1",
+            "https://h/t1/.well-known/openid-configuration",
+        ),
+        (
+            "https://h/t1/",
+            "https://h/.well-known/oauth-authorization-server/t1",
+            "https://h/t1/.well-known/openid-configuration",
+        ),
+        (
+            "https://h:8443/a/b",
+            "https://h:8443/.well-known/oauth-authorization-server/a/b",
+            "https://h:8443/a/b/.well-known/openid-configuration",
+        ),
+    ] {
+        let idp = TestIssuer::in_memory(issuer);
+        let document = Reply::body(json!({"issuer": issuer, "jwks_uri": "https://h/keys"}).to_string());
+        for (there, expected) in
+            [(rfc_8414, vec![rfc_8414, "https://h/keys"]), (openid, vec![rfc_8414, openid, "https://h/keys"])]
+        {
+            let net = Net::default();
+            net.set(there, document.clone());
+            net.set("https://h/keys", Reply::body(idp.jwks()));
+            net.set(if there == openid { rfc_8414 } else { openid }, Reply::status(404));
+            let api = Protected::by(&discovering(&idp, &net));
+            assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "{issuer} at {there}");
+            assert_eq!(net.urls(), expected, "{issuer} at {there}");
+            for asked in net.asked() {
+                assert_eq!(asked.method, Method::GET);
+                assert!(asked.body.is_empty());
+                let secret = ["authorization", "cookie"].map(|name| asked.headers.contains_key(name));
+                assert_eq!(secret, [false, false]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_of_another_issuer_is_not_used() {
+    for (name, issuer) in [
+        ("a slash more", json!("https://login.example.com/")),
+        ("upper case", json!("https://LOGIN.example.com")),
+        ("another host", json!("https://evil.example")),
+        ("plain http", json!("http://login.example.com")),
+        ("a port", json!("https://login.example.com:443")),
+        ("a suffix", json!("https://login.example.com.evil.example")),
+        ("absent", Value::Null),
+        ("a number", json!(1)),
+        ("a list", json!([LOGIN])),
+    ] {
+        let idp = TestIssuer::in_memory(LOGIN);
+        let net = Net::of(&idp);
+        let mut document = json!({"issuer": issuer, "jwks_uri": JWKS});
+        if name == "absent" {
+            document.as_object_mut().unwrap().remove("issuer");
+        }
+        net.set(RFC_8414, Reply::body(document.to_string()));
+        net.set(OPENID, Reply::body(document.to_string()));
+        let auth = discovering(&idp, &net);
+        assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{name}");
+        assert_eq!(net.count(JWKS), 0, "{name}");
+        let expected =
+            if issuer.is_string() { FetchErrorKind::IssuerMismatch } else { FetchErrorKind::Unreadable };
+        assert_eq!(why(&auth), Some(expected), "{name}");
+    }
+    for (name, configured, document) in [
+        ("a slash less", "https://login.example.com/", "https://login.example.com"),
+        ("Unicode for punycode", "https://xn--bcher-kva.example", "https://b\u{fc}cher.example"),
+        ("the slash of a path", "https://login.example.com/a", "https://login.example.com/a/"),
+    ] {
+        let (idp, net) = (TestIssuer::in_memory(configured), Net::default());
+        let text = json!({"issuer": document, "jwks_uri": JWKS}).to_string();
+        let origin = configured.trim_end_matches('/').trim_end_matches("/a");
+        let path = configured.strip_prefix(origin).unwrap().trim_end_matches('/');
+        net.set(&format!("{origin}/.well-known/oauth-authorization-server{path}"), Reply::body(text));
+        let auth = discovering(&idp, &net);
+        assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{name}");
+        assert_eq!(why(&auth), Some(FetchErrorKind::IssuerMismatch), "{name}");
+        assert_eq!(net.count(JWKS), 0, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_is_compared_after_unescaping() {
+    let idp = TestIssuer::in_memory(LOGIN);
+    let net = Net::of(&idp);
+    let text = r#"{"\u0069ssuer":"https:\/\/login.ex\u0061mple.com","jwks_uri":"https:\/\/login.example.com\/jwks"}"#;
+    net.set(RFC_8414, Reply::body(text));
+    assert_eq!(Protected::by(&discovering(&idp, &net)).kind(idp.token(API).sign()).await, "ok");
+    net.set(RFC_8414, Reply::body(text.replacen('{', r#"{"issuer":"https://login.example.com","#, 1)));
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "issuer twice");
+}
+
+/// Answers that are no metadata.
+fn unusable() -> Vec<(&'static str, Reply)> {
+    let document = |document: Value| Reply::body(document.to_string());
+    vec![
+        ("204", Reply::With(204, Vec::new(), Bytes::new())),
+        ("301", Reply::redirect(301, OPENID)),
+        ("302", Reply::redirect(302, "https://elsewhere.example/")),
+        ("404", Reply::status(404)),
+        ("500", Reply::status(500)),
+        ("304 that nobody asked for", Reply::With(304, Vec::new(), Bytes::new())),
+        ("HTML", Reply::body("<html></html>").header("content-type", "text/html")),
+        ("a list", Reply::body("[]")),
+        ("text", Reply::body("metadata")),
+        ("nothing", Reply::body("")),
+        ("half of it", Reply::body(r#"{"issuer":"https://login.example.com","jwks_uri""#)),
+        ("no jwks_uri", document(json!({"issuer": LOGIN}))),
+        ("jwks_uri a number", document(json!({"issuer": LOGIN, "jwks_uri": 1}))),
+        ("jwks_uri null", document(json!({"issuer": LOGIN, "jwks_uri": null}))),
+        ("10 MB", document(json!({"issuer": LOGIN, "jwks_uri": JWKS, "x": "a".repeat(10_000_000)}))),
+        ("no end", Reply::Hang),
+        ("no connection", Reply::Refused),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unusable_document_is_an_outage() {
+    for (name, reply) in unusable() {
+        let idp = TestIssuer::in_memory(LOGIN);
+        let net = Net::of(&idp);
+        net.set(RFC_8414, reply.clone());
+        net.set(OPENID, reply.clone());
+        let api = Protected::by(&discovering(&idp, &net));
+        let start = tokio::time::Instant::now();
+        assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "cold: {name}");
+        assert!(start.elapsed() <= Duration::from_secs(3), "cold: {name}");
+        assert_eq!(net.count(JWKS), 0, "cold: {name}");
+
+        // With keys loaded it costs nothing; and while the key set fails too, it is read again.
+        let net = Net::of(&idp);
+        let auth = discovering(&idp, &net);
+        let api = Protected::by(&auth);
+        assert_eq!(api.kind(idp.token(API).sign()).await, "ok");
+        for url in [RFC_8414, OPENID] {
+            net.set(url, reply.clone());
+        }
+        net.set(JWKS, Reply::status(500));
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "warm: {name}");
+        }
+        assert!(net.count(RFC_8414) > 1, "warm: {name}");
+        net.set(JWKS, Reply::body(idp.jwks()));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(auth.status()[0].keys().last_error.is_none(), "the keys are where they were: {name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_https_addresses_are_configured_or_followed() {
+    let idp = TestIssuer::in_memory(LOGIN);
+    let build =
+        |issuer: Issuer| BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client()).build();
+    for text in [
+        "http://login.example.com",
+        "ftp://login.example.com",
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "login.example.com",
+        "/keys",
+        "",
+        "https://user:password@login.example.com",
+        "https://login.example.com/#x",
+        "https://login.example.com/?x=1",
+        "http://169.254.169.254/",
+        "http://localhost.example.com/",
+    ] {
+        let error = build(Issuer::discover(text)).unwrap_err();
+        assert!(
+            matches!(error.problems(), [ConfigProblem::IssuerUnusable { issuer, reason }]
+            if text.replace("user:password@", "").starts_with(issuer.as_str()) && !reason.is_empty()),
+            "{text}: {error}"
+        );
+        let told = error.to_string().contains(&format!("{text:?}"));
+        assert_eq!(told, !text.contains(['@', '?', '#']), "{error}");
+        if text.contains('?') {
+            continue;
+        }
+        let error = build(Issuer::with_jwks_url(LOGIN, text)).unwrap_err();
+        assert!(
+            matches!(error.problems(), [ConfigProblem::JwksUrlUnusable { issuer, url, .. }]
+            if issuer == LOGIN && text.replace("user:password@", "").starts_with(url.as_str())),
+            "{text}: {error}"
+        );
+    }
+    for text in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", LOGIN] {
+        assert!(build(Issuer::discover(text)).is_ok(), "{text}");
+        assert!(build(Issuer::with_jwks_url(LOGIN, text)).is_ok(), "{text}");
+    }
+    assert!(build(Issuer::with_jwks_url(LOGIN, "https://login.example.com/keys?tenant=1")).is_ok());
+
+    for jwks_uri in [
+        "http://login.example.com/jwks",
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "http://169.254.169.254/",
+        "/jwks",
+        "https://user@login.example.com/jwks",
+    ] {
+        let net = Net::of(&idp);
+        let document = json!({"issuer": LOGIN, "jwks_uri": jwks_uri}).to_string();
+        net.set(RFC_8414, Reply::body(document.clone()));
+        net.set(OPENID, Reply::body(document));
+        net.set(jwks_uri, Reply::body(idp.jwks()));
+        let auth = discovering(&idp, &net);
+        assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{jwks_uri}");
+        assert_eq!(net.urls(), [RFC_8414, OPENID], "{jwks_uri}");
+        assert_eq!(why(&auth), Some(FetchErrorKind::EndpointMissing), "{jwks_uri}");
+    }
+
+    let net = Net::of(&idp);
+    let signed = "eyJhbGciOiJub25lIn0.eyJqd2tzX3VyaSI6Imh0dHBzOi8vZXZpbC5leGFtcGxlIn0.";
+    let document = json!({"issuer": LOGIN, "jwks_uri": JWKS, "signed_metadata": signed});
+    net.set(RFC_8414, Reply::body(document.to_string()));
+    assert_eq!(Protected::by(&discovering(&idp, &net)).kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(net.urls(), [RFC_8414, JWKS]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_host_may_hold_the_keys_but_no_redirect_is_followed() {
+    let idp = TestIssuer::in_memory(LOGIN);
+    let net = Net::of(&idp);
+    let elsewhere = "https://keys.example.net/login/jwks?v=2";
+    let document = json!({"issuer": LOGIN, "jwks_uri": elsewhere});
+    net.set(RFC_8414, Reply::body(document.to_string()));
+    net.set(elsewhere, Reply::body(idp.jwks()));
+    assert_eq!(Protected::by(&discovering(&idp, &net)).kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(net.urls(), [RFC_8414, elsewhere]);
+
+    for status in [301, 302, 303, 307, 308] {
+        for target in [
+            "https://login.example.com/other",
+            "https://elsewhere.example/other",
+            "http://login.example.com/other",
+        ] {
+            let net = Net::of(&idp);
+            net.set(target, Reply::body(idp.jwks()));
+            net.set(JWKS, Reply::redirect(status, target));
+            let auth = discovering(&idp, &net);
+            let api = Protected::by(&auth);
+            assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "{status} {target}");
+            assert_eq!(net.count(target), 0, "{status} {target}");
+            assert_eq!(why(&auth), Some(FetchErrorKind::Redirected), "{status} {target}");
+
+            let metadata = json!({"issuer": LOGIN, "jwks_uri": JWKS}).to_string();
+            let net = Net::of(&idp);
+            net.set(target, Reply::body(metadata));
+            for url in [RFC_8414, OPENID] {
+                net.set(url, Reply::redirect(status, target));
+            }
+            let api = Protected::by(&discovering(&idp, &net));
+            assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "{status} {target}");
+            assert_eq!((net.count(target), net.count(JWKS)), (0, 0), "{status} {target}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Key pairs made once for all tests, their public halves to publish, and tokens signed with them.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tower_bearer::Algorithm;
+use tower_bearer::testing::{ManualClock, TestIssuer, TokenBuilder};
+
+use super::protected::{API, LOGIN};
+
+/// An issuer with one key of each algorithm that tests need; it publishes nothing itself.
+static RING: LazyLock<(TestIssuer, HashMap<Algorithm, String>)> = LazyLock::new(|| {
+    use Algorithm::{ES256, ES384, ES512, EdDSA, PS256, RS256};
+    let issuer = TestIssuer::in_memory(LOGIN);
+    let kids = [RS256, PS256, ES256, ES384, ES512, EdDSA].map(|alg| (alg, issuer.add_key(alg)));
+    (issuer, HashMap::from(kids))
+});
+
+/// The clock that tokens of [`token`] are dated by; it stands.
+pub(crate) fn clock() -> ManualClock {
+    RING.0.clock()
+}
+
+/// A good token, signed with the key for `algorithm`.
+pub(crate) fn token(algorithm: Algorithm) -> TokenBuilder {
+    RING.0.token(API).key_id(&RING.1[&algorithm])
+}
+
+/// The public half of the key for `algorithm`, with `kid`, `alg` and `use`.
+pub(crate) fn jwk(algorithm: Algorithm) -> Value {
+    let set: Value = serde_json::from_str(&RING.0.jwks()).unwrap();
+    let keys = set["keys"].as_array().unwrap();
+    keys.iter().find(|key| key["kid"] == RING.1[&algorithm].as_str()).unwrap().clone()
+}
+
+/// `object` with a member set, or with `null` removed.
+pub(crate) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    let members = object.as_object_mut().unwrap();
+    match value.into() {
+        Value::Null => members.remove(name),
+        value => members.insert(name.to_owned(), value),
+    };
+    object
+}
+
+/// One key of `tests/data/odd_keys.json`: its name, its JWK and a token it signed.
+pub(crate) fn odd_key(name: &str) -> (Value, String) {
+    static ODD: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_str(include_str!("../../data/odd_keys.json")).unwrap());
+    let keys = ODD["keys"].as_array().unwrap();
+    let key = keys.iter().find(|key| key["name"] == name).unwrap();
+    (key["jwk"].clone(), key["token"].as_str().unwrap().to_owned())
+}
+
+/// An HS256 token of good claims over this secret.
+pub(crate) fn hmac_token(kid: &str, secret: &[u8]) -> String {
+    use jsonwebtoken::{Algorithm::HS256, EncodingKey, crypto::rust_crypto::DEFAULT_PROVIDER};
+    let unsigned = token(Algorithm::ES256).header("alg", "HS256").header("kid", kid).sign();
+    let (input, _) = unsigned.rsplit_once('.').unwrap();
+    let signer = (DEFAULT_PROVIDER.signer_factory)(&HS256, &EncodingKey::from_secret(secret)).unwrap();
+    format!("{input}.{}", encode(signer.try_sign(input.as_bytes()).unwrap()))
+}
+
+/// A token of this header and these claims that nobody signed.
+pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
+    format!("{}.{}.{}", encode(header.to_string()), encode(claims.to_string()), encode([7; 64]))
+}
+
+/// A token that names a key which does not exist; cheap to make.
+pub(crate) fn unknown_kid(issuer: &str, kid: &str) -> String {
+    unsigned(
+        &json!({"alg": "ES256", "kid": kid}),
+        &json!({"iss": issuer, "aud": API, "exp": 9_999_999_999_u64}),
+    )
+}
+
+/// base64url without padding.
+pub(crate) fn encode(octets: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
+/// The octets of one part of a token or of a member of a key.
+pub(crate) fn decode(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
+}
