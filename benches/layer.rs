@@ -64,7 +64,7 @@ fn refused_without_signature(issuer: &TestIssuer) {
         let case = Case::new(&auth, &token);
         compare(&format!("{name} / no auth"), || case.refused(), no_auth, 500);
     }
-    let case = Case { auth: auth.clone(), authorization: None };
+    let case = Case { auth, authorization: None };
     compare("no header / no auth", || case.refused(), no_auth, 500);
 }
 

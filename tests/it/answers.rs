@@ -163,7 +163,7 @@ async fn every_kind_has_its_status_challenge_and_body() {
     // A HEAD is refused with the same headers.
     for kind in [RejectionKind::Missing, RejectionKind::TokenExpired] {
         let mut request = refusals.bad_token(kind).map_or_else(|| anonymous("GET"), get);
-        *request.method_mut() = http::Method::HEAD;
+        *request.method_mut() = Method::HEAD;
         assert_eq!(Protected::by(&refusals.auth).send(request).await.kind(), kind.as_str());
     }
     // Two tokens of one kind are told the same, letter by letter.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use serde_json::json;
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{
-    Algorithm, BearerAuth, FetchFuture, HttpClient, Issuer, Rejection, ResponseBody, TokenSource,
+    BearerAuth, Clock, FetchFuture, HttpClient, Issuer, Rejection, ResponseBody, TokenSource,
 };
 
 const API: &str = "https://api.example";
@@ -34,7 +34,7 @@ async fn outcome(auth: &BearerAuth, token: &str) -> String {
     }
 }
 
-fn sign(idp: &TestIssuer, claims: serde_json::Value) -> String {
+fn sign(idp: &TestIssuer, claims: &serde_json::Value) -> String {
     idp.token(API).header("typ", serde_json::Value::Null).sign_claims(claims.to_string())
 }
 
@@ -49,7 +49,7 @@ async fn an_id_token_that_says_so_in_token_use_is_refused() {
     let t = now(&idp);
     let id = json!({"sub":"u","aud":"app-client-id","email_verified":true,"event_id":"e","token_use":"id",
         "auth_time":t,"iss":idp.identifier(),"cognito:username":"u","exp":t+3600,"iat":t,"email":"a@b"});
-    assert_ne!(outcome(&auth, &sign(&idp, id)).await, "accepted");
+    assert_ne!(outcome(&auth, &sign(&idp, &id)).await, "accepted");
 }
 #[tokio::test]
 async fn an_id_token_that_says_so_in_a_typ_claim_is_refused() {
@@ -58,7 +58,7 @@ async fn an_id_token_that_says_so_in_a_typ_claim_is_refused() {
     let t = now(&idp);
     let id = json!({"exp":t+300,"iat":t,"auth_time":t,"jti":"j","iss":idp.identifier(),"aud":"app","sub":"u",
         "typ":"ID","azp":"app","sid":"s","acr":"1"});
-    assert_ne!(outcome(&auth, &sign(&idp, id)).await, "accepted");
+    assert_ne!(outcome(&auth, &sign(&idp, &id)).await, "accepted");
 }
 #[tokio::test]
 async fn a_refusal_of_a_get_is_no_200() {
@@ -135,7 +135,7 @@ async fn waiting_for_keys_holds_no_place_in_the_inner_service() {
             .await;
     assert!(good.is_ok(), "a good token waits for a forged one");
 }
-async fn futures_poll<F: std::future::Future + Unpin>(f: &mut F) -> bool {
+async fn futures_poll<F: Future + Unpin>(f: &mut F) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *f).poll(cx).is_pending())).await
 }
 
@@ -187,7 +187,10 @@ async fn require_claim_of_a_presence_claim_can_be_met() {
 }
 
 /// A server whose answers are scripted by URL.
-struct Scripted(Box<dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync>);
+type Script = dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync;
+
+/// Answers as a test says.
+struct Scripted(Box<Script>);
 impl HttpClient for Scripted {
     fn fetch(&self, request: Request<Bytes>, _: usize) -> FetchFuture {
         let r = (self.0)(&request);
