@@ -1,6 +1,6 @@
 //! What a request costs in allocations: counted, since time cannot be asserted.
 //!
-//! The only test in its binary, so that no other thread allocates meanwhile.
+//! Only the thread of the test is counted.
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
 use std::convert::Infallible;
@@ -41,6 +41,30 @@ fn an_accepted_request_costs_at_most_24_allocations_more_and_a_refused_one_16() 
     assert!(accepted <= 24, "{accepted}");
     assert!(refused <= 16, "{refused}");
     assert!(missing <= 8, "{missing}");
+}
+
+/// What is read twice is decoded or copied twice: 4 KB more of claims may cost 4 KB more of memory, once.
+#[test]
+fn the_claims_are_read_once() {
+    let issuer = TestIssuer::new();
+    let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks());
+    let auth = BearerAuth::builder(API).clock(issuer.clock()).issuer(trusted).build().unwrap();
+    let mut service = auth.layer(service_fn(handle));
+    let mut measure = |bytes: usize| {
+        let token = issuer.token(API).claim("ext", "x".repeat(bytes)).sign();
+        let header = format!("Bearer {token}");
+        assert_eq!(status(&mut service, &header), 200);
+        // The header value is a copy of the token; it is made by the test.
+        let copies = u64::try_from(header.len()).unwrap();
+        let info = allocation_counter::measure(|| {
+            status(&mut service, &header);
+        });
+        (info.count_total, info.bytes_total - copies, u64::try_from(token.len()).unwrap() * 3 / 4)
+    };
+    let (small, large) = (measure(1024), measure(5 * 1024));
+    println!("1 KB: {small:?}, 5 KB: {large:?} (allocations, bytes, bytes of the token)");
+    let more = |figure: fn((u64, u64, u64)) -> u64| figure(large) - figure(small);
+    assert!(more(|(_, bytes, _)| bytes) <= more(|(_, _, token)| token) * 3 / 2, "{small:?} {large:?}");
 }
 
 fn allocations(call: impl FnOnce() -> u16) -> u64 {
