@@ -7,6 +7,7 @@
 //! readers of one token that choose differently see two different tokens, so this one refuses.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 
 /// The most members that one object may have.
 const MEMBERS_MAX: usize = 512;
+
+/// Up to so many names are compared with each other.
+const FEW: usize = 64;
 
 /// Reads `text` as a `T`, after making sure that no object in it has a member twice.
 ///
@@ -31,15 +35,18 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, serde_j
 /// The names that an object has shown so far.
 #[derive(Debug, Default)]
 pub(crate) struct MemberNames<'de> {
-    names: Vec<Name<'de>>,
-    /// One bit per name seen; most new names find their bit free and need no comparing.
+    /// While there are few of them.
+    few: Vec<Name<'de>>,
+    /// One bit per name in `few`; most new names find their bit free and need no comparing.
     seen: u64,
+    /// All of them, once there are many: then comparing each with each would be an attacker's lever.
+    many: HashSet<Name<'de>>,
 }
 
 impl<'de> MemberNames<'de> {
     /// For an object that is expected to have about `members` members.
     pub(crate) fn with_capacity(members: usize) -> Self {
-        Self { names: Vec::with_capacity(members), seen: 0 }
+        Self { few: Vec::with_capacity(members), ..Self::default() }
     }
 
     /// Takes the next name down.
@@ -47,31 +54,41 @@ impl<'de> MemberNames<'de> {
     /// # Errors
     /// When the object has had it before, or has more members than any honest one.
     pub(crate) fn add<E: de::Error>(&mut self, name: Name<'de>) -> Result<(), E> {
+        let is_new = if self.many.is_empty() && self.few.len() < FEW {
+            self.add_to_few(name)
+        } else {
+            self.many.extend(self.few.drain(..));
+            self.many.insert(name)
+        };
+        match is_new {
+            false => Err(E::custom("a member stands twice")),
+            true if self.many.len() > MEMBERS_MAX => Err(E::custom("too many members")),
+            true => Ok(()),
+        }
+    }
+
+    fn add_to_few(&mut self, name: Name<'de>) -> bool {
         let bit = name.bit();
-        if self.seen & bit != 0 && self.names.contains(&name) {
-            return Err(E::custom("a member stands twice"));
-        }
-        if self.names.len() >= MEMBERS_MAX {
-            return Err(E::custom("too many members"));
-        }
+        let is_new = self.seen & bit == 0 || !self.few.contains(&name);
         self.seen |= bit;
-        self.names.push(name);
-        Ok(())
+        self.few.push(name);
+        is_new
     }
 }
 
 /// The name of a member, borrowed from the text unless it holds an escape.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Name<'de>(pub(crate) Cow<'de, str>);
 
 impl Name<'_> {
-    /// One of 64 bits, by a hash that only has to spread names well: equality decides.
+    /// One of 64 bits, from the length and three letters: equality decides.
     fn bit(&self) -> u64 {
-        let hash = self
-            .0
-            .bytes()
-            .fold(0_u32, |hash, byte| (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(0x9E37_79B1));
-        1 << (hash >> 26)
+        let octets = self.0.as_bytes();
+        let at = |place: usize| u32::from(octets.get(place).copied().unwrap_or_default());
+        let last = octets.len().saturating_sub(1);
+        let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        let letters = at(0) ^ (at(last / 2) << 8) ^ (at(last) << 16) ^ (length << 24);
+        1 << (letters.wrapping_mul(0x9E37_79B1) >> 26)
     }
 }
 

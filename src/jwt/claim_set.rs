@@ -72,8 +72,9 @@ impl ConfiguredNames {
 impl<'a> UnverifiedClaims<'a> {
     /// Reads decoded claims; `None` when they are not one JSON object without duplicates.
     pub(crate) fn parse(json: &'a str, names: &ConfiguredNames) -> Option<Self> {
+        let mut claims = Self::default();
         let mut reader = serde_json::Deserializer::from_str(json);
-        let claims = ClaimsSeed(names).deserialize(&mut reader).ok()?;
+        ClaimsSeed { claims: &mut claims, names }.deserialize(&mut reader).ok()?;
         reader.end().ok()?;
         Some(claims)
     }
@@ -181,31 +182,34 @@ fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     Ok(date.map_or(Claim::IllTyped, Claim::Present))
 }
 
-struct ClaimsSeed<'n>(&'n ConfiguredNames);
+/// Reads into claims in their place: they are large to move about.
+struct ClaimsSeed<'c, 'de> {
+    claims: &'c mut UnverifiedClaims<'de>,
+    names: &'c ConfiguredNames,
+}
 
-impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_> {
-    type Value = UnverifiedClaims<'de>;
+impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_, 'de> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for ClaimsSeed<'_> {
-    type Value = UnverifiedClaims<'de>;
+impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JWT claims set")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names = MemberNames::with_capacity(24);
-        let mut claims = UnverifiedClaims::default();
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            claims.read(&name.0, &mut map, self.0)?;
+            self.claims.read(&name.0, &mut map, self.names)?;
             names.add(name)?;
         }
-        Ok(claims)
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Checks: exactly three parts, each strict base64url; the claims are UTF-8.
 //! Does not check: anything inside the parts.
 
+use memchr::memchr;
+
 use crate::encoding::base64url;
 
 /// A token in three parts, still encoded.
@@ -29,13 +31,19 @@ impl<'a> Compact<'a> {
     /// # Errors
     /// [`CompactFault::NotThreeParts`]. A token of a million dots costs no more than three.
     pub(crate) fn parse(token: &'a str) -> Result<Self, CompactFault> {
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(CompactFault::NotThreeParts)?;
-        let (header, claims) = signing_input.split_once('.').ok_or(CompactFault::NotThreeParts)?;
-        let empty = header.is_empty() || claims.is_empty();
-        if empty || claims.contains('.') {
-            return Err(CompactFault::NotThreeParts);
-        }
-        Ok(Self { signing_input, header, claims, signature })
+        Self::cut(token)
+            .filter(|parts| !parts.header.is_empty() && !parts.claims.is_empty())
+            .ok_or(CompactFault::NotThreeParts)
+    }
+
+    fn cut(token: &'a str) -> Option<Self> {
+        let dot = |text: &str| memchr(b'.', text.as_bytes());
+        let (header, behind) = token.split_at_checked(dot(token)?)?;
+        let behind = behind.strip_prefix('.')?;
+        let (claims, signature) = behind.split_at_checked(dot(behind)?)?;
+        let signature = signature.strip_prefix('.')?;
+        let signing_input = token.get(..header.len().checked_add(claims.len())?.checked_add(1)?)?;
+        dot(signature).is_none().then_some(Self { signing_input, header, claims, signature })
     }
 
     /// What the signature covers, as it was received (RFC 7515 section 5.2).
