@@ -115,8 +115,8 @@
 //!
 //! ```text
 //! 10 axum, testing
-//!  9 middleware     tower: layers, services, futures, answers
-//!  8 builder        settings and ConfigError
+//!  9 builder        settings and ConfigError
+//!  8 middleware     tower: layers, services, futures, answers
 //!  7 authenticate   the straight line of a request, on one screen
 //!  6 rejection      the table: every fault to kind, status, error code and text
 //!  5 policy         what a route needs
