@@ -13,34 +13,6 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 
-/// The claims that this crate reads by itself.
-const KNOWN_CLAIMS: [&str; 24] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "acr",
-    "auth_time",
-    "scope",
-    "scp",
-    "client_id",
-    "azp",
-    "cid",
-    "appid",
-    "cnf",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "events",
-    "token_introspection",
-    "token_use",
-    "typ",
-];
-
 /// What RFC 9068 section 2.2 requires beside `iss`, `exp` and `aud`, which are always required.
 const RFC_9068_CLAIMS: [&str; 4] = ["sub", "client_id", "iat", "jti"];
 
@@ -253,8 +225,7 @@ impl Issuer {
 
     /// Adds the names of claims that must be kept when a token is read.
     pub(super) fn add_names(&self, names: &mut ConfiguredNames) {
-        let chosen = self.scope_claims.iter().chain(&self.required);
-        chosen.filter(|name| !KNOWN_CLAIMS.contains(&name.as_str())).for_each(|name| names.add(name));
+        self.scope_claims.iter().chain(&self.required).for_each(|name| names.add(name));
     }
 
     /// The issuer as it is used; `None` after at least one problem.

@@ -52,14 +52,42 @@ pub(crate) struct UnverifiedClaims<'a> {
     configured: Vec<(usize, &'a RawValue)>,
 }
 
+/// The claims that are read without being configured.
+const KNOWN: [&str; 24] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "acr",
+    "auth_time",
+    "scope",
+    "scp",
+    "client_id",
+    "azp",
+    "cid",
+    "appid",
+    "cnf",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "events",
+    "token_introspection",
+    "token_use",
+    "typ",
+];
+
 /// The claims that the configuration names beside those which this crate knows by itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConfiguredNames(Vec<Box<str>>);
 
 impl ConfiguredNames {
-    /// Remembers `name`, once.
+    /// Remembers `name`, once, unless it is known anyway.
     pub(crate) fn add(&mut self, name: &str) {
-        if self.index_of(name).is_none() {
+        if !KNOWN.contains(&name) && self.index_of(name).is_none() {
             self.0.push(name.into());
         }
     }
@@ -236,6 +264,18 @@ mod tests {
             assert!(UnverifiedClaims::parse(json, &names).is_none(), "{json}");
         }
         assert!(UnverifiedClaims::parse(" {} ", &names).is_some());
+    }
+
+    #[test]
+    fn every_known_claim_is_read_and_found() {
+        let names = ConfiguredNames::default();
+        for name in KNOWN {
+            let found = ["1", r#""a""#].iter().any(|value| {
+                let json = format!(r#"{{"{name}":{value}}}"#);
+                UnverifiedClaims::parse(&json, &names).unwrap().has(name, &names)
+            });
+            assert!(found, "{name}");
+        }
     }
 
     #[test]
