@@ -27,18 +27,33 @@ pub(crate) fn accepted(issuer: Option<&str>) {
     }
 }
 
-/// A request was refused: at DEBUG where none was sent, INFO for a client's fault, WARN for an
-/// outage, ERROR for a fault of this service.
-pub(crate) fn refused(kind: &'static str, status: StatusCode, issuer: Option<&str>, cause: &dyn Error) {
-    let status = status.as_u16();
-    let cause = Causes(cause);
-    match status {
-        401 if kind == "missing" => {
-            debug!(target: TARGET, kind, status, "request refused");
-        }
-        500 => error!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
-        501.. => warn!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
-        _ => info!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+/// Whose business a refusal is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Severity {
+    /// Nobody's: no credentials were sent. DEBUG.
+    Routine,
+    /// The client's. INFO.
+    Client,
+    /// The authorization server's. WARN.
+    Outage,
+    /// This service's own. ERROR.
+    Fault,
+}
+
+/// A request was refused.
+pub(crate) fn refused(
+    severity: Severity,
+    kind: &'static str,
+    status: StatusCode,
+    issuer: Option<&str>,
+    cause: &dyn Error,
+) {
+    let (status, cause) = (status.as_u16(), Causes(cause));
+    match severity {
+        Severity::Routine => debug!(target: TARGET, kind, status, "request refused"),
+        Severity::Client => info!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+        Severity::Outage => warn!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+        Severity::Fault => error!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
     }
 }
 

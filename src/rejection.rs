@@ -13,6 +13,7 @@ use http::StatusCode;
 use crate::access_token::ClaimsMismatch;
 use crate::bearer::{CredentialsFault, ErrorCode};
 use crate::crypto::SignatureMismatch;
+use crate::event::Severity;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
@@ -317,6 +318,16 @@ impl Rejection {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.as_ref()?.retry_after
+    }
+
+    /// Whose business it is.
+    pub(crate) fn severity(&self) -> Severity {
+        match self.kind {
+            RejectionKind::Missing => Severity::Routine,
+            RejectionKind::KeysUnavailable => Severity::Outage,
+            RejectionKind::NotCovered => Severity::Fault,
+            _ => Severity::Client,
+        }
     }
 
     /// The keys of an issuer could not be had.

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::protection::{Covered, Protection};
+use super::protection::{Covered, Protection, report};
 use super::response_body::ResponseBody;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Outcome, Progress};
@@ -164,7 +164,7 @@ fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protecti
 
 /// Reports and answers what goes no further.
 fn refuse<R>(rejection: Rejection, head: &Parts, protection: &Protection) -> Response<ResponseBody<R>> {
-    event::refused(rejection.kind().as_str(), rejection.status(), rejection.issuer(), &rejection);
+    report(&rejection);
     protection.answers.answer(rejection, head)
 }
 

@@ -29,9 +29,15 @@ pub(crate) fn is_covered(head: &Parts) -> bool {
 
 /// Reports a refusal further in and answers it as the `BearerAuth` that covers the request would.
 pub(crate) fn refuse<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-    event::refused(rejection.kind().as_str(), rejection.status(), rejection.issuer(), &rejection);
+    report(&rejection);
     match head.extensions.get::<Covered>() {
         Some(Covered(protection)) => protection.answers.answer(rejection, head),
         None => Answers::new("api", false, None).answer(rejection, head),
     }
+}
+
+/// The one event of a request that was refused.
+pub(crate) fn report(rejection: &Rejection) {
+    let kind = rejection.kind().as_str();
+    event::refused(rejection.severity(), kind, rejection.status(), rejection.issuer(), rejection);
 }

@@ -209,10 +209,13 @@ async fn only_https_addresses_are_configured_or_followed() {
         "http://169.254.169.254/",
         "http://localhost.example.com/",
     ] {
+        // What may be secret in it is not told.
+        let shown = text.replace("user:password@", "");
+        let shown = shown.split(['?', '#']).next().unwrap();
         let error = build(Issuer::discover(text)).unwrap_err();
         assert!(
             matches!(error.problems(), [ConfigProblem::IssuerUnusable { issuer, reason }]
-            if text.replace("user:password@", "").starts_with(issuer.as_str()) && !reason.is_empty()),
+            if issuer == shown && !reason.is_empty()),
             "{text}: {error}"
         );
         let told = error.to_string().contains(&format!("{text:?}"));
@@ -223,7 +226,7 @@ async fn only_https_addresses_are_configured_or_followed() {
         let error = build(Issuer::with_jwks_url(LOGIN, text)).unwrap_err();
         assert!(
             matches!(error.problems(), [ConfigProblem::JwksUrlUnusable { issuer, url, .. }]
-            if issuer == LOGIN && text.replace("user:password@", "").starts_with(url.as_str())),
+            if issuer == LOGIN && url == shown),
             "{text}: {error}"
         );
     }
