@@ -124,7 +124,7 @@
 //!  3 jwt, transport steps of a JWT, pure (`now` is an argument); one fetch within limits
 //!  2 access_token
 //!  1 bearer, crypto RFC 6750; keys and signatures
-//!  0 clock, encoding, identifier, event
+//!  0 budget, clock, encoding, identifier, event, monotonic
 //! ```
 
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
@@ -134,6 +134,7 @@ mod authenticate;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+mod budget;
 mod builder;
 mod clock;
 mod crypto;
@@ -144,6 +145,7 @@ mod jwks;
 mod jwt;
 mod metadata;
 mod middleware;
+mod monotonic;
 mod policy;
 mod rejection;
 #[cfg(feature = "test-util")]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up. Modules on one floor do not import each other, unless listed in [`NEIGHBOURS`].
 const FLOORS: [&[&str]; 11] = [
-    &["clock", "encoding", "identifier", "event"],
+    &["budget", "clock", "encoding", "identifier", "event", "monotonic"],
     &["bearer", "crypto"],
     &["access_token"],
     &["jwt", "transport"],

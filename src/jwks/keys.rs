@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::key_set::KeySet;
 use super::refresh::Want;
-use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys, now};
+use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys};
+use crate::monotonic::now;
 use crate::transport::FetchError;
 
 /// A set that never changes, or one that is fetched.

@@ -9,7 +9,6 @@
 //! refresh nor the first fetch ever waits for it. It holds one fetch to spare: a scheduled refresh
 //! just before a rotation does not keep the new key away.
 
-mod budget;
 mod freshness;
 mod policy;
 mod remembered;
@@ -18,16 +17,15 @@ use std::hash::RandomState;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use budget::Budget;
 pub(super) use freshness::freshness;
 pub(crate) use policy::RefreshPolicy;
 use remembered::Remembered;
 
+use crate::budget::Budget;
+use crate::monotonic::later;
+
 /// The least that a client is asked to wait before it tries again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
-
-/// What stands for any longer time, such as `Duration::MAX`.
-const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// The state of one issuer's keys, without the keys.
 #[derive(Debug)]
@@ -108,7 +106,7 @@ impl Refresh {
     /// No keys in hand; the first fetch is due at once.
     pub(super) fn new(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
         Self {
-            budget: Budget::full(policy.cooldown, now),
+            budget: Budget::full(2, policy.cooldown, now),
             remembered: Remembered::new(hasher, policy.unknown_kids_max),
             held: None,
             fetches: 0,
@@ -236,12 +234,6 @@ impl Refresh {
     pub(super) fn next_fetch(&self) -> Option<Instant> {
         (!self.in_flight).then_some(self.due)
     }
-}
-
-/// `by` later, at most a century. A wait that is too long to count must not become none at all: that
-/// would be a fetch after the other.
-pub(super) fn later(from: Instant, by: Duration) -> Instant {
-    from.checked_add(by.min(CENTURY)).unwrap_or(from)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub use self::status::{KeySkipped, KeysStatus};
 use super::key_set::KeySet;
 use super::refresh::{Demand, Refresh, RefreshPolicy, Want};
 use crate::crypto::AlgorithmSet;
+use crate::monotonic::now;
 use crate::transport::{FetchError, FetchLimits, HttpClient};
 
 /// When a request may come again, where nothing better is known.
@@ -227,11 +228,6 @@ impl Drop for Handle {
             task.abort();
         }
     }
-}
-
-/// The time on the clock that keys age by: the runtime's, which nobody sets.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// A lock that is held for moments and leaves its value whole, even where its holder panicked.

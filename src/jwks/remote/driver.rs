@@ -7,10 +7,11 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, watch};
 
 use super::source::{Answer, KeyFetcher};
-use super::{KeysStatus, RemoteConfig, lock, now};
+use super::{KeysStatus, RemoteConfig, lock};
 use crate::event::KeyFetch;
 use crate::jwks::key_set::KeySet;
 use crate::jwks::refresh::{Held, Next, Refresh};
+use crate::monotonic::now;
 use crate::transport::FetchError;
 
 /// What the handles and the task have in common.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::jwks::refresh::later;
+use crate::monotonic::later;
 
 /// How many fetches one request waits for: one that was under way, and one of its own.
 const WAITS_MAX: u8 = 2;

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
-use super::{RemoteConfig, now};
+use super::RemoteConfig;
 use crate::identifier::{FetchUrl, PlainHttp};
 use crate::jwks::key_set::{KeySet, KeySetFault};
 use crate::jwks::refresh::freshness;
 use crate::metadata::fetch_metadata;
+use crate::monotonic::now;
 use crate::transport::{FetchError, FetchErrorKind, fetch};
 
 /// From then on metadata is read again before the keys are: they may have moved although the old place
