@@ -145,7 +145,8 @@ impl Authenticator {
         let header = Header::parse(&header)?;
         let claims = UnverifiedClaims::parse(&claims, &self.names).ok_or(CompactFault::Undecodable)?;
         let named = self.issuers.named_by(&claims);
-        named.or_else(|fault| self.issuers.only().ok_or(fault))?.select(&header, patience)
+        let issuer = named.or_else(|fault| self.issuers.only().ok_or(fault))?;
+        Ok(issuer.keys.select(&header, patience)?)
     }
 
     fn explain_token(&self, token: &str, explanation: &mut Explanation) {

@@ -18,15 +18,14 @@ use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 
-use crate::access_token::AccessToken;
+use crate::access_token::{AccessToken, Grant};
 use crate::bearer::{self, CredentialsFault, TokenSource};
 use crate::clock::{Clock, NumericDate};
-use crate::jwks::{Demanded, KeySet, KeysAwaited, Patience, Want};
+use crate::jwks::{KeysAwaited, Patience, Unverified};
 use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
-use crate::jwt::signature::Signed;
-use crate::jwt::{ConfiguredNames, UnverifiedClaims, signature};
+use crate::jwt::{ConfiguredNames, UnverifiedClaims};
 use crate::rejection::{Rejection, RejectionKind};
 
 pub use bounds::Bounds;
@@ -113,62 +112,26 @@ impl Authenticator {
         let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
         let now = NumericDate::now(&*self.clock);
-        let signed = issuer.verify(&compact, &header, &claims, patience).map_err(|stop| stop.at(issuer))?;
         let grant =
-            claims::check(signed, &issuer.claims, now).map_err(|fault| Stop::from(fault).at(issuer))?;
+            issuer.judge(&compact, &header, &claims, now, patience).map_err(|stop| stop.at(issuer))?;
         Ok(AccessToken::new(grant, claims_json))
     }
 }
 
 impl TrustedIssuer {
-    /// From unverified to signed.
-    fn verify<'c>(
+    /// From unverified to signed, and from signed to what the token grants.
+    fn judge(
         &self,
         compact: &Compact<'_>,
         header: &Header<'_>,
-        claims: &'c UnverifiedClaims<'c>,
+        claims: &UnverifiedClaims<'_>,
+        now: NumericDate,
         patience: &mut Patience,
-    ) -> Result<Signed<'c>, Stop> {
+    ) -> Result<Grant, Stop> {
         self.header.check_algorithm(header)?;
         self.header.check_type(header)?;
-        let key_id = header.key_id.as_deref();
-        let keys = self.select(header, patience)?;
-        let signature = compact.signature()?;
-        let candidates = keys.select(key_id, header.algorithm);
-        let octets = (compact.signing_input(), &*signature);
-        signature::verify(claims, header.algorithm, octets, candidates)
-            .map_err(|mismatch| self.demand(Want::Mismatch(key_id), Some(&keys), mismatch.into(), patience))
-    }
-
-    /// The key set, if it has a key for this header.
-    fn select(&self, header: &Header<'_>, patience: &mut Patience) -> Result<Arc<KeySet>, Stop> {
-        let key_id = header.key_id.as_deref();
-        let keys = self.keys.current();
-        let want = match &keys {
-            Some(keys) if keys.select(key_id, header.algorithm).next().is_some() => {
-                return Ok(Arc::clone(keys));
-            }
-            Some(_) => key_id.map_or(Want::Mismatch(None), Want::Kid),
-            None => Want::AnyKey,
-        };
-        Err(self.demand(want, keys.as_ref(), RejectionKind::KeyUnknown.into(), patience))
-    }
-
-    /// Asks for newer keys than those `seen`; `refusal` is the answer when there are none.
-    fn demand(
-        &self,
-        want: Want<'_>,
-        seen: Option<&Arc<KeySet>>,
-        refusal: Rejection,
-        patience: &mut Patience,
-    ) -> Stop {
-        match self.keys.demand(want, seen, patience) {
-            Demanded::Wait(keys) => Stop::AwaitKeys(keys),
-            Demanded::Refuse => Stop::Refused(refusal),
-            Demanded::Unavailable { retry_after, cause } => {
-                Stop::Refused(Rejection::keys_unavailable(retry_after, cause))
-            }
-        }
+        let signed = self.keys.verify(compact, header, claims, patience)?;
+        Ok(claims::check(signed, &self.claims, now)?)
     }
 }
 
@@ -198,6 +161,20 @@ macro_rules! stop_at {
 }
 
 stop_at!(CredentialsFault, CompactFault, HeaderFault, ClaimFault, Rejection);
+
+impl From<Unverified> for Stop {
+    fn from(unverified: Unverified) -> Self {
+        match unverified {
+            Unverified::Await(keys) => Self::AwaitKeys(keys),
+            Unverified::KeyUnknown => Self::Refused(RejectionKind::KeyUnknown.into()),
+            Unverified::Malformed(fault) => fault.into(),
+            Unverified::Mismatch(mismatch) => Self::Refused(mismatch.into()),
+            Unverified::Unavailable { retry_after, cause } => {
+                Self::Refused(Rejection::keys_unavailable(retry_after, cause))
+            }
+        }
+    }
+}
 
 /// A CORS preflight as browsers send it: no credentials, an origin and the method to come.
 fn is_preflight(head: &Parts) -> bool {

@@ -8,7 +8,8 @@ use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys};
 use crate::monotonic::now;
 use crate::transport::FetchError;
 
-/// A set that never changes, or one that is fetched.
+/// A set that never changes, or one that is fetched. A clone is another handle on the same keys.
+#[derive(Clone)]
 pub(crate) enum Keys {
     /// Given in the configuration.
     Static(Arc<KeySet>),
@@ -26,7 +27,7 @@ impl Keys {
     }
 
     /// What a request is told that misses `want` among the keys `seen`.
-    pub(crate) fn demand(
+    pub(super) fn demand(
         &self,
         want: Want<'_>,
         seen: Option<&Arc<KeySet>>,

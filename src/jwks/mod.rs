@@ -7,9 +7,11 @@ mod key_set;
 mod keys;
 mod refresh;
 mod remote;
+mod verification;
 
 pub(crate) use key_set::KeySet;
 pub(crate) use keys::Keys;
-pub(crate) use refresh::{RefreshPolicy, Want};
-pub(crate) use remote::{Demanded, KeySource, KeysAwaited, Patience, RemoteConfig, RemoteKeys};
+pub(crate) use refresh::RefreshPolicy;
 pub use remote::{KeySkipped, KeysStatus};
+pub(crate) use remote::{KeySource, KeysAwaited, Patience, RemoteConfig, RemoteKeys};
+pub(crate) use verification::Unverified;
