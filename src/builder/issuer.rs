@@ -12,6 +12,7 @@ use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::{HeaderPolicy, media_subtype};
+use crate::metadata::Discoverable;
 
 /// What RFC 9068 section 2.2 requires beside `iss`, `exp` and `aud`, which are always required.
 const RFC_9068_CLAIMS: [&str; 4] = ["sub", "client_id", "iat", "jti"];
@@ -328,13 +329,16 @@ impl Issuer {
         Some(Keys::Remote(RemoteKeys::new(RemoteConfig { allowed: algorithms, ..config }, seed)))
     }
 
+    /// The issuer as its metadata is looked for by; `None` where its identifier is no URL.
+    fn discoverable(&self) -> Option<Discoverable> {
+        let url = FetchUrl::parse(&self.identifier, self.plain_http).ok()?;
+        Some(Discoverable { identifier: self.identifier.as_str().into(), url, plain_http: self.plain_http })
+    }
+
     fn source(&self, problems: &mut Vec<ConfigProblem>) -> Option<KeySource> {
         match &self.keys {
             KeysFrom::Document(_) => None,
-            KeysFrom::Discovery => {
-                let url = FetchUrl::parse(&self.identifier, self.plain_http).ok()?;
-                Some(KeySource::Discovered { url, plain_http: self.plain_http })
-            }
+            KeysFrom::Discovery => Some(KeySource::Discovered(self.discoverable()?)),
             KeysFrom::Url(text) => match FetchUrl::parse(text, self.plain_http) {
                 Ok(url) => Some(KeySource::Url(url)),
                 Err(fault) => {

@@ -46,9 +46,8 @@ pub(crate) struct FetchLimits {
     pub(crate) body: usize,
 }
 
-/// Sends `request` for JSON and returns the answer if it came in time and within the limits.
-///
-/// Checks: time, size, status 200 (or 304, for a conditional request).
+/// Fetches a JSON document: the answer to `request` if it came in time, within the limits and with status
+/// 200 (or 304, for a conditional request).
 ///
 /// # Errors
 /// [`FetchError`], by the first limit that was broken.
@@ -58,14 +57,29 @@ pub(crate) async fn fetch(
     limits: FetchLimits,
 ) -> Result<Response<Bytes>, FetchError> {
     request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+    let response = send(client, request, limits).await?;
+    match response.status() {
+        StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
+        status => Err(FetchErrorKind::Status(status.as_u16()).into()),
+    }
+}
+
+/// Sends `request` and returns the answer, whatever its status, if it came in time and within the limits
+/// and does not lead elsewhere.
+///
+/// # Errors
+/// [`FetchError`], by the first limit that was broken.
+pub(crate) async fn send(
+    client: &dyn HttpClient,
+    request: Request<Bytes>,
+    limits: FetchLimits,
+) -> Result<Response<Bytes>, FetchError> {
     let answer = tokio::time::timeout(limits.timeout, client.fetch(request, limits.body));
     let response = answer.await.map_err(|_| FetchErrorKind::TimedOut)??;
     match response.status() {
-        StatusCode::OK | StatusCode::NOT_MODIFIED if response.body().len() > limits.body => {
-            Err(FetchError::too_large())
-        }
-        StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
+        StatusCode::NOT_MODIFIED => Ok(response),
         status if status.is_redirection() => Err(FetchError::redirected()),
-        status => Err(FetchErrorKind::Status(status.as_u16()).into()),
+        _ if response.body().len() > limits.body => Err(FetchError::too_large()),
+        _ => Ok(response),
     }
 }

@@ -19,6 +19,9 @@ pub struct FetchError {
 pub enum FetchErrorKind {
     /// No connection, a broken one, or TLS that failed.
     Transport,
+    /// The connection was there and died before an answer came: most often one kept open from before, which
+    /// the server has closed meanwhile. Trying once more helps.
+    ConnectionLost,
     /// No whole answer within the time allowed.
     TimedOut,
     /// The body is larger than the limit.
@@ -31,16 +34,32 @@ pub enum FetchErrorKind {
     Unreadable,
     /// The metadata document is about another issuer (RFC 8414 section 3.3).
     IssuerMismatch,
-    /// The metadata document has no `jwks_uri` that may be fetched.
+    /// The metadata document does not name the endpoint, or one that may not be asked.
     EndpointMissing,
     /// The key set has no key that can check a signature here.
     NoUsableKey,
+    /// The introspection endpoint refuses this client, with this status (RFC 7662 section 2.3).
+    ClientRefused(u16),
+    /// The introspection endpoint does not take tokens of this kind (`unsupported_token_type`).
+    TokenKindRefused,
+    /// The credentials of this client could not be made: its key does not sign, or its token is none.
+    CredentialsUnusable,
+    /// The answer of the introspection endpoint is not signed as it must be (RFC 9701 section 5).
+    NotSigned,
+    /// Nothing was asked: too many calls wait, the limit of a minute is reached, or the server has failed
+    /// or has asked for a pause a moment ago.
+    Withheld,
 }
 
 impl FetchError {
     /// A failed connection, with what the HTTP client said of it.
     pub fn transport(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: FetchErrorKind::Transport, source: Some(source.into()) }
+    }
+
+    /// A connection that died before an answer came, with what the HTTP client said of it.
+    pub fn connection_lost(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: FetchErrorKind::ConnectionLost, source: Some(source.into()) }
     }
 
     /// A body over the limit.
@@ -60,6 +79,11 @@ impl FetchError {
         Self { kind: FetchErrorKind::Unreadable, source: Some(source.into()) }
     }
 
+    /// A failure of that kind, with more to say about it.
+    pub(crate) fn because(kind: FetchErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
@@ -72,6 +96,7 @@ impl FetchError {
     pub fn is_outage(&self) -> bool {
         match self.kind {
             FetchErrorKind::Transport
+            | FetchErrorKind::ConnectionLost
             | FetchErrorKind::TimedOut
             | FetchErrorKind::TooLarge
             | FetchErrorKind::Unreadable => true,
@@ -80,7 +105,12 @@ impl FetchError {
             FetchErrorKind::Redirected
             | FetchErrorKind::IssuerMismatch
             | FetchErrorKind::EndpointMissing
-            | FetchErrorKind::NoUsableKey => false,
+            | FetchErrorKind::NoUsableKey
+            | FetchErrorKind::ClientRefused(_)
+            | FetchErrorKind::TokenKindRefused
+            | FetchErrorKind::CredentialsUnusable
+            | FetchErrorKind::NotSigned
+            | FetchErrorKind::Withheld => false,
         }
     }
 }
@@ -95,14 +125,30 @@ impl fmt::Display for FetchErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transport => f.write_str("the connection failed"),
+            Self::ConnectionLost => f.write_str("the connection died before an answer came"),
             Self::TimedOut => f.write_str("no whole answer came in time"),
             Self::TooLarge => f.write_str("the body is too large"),
             Self::Redirected => f.write_str("the answer came from another place"),
             Self::Status(status) => write!(f, "the status was {status}"),
             Self::Unreadable => f.write_str("the body is not the document that was asked for"),
             Self::IssuerMismatch => f.write_str("the metadata is about another issuer"),
-            Self::EndpointMissing => f.write_str("the metadata has no jwks_uri that may be fetched"),
+            Self::EndpointMissing => f.write_str("the metadata names no such endpoint that may be asked"),
             Self::NoUsableKey => f.write_str("the key set has no usable key"),
+            Self::ClientRefused(status) => write!(
+                f,
+                "the introspection endpoint refuses this client (status {status}): check the client id and the \
+                 secret or key in ClientAuth, the method registered for it, and that it may introspect"
+            ),
+            Self::TokenKindRefused => f.write_str(
+                "the introspection endpoint does not take tokens of this kind: leave JWTs out of also_jwts, or \
+                 give the server's opaque tokens another way",
+            ),
+            Self::CredentialsUnusable => f.write_str(
+                "the credentials for the introspection endpoint cannot be made: check the key or the token in \
+                 ClientAuth",
+            ),
+            Self::NotSigned => f.write_str("the answer is not signed as it must be"),
+            Self::Withheld => f.write_str("nothing was asked"),
         }
     }
 }

@@ -7,7 +7,7 @@ mod no_client;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 
-pub(crate) use client::{DefaultClientFault, FetchLimits, fetch};
+pub(crate) use client::{DefaultClientFault, FetchLimits, fetch, send};
 pub use client::{FetchFuture, HttpClient};
 pub use error::{FetchError, FetchErrorKind};
 #[cfg(not(feature = "reqwest"))]

@@ -36,7 +36,7 @@ impl HttpClient for Client {
         Box::pin(async move {
             let request = reqwest::Request::try_from(request).map_err(FetchError::transport)?;
             let asked = request.url().clone();
-            let mut answer = client.execute(request).await.map_err(failed)?;
+            let mut answer = client.execute(request).await.map_err(unanswered)?;
             if *answer.url() != asked {
                 return Err(FetchError::redirected());
             }
@@ -52,6 +52,15 @@ impl HttpClient for Client {
             *response.headers_mut() = std::mem::take(answer.headers_mut());
             Ok(response)
         })
+    }
+}
+
+/// Of what fails before an answer: only a connection that was there can have died.
+fn unanswered(error: reqwest::Error) -> FetchError {
+    if error.is_connect() || error.is_timeout() || error.is_builder() || error.is_redirect() {
+        failed(error)
+    } else {
+        FetchError::connection_lost(error.without_url())
     }
 }
 

@@ -10,10 +10,10 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use super::RemoteConfig;
-use crate::identifier::{FetchUrl, PlainHttp};
+use crate::identifier::FetchUrl;
 use crate::jwks::key_set::{KeySet, KeySetFault};
 use crate::jwks::refresh::freshness;
-use crate::metadata::fetch_metadata;
+use crate::metadata::{Discoverable, Endpoint, REQUESTS_MAX, discover};
 use crate::monotonic::now;
 use crate::transport::{FetchError, FetchErrorKind, fetch};
 
@@ -27,12 +27,7 @@ pub(crate) enum KeySource {
     /// At this URL.
     Url(FetchUrl),
     /// Where the metadata of the issuer says.
-    Discovered {
-        /// The issuer identifier, as a URL.
-        url: FetchUrl,
-        /// Whether the `jwks_uri` may be plain `http`.
-        plain_http: PlainHttp,
-    },
+    Discovered(Discoverable),
 }
 
 impl KeySource {
@@ -40,14 +35,15 @@ impl KeySource {
     pub(super) fn requests_per_fetch_max(&self) -> u32 {
         match self {
             Self::Url(_) => 1,
-            Self::Discovered { .. } => 3,
+            Self::Discovered(_) => REQUESTS_MAX.saturating_add(1),
         }
     }
 
     /// What is shown where no other URL is known yet.
     fn url(&self) -> &FetchUrl {
         match self {
-            Self::Url(url) | Self::Discovered { url, .. } => url,
+            Self::Url(url) => url,
+            Self::Discovered(issuer) => &issuer.url,
         }
     }
 }
@@ -108,9 +104,9 @@ impl KeyFetcher {
 
     /// Where the keys are. Should the metadata be out of reach, where they were.
     async fn locate(&mut self, config: &RemoteConfig) -> Result<FetchUrl, FetchError> {
-        let (issuer, plain_http) = match &config.source {
+        let issuer = match &config.source {
             KeySource::Url(url) => return Ok(url.clone()),
-            KeySource::Discovered { url, plain_http } => (url, *plain_http),
+            KeySource::Discovered(issuer) => issuer,
         };
         let now = now();
         let young = |at: Instant| now.saturating_duration_since(at) < METADATA_AGE_MAX;
@@ -118,12 +114,10 @@ impl KeyFetcher {
         if let Some(url) = self.discovered.as_ref().filter(|_| known) {
             return Ok(url.clone());
         }
-        let metadata =
-            fetch_metadata(&*config.client, issuer, &config.issuer, plain_http, config.limits).await;
-        match (metadata, &self.discovered) {
-            (Ok(metadata), _) => {
+        match (discover(Endpoint::Jwks, issuer, &*config.client, config.limits).await, &self.discovered) {
+            (Ok(url), _) => {
                 self.discovered_at = Some(now);
-                Ok(self.discovered.insert(metadata.jwks_uri).clone())
+                Ok(self.discovered.insert(url).clone())
             }
             (Err(_), Some(known)) => Ok(known.clone()),
             (Err(error), None) => Err(error),

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::patience::Awaited;
 use super::*;
 use crate::identifier::{FetchUrl, PlainHttp};
+use crate::metadata::Discoverable;
 use crate::transport::{FetchErrorKind, FetchFuture};
 
 const JWKS: &str = "https://h.example/keys";
@@ -553,10 +554,15 @@ fn discovered(
             _ => Reply::status(404),
         }
     });
-    let url = FetchUrl::parse("https://h.example", PlainHttp::Loopback).unwrap();
-    let source = KeySource::Discovered { url, plain_http: PlainHttp::Loopback };
+    let source = by_metadata();
     let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
     (server, keys)
+}
+
+fn by_metadata() -> KeySource {
+    let url = FetchUrl::parse("https://h.example", PlainHttp::Loopback).unwrap();
+    let identifier = "https://h.example".into();
+    KeySource::Discovered(Discoverable { identifier, url, plain_http: PlainHttp::Loopback })
 }
 
 #[tokio::test(start_paused = true)]
@@ -591,8 +597,7 @@ async fn keys_are_fetched_from_where_they_were_while_the_metadata_is_out_of_reac
 async fn nothing_of_another_issuers_metadata_is_used() {
     let body = r#"{"issuer":"https://x.example","jwks_uri":"https://x.example/keys"}"#;
     let server = Server::always(Reply::body(body));
-    let url = FetchUrl::parse("https://h.example", PlainHttp::Loopback).unwrap();
-    let source = KeySource::Discovered { url, plain_http: PlainHttp::Loopback };
+    let source = by_metadata();
     let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
     assert_eq!(kind(keys.ready().await), Some(FetchErrorKind::IssuerMismatch));
     assert!(server.urls().iter().all(|url| url.contains("/.well-known/")));

@@ -11,8 +11,16 @@ use crate::transport::FetchFuture;
 const ISSUER: &str = "https://h.example/t1";
 const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(5), body: 1024 };
 
-fn issuer(text: &str) -> FetchUrl {
+fn url(text: &str) -> FetchUrl {
     FetchUrl::parse(text, PlainHttp::Loopback).unwrap()
+}
+
+fn issuer(plain_http: PlainHttp) -> Discoverable {
+    Discoverable { identifier: ISSUER.into(), url: url(ISSUER), plain_http }
+}
+
+fn find_keys(document: &[u8]) -> Result<FetchUrl, FetchError> {
+    find(Endpoint::Jwks, document, &issuer(PlainHttp::Loopback))
 }
 
 #[test]
@@ -28,9 +36,9 @@ fn the_well_known_part_goes_before_the_path_and_then_behind_it() {
             format!("https://h.example/.well-known/oauth-authorization-server{inserted}"),
             format!("https://h.example{appended}/.well-known/openid-configuration"),
         ];
-        assert_eq!(well_known_urls(&issuer(text)), expected, "{name}");
+        assert_eq!(well_known_urls(&url(text)), expected, "{name}");
     }
-    let [first, _] = well_known_urls(&issuer("http://127.0.0.1:9000/t1"));
+    let [first, _] = well_known_urls(&url("http://127.0.0.1:9000/t1"));
     assert_eq!(first, "http://127.0.0.1:9000/.well-known/oauth-authorization-server/t1");
 }
 
@@ -74,7 +82,7 @@ fn a_document_that_is_not_the_issuers_metadata_is_refused() {
         ),
         ("jwks_uri a file", r#"{"issuer":"https://h.example/t1","jwks_uri":"file:///k"}"#, EndpointMissing),
     ] {
-        let error = check(document.as_bytes(), ISSUER, PlainHttp::Loopback).unwrap_err();
+        let error = find_keys(document.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), expected, "{name}");
     }
 }
@@ -82,7 +90,7 @@ fn a_document_that_is_not_the_issuers_metadata_is_refused() {
 #[test]
 fn an_error_does_not_quote_the_document() {
     for document in [r#""topsecret""#, r#"{"issuer":topsecret}"#, r#"{"issuer":"topsecret"}"#, "topsecret"] {
-        let error = check(document.as_bytes(), ISSUER, PlainHttp::Loopback).unwrap_err();
+        let error = find_keys(document.as_bytes()).unwrap_err();
         assert!(!format!("{error:?}").contains("topsecret"), "{document}");
     }
 }
@@ -91,10 +99,29 @@ fn an_error_does_not_quote_the_document() {
 fn keys_may_be_on_another_host_and_an_escaped_issuer_is_the_same_issuer() {
     let document =
         br#"{"issuer":"https:\/\/h.example\/t1","jwks_uri":"https://keys.example/k?v=3","jwks":5}"#;
-    let metadata = check(document, ISSUER, PlainHttp::Loopback).unwrap();
-    assert_eq!(metadata.jwks_uri, issuer("https://keys.example/k?v=3"));
+    assert_eq!(find_keys(document).unwrap(), url("https://keys.example/k?v=3"));
     let document = br#"{"issuer":"https://h.example/t1","jwks_uri":"http://keycloak:8080/k"}"#;
-    assert!(check(document, ISSUER, PlainHttp::Anywhere).is_ok());
+    assert!(find(Endpoint::Jwks, document, &issuer(PlainHttp::Anywhere)).is_ok());
+}
+
+#[test]
+fn the_introspection_endpoint_is_found_and_its_alias_only_by_clients_with_a_certificate() {
+    use Endpoint::{Introspection, IntrospectionOverMtls};
+    let alias = r#""mtls_endpoint_aliases":{"introspection_endpoint":"https://mtls.h.example/i"}"#;
+    let plain = r#""introspection_endpoint":"https://h.example/i""#;
+    let named = |endpoint, members: &str| {
+        let document = format!(r#"{{"issuer":"{ISSUER}",{members}}}"#);
+        find(endpoint, document.as_bytes(), &issuer(PlainHttp::Loopback)).map_err(|error| error.kind())
+    };
+    let both = format!("{plain},{alias}");
+    assert_eq!(named(Introspection, &both), Ok(url("https://h.example/i")));
+    assert_eq!(named(IntrospectionOverMtls, &both), Ok(url("https://mtls.h.example/i")));
+    assert_eq!(named(IntrospectionOverMtls, plain), Ok(url("https://h.example/i")));
+    let missing = Err(FetchErrorKind::EndpointMissing);
+    assert_eq!(named(Introspection, alias), missing);
+    assert_eq!(named(Introspection, r#""jwks_uri":"https://h.example/k""#), missing);
+    assert_eq!(named(Introspection, r#""introspection_endpoint":"http://h.example/i""#), missing);
+    assert_eq!(named(Introspection, r#""introspection_endpoint":1"#), Err(FetchErrorKind::Unreadable));
 }
 
 /// Two answers, the first for the form of RFC 8414, the second for the other.
@@ -139,7 +166,7 @@ async fn both_forms_are_tried_and_the_more_telling_failure_is_told() {
         ("an outage, then nothing", [(0, ""), (404, "")], 2, Some(Transport)),
     ] {
         let client = Forms { answers, asked: Mutex::default() };
-        let found = fetch_metadata(&client, &issuer(ISSUER), ISSUER, PlainHttp::Loopback, LIMITS).await;
+        let found = discover(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
         assert_eq!(found.err().map(|error| error.kind()), expected, "{name}");
         assert_eq!(client.asked.lock().unwrap().len(), asked, "{name}");
     }
