@@ -131,7 +131,7 @@ impl TrustedIssuer {
         self.header.check_algorithm(header)?;
         self.header.check_type(header)?;
         let signed = self.keys.verify(compact, header, claims, patience)?;
-        Ok(claims::check(signed, &self.claims, now)?)
+        Ok(claims::check(&signed, &self.claims, now)?)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::identifier::{FetchUrl, PlainHttp};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::ClaimsPolicy;
+use crate::jwt::claims::{ClaimsPolicy, Optional};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
 
@@ -255,6 +255,7 @@ impl Issuer {
                 max_age: self.max_age,
                 max_lifetime: self.max_lifetime,
                 clients: self.clients.as_deref().map(boxed),
+                optional: Optional::default(),
                 names: Arc::clone(around.names),
             },
             keys,

@@ -44,7 +44,7 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) token_hash: Presence,
     /// `events` (RFC 8417) or `token_introspection` (RFC 9701): a JWT that grants nothing.
     pub(crate) statement: Presence,
-    /// Which kind of token it is, as Cognito says it.
+    /// Which kind of token it is, as Cognito and Hydra say it.
     pub(crate) token_use: Text<'a>,
     /// The same, as Keycloak says it.
     pub(crate) typ: Text<'a>,

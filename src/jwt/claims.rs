@@ -1,4 +1,5 @@
-//! What the claims of a signed token must say to be accepted here (RFC 7519 section 4.1, RFC 9068 section 4).
+//! What the claims of a token must say to be accepted here (RFC 7519 section 4.1, RFC 9068 section 4): those
+//! under a signature, and those in an answer of the issuer's introspection (RFC 7662 section 2.2).
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf`, `iat`,
 //! the types of all claims that are read, the claims that must be there, the age and the lifetime,
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claim_set::{ConfiguredNames, UnverifiedClaims};
-use super::signature::Signed;
 use super::typed::Claim;
 use crate::access_token::Grant;
 use crate::bearer::ScopeSet;
@@ -34,8 +34,24 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) max_lifetime: Option<Duration>,
     /// The clients that may call, where not every client of the issuer may.
     pub(crate) clients: Option<Vec<Box<str>>>,
+    /// The claims that are said to be known by another way, and are checked only where they are there.
+    pub(crate) optional: Optional,
     /// The names in `scope_claims` and `required` that this crate does not know by itself.
     pub(crate) names: Arc<ConfiguredNames>,
+}
+
+/// Which claims may be absent that a JWT must have.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Optional {
+    pub(crate) iss: bool,
+    pub(crate) aud: bool,
+    pub(crate) exp: bool,
+}
+
+/// Claims whose author is known to be the issuer.
+pub(crate) trait Vouched<'c> {
+    /// The claims.
+    fn claims(&self) -> &'c UnverifiedClaims<'c>;
 }
 
 impl ClaimsPolicy {
@@ -87,20 +103,29 @@ pub(crate) const CHECKS: [Check; 12] = [
     Check { name: "cnf", run: check_unbound },
 ];
 
-/// Checks signed claims and takes from them what the token grants.
+/// Checks claims and takes from them what the token grants.
 ///
 /// # Errors
 /// The first [`ClaimFault`] in the order of [`CHECKS`].
-pub(crate) fn check(
-    signed: Signed<'_>,
+pub(crate) fn check<'c>(
+    vouched: &impl Vouched<'c>,
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<Grant, ClaimFault> {
-    let claims = signed.claims();
-    for check in &CHECKS {
-        (check.run)(claims, policy, now)?;
-    }
-    grant(claims, policy)
+    check_all(vouched, policy, now)?;
+    grant(vouched.claims(), policy)
+}
+
+/// Checks claims, where what the token grants is known by another way.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_all<'c>(
+    vouched: &impl Vouched<'c>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    CHECKS.iter().try_for_each(|check| (check.run)(vouched.claims(), policy, now))
 }
 
 fn check_issuer(
@@ -108,15 +133,19 @@ fn check_issuer(
     policy: &ClaimsPolicy,
     _: NumericDate,
 ) -> Result<(), ClaimFault> {
-    let issuer = required("iss", &claims.iss)?;
-    hold(**issuer == *policy.issuer, ClaimFault::IssuerMismatch)
+    let issuer = known_or_required("iss", &claims.iss, policy.optional.iss)?;
+    hold(issuer.is_none_or(|issuer| **issuer == *policy.issuer), ClaimFault::IssuerMismatch)
 }
 
 /// Refuses what the same issuer signs with the same key but which grants no access here.
 fn check_kind(claims: &UnverifiedClaims<'_>, _: &ClaimsPolicy, _: NumericDate) -> Result<(), ClaimFault> {
     hold(!claims.statement.0, ClaimFault::OtherKind)?;
-    let says = |claim: &Claim<Cow<'_, str>>, kind: &str| claim.value().is_some_and(|told| told == kind);
-    hold(!says(&claims.token_use, "id") && !says(&claims.typ, "ID"), ClaimFault::IdToken)?;
+    let says = |claim: &Claim<Cow<'_, str>>, kinds: &[&str]| {
+        claim.value().is_some_and(|told| kinds.iter().any(|kind| told == kind))
+    };
+    hold(!says(&claims.token_use, &["id"]) && !says(&claims.typ, &["ID"]), ClaimFault::IdToken)?;
+    let refresh = says(&claims.token_use, &["refresh_token"]) || says(&claims.typ, &["Refresh", "Offline"]);
+    hold(!refresh, ClaimFault::OtherKind)?;
     // Older Keycloak access tokens carry a nonce, but never without one of these.
     let access = !(claims.scope.is_absent() && claims.scp.is_absent() && claims.client_id.is_absent());
     hold(!claims.token_hash.0 && (access || !claims.nonce.0), ClaimFault::IdToken)
@@ -127,9 +156,9 @@ fn check_audience(
     policy: &ClaimsPolicy,
     _: NumericDate,
 ) -> Result<(), ClaimFault> {
-    let audiences = required("aud", &claims.aud)?;
-    let named = audiences.iter().any(|named| policy.audiences.iter().any(|ours| **ours == **named));
-    hold(named, ClaimFault::AudienceMismatch)
+    let audiences = known_or_required("aud", &claims.aud, policy.optional.aud)?;
+    let is_ours = |named: &Cow<'_, str>| policy.audiences.iter().any(|ours| **ours == **named);
+    hold(audiences.is_none_or(|named| named.iter().any(is_ours)), ClaimFault::AudienceMismatch)
 }
 
 fn check_expiry(
@@ -137,8 +166,8 @@ fn check_expiry(
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
-    let expires_at = required("exp", &claims.exp)?;
-    hold(now < expires_at.later(policy.leeway), ClaimFault::Expired)
+    let expires_at = known_or_required("exp", &claims.exp, policy.optional.exp)?;
+    hold(expires_at.is_none_or(|end| now < end.later(policy.leeway)), ClaimFault::Expired)
 }
 
 fn check_not_before(
@@ -220,11 +249,20 @@ fn hold(holds: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
     if holds { Ok(()) } else { Err(fault) }
 }
 
+/// The claim; nothing where it is absent and need not be there.
+fn known_or_required<'c, T>(
+    name: &str,
+    claim: &'c Claim<T>,
+    may_be_absent: bool,
+) -> Result<Option<&'c T>, ClaimFault> {
+    if may_be_absent { optional(name, claim) } else { required(name, claim).map(Some) }
+}
+
 pub(crate) fn required<'c, T>(name: &str, claim: &'c Claim<T>) -> Result<&'c T, ClaimFault> {
     optional(name, claim)?.ok_or_else(|| ClaimFault::Missing(name.into()))
 }
 
-fn optional<'c, T>(name: &str, claim: &'c Claim<T>) -> Result<Option<&'c T>, ClaimFault> {
+pub(crate) fn optional<'c, T>(name: &str, claim: &'c Claim<T>) -> Result<Option<&'c T>, ClaimFault> {
     match claim {
         Claim::IllTyped => Err(ClaimFault::IllTyped(name.into())),
         Claim::Absent | Claim::Present(_) => Ok(claim.value()),
@@ -282,11 +320,12 @@ fn scopes(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<ScopeS
 /// What checked claims grant.
 fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
     let boxed = |text: &Claim<Cow<'_, str>>| text.value().map(|text| Box::from(&**text));
+    let audiences = optional("aud", &claims.aud)?.into_iter().flatten();
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
         scopes: scopes(claims, policy)?,
         client_id: client(claims)?.map(|client| Box::from(&**client)),
-        audiences: required("aud", &claims.aud)?.iter().map(|audience| Box::from(&**audience)).collect(),
+        audiences: audiences.map(|audience| Box::from(&**audience)).collect(),
         expires_at: *required("exp", &claims.exp)?,
         not_before: optional("nbf", &claims.nbf)?.copied(),
         issued_at: optional("iat", &claims.iat)?.copied(),

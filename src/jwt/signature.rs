@@ -4,14 +4,15 @@
 //! Does not check: which keys those are: the caller selects among the issuer's own.
 
 use super::claim_set::UnverifiedClaims;
+use super::claims::Vouched;
 use crate::crypto::{Algorithm, SignatureMismatch, VerifyingKey};
 
 /// Claims under a signature that held. Only [`verify`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'c>(&'c UnverifiedClaims<'c>);
 
-impl<'c> Signed<'c> {
-    pub(super) fn claims(self) -> &'c UnverifiedClaims<'c> {
+impl<'c> Vouched<'c> for Signed<'c> {
+    fn claims(&self) -> &'c UnverifiedClaims<'c> {
         self.0
     }
 }

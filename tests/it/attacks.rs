@@ -61,6 +61,20 @@ async fn an_id_token_that_says_so_in_a_typ_claim_is_refused() {
     assert_ne!(outcome(&auth, &sign(&idp, &id)).await, "accepted");
 }
 #[tokio::test]
+async fn a_refresh_token_that_is_a_jwt_is_refused() {
+    let idp = TestIssuer::new();
+    let auth = idp.bearer_auth(API).build().unwrap();
+    for (name, kind) in [("typ", "Refresh"), ("typ", "Offline"), ("token_use", "refresh_token")] {
+        let token = idp.token(API).claim(name, kind).sign();
+        assert_eq!(outcome(&auth, &token).await, "type_mismatch None", "{name} {kind}");
+    }
+    for (name, kind) in [("typ", "Bearer"), ("token_use", "access"), ("token_use", "access_token")] {
+        let token = idp.token(API).claim(name, kind).sign();
+        assert_eq!(outcome(&auth, &token).await, "accepted", "{name} {kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_of_a_get_is_no_200() {
     let idp = TestIssuer::new();
     let auth = idp.bearer_auth(API).build().unwrap();
