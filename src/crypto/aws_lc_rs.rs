@@ -3,6 +3,8 @@
 //! Checks: what the algorithm asks for, among it the length of an ECDSA signature (64, 96 or 132
 //! octets), the salt of a PSS signature (as long as the hash) and that a point is on its curve.
 
+use aws_lc_rs::digest::{self, SHA256};
+use aws_lc_rs::rand;
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, ParsedPublicKey};
 use aws_lc_rs::signature::{RsaParameters, RsaPublicKeyComponents};
 
@@ -32,6 +34,21 @@ impl BackendKey {
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
         self.0.verify_sig(message, signature).map_err(|_| SignatureMismatch)
     }
+}
+
+/// The SHA-256 digest of these octets, one piece behind the other.
+#[expect(clippy::expect_used, reason = "the digest is as long as its name says")]
+pub(super) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
+    let mut digest = digest::Context::new(&SHA256);
+    pieces.iter().for_each(|piece| digest.update(piece));
+    digest.finish().as_ref().try_into().expect("SHA-256 has 256 bits")
+}
+
+/// 128 bits that nobody can guess.
+pub(super) fn random() -> Option<[u8; 16]> {
+    let mut bits = [0; 16];
+    rand::fill(&mut bits).ok()?;
+    Some(bits)
 }
 
 fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {

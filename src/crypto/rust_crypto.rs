@@ -3,9 +3,11 @@
 //! Checks: what the algorithm asks for, among it the length of an ECDSA signature (64, 96 or 132
 //! octets), the salt of a PSS signature (as long as the hash) and that a point is on its curve.
 
+use rand::RngCore;
+use rand::rngs::OsRng;
 use rsa::signature::Verifier;
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
-use sha2::{Sha256, Sha384, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::jwk::sec1_point;
 use super::{Algorithm, KeyMaterial, SignatureMismatch};
@@ -55,6 +57,19 @@ impl BackendKey {
             Self::Ed25519(key) => verify_ed25519(key, message, signature),
         }
     }
+}
+
+/// The SHA-256 digest of these octets, one piece behind the other.
+pub(super) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
+    let digest = pieces.iter().fold(Sha256::new(), |digest, piece| digest.chain_update(piece));
+    digest.finalize().into()
+}
+
+/// 128 bits that nobody can guess.
+pub(super) fn random() -> Option<[u8; 16]> {
+    let mut bits = [0; 16];
+    OsRng.try_fill_bytes(&mut bits).ok()?;
+    Some(bits)
 }
 
 fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Option<BackendKey> {

@@ -1,8 +1,12 @@
 //! One suite for every backend of the build, over vectors of our own, of the RFCs and of Wycheproof.
 
 mod backends;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod digest;
 mod jwk;
 mod key;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+pub(crate) mod private_keys;
 mod wycheproof;
 
 use serde::Deserialize;

@@ -8,11 +8,10 @@ use super::clock::ManualClock;
 use super::fault::{Endpoint, Fault};
 use super::in_memory::InMemoryClient;
 use super::loopback::Loopback;
-use super::signing_key::SigningKey;
 use super::state::State;
 use crate::builder::{BearerAuthBuilder, Issuer};
 use crate::clock::{Clock, SystemClock};
-use crate::crypto::Algorithm;
+use crate::crypto::{Algorithm, SigningKey};
 use crate::middleware::BearerAuth;
 
 /// An authorization server for tests. See the [module's documentation](super).

@@ -40,7 +40,6 @@ mod fault;
 mod in_memory;
 mod issuer;
 mod loopback;
-mod signing_key;
 mod state;
 mod token;
 

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::fault::{Endpoint, Fault};
-use super::signing_key::SigningKey;
-use crate::crypto::Algorithm;
+use crate::crypto::{Algorithm, SigningKey};
 
 /// What all clones and the server share.
 pub(super) struct State {
