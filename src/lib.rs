@@ -141,6 +141,7 @@ mod crypto;
 mod encoding;
 mod event;
 mod identifier;
+mod introspection;
 mod jwks;
 mod jwt;
 mod metadata;
@@ -160,6 +161,7 @@ pub use bearer::{ScopeSet, TokenSource};
 pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Issuer};
 pub use clock::{Clock, SystemClock};
 pub use crypto::Algorithm;
+pub use introspection::{ClientAuth, PrivateKey, PrivateKeyError};
 pub use jwks::{KeySkipped, KeysStatus};
 pub use middleware::{
     BearerAuth, BearerAuthService, FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody,

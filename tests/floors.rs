@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 11] = [
     &["bearer", "crypto"],
     &["access_token"],
     &["jwt", "transport"],
-    &["jwks", "metadata"],
+    &["introspection", "jwks", "metadata"],
     &["policy"],
     &["rejection"],
     &["authenticate"],

@@ -10,8 +10,9 @@ pub(crate) mod token;
 
 pub(crate) use challenge::{Challenge, ErrorCode, realm_is_valid};
 pub(crate) use credential::CredentialsFault;
+pub(crate) use grammar::is_b64token;
 #[cfg(feature = "test-util")]
-pub(crate) use grammar::{is_b64token, is_tchar};
+pub(crate) use grammar::is_tchar;
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;
 pub use source::TokenSource;

@@ -13,7 +13,6 @@ mod key;
 #[cfg(feature = "rust-crypto")]
 #[cfg_attr(feature = "aws-lc-rs", allow(dead_code, reason = "with both backends on, aws-lc-rs is used"))]
 mod rust_crypto;
-#[allow(dead_code, reason = "the key of a client is read from the next change on")]
 mod signing;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -29,7 +28,6 @@ pub use algorithm::Algorithm;
 pub(crate) use algorithm::AlgorithmSet;
 pub(crate) use jwk::{Jwk, JwkFault, KeyMaterial};
 pub(crate) use key::{SignatureMismatch, VerifyingKey};
-#[cfg(feature = "test-util")]
 pub(crate) use signing::SigningKey;
 
 /// The SHA-256 digest of these octets, one piece behind the other.
@@ -39,7 +37,6 @@ pub(crate) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
 }
 
 /// 128 bits that nobody can guess; `None` when the machine has none to give.
-#[allow(dead_code, reason = "for the assertions of a client, from the next change on")]
 pub(crate) fn random() -> Option<[u8; 16]> {
     backend::random()
 }

@@ -11,7 +11,6 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The spelling of `octets`.
-#[cfg(any(test, feature = "test-util"))]
 pub(crate) fn encode(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(octets)
 }

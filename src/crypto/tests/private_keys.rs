@@ -184,6 +184,17 @@ avicNexFaafPKbaxsOUW4aCBwIL1NLzokg==
 -----END EC PRIVATE KEY-----
 ";
 
+/// `openssl ec -aes128`, of [`P256`].
+pub(crate) const SEC1_ENCRYPTED: &str = "-----BEGIN EC PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,14F9DCB0F178DF636C616615AA3086A9
+
+Ls+HL3LxDkyYQ+NwRD+CPGCFtYT+U/4KARkBpS9szW0t6QmuROJXrwQiEFlo5yBX
+jft/yWUEFzHgznaJKGBrcu1E77MnUDiZZdHGZH3/9Fnfu1vabu20LSN1PeNvKL87
+j0lnL9MIwmHUHAFWy6pNQQ2eaDXrqaQQd0yLR3n+Rf4=
+-----END EC PRIVATE KEY-----
+";
+
 /// `openssl pkcs8 -topk8`, of [`ED25519`].
 pub(crate) const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAixTvd6X52CpAICCAAw
