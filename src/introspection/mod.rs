@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_imports, reason = "whoever asks is not there yet")]
 
 mod client_auth;
+mod request;
 
 pub(crate) use client_auth::Credentials;
 pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};
+pub(crate) use request::{Accept, request};

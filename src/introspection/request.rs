@@ -1,0 +1,133 @@
+//! One question to an introspection endpoint (RFC 7662 section 2.1).
+//!
+//! Why: the token stands in the body only. A URL ends up in logs (RFC 7662 section 4).
+
+use bytes::Bytes;
+use form_urlencoded::Serializer;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request};
+
+use super::client_auth::Credentials;
+use crate::identifier::FetchUrl;
+
+/// What the answer may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Accept {
+    /// Plain JSON (RFC 7662 section 2.2).
+    Json,
+    /// A signed JWT, and nothing else (RFC 9701 section 4).
+    Signed,
+}
+
+/// Asks `endpoint` about `token`. A query that the endpoint has is kept.
+pub(crate) fn request(
+    endpoint: &FetchUrl,
+    token: &str,
+    credentials: Credentials,
+    accept: Accept,
+) -> Request<Bytes> {
+    let mut request = Request::new(form(token, &credentials));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.uri().clone();
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, accept.media_type());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    if let Some(authorization) = credentials.authorization {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    request
+}
+
+impl Accept {
+    fn media_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json",
+            Self::Signed => "application/token-introspection+jwt",
+        })
+    }
+}
+
+fn form(token: &str, credentials: &Credentials) -> Bytes {
+    let mut form = Serializer::new(String::new());
+    form.append_pair("token", token).append_pair("token_type_hint", "access_token");
+    for (name, value) in &credentials.form {
+        form.append_pair(name, value);
+    }
+    form.finish().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ClientAuth;
+    use super::*;
+    use crate::clock::NumericDate;
+    use crate::identifier::PlainHttp;
+
+    fn asked(url: &str, token: &str, auth: &ClientAuth, accept: Accept) -> Request<Bytes> {
+        let endpoint = FetchUrl::parse(url, PlainHttp::Loopback).unwrap();
+        let now = NumericDate::from_secs(1_750_000_000).unwrap();
+        let credentials = auth.credentials("https://login.example.com", now).unwrap();
+        request(&endpoint, token, credentials, accept)
+    }
+
+    #[test]
+    fn the_token_is_not_in_the_url_whatever_the_url_is() {
+        for url in [
+            "https://login.example.com/introspect",
+            "https://login.example.com/a?tenant=x&y=%20",
+            "https://h",
+        ] {
+            let request = asked(url, "s3cret", &ClientAuth::mtls("api"), Accept::Json);
+            assert_eq!(request.uri(), url);
+            assert_eq!(request.method(), Method::POST);
+        }
+    }
+
+    #[test]
+    fn a_token_and_credentials_of_any_characters_arrive_as_they_are() {
+        let auth = ClientAuth::secret_post("a&b=c", "% +\u{e9}&token=x");
+        for token in ["abc", "a+b/c==", "a&token=b", "%41", "\u{e9} \u{1f511}", ""] {
+            let request = asked("https://h/", token, &auth, Accept::Json);
+            let read: Vec<(String, String)> = form_urlencoded::parse(request.body()).into_owned().collect();
+            let expected = [
+                ("token", token),
+                ("token_type_hint", "access_token"),
+                ("client_id", "a&b=c"),
+                ("client_secret", "% +\u{e9}&token=x"),
+            ];
+            assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())), "{token}");
+            assert!(request.body().is_ascii());
+        }
+    }
+
+    #[test]
+    fn a_token_is_percent_encoded() {
+        let request = asked("https://h/", "a+b/c=.-_~", &ClientAuth::mtls("api"), Accept::Json);
+        let expected = "token=a%2Bb%2Fc%3D.-_%7E&token_type_hint=access_token&client_id=api";
+        assert_eq!(request.body(), expected);
+    }
+
+    #[test]
+    fn the_header_says_who_asks_and_what_is_taken() {
+        for (name, auth, accept, credential, media_type) in [
+            ("bearer", ClientAuth::bearer("abc"), Accept::Json, Some("Bearer abc"), "application/json"),
+            (
+                "basic",
+                ClientAuth::secret_basic("a", "b"),
+                Accept::Signed,
+                Some("Basic YTpi"),
+                "application/token-introspection+jwt",
+            ),
+            ("certificate", ClientAuth::mtls("api"), Accept::Json, None, "application/json"),
+        ] {
+            let request = asked("https://h/", "t", &auth, accept);
+            let field = |name| request.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(field(AUTHORIZATION), credential, "{name}");
+            assert_eq!(field(ACCEPT), Some(media_type), "{name}");
+            assert_eq!(field(CONTENT_TYPE), Some("application/x-www-form-urlencoded"), "{name}");
+            assert!(request.headers().get(AUTHORIZATION).is_none_or(HeaderValue::is_sensitive), "{name}");
+            let in_body = String::from_utf8_lossy(request.body()).into_owned();
+            assert_eq!(in_body.contains("client_"), credential.is_none(), "{name}");
+        }
+    }
+}
