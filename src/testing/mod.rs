@@ -4,7 +4,7 @@
 //! port. This is how a user tests a protected route:
 //!
 //! ```
-//! # #[cfg(feature = "axum")] {
+//! # #[cfg(all(feature = "axum", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
 //! use axum::{Router, body::Body, http::Request, routing::get};
 //! use tower::ServiceExt;
 //! use tower_bearer::{AccessToken, Require, testing::TestIssuer};
@@ -28,6 +28,7 @@
 //! assert_eq!(status(idp.token(API).scope("profile").expired().sign()).await, 401);
 //! assert_eq!(status(idp.token(API).scope("email").sign()).await, 403);
 //! # }
+//! # main();
 //! # }
 //! ```
 //!
