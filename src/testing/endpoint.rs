@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::fault::{Endpoint, Fault};
+use super::form::Form;
+use super::refusal::Refusal;
+use super::response::{plain, with_field};
 use super::state::State;
 
 /// What is sent.
@@ -24,16 +27,14 @@ pub(super) enum Answer {
 }
 
 impl State {
-    /// The answer to a request for `path`, which is counted.
-    pub(super) fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
-        let Some(endpoint) = self.endpoint(path) else {
-            return Answer::Whole(
-                Duration::ZERO,
-                plain(StatusCode::NOT_FOUND, "text/plain", "no such endpoint"),
-            );
+    /// The answer to a request, which is counted.
+    pub(super) fn answer(&self, request: &Request<Bytes>) -> Answer {
+        let Some(endpoint) = self.endpoint(request.uri().path()) else {
+            let response = plain(StatusCode::NOT_FOUND, "text/plain", "no such endpoint");
+            return Answer::Whole(Duration::ZERO, response);
         };
         let fault = self.count(endpoint);
-        let well = || self.document(endpoint, method, headers);
+        let well = || self.answer_well(endpoint, request);
         match fault {
             None => Answer::Whole(Duration::ZERO, well()),
             Some(Fault::Delay(delay)) => Answer::Whole(delay, well()),
@@ -41,60 +42,81 @@ impl State {
             Some(Fault::Hang) => Answer::Hang,
             Some(Fault::SlowBody) => Answer::Slow(well()),
             Some(Fault::HalfBody) => Answer::Half(well()),
-            Some(Fault::HugeBody(bytes)) => {
-                let body = Bytes::from(vec![b' '; bytes]);
-                Answer::Whole(Duration::ZERO, plain(StatusCode::OK, "application/json", body))
+            Some(Fault::HugeBody(bytes)) => ok("application/json", vec![b' '; bytes]),
+            Some(Fault::Body(body)) => ok("application/json", body),
+            Some(Fault::BodyOfType(content_type, body)) => ok(&content_type, body),
+            Some(Fault::Html) => ok("text/html", "<h1>welcome</h1>"),
+            Some(Fault::Status(status)) => Answer::Whole(Duration::ZERO, page(status)),
+            Some(Fault::RetryAfter(status, delay)) => {
+                let seconds = delay.as_secs().to_string();
+                Answer::Whole(Duration::ZERO, with_field(page(status), RETRY_AFTER, &seconds))
             }
-            Some(Fault::Body(body)) => {
-                Answer::Whole(Duration::ZERO, plain(StatusCode::OK, "application/json", body))
+            Some(Fault::Json(status, body)) => {
+                Answer::Whole(Duration::ZERO, plain(status_of(status), "application/json", body))
             }
-            Some(Fault::Status(status)) => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Answer::Whole(Duration::ZERO, plain(status, "text/html", "<h1>something went wrong</h1>"))
+            Some(Fault::Redirect(place)) => {
+                let response = plain(StatusCode::FOUND, "text/html", "moved");
+                Answer::Whole(Duration::ZERO, with_field(response, LOCATION, &place))
             }
-            Some(Fault::Redirect(place)) => Answer::Whole(Duration::ZERO, redirect(&place)),
         }
     }
 
-    fn document(&self, endpoint: Endpoint, method: &Method, headers: &HeaderMap) -> Response<Bytes> {
-        if method != Method::GET {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET");
-        }
+    fn answer_well(&self, endpoint: Endpoint, request: &Request<Bytes>) -> Response<Bytes> {
+        let headers = request.headers();
         match endpoint {
+            Endpoint::Metadata | Endpoint::Jwks if request.method() != Method::GET => only("GET"),
             Endpoint::Metadata => plain(StatusCode::OK, "application/json", self.metadata_document()),
             Endpoint::Jwks => self.jwks_response(headers),
+            _ if request.method() != Method::POST => only("POST"),
+            Endpoint::Introspection => {
+                self.for_client(request, |client, form| self.introspect(client, headers, form))
+            }
+            Endpoint::Token => self.for_client(request, |client, form| self.grant(client, form)),
+            Endpoint::Revocation => self.for_client(request, |_, form| self.revoked(form)),
         }
+    }
+
+    /// What `answer` says to the client that the request is from, or why it is refused.
+    fn for_client(
+        &self,
+        request: &Request<Bytes>,
+        answer: impl FnOnce(&str, &Form) -> Result<Response<Bytes>, Refusal>,
+    ) -> Response<Bytes> {
+        let answered = Form::of(request).and_then(|form| {
+            let client = self.authenticate(request.headers(), &form)?;
+            answer(&client, &form)
+        });
+        answered.unwrap_or_else(Refusal::response)
     }
 
     fn jwks_response(&self, headers: &HeaderMap) -> Response<Bytes> {
         let (body, etag, cache_control) = self.jwks_document();
         let unchanged = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
-        let mut response = if unchanged {
-            plain(StatusCode::NOT_MODIFIED, "application/jwk-set+json", "")
-        } else {
-            plain(StatusCode::OK, "application/jwk-set+json", body)
-        };
-        let values = [(ETAG, Some(etag)), (CACHE_CONTROL, cache_control)];
-        for (name, value) in values {
-            if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(&value)) {
-                response.headers_mut().insert(name, value);
-            }
+        let (status, body) =
+            if unchanged { (StatusCode::NOT_MODIFIED, String::new()) } else { (StatusCode::OK, body) };
+        let response = with_field(plain(status, "application/jwk-set+json", body), ETAG, &etag);
+        match cache_control {
+            Some(value) => with_field(response, CACHE_CONTROL, &value),
+            None => response,
         }
-        response
     }
 }
 
-fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+fn ok(content_type: &str, body: impl Into<Bytes>) -> Answer {
+    Answer::Whole(Duration::ZERO, plain(StatusCode::OK, content_type, body))
 }
 
-fn redirect(place: &str) -> Response<Bytes> {
-    let mut response = plain(StatusCode::FOUND, "text/html", "moved");
-    if let Ok(place) = HeaderValue::from_str(place) {
-        response.headers_mut().insert(LOCATION, place);
-    }
-    response
+/// What a proxy in between would answer.
+fn page(status: u16) -> Response<Bytes> {
+    plain(status_of(status), "text/html", "<h1>something went wrong</h1>")
+}
+
+fn status_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// For another method (RFC 9110 section 15.5.6).
+fn only(method: &'static str) -> Response<Bytes> {
+    let response = plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", format!("only {method}"));
+    with_field(response, ALLOW, method)
 }

@@ -37,7 +37,7 @@ impl HttpClient for InMemoryClient {
         let issuer = self.issuer_of(&request);
         Box::pin(async move {
             let issuer = issuer.ok_or_else(|| FetchError::transport("no such host"))?;
-            match issuer.answer(request.method(), request.uri().path(), request.headers()) {
+            match issuer.answer(&request) {
                 Answer::Whole(delay, response) => {
                     tokio::time::sleep(delay).await;
                     within(body_limit, response)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::iter::repeat;
 use std::sync::Arc;
 
 use super::clock::ManualClock;
@@ -20,8 +21,7 @@ use crate::middleware::BearerAuth;
 /// [`add_key`](Self::add_key) make more, of any algorithm.
 #[derive(Clone)]
 pub struct TestIssuer {
-    state: Arc<State>,
-    clock: ManualClock,
+    pub(super) state: Arc<State>,
     _server: Option<Arc<Loopback>>,
 }
 
@@ -36,12 +36,12 @@ impl TestIssuer {
     /// A server in memory with this identifier, for tests with several issuers.
     #[must_use]
     pub fn in_memory(identifier: impl Into<String>) -> Self {
-        let state = Arc::new(State::new(identifier.into()));
-        Self { state, clock: ManualClock::at(SystemClock.now()), _server: None }
+        let clock = ManualClock::at(SystemClock.now());
+        Self { state: Arc::new(State::new(identifier.into(), clock)), _server: None }
     }
 
-    /// A server on a loopback port of its own, with metadata and keys over HTTP. It runs with the
-    /// machine's clock, and ends with the last clone.
+    /// A server on a loopback port of its own, with every endpoint over HTTP. It runs with the
+    /// machine's clock, and ends with the last clone. Bodies of more than 1 MB are answered with 413.
     ///
     /// # Errors
     /// When no port can be had.
@@ -50,9 +50,9 @@ impl TestIssuer {
     /// Needs a tokio runtime with I/O.
     pub async fn start() -> io::Result<Self> {
         let (listener, address) = Loopback::bind().await?;
-        let state = Arc::new(State::new(format!("http://{address}")));
+        let state = Arc::new(State::new(format!("http://{address}"), ManualClock::running()));
         let server = Loopback::serve(listener, Arc::clone(&state));
-        Ok(Self { state, clock: ManualClock::running(), _server: Some(Arc::new(server)) })
+        Ok(Self { state, _server: Some(Arc::new(server)) })
     }
 
     /// Its identifier: what its tokens have as `iss`.
@@ -65,6 +65,24 @@ impl TestIssuer {
     #[must_use]
     pub fn jwks_url(&self) -> String {
         self.state.jwks_url()
+    }
+
+    /// The URL that says whether a token is active (RFC 7662 section 2).
+    #[must_use]
+    pub fn introspection_url(&self) -> String {
+        self.state.introspection_url()
+    }
+
+    /// The URL that issues tokens (RFC 6749 section 3.2), for `client_credentials` and `refresh_token`.
+    #[must_use]
+    pub fn token_url(&self) -> String {
+        self.state.token_url()
+    }
+
+    /// The URL that revokes tokens (RFC 7009 section 2).
+    #[must_use]
+    pub fn revocation_url(&self) -> String {
+        self.state.revocation_url()
     }
 
     /// Its key set, as published now.
@@ -80,7 +98,7 @@ impl TestIssuer {
 
     /// A configuration that trusts this issuer, with its clock and its HTTP client.
     pub fn bearer_auth(&self, audience: impl Into<String>) -> BearerAuthBuilder {
-        let builder = BearerAuth::builder(audience).clock(self.clock.clone()).http_client(self.http_client());
+        let builder = BearerAuth::builder(audience).clock(self.clock()).http_client(self.http_client());
         builder.issuer(self.issuer())
     }
 
@@ -92,7 +110,7 @@ impl TestIssuer {
     /// The clock that its tokens are dated by.
     #[must_use]
     pub fn clock(&self) -> ManualClock {
-        self.clock.clone()
+        self.state.clock().clone()
     }
 
     /// Publishes one more key and returns its `kid`; tokens are signed with the key as before.
@@ -152,26 +170,28 @@ impl TestIssuer {
     pub fn set_fault(&self, endpoint: Endpoint, fault: Option<Fault>) {
         let mut settings = self.state.lock();
         match fault {
-            Some(fault) => settings.faults.insert(endpoint, fault),
-            None => settings.faults.remove(&endpoint),
-        };
+            Some(fault) => settings.faults.plan(endpoint, fault, None),
+            None => settings.faults.cancel(endpoint),
+        }
+    }
+
+    /// Makes an endpoint fail for that many requests, in place of a fault that was set before; those
+    /// that follow are answered well.
+    pub fn set_fault_for(&self, endpoint: Endpoint, fault: Fault, times: usize) {
+        self.state.lock().faults.plan(endpoint, fault, Some(times));
     }
 
     /// Makes every endpoint fail, or with `None` work again.
     pub fn set_outage(&self, fault: Option<Fault>) {
-        self.set_fault(Endpoint::Metadata, fault.clone());
-        self.set_fault(Endpoint::Jwks, fault);
+        for (endpoint, fault) in Endpoint::ALL.into_iter().zip(repeat(fault)) {
+            self.set_fault(endpoint, fault);
+        }
     }
 
     /// How many requests came to an endpoint so far.
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.state.lock().counts.get(&endpoint).copied().unwrap_or_default()
-    }
-
-    /// The key of that `kid`, or the one that signs now.
-    pub(super) fn signing_key(&self, kid: Option<&str>) -> Option<(String, Arc<SigningKey>)> {
-        self.state.signing_key(kid)
     }
 }
 

@@ -1,14 +1,16 @@
 //! The test issuer on a loopback port, over plain HTTP/1.1.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,7 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::endpoint::Answer;
+use super::response::plain;
 use super::state::State;
+
+/// The most bytes that are read of a request's body.
+const BODY_MAX: usize = 1 << 20;
 
 /// A server that ends when this is dropped, with all its connections.
 pub(super) struct Loopback(AbortHandle);
@@ -60,7 +66,13 @@ async fn serve_connection(stream: TcpStream, issuer: Arc<State>) {
 }
 
 async fn respond(request: Request<Incoming>, issuer: Arc<State>) -> Result<Response<TestBody>, Refused> {
-    match issuer.answer(request.method(), request.uri().path(), request.headers()) {
+    let answer = match read(request).await? {
+        Some(request) => issuer.answer(&request),
+        None => {
+            Answer::Whole(Duration::ZERO, plain(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "too large"))
+        }
+    };
+    match answer {
         Answer::Whole(delay, response) => {
             tokio::time::sleep(delay).await;
             Ok(response.map(|body| TestBody { data: Some(body), end: End::Clean }))
@@ -70,6 +82,20 @@ async fn respond(request: Request<Incoming>, issuer: Arc<State>) -> Result<Respo
         Answer::Hang => std::future::pending().await,
         Answer::Refuse => Err(Refused),
     }
+}
+
+/// The request with its whole body; `None` when that is too large.
+async fn read(request: Request<Incoming>) -> Result<Option<Request<Bytes>>, Refused> {
+    let (head, mut body) = request.into_parts();
+    let mut read = BytesMut::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(data) = frame.map_err(|_| Refused)?.into_data() else { continue };
+        if data.len() > BODY_MAX.saturating_sub(read.len()) {
+            return Ok(None);
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(Some(Request::from_parts(head, read.freeze())))
 }
 
 /// The first part of a response that promises the whole of it.

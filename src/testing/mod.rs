@@ -34,19 +34,35 @@
 //!
 //! Never ship it: whoever has a `TestIssuer` can mint tokens that its `BearerAuth` accepts.
 
+mod authentication;
 mod challenge;
+mod clients;
 mod clock;
+mod credentials;
+mod draft;
 mod endpoint;
 mod fault;
+mod fingerprint;
+mod form;
 mod in_memory;
+mod introspection;
 mod issuer;
+mod issuing;
 mod loopback;
+mod metadata;
+mod refusal;
+mod response;
+mod revocation;
 mod state;
 mod token;
+mod token_endpoint;
+mod tokens;
 
 pub use challenge::{ChallengeSyntax, ParsedChallenge, parse_challenges};
+pub use clients::ClientKeyUnusable;
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;
 pub use issuer::TestIssuer;
+pub use issuing::TokenSet;
 pub use token::TokenBuilder;

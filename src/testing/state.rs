@@ -3,15 +3,23 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
-use super::fault::{Endpoint, Fault};
+use super::clients::Clients;
+use super::clock::ManualClock;
+use super::fault::{Endpoint, Fault, Faults};
+use super::introspection::Introspection;
+use super::issuer::TestIssuer;
+use super::tokens::Tokens;
+use crate::clock::Clock;
 use crate::crypto::{Algorithm, SigningKey};
 
 /// What all clones and the server share.
 pub(super) struct State {
     identifier: String,
+    clock: ManualClock,
     inner: Mutex<Settings>,
 }
 
@@ -23,8 +31,11 @@ pub(super) struct Settings {
     pub(super) jwks: Option<String>,
     pub(super) metadata: Option<String>,
     pub(super) cache_control: Option<String>,
-    pub(super) faults: HashMap<Endpoint, Fault>,
+    pub(super) faults: Faults,
     pub(super) counts: HashMap<Endpoint, usize>,
+    pub(super) clients: Clients,
+    pub(super) introspection: Introspection,
+    pub(super) tokens: Tokens,
 }
 
 #[derive(Clone)]
@@ -35,7 +46,7 @@ pub(super) struct PublishedKey {
 }
 
 impl State {
-    pub(super) fn new(identifier: String) -> Self {
+    pub(super) fn new(identifier: String, clock: ManualClock) -> Self {
         let mut settings = Settings {
             keys: Vec::new(),
             keys_made: 0,
@@ -43,15 +54,28 @@ impl State {
             jwks: None,
             metadata: None,
             cache_control: None,
-            faults: HashMap::new(),
+            faults: Faults::default(),
             counts: HashMap::new(),
+            clients: Clients::default(),
+            introspection: Introspection::default(),
+            tokens: Tokens::default(),
         };
+        settings.clients.set_secret(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
         settings.signing = settings.add(Arc::new(SigningKey::generate(Algorithm::ES256)));
-        Self { identifier, inner: Mutex::new(settings) }
+        Self { identifier, clock, inner: Mutex::new(settings) }
     }
 
     pub(super) fn identifier(&self) -> &str {
         &self.identifier
+    }
+
+    pub(super) fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// Which endpoint is at `path`. The identifiers have no path of their own.
@@ -61,6 +85,9 @@ impl State {
             "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration" => {
                 Some(Endpoint::Metadata)
             }
+            "/introspect" => Some(Endpoint::Introspection),
+            "/token" => Some(Endpoint::Token),
+            "/revoke" => Some(Endpoint::Revocation),
             _ => None,
         }
     }
@@ -70,13 +97,7 @@ impl State {
         let mut settings = self.lock();
         let count = settings.counts.entry(endpoint).or_default();
         *count = count.saturating_add(1);
-        settings.faults.get(&endpoint).cloned()
-    }
-
-    pub(super) fn metadata_document(&self) -> String {
-        let replaced = self.lock().metadata.clone();
-        replaced
-            .unwrap_or_else(|| json!({"issuer": self.identifier, "jwks_uri": self.jwks_url()}).to_string())
+        settings.faults.next(endpoint)
     }
 
     /// The key set, its entity tag, and its `Cache-Control`.
@@ -90,6 +111,18 @@ impl State {
 
     pub(super) fn jwks_url(&self) -> String {
         format!("{}/jwks", self.identifier)
+    }
+
+    pub(super) fn introspection_url(&self) -> String {
+        format!("{}/introspect", self.identifier)
+    }
+
+    pub(super) fn token_url(&self) -> String {
+        format!("{}/token", self.identifier)
+    }
+
+    pub(super) fn revocation_url(&self) -> String {
+        format!("{}/revoke", self.identifier)
     }
 
     pub(super) fn signing_key(&self, kid: Option<&str>) -> Option<(String, Arc<SigningKey>)> {
