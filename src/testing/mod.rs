@@ -32,6 +32,39 @@
 //! # }
 //! ```
 //!
+//! It introspects, refreshes and revokes tokens as well. Whoever asks has to authenticate, as the client
+//! that is known from the start or another that the test registers:
+//!
+//! ```
+//! # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+//! use bytes::Bytes;
+//! use http::Request;
+//! use tower_bearer::{HttpClient, testing::TestIssuer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let idp = TestIssuer::new();
+//! let introspect = async |token: &str| {
+//!     let (id, secret) = (TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
+//!     let form = format!("token={token}&client_id={id}&client_secret={secret}");
+//!     let request = Request::post(idp.introspection_url())
+//!         .header("content-type", "application/x-www-form-urlencoded")
+//!         .body(Bytes::from(form))
+//!         .unwrap();
+//!     let answer = idp.http_client().fetch(request, 65_536).await.unwrap();
+//!     serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap()
+//! };
+//!
+//! let token = idp.token("https://api.example.com").subject("alice").opaque();
+//! assert_eq!(introspect(&token).await["sub"], "alice");
+//!
+//! idp.revoke(&token);
+//! assert_eq!(introspect(&token).await["active"], false);
+//! # }
+//! # main();
+//! # }
+//! ```
+//!
 //! Never ship it: whoever has a `TestIssuer` can mint tokens that its `BearerAuth` accepts.
 
 mod authentication;
@@ -54,6 +87,9 @@ mod refusal;
 mod response;
 mod revocation;
 mod state;
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests;
 mod token;
 mod token_endpoint;
 mod tokens;

@@ -1,0 +1,134 @@
+//! Endpoints that fail, are found and are counted; loopback.
+
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, RETRY_AFTER};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::testing::{Endpoint, Fault};
+use crate::transport::FetchErrorKind;
+
+#[tokio::test]
+async fn an_endpoint_fails_as_told_whoever_asks() {
+    let idp = TestIssuer::new();
+    let url = idp.introspection_url();
+    for (fault, status, content_type, body) in [
+        (Fault::Html, 200, "text/html", "<h1>welcome</h1>"),
+        (Fault::BodyOfType("text/plain".to_owned(), "a".to_owned()), 200, "text/plain", "a"),
+        (Fault::BodyOfType("\n".to_owned(), "a".to_owned()), 200, "", "a"),
+        (Fault::Body("{}".to_owned()), 200, "application/json", "{}"),
+        (Fault::Json(400, "{\"error\":\"x\"}".to_owned()), 400, "application/json", "{\"error\":\"x\"}"),
+        (Fault::Status(502), 502, "text/html", "<h1>something went wrong</h1>"),
+        (Fault::Status(5), 500, "text/html", "<h1>something went wrong</h1>"),
+    ] {
+        idp.set_fault(Endpoint::Introspection, Some(fault.clone()));
+        for fields in [&[][..], &[(AUTHORIZATION, BASIC)]] {
+            let answered = post_with(&idp, &url, fields, &[]).await;
+            assert_eq!((answered.status, answered.header(CONTENT_TYPE)), (status, content_type), "{fault:?}");
+            assert_eq!(answered.body, body, "{fault:?}");
+        }
+    }
+    idp.set_fault(Endpoint::Introspection, Some(Fault::RetryAfter(429, Duration::from_secs(7))));
+    let answered = post(&idp, &url, &[]).await;
+    assert_eq!((answered.status, answered.header(RETRY_AFTER)), (429, "7"));
+    idp.set_fault(Endpoint::Introspection, Some(Fault::Refuse));
+    let refused = send(&idp.http_client(), posted(&url, &[], &[])).await.unwrap_err();
+    assert_eq!(refused.kind(), FetchErrorKind::Transport);
+}
+
+#[tokio::test]
+async fn a_fault_for_some_requests_ends_by_itself() {
+    let idp = TestIssuer::new();
+    idp.set_fault_for(Endpoint::Introspection, Fault::Status(503), 2);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push(post(&idp, &idp.introspection_url(), &[("token", "t")]).await.status);
+    }
+    assert_eq!((seen, idp.requests(Endpoint::Introspection)), (vec![503, 503, 200], 3));
+}
+
+#[tokio::test]
+async fn an_outage_covers_every_endpoint_and_every_endpoint_counts() {
+    let idp = TestIssuer::new();
+    let metadata = format!("{}/.well-known/oauth-authorization-server", idp.identifier());
+    for (outage, status) in [(Some(Fault::Status(503)), 503), (None, 200)] {
+        idp.set_outage(outage);
+        for url in [&metadata, &idp.jwks_url()] {
+            let request = Request::get(url).body(Bytes::new()).unwrap();
+            assert_eq!(send(&idp.http_client(), request).await.unwrap().status, status, "{url}");
+        }
+        let form = [("token", "t"), ("grant_type", "client_credentials"), ("resource", API)];
+        for url in [idp.introspection_url(), idp.token_url(), idp.revocation_url()] {
+            assert_eq!(post(&idp, &url, &form).await.status, status, "{url}");
+        }
+    }
+    for endpoint in Endpoint::ALL {
+        assert_eq!(idp.requests(endpoint), 2, "{endpoint:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_metadata_name_the_endpoints() {
+    let idp = TestIssuer::new();
+    let url = format!("{}/.well-known/oauth-authorization-server", idp.identifier());
+    let request = Request::get(url).body(Bytes::new()).unwrap();
+    let metadata = send(&idp.http_client(), request).await.unwrap().json();
+    for (name, value) in [
+        ("issuer", json!("https://issuer.test")),
+        ("jwks_uri", json!("https://issuer.test/jwks")),
+        ("introspection_endpoint", json!("https://issuer.test/introspect")),
+        ("token_endpoint", json!("https://issuer.test/token")),
+        ("revocation_endpoint", json!("https://issuer.test/revoke")),
+        ("introspection_signing_alg_values_supported", json!(["ES256"])),
+    ] {
+        assert_eq!(metadata[name], value, "{name}");
+    }
+    for endpoint in ["introspection", "token", "revocation"] {
+        let methods = metadata[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap();
+        assert!(
+            methods.contains(&json!("client_secret_basic")) && methods.contains(&json!("private_key_jwt"))
+        );
+    }
+}
+
+/// Status line and body of an answer over a socket.
+async fn over_socket(request: Request<Bytes>) -> (String, String) {
+    let authority = request.uri().authority().unwrap().as_str();
+    let mut stream = TcpStream::connect(authority).await.unwrap();
+    let mut head =
+        format!("POST {} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n", request.uri().path());
+    for (name, value) in request.headers() {
+        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    head += &format!("{CONTENT_LENGTH}: {}\r\n\r\n", request.body().len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server may close before it has read all of this.
+    let _sent = stream.write_all(request.body()).await;
+    let mut answer = Vec::new();
+    let _read = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+#[tokio::test]
+async fn bodies_are_read_over_a_socket_up_to_a_limit() {
+    let idp = TestIssuer::start().await.unwrap();
+    let token = idp.token(API).subject("alice").opaque();
+    let url = idp.introspection_url();
+    let request = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", &token)]);
+    let (status, body) = over_socket(request).await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["sub"], "alice");
+    let long = "a".repeat((1 << 20) - "token=".len());
+    let most = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", &long)]);
+    assert_eq!(over_socket(most).await, ("HTTP/1.1 200 OK".to_owned(), "{\"active\":false}".to_owned()));
+    let mut over = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", &long)]);
+    *over.body_mut() = Bytes::from([over.body().as_ref(), b"a"].concat());
+    let (status, _) = over_socket(over).await;
+    assert!(status.is_empty() || status.starts_with("HTTP/1.1 413"), "{status}");
+    assert_eq!(idp.requests(Endpoint::Introspection), 2);
+}

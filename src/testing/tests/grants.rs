@@ -1,0 +1,155 @@
+//! Tokens for clients.
+
+use std::time::Duration;
+
+use http::header::CACHE_CONTROL;
+use serde_json::json;
+
+use super::*;
+use crate::testing::TokenSet;
+
+async fn grant(idp: &TestIssuer, form: &[(&str, &str)]) -> Answered {
+    post(idp, &idp.token_url(), form).await
+}
+
+async fn refresh(idp: &TestIssuer, refresh_token: &str) -> Answered {
+    grant(idp, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+}
+
+fn text<'a>(body: &'a Value, name: &str) -> &'a str {
+    body[name].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_wrong_grant_is_refused() {
+    const CLIENT: (&str, &str) = ("grant_type", "client_credentials");
+    const REFRESH: (&str, &str) = ("grant_type", "refresh_token");
+    let idp = TestIssuer::new();
+    let set = idp.token(API).scope("a b").sign_in_opaque();
+    let used = ("refresh_token", set.refresh_token());
+    for (name, form, error) in [
+        ("no grant type", &[][..], "invalid_request"),
+        ("another grant type", &[("grant_type", "password")], "unsupported_grant_type"),
+        ("grant type twice", &[CLIENT, CLIENT], "invalid_request"),
+        ("no target", &[CLIENT], "invalid_target"),
+        ("a scope that is none", &[CLIENT, ("resource", API), ("scope", "a  b")], "invalid_scope"),
+        ("no refresh token", &[REFRESH], "invalid_request"),
+        ("an unknown refresh token", &[REFRESH, ("refresh_token", "x")], "invalid_grant"),
+        ("an access token", &[REFRESH, ("refresh_token", set.access_token())], "invalid_grant"),
+        ("more scope than granted", &[REFRESH, used, ("scope", "a c")], "invalid_scope"),
+    ] {
+        let answered = grant(&idp, form).await;
+        assert_eq!(answered.error(), (400, error.to_owned()), "{name}");
+        assert_eq!(answered.header(CACHE_CONTROL), "no-store", "{name}");
+    }
+    assert_eq!(refresh(&idp, set.refresh_token()).await.status, 200, "none of those has used it up");
+}
+
+#[tokio::test]
+async fn a_client_gets_a_token_for_itself_and_no_refresh_token() {
+    let idp = TestIssuer::new();
+    let form = [("grant_type", "client_credentials"), ("resource", API), ("scope", "a b")];
+    let answered = grant(&idp, &form).await;
+    assert_eq!((answered.status, answered.header(CACHE_CONTROL)), (200, "no-store"));
+    let body = answered.json();
+    assert_eq!(body["expires_in"], 300);
+    assert_eq!((text(&body, "token_type"), text(&body, "scope")), ("Bearer", "a b"));
+    assert_eq!(body.get("refresh_token"), None);
+    let claims = introspected(&idp, text(&body, "access_token")).await;
+    assert_eq!((text(&claims, "sub"), text(&claims, "client_id")), ("test-api", "test-api"));
+    assert_eq!((text(&claims, "aud"), text(&claims, "scope")), (API, "a b"));
+    let auth = idp.bearer_auth(API).build().unwrap();
+    auth.ready().await.unwrap();
+    assert!(auth.access_token(text(&body, "access_token")).is_ok_and(|token| token.subject() == "test-api"));
+}
+
+#[tokio::test]
+async fn a_client_names_one_target_or_several_in_either_way() {
+    let idp = TestIssuer::new();
+    for (name, targets, expected) in [
+        ("audience", &[("audience", "a")][..], json!("a")),
+        ("two resources", &[("resource", "a"), ("resource", "b")], json!(["a", "b"])),
+        ("both ways", &[("audience", "b"), ("resource", "a")], json!(["a", "b"])),
+    ] {
+        let form: Vec<_> = [("grant_type", "client_credentials")].iter().chain(targets).copied().collect();
+        let body = grant(&idp, &form).await.json();
+        assert_eq!(body.get("scope"), None, "{name}");
+        assert_eq!(introspected(&idp, text(&body, "access_token")).await["aud"], expected, "{name}");
+    }
+}
+
+async fn assert_refreshes(idp: &TestIssuer, set: &TokenSet) -> Value {
+    let before = introspected(idp, set.access_token()).await;
+    idp.clock().advance(Duration::from_secs(60));
+    let body = refresh(idp, set.refresh_token()).await.json();
+    assert_eq!(body["expires_in"], 900);
+    assert_eq!((text(&body, "token_type"), text(&body, "scope")), ("Bearer", "a b"));
+    assert_ne!(text(&body, "access_token"), set.access_token());
+    assert_ne!(text(&body, "refresh_token"), set.refresh_token());
+    let mut after = introspected(idp, text(&body, "access_token")).await;
+    assert_ne!(after["jti"], before["jti"]);
+    assert_eq!((&after["iat"], &after["exp"]), (&json!(idp.state.now()), &json!(idp.state.now() + 900)));
+    for name in ["jti", "iat", "exp"] {
+        after[name] = before[name].clone();
+    }
+    assert_eq!(after, before);
+    body
+}
+
+#[tokio::test]
+async fn a_refresh_token_gets_new_tokens_with_the_same_claims() {
+    let idp = TestIssuer::new();
+    let builder = idp.token(API).subject("alice").scope("a b").lifetime(Duration::from_secs(900));
+    let (jwt, opaque) = (builder.sign_in(), builder.sign_in_opaque());
+    let body = assert_refreshes(&idp, &jwt).await;
+    assert_eq!(text(&body, "access_token").split('.').count(), 3);
+    let body = assert_refreshes(&idp, &opaque).await;
+    assert_eq!(text(&body, "access_token").len(), 43);
+    assert!(is_active(&idp, opaque.access_token()).await, "the old access token lives on");
+}
+
+#[tokio::test]
+async fn a_narrower_scope_holds_for_one_access_token() {
+    let idp = TestIssuer::new();
+    let set = idp.token(API).scope("a b").sign_in_opaque();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", set.refresh_token()), ("scope", "b")];
+    let body = grant(&idp, &form).await.json();
+    assert_eq!(text(&body, "scope"), "b");
+    assert_eq!(introspected(&idp, text(&body, "access_token")).await["scope"], "b");
+    assert_eq!(refresh(&idp, text(&body, "refresh_token")).await.json()["scope"], "a b");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_twice_ends_every_token_of_its_family() {
+    let idp = TestIssuer::new();
+    let (set, other) = (idp.token(API).sign_in(), idp.token(API).sign_in());
+    let second = refresh(&idp, set.refresh_token()).await.json();
+    let third = refresh(&idp, text(&second, "refresh_token")).await.json();
+    let access = [set.access_token(), text(&second, "access_token"), text(&third, "access_token")];
+    for token in access {
+        assert!(is_active(&idp, token).await);
+    }
+    assert_eq!(refresh(&idp, set.refresh_token()).await.error(), (400, "invalid_grant".to_owned()));
+    for token in access {
+        assert!(!is_active(&idp, token).await);
+    }
+    let refused = refresh(&idp, text(&third, "refresh_token")).await;
+    assert_eq!(refused.error(), (400, "invalid_grant".to_owned()), "the newest is of no use either");
+    assert!(is_active(&idp, other.access_token()).await);
+    assert_eq!(refresh(&idp, other.refresh_token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_followed_by_a_good_one() {
+    let idp = TestIssuer::new();
+    let set = idp.token(API).expired().sign_in_opaque();
+    assert!(!is_active(&idp, set.access_token()).await);
+    let body = refresh(&idp, set.refresh_token()).await.json();
+    assert!(is_active(&idp, text(&body, "access_token")).await);
+}
+
+#[test]
+fn tokens_show_nowhere() {
+    let set = TestIssuer::new().token(API).sign_in();
+    assert_eq!(format!("{set:?}"), "TokenSet { .. }");
+}
