@@ -18,8 +18,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Every claim that RFC 9068 section 2.2 requires, for a user.
-    pub(super) fn new(issuer: &str, audience: Value, now: u64) -> Self {
+    /// Every claim that RFC 9068 section 2.2 requires, for a user. `number` makes the `jti` its own.
+    pub(super) fn new(issuer: &str, audience: Value, now: u64, number: u64) -> Self {
         let claims = [
             ("iss", json!(issuer)),
             ("aud", audience),
@@ -27,7 +27,7 @@ impl Draft {
             ("client_id", json!("client")),
             ("iat", json!(now)),
             ("exp", json!(now.saturating_add(LIFETIME))),
-            ("jti", json!(format!("token-{now}"))),
+            ("jti", json!(jti(now, number))),
         ];
         let claims = claims.map(|(name, value)| (name.to_owned(), value));
         Self { header: Map::new(), claims: Map::from_iter(claims), key_id: None }
@@ -43,17 +43,20 @@ impl Draft {
         let date = |name| self.claims.get(name).and_then(Value::as_u64);
         let lifetime = date("exp").zip(date("iat")).and_then(|(exp, iat)| exp.checked_sub(iat));
         let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(LIFETIME);
-        let mut renewed = self.clone();
-        for (name, value) in [
-            ("iat", json!(now)),
-            ("exp", json!(now.saturating_add(lifetime))),
-            ("jti", json!(format!("token-{now}-{number}"))),
-        ] {
-            if renewed.claims.contains_key(name) {
-                renewed.set(name, value);
-            }
+        let mut renewed = self.renamed(now, number);
+        for (name, value) in [("iat", now), ("exp", now.saturating_add(lifetime))] {
+            renewed.replace(name, value);
         }
         renewed
+    }
+
+    /// The same with another `jti`, if it has one.
+    ///
+    /// Why: with algorithms whose signatures are not random, the same claims would be the same token.
+    pub(super) fn renamed(&self, now: u64, number: u64) -> Self {
+        let mut renamed = self.clone();
+        renamed.replace("jti", jti(now, number));
+        renamed
     }
 
     /// A compact JWS. The empty text when the issuer has no such key.
@@ -75,12 +78,22 @@ impl Draft {
         compact(&key, header, claims.as_bytes())
     }
 
+    fn replace(&mut self, name: &str, value: impl Into<Value>) {
+        if self.claims.contains_key(name) {
+            self.set(name, value);
+        }
+    }
+
     fn full_header(&self, kid: &str, key: &SigningKey) -> Value {
         let mut header = header(key, kid, "at+jwt");
         header.extend(self.header.clone());
         header.retain(|name, value| !value.is_null() || !self.header.contains_key(name));
         Value::Object(header)
     }
+}
+
+fn jti(now: u64, number: u64) -> String {
+    format!("token-{now}-{number}")
 }
 
 /// The header of a token that is signed with this key.
@@ -104,7 +117,7 @@ mod tests {
 
     #[test]
     fn renewing_replaces_the_dates_and_the_name_that_are_there() {
-        let old = Draft::new("https://issuer.test", json!("api"), 1000);
+        let old = Draft::new("https://issuer.test", json!("api"), 1000, 0);
         let dates = |draft: &Draft| ["iat", "exp"].map(|name| draft.claims.get(name).and_then(Value::as_u64));
         assert_eq!(dates(&old.renewed(5000, 1)), [Some(5000), Some(5300)]);
         for (name, exp, expected) in

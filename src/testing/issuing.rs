@@ -49,8 +49,9 @@ impl State {
 
     /// The first tokens of a family.
     pub(super) fn issue_set(&self, draft: &Draft, form: TokenForm) -> TokenSet {
+        let draft = draft.renamed(self.now(), self.unused_number());
         let family = self.lock().tokens.add_family(Grant { draft: draft.clone(), form });
-        self.issue_set_of(draft, form, family)
+        self.issue_set_of(&draft, form, family)
     }
 
     /// The next tokens of a family.
@@ -60,6 +61,11 @@ impl State {
         let refresh_token = tokens.unused_text(self.identifier());
         tokens.add_refresh(&refresh_token, family);
         TokenSet { access_token, refresh_token }
+    }
+
+    /// A number that no token has yet.
+    pub(super) fn unused_number(&self) -> u64 {
+        self.lock().tokens.unused_number()
     }
 
     fn issue_jwt(&self, draft: &Draft, family: Option<FamilyId>) -> String {

@@ -17,7 +17,7 @@ use crate::rejection::Rejection;
 /// A token of a [`TestIssuer`], before it is signed.
 ///
 /// It begins as RFC 9068 section 2 describes an access token: `typ` `at+jwt`; `iss`, `aud`, `sub`
-/// (`"user"`), `client_id` (`"client"`), `iat` (now), `exp` (5 minutes from now) and `jti`.
+/// (`"user"`), `client_id` (`"client"`), `iat` (now), `exp` (5 minutes from now) and a `jti` of its own.
 #[derive(Clone)]
 #[must_use]
 pub struct TokenBuilder {
@@ -28,7 +28,8 @@ pub struct TokenBuilder {
 impl TestIssuer {
     /// A token for that audience, to be altered and signed: valid for 5 minutes from now.
     pub fn token(&self, audience: impl Into<String>) -> TokenBuilder {
-        let draft = Draft::new(self.identifier(), audience.into().into(), self.state.now());
+        let (now, number) = (self.state.now(), self.state.unused_number());
+        let draft = Draft::new(self.identifier(), audience.into().into(), now, number);
         TokenBuilder { issuer: self.clone(), draft }
     }
 }
@@ -82,6 +83,9 @@ impl TokenBuilder {
 
     /// The token: a compact JWS. The server knows it from now on, for
     /// [introspection](TestIssuer::introspection_url) and [revocation](TestIssuer::revoke).
+    ///
+    /// With some algorithms the same claims give the same text each time, and a text that was revoked
+    /// stays revoked. Another call of [`TestIssuer::token`] makes another token.
     #[must_use]
     pub fn sign(&self) -> String {
         self.issuer.state.issue(&self.draft, TokenForm::Jwt, None)
@@ -115,8 +119,9 @@ impl TokenBuilder {
 
     /// The token as a JWT, with a refresh token (RFC 6749 section 1.5).
     ///
-    /// At the [token endpoint](TestIssuer::token_url) the refresh token gets the next two: an access
-    /// token with the same claims but for `iat`, `exp` and `jti`, and a refresh token. Used a second
+    /// Each call starts a family of tokens, with a `jti` of its own. At the
+    /// [token endpoint](TestIssuer::token_url) the refresh token gets the next two: an access token with
+    /// the same claims but for `iat`, `exp` and `jti`, and a refresh token. Used a second
     /// time, or revoked, it ends all of them (RFC 9700 section 4.14.2).
     #[must_use]
     pub fn sign_in(&self) -> TokenSet {

@@ -35,8 +35,7 @@ impl State {
     /// A JWT for the client itself, which is `sub` and `client_id` (RFC 9068 section 2.2), and no
     /// refresh token (RFC 6749 section 4.4.3). What it is for must be said (RFC 8707 section 2).
     fn grant_to_client(&self, client: &str, form: &Form) -> Result<Response<Bytes>, Refusal> {
-        let (now, number) = (self.now(), self.lock().tokens.unused_number());
-        let mut draft = Draft::new(self.identifier(), audience(form)?, now).renewed(now, number);
+        let mut draft = Draft::new(self.identifier(), audience(form)?, self.now(), self.unused_number());
         draft.set("sub", client);
         draft.set("client_id", client);
         if let Some(scope) = requested_scope(form)? {
@@ -50,8 +49,7 @@ impl State {
     fn refresh(&self, form: &Form) -> Result<Response<Bytes>, Refusal> {
         let used = form.text("refresh_token").ok_or(Refusal::InvalidRequest)?;
         let (family, grant) = self.lock().tokens.granted(used).ok_or(Refusal::InvalidGrant)?;
-        let number = self.lock().tokens.unused_number();
-        let mut draft = grant.draft.renewed(self.now(), number);
+        let mut draft = grant.draft.renewed(self.now(), self.unused_number());
         if let Some(scope) = requested_scope(form)? {
             narrow(&mut draft, scope)?;
         }

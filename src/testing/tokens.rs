@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn family(tokens: &mut Tokens) -> FamilyId {
-        let draft = Draft::new("https://issuer.test", json!("api"), 0);
+        let draft = Draft::new("https://issuer.test", json!("api"), 0, 0);
         tokens.add_family(Grant { draft, form: TokenForm::Opaque })
     }
 

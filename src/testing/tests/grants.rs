@@ -148,6 +148,18 @@ async fn an_expired_token_is_followed_by_a_good_one() {
     assert!(is_active(&idp, text(&body, "access_token")).await);
 }
 
+#[tokio::test]
+async fn no_two_sign_ins_share_a_token_also_where_signatures_are_not_random() {
+    let idp = TestIssuer::new();
+    idp.rotate_key_to(crate::crypto::Algorithm::Ed25519);
+    let builder = idp.token(API);
+    let (one, two) = (builder.sign_in(), builder.sign_in());
+    idp.revoke(one.refresh_token());
+    assert!(!is_active(&idp, one.access_token()).await && is_active(&idp, two.access_token()).await);
+    idp.revoke(&idp.token(API).sign());
+    assert!(is_active(&idp, &idp.token(API).sign()).await);
+}
+
 #[test]
 fn tokens_show_nowhere() {
     let set = TestIssuer::new().token(API).sign_in();
