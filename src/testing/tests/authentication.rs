@@ -5,7 +5,7 @@ use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use super::super::draft::compact;
-use super::super::signing_key::SigningKey;
+use crate::crypto::SigningKey;
 use super::*;
 use crate::crypto::Algorithm;
 
