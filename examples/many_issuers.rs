@@ -67,7 +67,8 @@ async fn me(token: AccessToken) -> String {
 fn print_summary(origin: &str, auth: &BearerAuth) {
     println!("\nProtected API  {origin}\n");
     for issuer in auth.status() {
-        println!("  trusts {} with the keys {}", issuer.issuer(), issuer.keys().key_ids.join(", "));
+        let key_ids = issuer.keys().map(|keys| keys.key_ids.join(", ")).unwrap_or_default();
+        println!("  trusts {} with the keys {key_ids}", issuer.issuer());
     }
     println!();
 }

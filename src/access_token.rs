@@ -49,11 +49,30 @@ pub(crate) struct Grant {
     pub(crate) auth_time: Option<NumericDate>,
     pub(crate) token_id: Option<Box<str>>,
     pub(crate) acr: Option<Box<str>>,
+    /// Whether the claims are those of a JWT, and not of an answer of introspection.
+    pub(crate) jwt: bool,
+    /// Only from introspection.
+    pub(crate) username: Option<Box<str>>,
 }
 
 impl AccessToken {
     pub(crate) fn new(grant: Grant, claims_json: String) -> Self {
         Self(Arc::new(Checked { grant, claims_json, typed: Mutex::default() }))
+    }
+
+    /// When it ends, without any leeway.
+    pub(crate) fn expiry(&self) -> NumericDate {
+        self.0.grant.expires_at
+    }
+
+    /// Whether its claims are those of a JWT.
+    pub(crate) fn is_jwt(&self) -> bool {
+        self.0.grant.jwt
+    }
+
+    /// About how much memory it holds, in bytes. What it was granted is in its claims as well, and counted twice.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Checked>().saturating_add(self.0.claims_json.len().saturating_mul(2))
     }
 
     /// The authorization server that issued it (`iss`), as configured.
@@ -71,6 +90,13 @@ impl AccessToken {
         self.0.grant.subject.as_deref().unwrap_or_default()
     }
 
+    /// A name of the subject for people to read, as introspection tells it (`username`, RFC 7662 section 2.2).
+    /// `None` for a JWT that was judged by itself. It may change hands: never a key to anything.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        self.0.grant.username.as_deref()
+    }
+
     /// The client that asked for it: `client_id` (RFC 9068 section 2.2), else `azp`, `cid` or
     /// `appid`, as OpenID Connect, Okta and Entra ID call it.
     #[must_use]
@@ -85,7 +111,8 @@ impl AccessToken {
         self.client_id().is_some_and(|client| client == self.subject())
     }
 
-    /// The APIs that it is for (`aud`); this one is among them.
+    /// The APIs that it is for (`aud`); this one is among them. Empty only where introspection does not tell
+    /// them and that was allowed.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.0.grant.audiences.iter().map(|audience| &**audience)
     }
@@ -132,7 +159,8 @@ impl AccessToken {
         self.0.grant.auth_time.map(NumericDate::to_system_time)
     }
 
-    /// All claims, as the JSON text that was signed. No object in it has a member twice.
+    /// All claims, as the JSON text that was signed; of an opaque token, what introspection told of it
+    /// (RFC 7662 section 2.2). No object in it has a member twice.
     #[must_use]
     pub fn claims_json(&self) -> &str {
         &self.0.claims_json

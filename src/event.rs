@@ -77,7 +77,7 @@ impl KeyFetch<'_> {
             outcome = "loaded",
             keys,
             skipped,
-            duration_ms = self.millis(),
+            duration_ms = millis(self.duration),
             "keys fetched"
         );
     }
@@ -91,7 +91,7 @@ impl KeyFetch<'_> {
             outcome = "not_modified",
             keys,
             skipped,
-            duration_ms = self.millis(),
+            duration_ms = millis(self.duration),
             "keys unchanged"
         );
     }
@@ -104,14 +104,60 @@ impl KeyFetch<'_> {
             url = %self.url,
             outcome = "failed",
             keys,
-            duration_ms = self.millis(),
+            duration_ms = millis(self.duration),
             cause = %Causes(error),
             "keys could not be fetched"
         );
     }
+}
 
-    fn millis(&self) -> u64 {
-        u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX)
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One call of an issuer's introspection endpoint.
+pub(crate) struct Introspection<'a> {
+    /// The issuer that was asked.
+    pub(crate) issuer: &'a str,
+    /// Where it was asked, or where the metadata is that tells where; without its query.
+    pub(crate) url: &'a dyn fmt::Display,
+    /// From the start of the call to its end.
+    pub(crate) duration: Duration,
+}
+
+impl Introspection<'_> {
+    /// The endpoint said whether the token is active.
+    pub(crate) fn answered(&self) {
+        debug!(
+            target: TARGET,
+            issuer = self.issuer,
+            url = %self.url,
+            outcome = "answered",
+            duration_ms = millis(self.duration),
+            "token introspected"
+        );
+    }
+
+    /// It did not.
+    pub(crate) fn failed(&self, error: &dyn Error) {
+        warn!(
+            target: TARGET,
+            issuer = self.issuer,
+            url = %self.url,
+            outcome = "failed",
+            duration_ms = millis(self.duration),
+            cause = %Causes(error),
+            "token could not be introspected"
+        );
+    }
+}
+
+/// The introspection endpoint of `issuer` is not asked for a while, or is asked again.
+pub(crate) fn circuit_changed(issuer: &str, opened: bool) {
+    if opened {
+        warn!(target: TARGET, issuer, circuit = "open", "introspection suspended after failures in a row");
+    } else {
+        info!(target: TARGET, issuer, circuit = "closed", "introspection resumed");
     }
 }
 

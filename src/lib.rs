@@ -136,6 +136,7 @@ mod axum;
 mod bearer;
 mod budget;
 mod builder;
+mod cache;
 mod clock;
 mod crypto;
 mod encoding;
@@ -158,10 +159,10 @@ pub use authenticate::{Bounds, Explanation, Finding, IssuerStatus, NotReady, Ver
 #[cfg(feature = "axum")]
 pub use axum::Claims;
 pub use bearer::{ScopeSet, TokenSource};
-pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Issuer};
+pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Introspection, Issuer};
 pub use clock::{Clock, SystemClock};
 pub use crypto::Algorithm;
-pub use introspection::{ClientAuth, PrivateKey, PrivateKeyError};
+pub use introspection::{Circuit, ClientAuth, IntrospectionStatus, PrivateKey, PrivateKeyError};
 pub use jwks::{KeySkipped, KeysStatus};
 pub use middleware::{
     BearerAuth, BearerAuthService, FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody,

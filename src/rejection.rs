@@ -14,6 +14,7 @@ use crate::access_token::ClaimsMismatch;
 use crate::bearer::{CredentialsFault, ErrorCode};
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
+use crate::introspection::IntrospectionFault;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
@@ -53,6 +54,7 @@ struct Details {
 #[derive(Clone, Debug)]
 enum Cause {
     Fetch(Arc<FetchError>),
+    NotIntrospected,
     Claims(ClaimsMismatch),
 }
 
@@ -71,8 +73,12 @@ pub enum RejectionKind {
     BodyTooLarge,
     /// The token has three parts like a JWS, but is none.
     TokenMalformed,
-    /// The token is no JWS: it is opaque, or encrypted.
+    /// The token is no JWS (it is opaque, or encrypted), and no issuer is configured to be asked about it.
     TokenOpaque,
+    /// The issuer says that the token is not active: it never was, has ended, or was revoked.
+    TokenInactive,
+    /// What the issuer says about the token does not fit what the token says.
+    IntrospectionMismatch,
     /// The `alg` is unknown, or the issuer may not use it.
     AlgorithmNotAllowed,
     /// The header has `crit` or `b64`.
@@ -115,9 +121,25 @@ pub enum RejectionKind {
     RequirementUnmet,
     /// The keys of the issuer are out of reach, and none usable are held.
     KeysUnavailable,
+    /// The issuer could not be asked about the token, and nothing usable is remembered.
+    IntrospectionUnavailable,
+    /// The issuer does not answer this service about the token: its credentials or its configuration are wrong.
+    IntrospectionMisconfigured,
     /// A route asks for more than a token, and no `BearerAuth` covers it.
     NotCovered,
 }
+
+/// Why a route that wants to know whether a token is still active gets no answer.
+#[derive(Debug)]
+struct NotIntrospected;
+
+impl fmt::Display for NotIntrospected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the route asks whether the token is still active, and its issuer has no introspection: add Issuer::introspect")
+    }
+}
+
+impl Error for NotIntrospected {}
 
 /// One row of the table.
 pub(crate) struct Row {
@@ -153,6 +175,8 @@ impl RejectionKind {
         Self::BodyTooLarge,
         Self::TokenMalformed,
         Self::TokenOpaque,
+        Self::TokenInactive,
+        Self::IntrospectionMismatch,
         Self::AlgorithmNotAllowed,
         Self::CriticalHeaderUnsupported,
         Self::TypeMismatch,
@@ -174,6 +198,8 @@ impl RejectionKind {
         Self::ScopeInsufficient,
         Self::RequirementUnmet,
         Self::KeysUnavailable,
+        Self::IntrospectionUnavailable,
+        Self::IntrospectionMisconfigured,
         Self::NotCovered,
     ];
 
@@ -206,6 +232,10 @@ impl RejectionKind {
             }
             Self::TokenMalformed => invalid_token("token_malformed", "The access token is malformed"),
             Self::TokenOpaque => invalid_token("token_opaque", "The access token is not a signed JWT"),
+            Self::TokenInactive => invalid_token("token_inactive", "The access token is not active"),
+            Self::IntrospectionMismatch => {
+                invalid_token("introspection_mismatch", "The access token is not what its issuer says it is")
+            }
             Self::AlgorithmNotAllowed => invalid_token(
                 "algorithm_not_allowed",
                 "The access token is signed with an algorithm not allowed",
@@ -263,6 +293,18 @@ impl RejectionKind {
                 None,
                 "The access token cannot be checked at the moment",
             ),
+            Self::IntrospectionUnavailable => row(
+                "introspection_unavailable",
+                S::SERVICE_UNAVAILABLE,
+                None,
+                "The access token cannot be checked at the moment",
+            ),
+            Self::IntrospectionMisconfigured => row(
+                "introspection_misconfigured",
+                S::INTERNAL_SERVER_ERROR,
+                None,
+                "The access token cannot be checked as configured",
+            ),
             Self::NotCovered => {
                 row("not_covered", S::INTERNAL_SERVER_ERROR, None, "The route is not protected as configured")
             }
@@ -314,7 +356,8 @@ impl Rejection {
         self.details.as_ref()?.scopes_needed.as_deref()
     }
 
-    /// When to try again, for [`RejectionKind::KeysUnavailable`]: a whole number of seconds, at least one.
+    /// When to try again, for [`RejectionKind::KeysUnavailable`] and
+    /// [`RejectionKind::IntrospectionUnavailable`]: a whole number of seconds, at least one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.as_ref()?.retry_after
@@ -324,16 +367,27 @@ impl Rejection {
     pub(crate) fn severity(&self) -> Severity {
         match self.kind {
             RejectionKind::Missing => Severity::Routine,
-            RejectionKind::KeysUnavailable => Severity::Outage,
-            RejectionKind::NotCovered => Severity::Fault,
+            RejectionKind::KeysUnavailable | RejectionKind::IntrospectionUnavailable => Severity::Outage,
+            RejectionKind::NotCovered | RejectionKind::IntrospectionMisconfigured => Severity::Fault,
             _ => Severity::Client,
         }
     }
 
     /// The keys of an issuer could not be had.
     pub(crate) fn keys_unavailable(retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
+        Self::unavailable(RejectionKind::KeysUnavailable, retry_after, cause)
+    }
+
+    /// The route wants to know whether the token is still active, and its issuer cannot be asked.
+    pub(crate) fn not_introspected() -> Self {
+        let mut rejection = Self::from(RejectionKind::IntrospectionMisconfigured);
+        rejection.details_mut().cause = Some(Cause::NotIntrospected);
+        rejection
+    }
+
+    fn unavailable(kind: RejectionKind, retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
         let secs = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
-        let mut rejection = Self::from(RejectionKind::KeysUnavailable);
+        let mut rejection = Self::from(kind);
         let details = rejection.details_mut();
         details.retry_after = Some(Duration::from_secs(secs));
         details.cause = cause.map(Cause::Fetch);
@@ -376,6 +430,7 @@ impl Error for Rejection {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self.details.as_ref()?.cause.as_ref()? {
             Cause::Fetch(error) => Some(&**error),
+            Cause::NotIntrospected => Some(&NotIntrospected),
             Cause::Claims(error) => Some(error),
         }
     }
@@ -446,6 +501,24 @@ impl From<ClaimFault> for Rejection {
             ClaimFault::TooOld => RejectionKind::TokenTooOld,
         }
         .into()
+    }
+}
+
+impl From<IntrospectionFault> for Rejection {
+    fn from(fault: IntrospectionFault) -> Self {
+        match fault {
+            IntrospectionFault::Inactive => RejectionKind::TokenInactive.into(),
+            IntrospectionFault::OtherToken => RejectionKind::IntrospectionMismatch.into(),
+            IntrospectionFault::Claim(fault) => fault.into(),
+            IntrospectionFault::Unavailable { retry_after, cause } => {
+                Self::unavailable(RejectionKind::IntrospectionUnavailable, retry_after, Some(cause))
+            }
+            IntrospectionFault::Misconfigured(cause) => {
+                let mut rejection = Self::from(RejectionKind::IntrospectionMisconfigured);
+                rejection.details_mut().cause = Some(Cause::Fetch(cause));
+                rejection
+            }
+        }
     }
 }
 

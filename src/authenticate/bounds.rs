@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Authenticator, TrustedIssuer};
+use super::{Authenticator, Jwts, TrustedIssuer};
+use crate::introspection::IntrospectionBounds;
+use crate::jwks::{Keys, KeysBounds};
 
 /// What a configuration guarantees, whatever clients and attackers send. `Display` prints it.
 ///
@@ -11,19 +13,29 @@ use super::{Authenticator, TrustedIssuer};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bounds {
     revoked_token: Option<Duration>,
+    revoked_token_in_outage: Option<Duration>,
     withdrawn_key: Option<Duration>,
     withdrawn_key_in_outage: Option<Duration>,
     outage: Option<Duration>,
-    calls_per_minute: u32,
+    calls_per_minute: Option<u32>,
 }
 
 impl Bounds {
-    /// The longest that a token is accepted after its issuer revoked it. `None`: until its own
-    /// `exp` (and the leeway) has passed, since nothing limits it; see
-    /// [`Issuer::max_lifetime`](crate::Issuer::max_lifetime).
+    /// The longest that a token is accepted after its issuer revoked it, while the issuer answers. `None`:
+    /// until its own `exp` (and the leeway) has passed, since nothing limits it; see
+    /// [`Issuer::max_lifetime`](crate::Issuer::max_lifetime) and
+    /// [`Introspection::also_jwts`](crate::Introspection::also_jwts).
+    ///
+    /// Where an issuer's JWTs are judged by themselves, or some of them are, it is they that count.
     #[must_use]
     pub fn revoked_token(&self) -> Option<Duration> {
         self.revoked_token
+    }
+
+    /// The same while the issuer does not answer.
+    #[must_use]
+    pub fn revoked_token_in_outage(&self) -> Option<Duration> {
+        self.revoked_token_in_outage
     }
 
     /// The longest that a key is used after its issuer withdrew it, while the issuer answers.
@@ -46,9 +58,11 @@ impl Bounds {
         self.outage
     }
 
-    /// The most HTTP requests that go to all issuers together within any 60 s.
+    /// The most HTTP requests that go to all issuers together within any 60 s, whatever is sent. `None`: there
+    /// is introspection without a limit ([`Introspection::calls_per_minute`](crate::Introspection::calls_per_minute)),
+    /// and every token that was not seen before costs one.
     #[must_use]
-    pub fn calls_per_minute(&self) -> u32 {
+    pub fn calls_per_minute(&self) -> Option<u32> {
         self.calls_per_minute
     }
 }
@@ -63,6 +77,10 @@ impl fmt::Display for Bounds {
             "a revoked token is accepted for at most: {}",
             secs(self.revoked_token, "its own lifetime")
         )?;
+        if self.revoked_token_in_outage != self.revoked_token {
+            let in_outage = secs(self.revoked_token_in_outage, "its own lifetime");
+            writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
+        }
         writeln!(
             f,
             "a withdrawn key is used for at most: {}",
@@ -72,34 +90,75 @@ impl fmt::Display for Bounds {
         writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
         let outage = secs(self.outage, "any time");
         writeln!(f, "the authorization server may be out of reach for at least: {outage}")?;
-        write!(f, "calls to authorization servers in a minute, at most: {}", self.calls_per_minute)
+        f.write_str("calls to authorization servers in a minute, at most: ")?;
+        match self.calls_per_minute {
+            Some(calls) => write!(f, "{calls}"),
+            None => f.write_str("one for every new token (no limit was set)"),
+        }
     }
 }
 
 impl Authenticator {
     pub(crate) fn bounds(&self) -> Bounds {
-        let keys = || self.issuers.iter().map(|issuer| issuer.keys.bounds());
+        let keys = || self.issuers.iter().filter_map(|issuer| issuer.keys.as_ref());
         // `None` is the greatest here: one issuer without a bound leaves none for all.
-        let longest = |bound: &dyn Fn(&TrustedIssuer) -> Option<Duration>| {
-            let bounds: Option<Vec<Duration>> = self.issuers.iter().map(bound).collect();
-            bounds.and_then(|bounds| bounds.into_iter().max())
+        let longest = |bounds: &mut dyn Iterator<Item = Option<Duration>>| {
+            let bounds: Option<Vec<Duration>> = bounds.collect();
+            bounds.map(|bounds| bounds.into_iter().max().unwrap_or_default())
+        };
+        let revoked = |bound: fn(&IntrospectionBounds) -> Duration| {
+            longest(&mut self.issuers.iter().map(|issuer| issuer.revoked_token(bound)))
+        };
+        let withdrawn = |bound: fn(&KeysBounds) -> Duration| {
+            longest(&mut keys().map(|keys| keys.bounds().as_ref().map(bound)))
         };
         Bounds {
-            revoked_token: longest(&|issuer| {
-                let limits = [issuer.claims.max_lifetime, issuer.claims.max_age];
-                // `iat` may lie ahead by the leeway, and the end behind by as much.
-                let slack = issuer.claims.leeway.saturating_mul(2);
-                limits.into_iter().flatten().min().map(|most| most.saturating_add(slack))
-            }),
-            withdrawn_key: longest(&|issuer| issuer.keys.bounds().map(|bounds| bounds.withdrawn)),
-            withdrawn_key_in_outage: longest(&|issuer| {
-                issuer.keys.bounds().map(|bounds| bounds.withdrawn_in_outage)
-            }),
-            outage: keys().flatten().map(|bounds| bounds.outage).min(),
-            calls_per_minute: keys()
-                .flatten()
-                .map(|bounds| bounds.calls_per_minute)
-                .fold(0, u32::saturating_add),
+            revoked_token: revoked(|bounds| bounds.inactive),
+            revoked_token_in_outage: revoked(|bounds| bounds.inactive_in_outage),
+            withdrawn_key: withdrawn(|bounds| bounds.withdrawn),
+            withdrawn_key_in_outage: withdrawn(|bounds| bounds.withdrawn_in_outage),
+            outage: self.issuers.iter().filter_map(TrustedIssuer::outage).min(),
+            calls_per_minute: self
+                .issuers
+                .iter()
+                .map(TrustedIssuer::calls_per_minute)
+                .try_fold(0, |sum, calls| calls.map(|calls| u32::saturating_add(sum, calls))),
+        }
+    }
+}
+
+impl TrustedIssuer {
+    /// The longest that a revoked token of this issuer is accepted; `bound` goes for what it is asked about.
+    fn revoked_token(&self, bound: fn(&IntrospectionBounds) -> Duration) -> Option<Duration> {
+        let introspection = self.introspection.as_ref();
+        let asked = introspection.map(|introspected| bound(&introspected.introspector.bounds()));
+        let all_asked = introspection.is_some_and(|introspected| matches!(introspected.jwts, Jwts::All));
+        if self.keys.is_none() || all_asked {
+            return asked;
+        }
+        let limits = [self.claims.max_lifetime, self.claims.max_age];
+        // `iat` may lie ahead by the leeway, and the end behind by as much.
+        let slack = self.claims.leeway.saturating_mul(2);
+        let by_itself = limits.into_iter().flatten().min().map(|most| most.saturating_add(slack))?;
+        Some(asked.map_or(by_itself, |asked| asked.max(by_itself)))
+    }
+
+    /// How long it may be out of reach; `None` for ever.
+    fn outage(&self) -> Option<Duration> {
+        let asked = self.introspector().map(|introspector| {
+            let bounds = introspector.bounds();
+            bounds.inactive_in_outage.saturating_sub(bounds.inactive)
+        });
+        let keys = self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage);
+        asked.into_iter().chain(keys).min()
+    }
+
+    /// The most requests to it in a minute; `None` for no limit.
+    fn calls_per_minute(&self) -> Option<u32> {
+        let keys = self.keys.as_ref().and_then(Keys::bounds).map_or(0, |bounds| bounds.calls_per_minute);
+        match self.introspector() {
+            None => Some(keys),
+            Some(introspector) => Some(introspector.bounds().calls_per_minute?.saturating_add(keys)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Every check on one token, to its end, for a developer's terminal.
 //!
-//! Checks: what a request would be judged by, in the same order and by the same functions.
+//! Checks: what a request would be judged by, in the same order and by the same functions. Where that is
+//! configured, the issuer is asked about the token, once, whatever is remembered.
 //! Does not check: what comes before a token, and what a route needs beyond it.
 
 use std::borrow::Cow;
@@ -8,9 +9,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Authenticator, Stop, TrustedIssuer};
+use super::{Authenticator, Awaited, Stop, TrustedIssuer};
+use crate::access_token::AccessToken;
 use crate::clock::NumericDate;
-use crate::jwks::{KeySet, Patience};
+use crate::introspection::{Active, IntrospectionFault, Introspector};
+use crate::jwks::{KeySet, Keys, Patience};
 use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -121,19 +124,56 @@ impl Verdict {
 impl Authenticator {
     /// Runs every check on `token`; waits for keys as a request would.
     pub(crate) async fn explain(&self, token: &str) -> Explanation {
-        self.fetch_missing_keys(token).await;
         let mut explanation = Explanation { findings: Vec::new() };
-        self.explain_token(token, &mut explanation);
+        self.explain_size(token, &mut explanation);
+        match self.shown_to(token) {
+            Some(issuer) => self.explain_opaque(token, issuer, &mut explanation).await,
+            None => self.explain_jwt(token, &mut explanation).await,
+        }
         explanation
+    }
+
+    /// The issuer that judges `token` by introspection alone.
+    fn shown_to(&self, token: &str) -> Option<&TrustedIssuer> {
+        let Ok(compact) = Compact::parse(token) else { return self.issuers.of_opaque(token) };
+        let without_keys = self.issuer_without_keys(&compact);
+        let opaque = || self.issuers.of_opaque(token).filter(|_| !compact.has_jose_header());
+        without_keys.or_else(opaque)
+    }
+
+    async fn explain_opaque(&self, token: &str, issuer: &TrustedIssuer, explanation: &mut Explanation) {
+        explanation.add("serialization", "anything", &parts(token), Verdict::Holds);
+        explanation.add("issuer", issuer.identifier(), "", Verdict::Holds);
+        let Some(introspector) = issuer.introspector() else { return };
+        let policy = &introspector.policy().opaque;
+        issuer.explain_answer(introspector, token, policy, None, self.now(), explanation).await;
+    }
+
+    async fn explain_jwt(&self, token: &str, explanation: &mut Explanation) {
+        self.fetch_missing_keys(token).await;
+        let Some(issuer) = self.explain_token(token, explanation) else { return };
+        let Some(introspector) = issuer.introspector() else { return };
+        let Ok(jwt) = self.judge_by_itself(token) else { return };
+        if issuer.introspects(&jwt) {
+            let policy = &introspector.policy().jwt;
+            issuer.explain_answer(introspector, token, policy, Some(&jwt), self.now(), explanation).await;
+        }
+    }
+
+    /// Judges a JWT with the keys in hand, and does not ask its issuer.
+    fn judge_by_itself(&self, token: &str) -> Result<AccessToken, Stop> {
+        let compact = Compact::parse(token)?;
+        self.judge_signed(&compact, &mut Patience::default()).map(|(jwt, _)| jwt)
     }
 
     /// Makes the demands for keys that a request with `token` would make, were no check before them.
     async fn fetch_missing_keys(&self, token: &str) {
         let mut patience = Patience::default();
-        while let Err(Stop::AwaitKeys(keys)) = self.find_keys(token, &mut patience) {
+        while let Err(Stop::Await(Awaited::Keys(keys))) = self.find_keys(token, &mut patience) {
             keys.await;
         }
-        while let Err(Stop::AwaitKeys(keys)) = self.judge_token(token, &mut patience) {
+        let Ok(compact) = Compact::parse(token) else { return };
+        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_signed(&compact, &mut patience) {
             keys.await;
         }
     }
@@ -146,10 +186,11 @@ impl Authenticator {
         let claims = UnverifiedClaims::parse(&claims, &self.names).ok_or(CompactFault::Undecodable)?;
         let named = self.issuers.named_by(&claims);
         let issuer = named.or_else(|fault| self.issuers.only().ok_or(fault))?;
-        Ok(issuer.keys.select(&header, patience)?)
+        let keys = issuer.keys.as_ref().ok_or(RejectionKind::KeyUnknown)?;
+        Ok(keys.select(&header, patience)?)
     }
 
-    fn explain_token(&self, token: &str, explanation: &mut Explanation) {
+    fn explain_size(&self, token: &str, explanation: &mut Explanation) {
         let size = if token.len() <= self.token_bytes_max {
             Verdict::Holds
         } else {
@@ -157,15 +198,18 @@ impl Authenticator {
         };
         let limit = format!("at most {} bytes", self.token_bytes_max);
         explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
+    }
+
+    /// The issuer that the rest was judged by.
+    fn explain_token(&self, token: &str, explanation: &mut Explanation) -> Option<&TrustedIssuer> {
         let compact = Compact::parse(token);
-        let parts = format!("parts: {}", token.split('.').count());
         explanation.add(
             "serialization",
             "3 parts, a signed JWT",
-            &parts,
+            &parts(token),
             Verdict::of(compact.as_ref().map_err(|fault| *fault)),
         );
-        let Ok(compact) = compact else { return };
+        let compact = compact.ok()?;
         let (header, claims) = (compact.header().unwrap_or_default(), compact.claims().unwrap_or_default());
         let (header, claims) = (Header::parse(&header), UnverifiedClaims::parse(&claims, &self.names));
         explanation.add(
@@ -182,8 +226,13 @@ impl Authenticator {
             issuer.explain_header(header, &compact, explanation);
         }
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
-            issuer.explain_claims(claims, NumericDate::now(&*self.clock), explanation);
+            explain_claims(claims, &issuer.claims, self.now(), explanation);
         }
+        issuer
+    }
+
+    fn now(&self) -> NumericDate {
+        NumericDate::now(&*self.clock)
     }
 
     /// The issuer to go on with: the one named, or the only one there is.
@@ -193,7 +242,7 @@ impl Authenticator {
         explanation: &mut Explanation,
     ) -> Option<&TrustedIssuer> {
         let named = self.issuers.named_by(claims);
-        let mut known: Vec<&str> = self.issuers.iter().map(|issuer| &*issuer.claims.issuer).collect();
+        let mut known: Vec<&str> = self.issuers.iter().map(|issuer| &**issuer.identifier()).collect();
         known.sort_unstable();
         let presented = claims.iss.value().map_or("", |issuer| issuer);
         explanation.add(
@@ -216,8 +265,8 @@ impl TrustedIssuer {
             format!("{}{}", self.header.types.join(" "), if self.header.untyped { " or none" } else { "" });
         let verdict = Verdict::of(self.header.check_type(header));
         explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), verdict);
-        let keys = self.keys.current();
-        let verdict = self.explain_key(header, keys.as_deref());
+        let keys = self.keys.as_ref().and_then(Keys::current);
+        let verdict = explain_key(header, keys.as_deref());
         let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
         explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), verdict);
         let verdict = match (verdict, keys) {
@@ -227,23 +276,61 @@ impl TrustedIssuer {
         explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", verdict);
     }
 
-    fn explain_key(&self, header: &Header<'_>, keys: Option<&KeySet>) -> Verdict {
-        match keys {
-            None => Verdict::Fails(RejectionKind::KeysUnavailable),
-            Some(keys) if keys.select(header.key_id.as_deref(), header.algorithm).next().is_some() => {
-                Verdict::Holds
-            }
-            Some(_) => Verdict::Fails(RejectionKind::KeyUnknown),
+    /// What this issuer says about `token`, and what becomes of it under `policy`.
+    async fn explain_answer(
+        &self,
+        introspector: &Introspector,
+        token: &str,
+        policy: &ClaimsPolicy,
+        jwt: Option<&AccessToken>,
+        now: NumericDate,
+        explanation: &mut Explanation,
+    ) {
+        let asked = format!("an answer of {}", self.identifier());
+        let answer = introspector.answer(token).await;
+        let answered = Verdict::of(answer.as_ref().map_err(Clone::clone));
+        explanation.add("introspection", &asked, "", answered);
+        let names = &introspector.policy().opaque.names;
+        let claims = answer.as_ref().ok().and_then(|json| UnverifiedClaims::parse(json, names));
+        let Some(claims) = claims else { return };
+        let active = Active::of(&claims, names).ok_or(IntrospectionFault::Inactive);
+        explanation.add("active", "true", "", Verdict::of(active.as_ref().map_err(Clone::clone)));
+        let Ok(active) = active else { return };
+        let token_type = Verdict::of(active.check_token_type(names));
+        explanation.add("token_type", "Bearer, or none", "", token_type);
+        explain_claims(&claims, policy, now, explanation);
+        if let Some(jwt) = jwt {
+            let same = active.is_about(jwt).then_some(()).ok_or(IntrospectionFault::OtherToken);
+            explanation.add("same token", "sub, client_id and exp as in the JWT", "", Verdict::of(same));
         }
     }
+}
 
-    fn explain_claims(&self, claims: &UnverifiedClaims<'_>, now: NumericDate, explanation: &mut Explanation) {
-        for check in &CHECKS {
-            let verdict = Verdict::of((check.run)(claims, &self.claims, now));
-            let (configured, presented) = shown(check.name, claims, &self.claims, now);
-            explanation.add(check.name, &configured, &presented, verdict);
+fn explain_key(header: &Header<'_>, keys: Option<&KeySet>) -> Verdict {
+    match keys {
+        None => Verdict::Fails(RejectionKind::KeysUnavailable),
+        Some(keys) if keys.select(header.key_id.as_deref(), header.algorithm).next().is_some() => {
+            Verdict::Holds
         }
+        Some(_) => Verdict::Fails(RejectionKind::KeyUnknown),
     }
+}
+
+fn explain_claims(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+    explanation: &mut Explanation,
+) {
+    for check in &CHECKS {
+        let verdict = Verdict::of((check.run)(claims, policy, now));
+        let (configured, presented) = shown(check.name, claims, policy, now);
+        explanation.add(check.name, &configured, &presented, verdict);
+    }
+}
+
+fn parts(token: &str) -> String {
+    format!("parts: {}", token.split('.').count())
 }
 
 /// What a claim check asks for, and what the token says.

@@ -1,18 +1,25 @@
 //! One request, one straight line: from its head to an access token or a refusal.
 //!
 //! Checks, in this order: one credential, the shape of a JWS, the header, the issuer, its
-//! algorithms and types, its keys, the signature, the claims.
+//! algorithms and types, its keys, the signature, the claims; where that is configured, and for a token
+//! that is no JWS, what the issuer says about it.
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
-//! With the key held nothing here waits; without it the caller gets a future to wait on, and
-//! comes back.
+//! With the key held and the issuer's word remembered nothing here waits; otherwise the caller gets something
+//! to wait for, and comes back.
+//!
+//! Why: a JWT that fails a check is never shown to its issuer for a second opinion. The issuer may know less
+//! than this configuration does (which algorithms, which audience), or be asked to accept what was altered.
 
 mod bounds;
 mod explain;
 mod issuers;
 mod status;
 
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
@@ -21,16 +28,19 @@ use http::request::Parts;
 use crate::access_token::{AccessToken, Grant};
 use crate::bearer::{self, CredentialsFault, TokenSource};
 use crate::clock::{Clock, NumericDate};
+use crate::crypto::SignatureMismatch;
+use crate::introspection::{Freshness, IntrospectionFault, Introspector, Judged, VerdictAwaited};
 use crate::jwks::{KeysAwaited, Patience, Unverified};
 use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
+use crate::monotonic::now;
 use crate::rejection::{Rejection, RejectionKind};
 
 pub use bounds::Bounds;
 pub use explain::{Explanation, Finding, Verdict};
-pub(crate) use issuers::{Issuers, TrustedIssuer};
+pub(crate) use issuers::{Introspected, Issuers, Jwts, OpaqueTokens, TrustedIssuer};
 pub use status::{IssuerStatus, NotReady};
 
 /// Who is trusted, and what a request must show. No tower in it.
@@ -53,9 +63,26 @@ pub(crate) type Outcome = Result<Option<AccessToken>, Rejection>;
 pub(crate) enum Progress {
     /// To its end.
     Done(Outcome),
-    /// To a key that must be fetched first: go on with [`Authenticator::resume`].
-    AwaitKeys(KeysAwaited, Patience),
+    /// To something that is not known yet: go on with [`Authenticator::resume`].
+    Await(Waiting),
 }
+
+/// A request that waits.
+pub(crate) struct Waiting {
+    awaited: Awaited,
+    patience: Patience,
+}
+
+/// What it waits for.
+enum Awaited {
+    /// A key, to judge again with.
+    Keys(KeysAwaited),
+    /// What this issuer says of the token, which settles it.
+    Verdict(VerdictAwaited, Arc<str>),
+}
+
+/// What an issuer says now about a token that was accepted.
+pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
 
 impl Authenticator {
     /// Judges the request with this head.
@@ -64,27 +91,60 @@ impl Authenticator {
         match self.judge(head, &mut patience) {
             Ok(token) => Progress::Done(Ok(token)),
             Err(Stop::Refused(rejection)) => Progress::Done(Err(rejection)),
-            Err(Stop::AwaitKeys(keys)) => Progress::AwaitKeys(keys, patience),
+            Err(Stop::Await(awaited)) => Progress::Await(Waiting { awaited, patience }),
         }
     }
 
-    /// Waits for `keys`, then judges again, as often as the request's patience allows. Owns the head
-    /// meanwhile, so that nothing is shared.
-    pub(crate) async fn resume(
-        self: Arc<Self>,
-        head: Parts,
-        mut keys: KeysAwaited,
-        mut patience: Patience,
-    ) -> (Parts, Outcome) {
+    /// Waits, then judges again, as often as the request's patience allows. Owns the head meanwhile, so
+    /// that nothing is shared.
+    pub(crate) async fn resume(self: Arc<Self>, head: Parts, waiting: Waiting) -> (Parts, Outcome) {
+        let Waiting { mut awaited, mut patience } = waiting;
         let outcome = loop {
-            keys.await;
+            match awaited {
+                Awaited::Keys(keys) => keys.await,
+                Awaited::Verdict(verdict, issuer) => {
+                    let refused = |fault| Rejection::from(fault).with_issuer(&issuer);
+                    break verdict.await.map(Some).map_err(refused);
+                }
+            };
             match self.judge(&head, &mut patience) {
                 Ok(token) => break Ok(token),
                 Err(Stop::Refused(rejection)) => break Err(rejection),
-                Err(Stop::AwaitKeys(next)) => keys = next,
+                Err(Stop::Await(next)) => awaited = next,
             }
         };
         (head, outcome)
+    }
+
+    /// What the issuer of `token` says about it now, by an answer no older than `within`. `presented` is the
+    /// token as it was sent.
+    pub(crate) fn still_active(&self, token: &AccessToken, presented: &str, within: Duration) -> StillActive {
+        let issuer = self.issuers.named(token.issuer());
+        let Some(introspector) = issuer.and_then(TrustedIssuer::introspector) else {
+            return Box::pin(ready(Err(Rejection::not_introspected())));
+        };
+        let freshness = match now().checked_sub(within) {
+            Some(since) if !within.is_zero() => Freshness::Since(since),
+            _ if within.is_zero() => introspector.from_now_on(),
+            _ => Freshness::Cached,
+        };
+        let jwt = token.is_jwt().then(|| token.clone());
+        let judged = introspector.judge(presented, jwt, freshness);
+        let refused = {
+            let issuer: Arc<str> = token.issuer().into();
+            move |fault| Rejection::from(fault).with_issuer(&issuer)
+        };
+        match judged {
+            Judged::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
+            Judged::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
+        }
+    }
+
+    /// The token that `head` presents, where its issuer may be asked about it once more further in.
+    pub(crate) fn presented(&self, head: &Parts, token: &AccessToken) -> Option<Arc<str>> {
+        self.issuers.named(token.issuer())?.introspector()?;
+        let found = bearer::token::find(head, &self.sources, self.token_bytes_max).ok()??;
+        Some(found.as_str().into())
     }
 
     /// Judges one token, with the keys in hand.
@@ -92,7 +152,7 @@ impl Authenticator {
     pub(crate) fn authenticate_token(&self, token: &str) -> Result<AccessToken, Rejection> {
         self.judge_token(token, &mut Patience::default()).map_err(|stop| match stop {
             Stop::Refused(rejection) => rejection,
-            Stop::AwaitKeys(_) => RejectionKind::KeysUnavailable.into(),
+            Stop::Await(_) => RejectionKind::KeysUnavailable.into(),
         })
     }
 
@@ -100,21 +160,78 @@ impl Authenticator {
         match bearer::token::find(head, &self.sources, self.token_bytes_max)? {
             Some(token) => self.judge_token(token.as_str(), patience).map(Some),
             None if self.optional || (self.preflight && is_preflight(head)) => Ok(None),
-            None => Err(Rejection::from(RejectionKind::Missing).into()),
+            None => Err(RejectionKind::Missing.into()),
         }
     }
 
     fn judge_token(&self, token: &str, patience: &mut Patience) -> Result<AccessToken, Stop> {
-        let compact = Compact::parse(token)?;
+        let compact = match Compact::parse(token) {
+            Ok(compact) => compact,
+            Err(fault) => return self.judge_opaque(token, fault.into()),
+        };
+        match self.judge_jwt(token, &compact, patience) {
+            Err(Stop::Refused(refusal)) => self.judge_otherwise(token, &compact, refusal),
+            judged => judged,
+        }
+    }
+
+    /// Judges a JWT by itself, and where that is configured by what its issuer says about it.
+    fn judge_jwt(
+        &self,
+        token: &str,
+        compact: &Compact<'_>,
+        patience: &mut Patience,
+    ) -> Result<AccessToken, Stop> {
+        let (jwt, issuer) = self.judge_signed(compact, patience)?;
+        if issuer.introspects(&jwt) { issuer.introspect(token, Some(jwt)) } else { Ok(jwt) }
+    }
+
+    /// Judges a JWT by itself, with the keys in hand.
+    fn judge_signed(
+        &self,
+        compact: &Compact<'_>,
+        patience: &mut Patience,
+    ) -> Result<(AccessToken, &TrustedIssuer), Stop> {
         let header_json = compact.header()?;
         let header = Header::parse(&header_json)?;
         let claims_json = compact.claims()?;
         let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
         let now = NumericDate::now(&*self.clock);
-        let grant =
-            issuer.judge(&compact, &header, &claims, now, patience).map_err(|stop| stop.at(issuer))?;
-        Ok(AccessToken::new(grant, claims_json))
+        let grant = issuer.judge(compact, &header, &claims, now, patience).map_err(|stop| stop.at(issuer))?;
+        Ok((AccessToken::new(grant, claims_json), issuer))
+    }
+
+    /// What was refused as a JWT may be none, or one that only its issuer can judge.
+    fn judge_otherwise(
+        &self,
+        token: &str,
+        compact: &Compact<'_>,
+        refusal: Rejection,
+    ) -> Result<AccessToken, Stop> {
+        match self.issuer_without_keys(compact) {
+            Some(issuer) => issuer.introspect(token, None),
+            None if !self.issuers.take_opaque() || compact.has_jose_header() => Err(refusal.into()),
+            None => self.judge_opaque(token, refusal),
+        }
+    }
+
+    /// Judges what is no JWT; `refusal` is the answer where nobody may be asked about it.
+    fn judge_opaque(&self, token: &str, refusal: Rejection) -> Result<AccessToken, Stop> {
+        match self.issuers.of_opaque(token) {
+            Some(issuer) => issuer.introspect(token, None),
+            None => Err(refusal.into()),
+        }
+    }
+
+    /// The issuer that a JWT names, if that issuer has no keys to judge it by.
+    fn issuer_without_keys(&self, compact: &Compact<'_>) -> Option<&TrustedIssuer> {
+        if !self.issuers.are_some_without_keys() {
+            return None;
+        }
+        let claims_json = compact.claims().ok()?;
+        let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
+        self.issuers.named_by(&claims).ok().filter(|issuer| issuer.keys.is_none())
     }
 }
 
@@ -130,22 +247,38 @@ impl TrustedIssuer {
     ) -> Result<Grant, Stop> {
         self.header.check_algorithm(header)?;
         self.header.check_type(header)?;
-        let signed = self.keys.verify(compact, header, claims, patience)?;
+        let keys = self.keys.as_ref().ok_or(RejectionKind::KeyUnknown)?;
+        let signed = keys.verify(compact, header, claims, patience)?;
         Ok(claims::check(&signed, &self.claims, now)?)
+    }
+
+    fn introspector(&self) -> Option<&Introspector> {
+        self.introspection.as_ref().map(|introspected| &introspected.introspector)
+    }
+
+    /// What this issuer says about `token`; `jwt` is the same token where it is a JWT.
+    fn introspect(&self, token: &str, jwt: Option<AccessToken>) -> Result<AccessToken, Stop> {
+        let introspector = self.introspector().ok_or(RejectionKind::TokenOpaque)?;
+        match introspector.judge(token, jwt, Freshness::Cached) {
+            Judged::Known(verdict) => verdict.map_err(|fault| Stop::from(fault).at(self)),
+            Judged::Await(verdict) => {
+                Err(Stop::Await(Awaited::Verdict(verdict, Arc::clone(self.identifier()))))
+            }
+        }
     }
 }
 
 /// Why the straight line ended before its end.
 enum Stop {
     Refused(Rejection),
-    AwaitKeys(KeysAwaited),
+    Await(Awaited),
 }
 
 impl Stop {
     fn at(self, issuer: &TrustedIssuer) -> Self {
         match self {
-            Self::Refused(rejection) => Self::Refused(rejection.with_issuer(&issuer.claims.issuer)),
-            Self::AwaitKeys(keys) => Self::AwaitKeys(keys),
+            Self::Refused(rejection) => Self::Refused(rejection.with_issuer(issuer.identifier())),
+            Self::Await(awaited) => Self::Await(awaited),
         }
     }
 }
@@ -160,17 +293,26 @@ macro_rules! stop_at {
     )+};
 }
 
-stop_at!(CredentialsFault, CompactFault, HeaderFault, ClaimFault, Rejection);
+stop_at!(
+    CredentialsFault,
+    CompactFault,
+    HeaderFault,
+    ClaimFault,
+    IntrospectionFault,
+    SignatureMismatch,
+    Rejection,
+    RejectionKind
+);
 
 impl From<Unverified> for Stop {
     fn from(unverified: Unverified) -> Self {
         match unverified {
-            Unverified::Await(keys) => Self::AwaitKeys(keys),
-            Unverified::KeyUnknown => Self::Refused(RejectionKind::KeyUnknown.into()),
+            Unverified::Await(keys) => Self::Await(Awaited::Keys(keys)),
+            Unverified::KeyUnknown => RejectionKind::KeyUnknown.into(),
             Unverified::Malformed(fault) => fault.into(),
-            Unverified::Mismatch(mismatch) => Self::Refused(mismatch.into()),
+            Unverified::Mismatch(mismatch) => mismatch.into(),
             Unverified::Unavailable { retry_after, cause } => {
-                Self::Refused(Rejection::keys_unavailable(retry_after, cause))
+                Rejection::keys_unavailable(retry_after, cause).into()
             }
         }
     }

@@ -1,4 +1,5 @@
-//! How the keys of each issuer are: for a readiness probe and for an operator's page.
+//! How the keys of each issuer are, and how its introspection goes: for a readiness probe and for an
+//! operator's page.
 
 use std::error::Error;
 use std::fmt;
@@ -7,14 +8,16 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::{Authenticator, TrustedIssuer};
-use crate::jwks::KeysStatus;
+use crate::introspection::{IntrospectionStatus, Introspector};
+use crate::jwks::{Keys, KeysStatus};
 use crate::transport::FetchError;
 
-/// One issuer and its keys.
+/// One issuer, its keys and its introspection.
 #[derive(Clone, Debug)]
 pub struct IssuerStatus {
     issuer: Arc<str>,
-    keys: KeysStatus,
+    keys: Option<KeysStatus>,
+    introspection: Option<IntrospectionStatus>,
 }
 
 impl IssuerStatus {
@@ -24,21 +27,27 @@ impl IssuerStatus {
         &self.issuer
     }
 
-    /// Its keys.
+    /// Its keys; `None` for an issuer [without keys](crate::Issuer::without_keys).
     #[must_use]
-    pub fn keys(&self) -> &KeysStatus {
-        &self.keys
+    pub fn keys(&self) -> Option<&KeysStatus> {
+        self.keys.as_ref()
+    }
+
+    /// Its introspection, where that is configured.
+    #[must_use]
+    pub fn introspection(&self) -> Option<&IntrospectionStatus> {
+        self.introspection.as_ref()
     }
 }
 
-/// The issuers whose keys could not be had, each with the reason.
+/// The issuers whose keys, or whose introspection endpoint, could not be had, each with the reason.
 #[derive(Clone, Debug)]
 pub struct NotReady {
     issuers: Vec<(Arc<str>, Arc<FetchError>)>,
 }
 
 impl NotReady {
-    /// The issuers and why their keys could not be had, in the order of their names.
+    /// The issuers and why, in the order of their names.
     pub fn issuers(&self) -> impl Iterator<Item = (&str, &FetchError)> {
         self.issuers.iter().map(|(issuer, error)| (&**issuer, &**error))
     }
@@ -46,7 +55,7 @@ impl NotReady {
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no keys from")?;
+        f.write_str("no keys or no introspection endpoint from")?;
         let mut separator = " ";
         for (issuer, error) in self.issuers() {
             write!(f, "{separator}{issuer} ({error})")?;
@@ -65,21 +74,22 @@ impl Error for NotReady {
 impl Authenticator {
     pub(crate) fn status(&self) -> Vec<IssuerStatus> {
         let status = |issuer: &TrustedIssuer| IssuerStatus {
-            issuer: Arc::clone(&issuer.claims.issuer),
-            keys: issuer.keys.status(),
+            issuer: Arc::clone(issuer.identifier()),
+            keys: issuer.keys.as_ref().map(Keys::status),
+            introspection: issuer.introspector().map(Introspector::status),
         };
         self.sorted().into_iter().map(status).collect()
     }
 
     pub(crate) async fn ready(&self) -> Result<(), NotReady> {
         let issuers = self.sorted().into_iter();
-        let mut waiting: Vec<_> = issuers.map(|issuer| (issuer, Box::pin(issuer.keys.ready()))).collect();
+        let mut waiting: Vec<_> = issuers.map(|issuer| (issuer, Box::pin(issuer.ready()))).collect();
         let mut missing = Vec::new();
         // All at once: whoever waited for one before the next would miss the end of that one's fetch.
         poll_fn(|cx| {
             waiting.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
                 Poll::Ready(ended) => {
-                    missing.extend(ended.err().map(|error| (Arc::clone(&issuer.claims.issuer), error)));
+                    missing.extend(ended.err().map(|error| (Arc::clone(issuer.identifier()), error)));
                     false
                 }
                 Poll::Pending => true,
@@ -93,7 +103,19 @@ impl Authenticator {
 
     fn sorted(&self) -> Vec<&TrustedIssuer> {
         let mut issuers: Vec<&TrustedIssuer> = self.issuers.iter().collect();
-        issuers.sort_unstable_by(|a, b| a.claims.issuer.cmp(&b.claims.issuer));
+        issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));
         issuers
+    }
+}
+
+impl TrustedIssuer {
+    async fn ready(&self) -> Result<(), Arc<FetchError>> {
+        if let Some(keys) = &self.keys {
+            keys.ready().await?;
+        }
+        match self.introspector() {
+            Some(introspector) => introspector.ready().await,
+            None => Ok(()),
+        }
     }
 }

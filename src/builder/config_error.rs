@@ -80,6 +80,32 @@ pub enum ConfigProblem {
         /// The setting.
         setting: &'static str,
     },
+    /// An issuer has no keys, and no introspection to judge its tokens by.
+    NoKeysNorIntrospection {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The introspection of an issuer's tokens cannot be used.
+    IntrospectionUnusable {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it, and the mend.
+        reason: &'static str,
+    },
+    /// The URL of an introspection endpoint cannot be asked.
+    IntrospectionUrlUnusable {
+        /// The issuer that it belongs to.
+        issuer: String,
+        /// The URL, without its query.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Several issuers introspect, and it is not said whose opaque tokens are.
+    OpaqueTokensAmbiguous {
+        /// The issuers that would be asked about the same tokens.
+        issuers: Vec<String>,
+    },
     /// A list of clients is empty, so that no token could ever be accepted.
     NoClient {
         /// The issuer.
@@ -107,7 +133,7 @@ pub enum ConfigProblem {
         /// What is wrong with it.
         reason: String,
     },
-    /// Keys must be fetched, and there is no HTTP client.
+    /// Keys must be fetched, or tokens introspected, and there is no HTTP client.
     NoHttpClient,
     /// The default HTTP client could not be made.
     HttpClientUnusable {
@@ -139,6 +165,18 @@ impl fmt::Display for ConfigProblem {
             Self::ClaimNameEmpty { issuer, setting } => {
                 write!(f, "{setting} of issuer {issuer:?} holds no name or an empty one: name the claim")
             }
+            Self::NoKeysNorIntrospection { issuer } => {
+                write!(f, "issuer {issuer:?} has no keys and no introspection: add .introspect(Introspection::with(...)), or use Issuer::discover")
+            }
+            Self::IntrospectionUnusable { issuer, reason } => {
+                write!(f, "the introspection of issuer {issuer:?} {reason}")
+            }
+            Self::IntrospectionUrlUnusable { issuer, url, reason } => {
+                write!(f, "the introspection endpoint {url:?} of issuer {issuer:?} {reason}: give its https URL, or use Issuer::dangerous_allow_http in a test network")
+            }
+            Self::OpaqueTokensAmbiguous { issuers } => {
+                write!(f, "the issuers {issuers:?} would be asked about the same opaque tokens: say which are whose by .opaque_prefix(...) or .opaque_when(...), with .opaque_default() on at most one, or .opaque_none()")
+            }
             Self::NoClient { issuer } => {
                 write!(f, "only_clients of issuer {issuer:?} is empty: name the clients, or leave it out to let all in")
             }
@@ -150,7 +188,7 @@ impl fmt::Display for ConfigProblem {
             }
             Self::Zero { setting } => write!(f, "{setting} is zero: give more, or leave it out for the default"),
             Self::TokenSourceUnusable { source, reason } => write!(f, "the token source {source} {reason}"),
-            Self::NoHttpClient => f.write_str("keys must be fetched and there is no HTTP client: turn on the feature `reqwest`, or give one to .http_client(...)"),
+            Self::NoHttpClient => f.write_str("keys must be fetched, or tokens introspected, and there is no HTTP client: turn on the feature `reqwest`, or give one to .http_client(...)"),
             Self::HttpClientUnusable { reason } => {
                 write!(f, "the default HTTP client cannot be made ({reason}): install root certificates, or give a client to .http_client(...)")
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config_error::ConfigProblem;
-use crate::authenticate::TrustedIssuer;
+use super::introspection::{IntrospectedIssuer, Introspection};
+use crate::authenticate::{OpaqueTokens, TrustedIssuer};
+use crate::clock::Clock;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::identifier::{FetchUrl, PlainHttp};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
@@ -13,6 +15,7 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, Optional};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
+use crate::transport::HttpClient;
 
 /// What RFC 9068 section 2.2 requires beside `iss`, `exp` and `aud`, which are always required.
 const RFC_9068_CLAIMS: [&str; 4] = ["sub", "client_id", "iat", "jti"];
@@ -52,6 +55,9 @@ pub struct Issuer {
     max_age: Option<Duration>,
     max_lifetime: Option<Duration>,
     clients: Option<Vec<String>>,
+    /// JWTs must have the claims of RFC 9068.
+    strict: bool,
+    introspection: Option<Introspection>,
     plain_http: PlainHttp,
 }
 
@@ -60,6 +66,7 @@ enum KeysFrom {
     Discovery,
     Url(String),
     Document(String),
+    Nowhere,
 }
 
 /// What an issuer takes from the settings around it.
@@ -69,6 +76,8 @@ pub(super) struct Surroundings<'b> {
     pub(super) names: &'b Arc<ConfiguredNames>,
     /// Makes the configuration of fetched keys; `None` without an HTTP client.
     pub(super) remote: &'b dyn Fn(&str, KeySource) -> Option<RemoteConfig>,
+    pub(super) client: &'b Option<Arc<dyn HttpClient>>,
+    pub(super) clock: &'b Arc<dyn Clock>,
 }
 
 impl Issuer {
@@ -97,6 +106,15 @@ impl Issuer {
         Self::new(identifier, KeysFrom::Document(jwks.into()))
     }
 
+    /// The issuer with this identifier, which publishes no keys or whose keys are not to be used: each of its
+    /// tokens is judged by [`introspect`](Self::introspect), which must follow. That goes for JWTs that name it
+    /// as `iss`, too, whatever they are signed with.
+    ///
+    /// If its introspection endpoint is given there, `identifier` need not be a URL.
+    pub fn without_keys(identifier: impl Into<String>) -> Self {
+        Self::new(identifier, KeysFrom::Nowhere)
+    }
+
     fn new<I: Into<String>>(identifier: I, keys: KeysFrom) -> Self {
         // The test kit calls this; where there is no backend it cannot make a key, and says so itself.
         const {
@@ -119,8 +137,18 @@ impl Issuer {
             max_age: None,
             max_lifetime: None,
             clients: None,
+            strict: false,
+            introspection: None,
             plain_http: PlainHttp::Loopback,
         }
+    }
+
+    /// Asks this issuer about opaque tokens, and where [`Introspection`] says so about its JWTs (RFC 7662).
+    ///
+    /// Default: opaque tokens are refused (`token_opaque`), and JWTs are accepted until `exp`.
+    pub fn introspect(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
+        self
     }
 
     /// The algorithms that its tokens may be signed with (RFC 8725 section 3.1).
@@ -151,7 +179,8 @@ impl Issuer {
         self
     }
 
-    /// A claim that must be there and not `null`. `iss`, `aud` and `exp` always must.
+    /// A claim that must be there and not `null`. `iss`, `aud` and `exp` always must. In the answers of
+    /// introspection about opaque tokens it must be there, too.
     pub fn require_claim(mut self, name: impl Into<String>) -> Self {
         self.required.push(name.into());
         self
@@ -165,7 +194,7 @@ impl Issuer {
     pub fn strict_rfc9068(mut self) -> Self {
         self.types = vec!["at+jwt".to_owned()];
         self.untyped = false;
-        self.required.extend(RFC_9068_CLAIMS.map(str::to_owned));
+        self.strict = true;
         self
     }
 
@@ -221,12 +250,24 @@ impl Issuer {
 
     /// Whether anything has to be fetched for it.
     pub(super) fn is_fetched(&self) -> bool {
-        !matches!(self.keys, KeysFrom::Document(_))
+        match self.keys {
+            KeysFrom::Discovery | KeysFrom::Url(_) => true,
+            KeysFrom::Document(_) | KeysFrom::Nowhere => {
+                self.introspection.as_ref().is_some_and(Introspection::needs_client)
+            }
+        }
+    }
+
+    /// What was said about its opaque tokens; `None` where it is not asked about any.
+    pub(super) fn opaque_tokens(&self) -> Option<Option<&OpaqueTokens>> {
+        let said = self.introspection.as_ref()?.opaque();
+        (!matches!(said, Some(OpaqueTokens::None))).then_some(said)
     }
 
     /// Adds the names of claims that must be kept when a token is read.
     pub(super) fn add_names(&self, names: &mut ConfiguredNames) {
-        self.scope_claims.iter().chain(&self.required).for_each(|name| names.add(name));
+        let required = self.required_names();
+        self.scope_claims.iter().map(String::as_str).chain(required).for_each(|name| names.add(name));
     }
 
     /// The issuer as it is used; `None` after at least one problem.
@@ -237,29 +278,66 @@ impl Issuer {
     ) -> Option<TrustedIssuer> {
         self.check(problems);
         let algorithms = self.algorithms.unwrap_or(AlgorithmSet::ALL);
-        let keys = self.keys(algorithms, around, problems)?;
+        let keys = match self.keys {
+            KeysFrom::Nowhere => None,
+            _ => Some(self.keys(algorithms, around, problems)?),
+        };
+        let header = HeaderPolicy {
+            algorithms,
+            types: self.types.iter().map(|typ| media_subtype(typ).into()).collect(),
+            untyped: self.untyped,
+        };
+        let claims = self.claims(around);
+        let introspection = match &self.introspection {
+            None => None,
+            Some(introspection) => {
+                let of = self.introspected(&header, &claims, keys.clone(), around);
+                Some(introspection.build(of, problems)?)
+            }
+        };
+        Some(TrustedIssuer { header, claims, keys, introspection })
+    }
+
+    fn claims(&self, around: &Surroundings<'_>) -> ClaimsPolicy {
         let boxed =
             |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect::<Vec<Box<str>>>();
-        Some(TrustedIssuer {
-            header: HeaderPolicy {
-                algorithms,
-                types: self.types.iter().map(|typ| media_subtype(typ).into()).collect(),
-                untyped: self.untyped,
-            },
-            claims: ClaimsPolicy {
-                issuer: self.identifier.as_str().into(),
-                audiences: boxed(&self.audiences(around)),
-                leeway: around.leeway,
-                scope_claims: boxed(&self.scope_claims),
-                required: self.required.iter().map(|name| name.as_str().into()).collect(),
-                max_age: self.max_age,
-                max_lifetime: self.max_lifetime,
-                clients: self.clients.as_deref().map(boxed),
-                optional: Optional::default(),
-                names: Arc::clone(around.names),
-            },
+        ClaimsPolicy {
+            issuer: self.identifier.as_str().into(),
+            audiences: boxed(&self.audiences(around)),
+            leeway: around.leeway,
+            scope_claims: boxed(&self.scope_claims),
+            required: self.required_names().map(Arc::from).collect(),
+            max_age: self.max_age,
+            max_lifetime: self.max_lifetime,
+            clients: self.clients.as_deref().map(boxed),
+            optional: Optional::default(),
+            names: Arc::clone(around.names),
+        }
+    }
+
+    fn introspected<'i>(
+        &self,
+        header: &'i HeaderPolicy,
+        claims: &ClaimsPolicy,
+        keys: Option<Keys>,
+        around: &Surroundings<'_>,
+    ) -> IntrospectedIssuer<'i> {
+        IntrospectedIssuer {
+            header,
+            claims: claims.clone(),
+            required: self.required.iter().map(|name| name.as_str().into()).collect(),
             keys,
-        })
+            discoverable: self.discoverable(),
+            plain_http: self.plain_http,
+            client: around.client.clone(),
+            clock: Arc::clone(around.clock),
+        }
+    }
+
+    /// The claims that its JWTs must have beside `iss`, `aud` and `exp`.
+    fn required_names(&self) -> impl Iterator<Item = &str> {
+        let strict = RFC_9068_CLAIMS.into_iter().filter(|_| self.strict);
+        self.required.iter().map(String::as_str).chain(strict)
     }
 
     fn audiences(&self, around: &Surroundings<'_>) -> Vec<String> {
@@ -284,6 +362,9 @@ impl Issuer {
                 problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
             }
         }
+        if matches!(self.keys, KeysFrom::Nowhere) && self.introspection.is_none() {
+            problems.push(ConfigProblem::NoKeysNorIntrospection { issuer: issuer() });
+        }
         if self.clients.as_ref().is_some_and(Vec::is_empty) {
             problems.push(ConfigProblem::NoClient { issuer: issuer() });
         }
@@ -301,8 +382,10 @@ impl Issuer {
                 Ok(url) if url.has_query() => Some("has a query"),
                 Ok(_) => None,
             },
-            KeysFrom::Url(_) | KeysFrom::Document(_) if self.identifier.is_empty() => Some("is empty"),
-            KeysFrom::Url(_) | KeysFrom::Document(_) => None,
+            KeysFrom::Url(_) | KeysFrom::Document(_) | KeysFrom::Nowhere if self.identifier.is_empty() => {
+                Some("is empty")
+            }
+            KeysFrom::Url(_) | KeysFrom::Document(_) | KeysFrom::Nowhere => None,
         }
     }
 
@@ -338,7 +421,7 @@ impl Issuer {
 
     fn source(&self, problems: &mut Vec<ConfigProblem>) -> Option<KeySource> {
         match &self.keys {
-            KeysFrom::Document(_) => None,
+            KeysFrom::Document(_) | KeysFrom::Nowhere => None,
             KeysFrom::Discovery => Some(KeySource::Discovered(self.discoverable()?)),
             KeysFrom::Url(text) => match FetchUrl::parse(text, self.plain_http) {
                 Ok(url) => Some(KeySource::Url(url)),
@@ -354,7 +437,7 @@ impl Issuer {
 }
 
 /// A URL that cannot be read, without what may be secret in it: user name, password, query and fragment.
-fn undecorated(url: &str) -> String {
+pub(super) fn undecorated(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
     let host = behind.rsplit('@').next().unwrap_or_default();

@@ -1,9 +1,11 @@
 //! The configuration: what a user sets, checked once, all problems at a time.
 
 mod config_error;
+mod introspection;
 mod issuer;
 mod settings;
 
 pub use config_error::{ConfigError, ConfigProblem};
+pub use introspection::Introspection;
 pub use issuer::Issuer;
 pub use settings::BearerAuthBuilder;

@@ -1,6 +1,6 @@
 //! The settings of a `BearerAuth`, their defaults, and what may not be combined.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use http::Response;
 
 use super::config_error::{ConfigError, ConfigProblem};
 use super::issuer::{Issuer, Surroundings};
-use crate::authenticate::{Authenticator, Issuers};
+use crate::authenticate::{Authenticator, Issuers, OpaqueTokens};
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::clock::{Clock, SystemClock};
 use crate::event;
@@ -297,8 +297,14 @@ impl BearerAuthBuilder {
             config.wait_max = self.keys_wait_max;
             Some(config)
         };
-        let around =
-            Surroundings { audiences: &self.audiences, leeway: self.leeway, names: &names, remote: &remote };
+        let around = Surroundings {
+            audiences: &self.audiences,
+            leeway: self.leeway,
+            names: &names,
+            remote: &remote,
+            client: &client,
+            clock: &self.clock,
+        };
         let mut known = HashSet::new();
         let mut built = Vec::new();
         for issuer in &self.issuers {
@@ -307,8 +313,28 @@ impl BearerAuthBuilder {
             }
             built.extend(issuer.clone().build(&around, problems));
         }
+        self.check_opaque_tokens(problems);
         let issuers = built.into_iter().collect();
         (Arc::clone(&names), issuers)
+    }
+
+    /// A token must not be shown to an issuer that it may not belong to.
+    fn check_opaque_tokens(&self, problems: &mut Vec<ConfigProblem>) {
+        let mut takers: HashMap<OpaqueRule<'_>, Vec<String>> = HashMap::new();
+        for issuer in &self.issuers {
+            let rule = match issuer.opaque_tokens() {
+                Some(None | Some(OpaqueTokens::Others)) => OpaqueRule::Others,
+                Some(Some(OpaqueTokens::Prefix(prefix))) => OpaqueRule::Prefix(prefix),
+                // What rules of the user's own say can be seen only when there is a token.
+                None | Some(Some(OpaqueTokens::None | OpaqueTokens::When(_))) => continue,
+            };
+            takers.entry(rule).or_default().push(issuer.identifier().to_owned());
+        }
+        let mut ambiguous: Vec<Vec<String>> =
+            takers.into_values().filter(|issuers| issuers.len() > 1).collect();
+        ambiguous.sort_unstable();
+        problems
+            .extend(ambiguous.into_iter().map(|issuers| ConfigProblem::OpaqueTokensAmbiguous { issuers }));
     }
 
     /// The client that fetches, if any issuer's keys have to be fetched.
@@ -336,6 +362,13 @@ impl BearerAuthBuilder {
             (None, _) => "api".to_owned(),
         }
     }
+}
+
+/// Which opaque tokens an issuer takes, as far as that can be compared.
+#[derive(Eq, Hash, PartialEq)]
+enum OpaqueRule<'i> {
+    Others,
+    Prefix(&'i str),
 }
 
 impl fmt::Debug for BearerAuthBuilder {

@@ -10,6 +10,17 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
+/// The octets that a reader could take `text` for who is not strict: with either alphabet, with or without
+/// padding, and with any bits after the last octet.
+pub(crate) fn decode_leniently(text: &str) -> Option<Vec<u8>> {
+    let standard = |letter: u8| match letter {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    };
+    base64_simd::forgiving_decode_to_vec(&text.bytes().map(standard).collect::<Vec<u8>>()).ok()
+}
+
 /// The spelling of `octets`.
 pub(crate) fn encode(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(octets)

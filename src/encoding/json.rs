@@ -32,6 +32,13 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, serde_j
     serde_json::from_str(text)
 }
 
+/// Whether `text` begins with a JSON object, as a reader could take it that is not strict: members may stand
+/// twice, and anything may follow.
+pub(crate) fn begins_with_object(text: &[u8]) -> bool {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    text.trim_ascii_start().starts_with(b"{") && de::IgnoredAny::deserialize(&mut reader).is_ok()
+}
+
 /// The names that an object has shown so far.
 #[derive(Debug, Default)]
 pub(crate) struct MemberNames<'de> {

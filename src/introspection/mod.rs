@@ -1,10 +1,30 @@
-//! Introspection of tokens (RFC 7662): the client's side of one question, for now.
+//! Token introspection (RFC 7662): what the authorization server says of a token, asked for within limits and
+//! remembered for a while.
+//!
+//! `request` and `response` are pure; `inquirer` asks; `introspector` remembers, and lets those wait together
+//! who ask about the same token.
 
-#![allow(dead_code, unused_imports, reason = "whoever asks is not there yet")]
-
+mod breaker;
+mod cache;
 mod client_auth;
+mod endpoint;
+mod fault;
+mod inquirer;
+mod introspector;
 mod request;
+mod response;
+mod signed;
+mod status;
 
-pub(crate) use client_auth::Credentials;
+pub use breaker::Circuit;
+pub(crate) use cache::{CachePolicy, Freshness};
 pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};
-pub(crate) use request::{Accept, request};
+pub(crate) use endpoint::EndpointSource;
+pub(crate) use fault::IntrospectionFault;
+pub(crate) use inquirer::InquirerConfig;
+pub(crate) use introspector::{
+    IntrospectionBounds, Introspector, IntrospectorConfig, Judged, VerdictAwaited,
+};
+pub(crate) use response::{Active, AnswerPolicy, MEMBERS, SIGNED_TYPE};
+pub(crate) use signed::{AGE_MAX, Signer};
+pub use status::IntrospectionStatus;

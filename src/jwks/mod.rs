@@ -13,5 +13,5 @@ pub(crate) use key_set::KeySet;
 pub(crate) use keys::Keys;
 pub(crate) use refresh::RefreshPolicy;
 pub use remote::{KeySkipped, KeysStatus};
-pub(crate) use remote::{KeySource, KeysAwaited, Patience, RemoteConfig, RemoteKeys};
+pub(crate) use remote::{KeySource, KeysAwaited, KeysBounds, Patience, RemoteConfig, RemoteKeys};
 pub(crate) use verification::Unverified;

@@ -143,7 +143,8 @@ impl<'a> UnverifiedClaims<'a> {
         }
     }
 
-    fn raw(&self, name: &str, names: &ConfiguredNames) -> Option<&'a RawValue> {
+    /// The claim of that name as its JSON text; for names that the configuration chose.
+    pub(crate) fn raw(&self, name: &str, names: &ConfiguredNames) -> Option<&'a RawValue> {
         let index = names.index_of(name)?;
         self.configured.iter().find(|(at, _)| *at == index).map(|(_, raw)| *raw)
     }

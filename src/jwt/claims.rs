@@ -128,6 +128,23 @@ pub(crate) fn check_all<'c>(
     CHECKS.iter().try_for_each(|check| (check.run)(vouched.claims(), policy, now))
 }
 
+/// Checks the claims of a signed text that is no token: who made it, for whom, and that it was made a moment ago.
+///
+/// # Errors
+/// The first [`ClaimFault`].
+pub(crate) fn check_envelope<'c>(
+    vouched: &impl Vouched<'c>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    let claims = vouched.claims();
+    check_issuer(claims, policy, now)?;
+    check_audience(claims, policy, now)?;
+    check_expiry(claims, policy, now)?;
+    check_issued_at(claims, policy, now)?;
+    check_age(claims, policy, now)
+}
+
 fn check_issuer(
     claims: &UnverifiedClaims<'_>,
     policy: &ClaimsPolicy,
@@ -333,5 +350,7 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
         subject: boxed(&claims.sub),
         token_id: boxed(&claims.jti),
         acr: boxed(&claims.acr),
+        jwt: true,
+        username: None,
     })
 }

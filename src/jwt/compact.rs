@@ -5,7 +5,7 @@
 
 use memchr::memchr;
 
-use crate::encoding::base64url;
+use crate::encoding::{base64url, json};
 
 /// A token in three parts, still encoded.
 #[derive(Clone, Copy)]
@@ -44,6 +44,12 @@ impl<'a> Compact<'a> {
         let signature = signature.strip_prefix('.')?;
         let signing_input = token.get(..header.len().checked_add(claims.len())?.checked_add(1)?)?;
         dot(signature).is_none().then_some(Self { signing_input, header, claims, signature })
+    }
+
+    /// Whether the first part may be read as a JOSE header by somebody less strict than this crate: then it
+    /// is a JWT, however malformed, and no opaque token.
+    pub(crate) fn has_jose_header(&self) -> bool {
+        base64url::decode_leniently(self.header).is_some_and(|octets| json::begins_with_object(&octets))
     }
 
     /// What the signature covers, as it was received (RFC 7515 section 5.2).
@@ -97,5 +103,20 @@ mod tests {
         }
         // 0xff is no UTF-8.
         assert_eq!(Compact::parse("e30._w.AA").unwrap().claims().err(), Some(CompactFault::Undecodable));
+    }
+
+    #[test]
+    fn whatever_a_lenient_reader_takes_for_a_header_is_one() {
+        let header = |part: &str| Compact::parse(&format!("{part}.e30.AA")).unwrap().has_jose_header();
+        for part in
+            ["e30", "e30=", "e31", "eyJhbGciOiJub25lIn0", "eyJhIjoiPz8_In0", "eyJhIjoiPz8/In0", "IHt9"]
+        {
+            assert!(header(part), "{part}");
+        }
+        // {"a":1,"a":2}, and an object with text behind it.
+        assert!(header("eyJhIjoxLCJhIjoyfQ") && header("e31hYmM"));
+        for part in ["opaque", "V1StGXR8", "W10", "bnVsbA", "ImEi", "e", "ory_at", "{}"] {
+            assert!(!header(part), "{part}");
+        }
     }
 }

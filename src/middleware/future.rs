@@ -1,8 +1,9 @@
-//! The future of one request: judge it, wait for keys if none are held, then call the inner service or refuse.
+//! The future of one request: judge it, wait for what is not known yet (keys, or the issuer's word), then call
+//! the inner service or refuse.
 //!
 //! Why: judging happens when the future is polled and not when the service is called, so that a
 //! signature is checked on the caller's task even behind a buffer. With the key held, the first
-//! poll gets to the inner service and nothing is boxed; only the wait for keys is.
+//! poll gets to the inner service and nothing is boxed; only waiting is.
 
 use std::fmt;
 use std::future::Future;
@@ -43,8 +44,8 @@ pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
         Judge { call: Option<(S, Request<B>)> },
-        // A clone of the service that was ready: who waits for keys holds no place in it.
-        AwaitKeys { resumed: Resumed, call: Option<(S, B)> },
+        // A clone of the service that was ready: who waits holds no place in it.
+        Await { resumed: Resumed, call: Option<(S, B)> },
         // Ready by now, unless it is such a clone.
         Admitted { call: Option<(S, Request<B>)>, admission: Admission },
         Pass { #[pin] response: F, admission: Admission },
@@ -75,7 +76,7 @@ where
                     let Some((service, request)) = call.take() else { return Poll::Pending };
                     judge(service, request, this.protection)
                 }
-                StateProj::AwaitKeys { resumed, call } => {
+                StateProj::Await { resumed, call } => {
                     let (head, outcome) = ready!(resumed.as_mut().poll(cx));
                     let Some((service, body)) = call.take() else { return Poll::Pending };
                     Judged::Done(service, head, body, outcome)
@@ -94,9 +95,9 @@ where
                 }
             };
             match judged {
-                Judged::AwaitKeys(ready, body, resumed) => {
+                Judged::Await(ready, body, resumed) => {
                     let call = Some((ready.clone(), body));
-                    this.state.set(State::AwaitKeys { resumed, call });
+                    this.state.set(State::Await { resumed, call });
                 }
                 Judged::Done(service, mut head, body, Ok(token)) => {
                     let admission = admit(&mut head, token, this.protection);
@@ -119,7 +120,7 @@ fn pass<S: Service<Request<B>>, B>((mut service, request): (S, Request<B>)) -> S
 /// How far a request got, with the service that was polled ready for it.
 #[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
 enum Judged<S, B> {
-    AwaitKeys(S, B, Resumed),
+    Await(S, B, Resumed),
     Done(S, Parts, B, Outcome),
 }
 
@@ -127,9 +128,9 @@ fn judge<S, B>(service: S, request: Request<B>, protection: &Protection) -> Judg
     let (head, body) = request.into_parts();
     match protection.authenticator.authenticate(&head) {
         Progress::Done(outcome) => Judged::Done(service, head, body, outcome),
-        Progress::AwaitKeys(keys, patience) => {
-            let resumed = Arc::clone(&protection.authenticator).resume(head, keys, patience);
-            Judged::AwaitKeys(service, body, Box::pin(resumed))
+        Progress::Await(waiting) => {
+            let resumed = Arc::clone(&protection.authenticator).resume(head, waiting);
+            Judged::Await(service, body, Box::pin(resumed))
         }
     }
 }
@@ -144,6 +145,7 @@ struct Admission {
 
 /// Makes the head what the inner service sees.
 fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protection>) -> Admission {
+    let presented = token.as_ref().and_then(|token| protection.authenticator.presented(head, token));
     let in_query = token.is_some() && bearer::is_in_query(head, &protection.authenticator.sources);
     let admission = Admission { token: token.clone(), in_query };
     if protection.strip_credentials && token.is_some() {
@@ -158,7 +160,7 @@ fn admit(head: &mut Parts, token: Option<AccessToken>, protection: &Arc<Protecti
         Some(token) => head.extensions.insert(token),
         None => head.extensions.remove::<AccessToken>(),
     };
-    head.extensions.insert(Covered(Arc::clone(protection)));
+    head.extensions.insert(Covered { protection: Arc::clone(protection), presented });
     admission
 }
 

@@ -1,13 +1,16 @@
 //! What the layer, its services and the layers further in share about one `BearerAuth`.
 
+use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
 use http::request::Parts;
 
 use super::answers::Answers;
 use super::response_body::ResponseBody;
-use crate::authenticate::Authenticator;
+use crate::access_token::AccessToken;
+use crate::authenticate::{Authenticator, StillActive};
 use crate::event;
 use crate::rejection::Rejection;
 
@@ -18,9 +21,14 @@ pub(crate) struct Protection {
     pub(crate) strip_credentials: bool,
 }
 
-/// The mark on a request that a `BearerAuth` let through: how to answer for it further in.
+/// The mark on a request that a `BearerAuth` let through: how to answer for it further in, and how to ask about
+/// its token once more.
 #[derive(Clone)]
-pub(crate) struct Covered(pub(crate) Arc<Protection>);
+pub(crate) struct Covered {
+    pub(crate) protection: Arc<Protection>,
+    /// The token as it was sent, where its issuer can be asked about it.
+    pub(crate) presented: Option<Arc<str>>,
+}
 
 /// Whether a `BearerAuth` let the request with `head` through.
 pub(crate) fn is_covered(head: &Parts) -> bool {
@@ -31,8 +39,17 @@ pub(crate) fn is_covered(head: &Parts) -> bool {
 pub(crate) fn refuse<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
     report(&rejection);
     match head.extensions.get::<Covered>() {
-        Some(Covered(protection)) => protection.answers.answer(rejection, head),
+        Some(covered) => covered.protection.answers.answer(rejection, head),
         None => Answers::new("api", false, None).answer(rejection, head),
+    }
+}
+
+/// What the issuer of `token` says about it now, by an answer no older than `within`.
+pub(crate) fn still_active(token: &AccessToken, head: &Parts, within: Duration) -> StillActive {
+    let covered = head.extensions.get::<Covered>();
+    match covered.and_then(|covered| Some((&covered.protection, covered.presented.as_deref()?))) {
+        Some((protection, presented)) => protection.authenticator.still_active(token, presented, within),
+        None => Box::pin(ready(Err(Rejection::not_introspected()))),
     }
 }
 

@@ -1,6 +1,8 @@
-//! The layer for a route that needs more than a valid token: scopes, and checks of its own (RFC 6750 section 3.1).
+//! The layer for a route that needs more than a valid token: scopes, checks of its own, and the issuer's word that
+//! the token is still active (RFC 6750 section 3.1, RFC 7662).
 //!
-//! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement.
+//! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement; where
+//! the issuer is asked, the requirement once more by what it says.
 //! Does not check: the token.
 
 use std::fmt;
@@ -8,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response};
@@ -15,9 +18,10 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::protection::{is_covered, refuse};
+use super::protection::{is_covered, refuse, still_active};
 use super::response_body::ResponseBody;
 use crate::access_token::AccessToken;
+use crate::authenticate::StillActive;
 use crate::policy::{Requirement, Scopes};
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -58,6 +62,8 @@ pub struct Require {
 struct Route {
     requirement: Requirement,
     scopes_needed: Arc<str>,
+    /// How old the issuer's word may be that the token is active, where the issuer is asked.
+    active_within: Option<Duration>,
 }
 
 impl Require {
@@ -101,20 +107,50 @@ impl Require {
         self
     }
 
+    /// In addition, that the issuer says now that the token is active (RFC 7662 section 2), whatever is
+    /// remembered: a token that was revoked is refused at once. For routes where the usual delay
+    /// ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
+    ///
+    /// Every request waits for a call then, of which those that come at once share one: requests that come
+    /// while a call is under way share the next. What the issuer says replaces what was remembered, also for
+    /// [`and_scope`](Self::and_scope) and [`check`](Self::check). While the issuer is out of reach the answer is
+    /// 503; [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.
+    ///
+    /// The issuer must have [`Issuer::introspect`](crate::Issuer::introspect); else the answer is 500,
+    /// `introspection_misconfigured`.
+    pub fn still_active(self) -> Self {
+        self.still_active_within(Duration::ZERO)
+    }
+
+    /// The same, where an answer will do that was asked for no longer ago than this, if one is remembered
+    /// (see [`Introspection::active_ttl`](crate::Introspection::active_ttl)).
+    pub fn still_active_within(mut self, age: Duration) -> Self {
+        Arc::make_mut(&mut self.route).active_within = Some(age);
+        self
+    }
+
     fn nothing() -> Self {
-        let route = Route { requirement: Requirement::default(), scopes_needed: "".into() };
+        let route =
+            Route { requirement: Requirement::default(), scopes_needed: "".into(), active_within: None };
         Self { route: Arc::new(route) }
     }
 }
 
 impl Route {
-    fn check(&self, head: &Parts) -> Result<(), Rejection> {
+    fn check<'h>(&self, head: &'h Parts) -> Result<&'h AccessToken, Rejection> {
         if !is_covered(head) {
             return Err(RejectionKind::NotCovered.into());
         }
         let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
         let checked = self.requirement.check(token, head);
-        checked.map_err(|fault| Rejection::from(fault).needing(&self.scopes_needed))
+        checked.map_err(|fault| Rejection::from(fault).needing(&self.scopes_needed))?;
+        Ok(token)
+    }
+
+    /// By what the issuer says now.
+    fn check_again(&self, head: &mut Parts, asked: Result<AccessToken, Rejection>) -> Result<(), Rejection> {
+        head.extensions.insert(asked?);
+        self.check(head).map(drop)
     }
 }
 
@@ -135,11 +171,11 @@ pub struct RequireService<S> {
 
 impl<S, B, R> Service<Request<B>> for RequireService<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
-    type Future = RequireFuture<S::Future, R>;
+    type Future = RequireFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -147,9 +183,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let state = match self.route.check(&head) {
-            Ok(()) => State::Pass { response: self.inner.call(Request::from_parts(head, body)) },
-            Err(rejection) => State::Refuse { response: Some(refuse(rejection, &head)) },
+        let asked = self
+            .route
+            .check(&head)
+            .map(|token| self.route.active_within.map(|within| still_active(token, &head, within)));
+        let state = match asked {
+            Ok(None) => State::Pass { response: self.inner.call(Request::from_parts(head, body)) },
+            Ok(Some(asked)) => {
+                let call = Some((self.inner.clone(), head, body));
+                State::Ask { asked, route: Arc::clone(&self.route), call }
+            }
+            Err(rejection) => State::Refuse { refusal: Some((rejection, head)) },
         };
         RequireFuture { state }
     }
@@ -157,41 +201,69 @@ where
 
 pin_project! {
     /// The future of a [`RequireService`].
-    pub struct RequireFuture<F, R> {
+    pub struct RequireFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        state: State<F, R>,
+        state: State<S, S::Future, B>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, R> {
+    enum State<S, F, B> {
+        // A clone of the service that was ready: who waits holds no place in it.
+        Ask { asked: StillActive, route: Arc<Route>, call: Option<(S, Parts, B)> },
+        Admitted { call: Option<(S, Request<B>)> },
         Pass { #[pin] response: F },
-        Refuse { response: Option<Response<ResponseBody<R>>> },
+        Refuse { refusal: Option<(Rejection, Parts)> },
     }
 }
 
-impl<F, R, E> Future for RequireFuture<F, R>
+impl<S, B, R> Future for RequireFuture<S, B>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
 {
-    type Output = Result<Response<ResponseBody<R>>, E>;
+    type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProj::Pass { response } => {
-                let response = ready!(response.poll(cx))?;
-                Poll::Ready(Ok(response.map(ResponseBody::inner)))
-            }
-            // Polled again after its end: nothing will ever come.
-            StateProj::Refuse { response } => {
-                response.take().map_or(Poll::Pending, |refusal| Poll::Ready(Ok(refusal)))
-            }
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Ask { asked, route, call } => {
+                    let asked = ready!(asked.as_mut().poll(cx));
+                    let Some((service, mut head, body)) = call.take() else { return Poll::Pending };
+                    match route.check_again(&mut head, asked) {
+                        Ok(()) => State::Admitted { call: Some((service, Request::from_parts(head, body))) },
+                        Err(rejection) => State::Refuse { refusal: Some((rejection, head)) },
+                    }
+                }
+                StateProj::Admitted { call } => {
+                    let Some((service, _)) = call else { return Poll::Pending };
+                    ready!(service.poll_ready(cx))?;
+                    let Some((mut service, request)) = call.take() else { return Poll::Pending };
+                    State::Pass { response: service.call(request) }
+                }
+                StateProj::Pass { response } => {
+                    let response = ready!(response.poll(cx))?;
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                StateProj::Refuse { refusal } => {
+                    // Polled again after its end: nothing will ever come.
+                    let Some((rejection, head)) = refusal.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(refuse(rejection, &head)));
+                }
+            };
+            state.set(next);
         }
     }
 }
 
-impl<F, R> fmt::Debug for RequireFuture<F, R> {
+impl<S, B> fmt::Debug for RequireFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireFuture").finish_non_exhaustive()
     }

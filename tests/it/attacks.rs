@@ -96,7 +96,7 @@ async fn an_endless_ttl_is_no_endless_fetching() {
     assert!(
         n <= 2,
         "{n} fetches without a second gone by; promised {}/min",
-        auth.bounds().calls_per_minute()
+        auth.bounds().calls_per_minute().unwrap()
     );
 }
 #[tokio::test(start_paused = true)]

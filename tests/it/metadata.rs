@@ -22,7 +22,7 @@ fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
 }
 
 fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().last_error.as_ref().map(|error| error.kind())
+    auth.status()[0].keys().unwrap().last_error.as_ref().map(|error| error.kind())
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +186,10 @@ async fn an_unusable_document_is_an_outage() {
         assert!(net.count(RFC_8414) > 1, "warm: {name}");
         net.set(JWKS, Reply::body(idp.jwks()));
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert!(auth.status()[0].keys().last_error.is_none(), "the keys are where they were: {name}");
+        assert!(
+            auth.status()[0].keys().unwrap().last_error.is_none(),
+            "the keys are where they were: {name}"
+        );
     }
 }
 

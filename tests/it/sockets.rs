@@ -25,7 +25,7 @@ fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
 }
 
 fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().last_error.as_ref().map(|error| error.kind())
+    auth.status()[0].keys().unwrap().last_error.as_ref().map(|error| error.kind())
 }
 
 #[tokio::test]

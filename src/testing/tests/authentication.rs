@@ -5,9 +5,9 @@ use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use super::super::draft::compact;
-use crate::crypto::SigningKey;
 use super::*;
 use crate::crypto::Algorithm;
+use crate::crypto::SigningKey;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

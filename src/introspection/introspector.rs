@@ -1,0 +1,317 @@
+//! The introspection of one issuer's tokens: remembered answers, one call per token however many wait, limits.
+//!
+//! A request whose token is remembered reads the cache and takes no lock that a call can hold. One whose
+//! token is not waits for a call, which it shares with all who present the same token, and which goes on
+//! when it goes away.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
+
+use super::CachePolicy;
+use super::cache::{AnswerCache, AnswerContext, Freshness, Origin, TokenDigest};
+use super::fault::IntrospectionFault;
+use super::inquirer::{Inquirer, InquirerConfig};
+use super::response::{self, AnswerPolicy};
+use super::status::IntrospectionStatus;
+use crate::access_token::AccessToken;
+use crate::clock::{Clock, NumericDate};
+use crate::monotonic::{later, now};
+use crate::transport::{FetchError, FetchErrorKind};
+
+/// How an introspector is set up.
+pub(crate) struct IntrospectorConfig {
+    pub(crate) inquirer: InquirerConfig,
+    pub(crate) answers: AnswerPolicy,
+    pub(crate) cache: CachePolicy,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Judges tokens by asking their issuer. A clone is another handle on the same answers.
+#[derive(Clone)]
+pub(crate) struct Introspector {
+    shared: Arc<Shared>,
+}
+
+/// A judgement: the token, or why it is refused.
+type Verdict = Result<AccessToken, IntrospectionFault>;
+
+/// What is known of a token.
+pub(crate) enum Judged {
+    /// This.
+    Known(Verdict),
+    /// Nothing yet.
+    Await(VerdictAwaited),
+}
+
+/// What an introspector's configuration guarantees.
+pub(crate) struct IntrospectionBounds {
+    /// The longest that an inactive token is taken for active.
+    pub(crate) inactive: Duration,
+    /// The same while the server is out of reach.
+    pub(crate) inactive_in_outage: Duration,
+    /// The most HTTP requests in 60 s, where there is a limit.
+    pub(crate) calls_per_minute: Option<u32>,
+}
+
+struct Shared {
+    inquirer: Inquirer,
+    answers: AnswerPolicy,
+    cache: AnswerCache,
+    cache_policy: CachePolicy,
+    context: AnswerContext,
+    clock: Arc<dyn Clock>,
+    calls: Mutex<Calls>,
+}
+
+/// The calls under way.
+#[derive(Default)]
+struct Calls {
+    /// How many have started; the number of the latest.
+    started: u64,
+    under_way: HashMap<TokenDigest, CallUnderWay>,
+}
+
+/// A call, as those see it who wait for it.
+#[derive(Clone)]
+struct CallUnderWay {
+    number: u64,
+    ended: watch::Receiver<Option<Concluded>>,
+}
+
+/// How a call ended.
+#[derive(Clone)]
+struct Concluded {
+    origin: Origin,
+    verdict: Verdict,
+}
+
+/// What one request wants to know.
+struct Question {
+    token: Box<str>,
+    digest: TokenDigest,
+    /// The token, where it is a JWT that passed every check by itself.
+    jwt: Option<AccessToken>,
+    freshness: Freshness,
+}
+
+impl Introspector {
+    /// Nothing is sent now, and no runtime is needed.
+    pub(crate) fn new(config: IntrospectorConfig) -> Self {
+        let IntrospectorConfig { inquirer, answers, cache, clock } = config;
+        let context = AnswerContext::new(&inquirer.identity());
+        let shared = Shared {
+            inquirer: Inquirer::new(inquirer, Arc::clone(&clock)),
+            answers,
+            cache: AnswerCache::new(cache.clone()),
+            cache_policy: cache,
+            context,
+            clock,
+            calls: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Judges `token`, by what is remembered or else by asking; `jwt` is the same token where it is a JWT.
+    pub(crate) fn judge(&self, token: &str, jwt: Option<AccessToken>, freshness: Freshness) -> Judged {
+        let digest = self.shared.context.digest(token);
+        match self.shared.recall(&digest, freshness) {
+            Some(verdict) => Judged::Known(verdict),
+            None => Judged::Await(self.ask(Question { token: token.into(), digest, jwt, freshness })),
+        }
+    }
+
+    /// What answers are accepted that are asked for from now on and not before.
+    pub(crate) fn from_now_on(&self) -> Freshness {
+        Freshness::After(self.shared.lock().started)
+    }
+
+    /// The answer about `token` as it came, for an explanation: asked for anew, and not remembered.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn answer(&self, token: &str) -> Result<String, IntrospectionFault> {
+        self.shared.inquirer.ask(token).await
+    }
+
+    /// What answers are judged by.
+    pub(crate) fn policy(&self) -> &AnswerPolicy {
+        &self.shared.answers
+    }
+
+    /// Makes sure that the endpoint is known.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+        self.shared.inquirer.locate().await.map_err(Arc::new)
+    }
+
+    /// How it is, for an operator.
+    pub(crate) fn status(&self) -> IntrospectionStatus {
+        let (active_tokens, inactive_tokens) = self.shared.cache.len();
+        let calls_under_way = self.shared.lock().under_way.len();
+        let (circuit, last_error) = self.shared.inquirer.status();
+        IntrospectionStatus { circuit, calls_under_way, active_tokens, inactive_tokens, last_error }
+    }
+
+    /// What the configuration guarantees.
+    pub(crate) fn bounds(&self) -> IntrospectionBounds {
+        let CachePolicy { active_ttl, stale_for, .. } = self.shared.cache_policy;
+        IntrospectionBounds {
+            inactive: active_ttl,
+            inactive_in_outage: active_ttl.saturating_add(stale_for),
+            calls_per_minute: self.shared.inquirer.calls_per_minute(),
+        }
+    }
+
+    fn ask(&self, question: Question) -> VerdictAwaited {
+        let shared = Arc::clone(&self.shared);
+        VerdictAwaited(Box::pin(async move { shared.answer(question).await }))
+    }
+}
+
+impl Shared {
+    fn recall(&self, digest: &TokenDigest, freshness: Freshness) -> Option<Verdict> {
+        self.cache.recall(digest, freshness, now(), NumericDate::now(&*self.clock))
+    }
+
+    /// Waits for a call about the token, no longer than one may take.
+    async fn answer(self: Arc<Self>, question: Question) -> Verdict {
+        let until = later(now(), self.inquirer.timeout());
+        let asked = timeout_at(until.into(), self.ask_until_fresh(&question)).await;
+        let verdict = asked.unwrap_or_else(|_| Err(IntrospectionFault::of(timed_out())));
+        match verdict {
+            Err(IntrospectionFault::Unavailable { .. }) if question.freshness == Freshness::Cached => {
+                let date = NumericDate::now(&*self.clock);
+                self.cache.recall_stale(&question.digest, now(), date).map_or(verdict, Ok)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// A call that was under way before may be too old an answer; then there is one more.
+    async fn ask_until_fresh(self: &Arc<Self>, question: &Question) -> Verdict {
+        loop {
+            let mut call = match self.join_or_start(question) {
+                Joined::Known(verdict) => return verdict,
+                Joined::Call(call) => call,
+            };
+            match call.ended.wait_for(Option::is_some).await.ok().and_then(|concluded| concluded.clone()) {
+                Some(concluded) if question.freshness.accepts(concluded.origin) => return concluded.verdict,
+                Some(_) => {}
+                None => return Err(IntrospectionFault::withheld("the call was given up", RETRY_AFTER)),
+            }
+        }
+    }
+
+    fn join_or_start(self: &Arc<Self>, question: &Question) -> Joined {
+        let mut calls = self.lock();
+        if let Some(call) = calls.under_way.get(&question.digest) {
+            return Joined::Call(call.clone());
+        }
+        // A call may have ended since the cache was looked at.
+        if let Some(verdict) = self.recall(&question.digest, question.freshness) {
+            return Joined::Known(verdict);
+        }
+        let Ok(runtime) = Runtime::try_current() else {
+            return Joined::Known(Err(IntrospectionFault::withheld("no tokio runtime", RETRY_AFTER)));
+        };
+        if let Err(fault) = self.inquirer.may_ask(calls.under_way.len()) {
+            return Joined::Known(Err(fault));
+        }
+        calls.started = calls.started.saturating_add(1);
+        let origin = Origin { call: calls.started, asked_at: now() };
+        let (sender, ended) = watch::channel(None);
+        let call = CallUnderWay { number: calls.started, ended };
+        calls.under_way.insert(question.digest, call.clone());
+        // Spawning on a runtime that shuts down drops the call at once, and that takes the lock.
+        drop(calls);
+        let under_way = UnderWay { shared: Arc::clone(self), digest: question.digest, origin, sender };
+        runtime.spawn(under_way.run(question.token.clone(), question.jwt.clone()));
+        Joined::Call(call)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Joined {
+    Known(Verdict),
+    Call(CallUnderWay),
+}
+
+/// One call. However it ends, nobody goes on waiting for it.
+struct UnderWay {
+    shared: Arc<Shared>,
+    digest: TokenDigest,
+    origin: Origin,
+    sender: watch::Sender<Option<Concluded>>,
+}
+
+impl UnderWay {
+    async fn run(self, token: Box<str>, jwt: Option<AccessToken>) {
+        let shared = &self.shared;
+        let verdict = shared.inquirer.ask(&token).await.and_then(|json| {
+            let date = NumericDate::now(&*shared.clock);
+            response::judge(json, jwt.as_ref(), &shared.answers, date)
+        });
+        // In this order: whoever does not find the call under way any more finds what it brought.
+        shared.cache.remember(self.digest, self.origin, &verdict);
+        self.leave();
+        self.sender.send_replace(Some(Concluded { origin: self.origin, verdict }));
+    }
+}
+
+impl UnderWay {
+    /// It is over; the next one about the same token may be under way by now.
+    fn leave(&self) {
+        let mut calls = self.shared.lock();
+        if calls.under_way.get(&self.digest).is_some_and(|call| call.number == self.origin.call) {
+            calls.under_way.remove(&self.digest);
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Waits for a judgement. Dropping it cancels nothing but the waiting.
+pub(crate) struct VerdictAwaited(Pin<Box<dyn Future<Output = Verdict> + Send>>);
+
+impl Future for VerdictAwaited {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for VerdictAwaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerdictAwaited")
+    }
+}
+
+/// When a request may come again, where nothing better is known.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+fn timed_out() -> Arc<FetchError> {
+    Arc::new(FetchErrorKind::TimedOut.into())
+}
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests;
