@@ -10,7 +10,7 @@ use std::future::{Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use base64::Engine as _;
@@ -20,9 +20,9 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use serde_json::Value;
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{Algorithm, BearerAuth, Issuer};
+use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer};
 
 const API: &str = "https://api.example.com";
 
@@ -36,6 +36,7 @@ fn main() {
     }
     issuer.rotate_key_to(Algorithm::RS256);
     refused_without_signature(&issuer);
+    introspected(&issuer);
     growth(&issuer);
 }
 
@@ -69,6 +70,18 @@ fn refused_without_signature(issuer: &TestIssuer) {
 }
 
 /// One issuer against many, one key against many.
+fn introspected(issuer: &TestIssuer) {
+    let token = issuer.token(API).scope("openid profile email orders:read orders:write");
+    let auth = auth_asking(issuer);
+    let opaque = Case::new(&auth, &token.opaque());
+    opaque.ask_once();
+    compare("opaque token, answer remembered / no auth", || opaque.accepted(), no_auth, 200);
+    let jwt = Case::new(&auth, &token.sign());
+    jwt.ask_once();
+    let alone = Case::new(&self::auth(issuer), &token.sign());
+    compare("RS256, answer remembered / not introspected", || jwt.accepted(), || alone.accepted(), 20);
+}
+
 fn growth(issuer: &TestIssuer) {
     let token = token(issuer);
     let (few, many) = (auth(issuer), auth_among(issuer, 10_000));
@@ -110,6 +123,18 @@ fn auth(issuer: &TestIssuer) -> BearerAuth {
     auth_among(issuer, 1)
 }
 
+/// Asks the issuer about every token, and remembers what it says for an hour.
+fn auth_asking(issuer: &TestIssuer) -> BearerAuth {
+    let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
+    let introspection = Introspection::with(client)
+        .endpoint(issuer.introspection_url())
+        .also_jwts()
+        .active_ttl(Duration::from_secs(3600));
+    let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks()).introspect(introspection);
+    let builder = BearerAuth::builder(API).clock(issuer.clock()).http_client(issuer.http_client());
+    builder.issuer(trusted).build().expect("a good configuration")
+}
+
 fn auth_among(issuer: &TestIssuer, issuers: usize) -> BearerAuth {
     let jwks = issuer.jwks();
     let mut builder = BearerAuth::builder(API).clock(issuer.clock());
@@ -148,6 +173,13 @@ impl Case {
         Self { auth: auth.clone(), authorization: Some(authorization) }
     }
 
+    /// Until the issuer has answered.
+    fn ask_once(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let response = runtime.block_on(self.auth.layer(service_fn(handle)).oneshot(self.request()));
+        assert_eq!(response.expect("infallible").status(), 200);
+    }
+
     fn accepted(&self) {
         assert_eq!(self.status(), 200);
     }
@@ -158,11 +190,15 @@ impl Case {
 
     fn status(&self) -> u16 {
         let mut service = self.auth.layer(service_fn(handle));
+        finish(service.call(self.request())).status().as_u16()
+    }
+
+    fn request(&self) -> Request<Body> {
         let mut request = Request::new(Body::default());
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
-        finish(service.call(request)).status().as_u16()
+        request
     }
 }
 

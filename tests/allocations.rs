@@ -11,9 +11,9 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{BearerAuth, Issuer};
+use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer};
 
 type Body = Full<Bytes>;
 
@@ -41,6 +41,24 @@ fn an_accepted_request_costs_at_most_24_allocations_more_and_a_refused_one_16() 
     assert!(accepted <= 24, "{accepted}");
     assert!(refused <= 16, "{refused}");
     assert!(missing <= 8, "{missing}");
+}
+
+#[tokio::test]
+async fn an_opaque_token_whose_answer_is_remembered_costs_at_most_9_allocations_more() {
+    let issuer = TestIssuer::new();
+    let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
+    let introspection = Introspection::with(client).endpoint(issuer.introspection_url());
+    let trusted = Issuer::without_keys(issuer.identifier()).introspect(introspection);
+    let builder = BearerAuth::builder(API).clock(issuer.clock()).http_client(issuer.http_client());
+    let auth = builder.issuer(trusted).build().unwrap();
+    let header = format!("Bearer {}", issuer.token(API).scope("orders:read orders:write").opaque());
+    let request = Request::builder().header(AUTHORIZATION, &header).body(Body::default()).unwrap();
+    assert_eq!(auth.layer(service_fn(handle)).oneshot(request).await.unwrap().status(), 200);
+    let bare = allocations(|| status(&mut service_fn(handle), ""));
+    let mut service = auth.layer(service_fn(handle));
+    let more = allocations(|| status(&mut service, &header)).saturating_sub(bare);
+    println!("allocations: {bare} without auth; {more} more for an opaque token that is remembered");
+    assert!(more <= 9, "{more}");
 }
 
 /// What is read twice is decoded or copied twice: 4 KB more of claims may cost 4 KB more of memory, once.

@@ -35,7 +35,6 @@ use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
-use crate::monotonic::now;
 use crate::rejection::{Rejection, RejectionKind};
 
 pub use bounds::Bounds;
@@ -123,18 +122,10 @@ impl Authenticator {
         let Some(introspector) = issuer.and_then(TrustedIssuer::introspector) else {
             return Box::pin(ready(Err(Rejection::not_introspected())));
         };
-        let freshness = match now().checked_sub(within) {
-            Some(since) if !within.is_zero() => Freshness::Since(since),
-            _ if within.is_zero() => introspector.from_now_on(),
-            _ => Freshness::Cached,
-        };
         let jwt = token.is_jwt().then(|| token.clone());
-        let judged = introspector.judge(presented, jwt, freshness);
-        let refused = {
-            let issuer: Arc<str> = token.issuer().into();
-            move |fault| Rejection::from(fault).with_issuer(&issuer)
-        };
-        match judged {
+        let issuer: Arc<str> = token.issuer().into();
+        let refused = move |fault| Rejection::from(fault).with_issuer(&issuer);
+        match introspector.judge(presented, jwt, introspector.no_older_than(within)) {
             Judged::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
             Judged::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
         }

@@ -31,7 +31,6 @@ pub(crate) use key::{SignatureMismatch, VerifyingKey};
 pub(crate) use signing::SigningKey;
 
 /// The SHA-256 digest of these octets, one piece behind the other.
-#[allow(dead_code, reason = "for the cache of introspection, which is not there yet")]
 pub(crate) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
     backend::sha256(pieces)
 }

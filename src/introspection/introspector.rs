@@ -129,9 +129,12 @@ impl Introspector {
         }
     }
 
-    /// What answers are accepted that are asked for from now on and not before.
-    pub(crate) fn from_now_on(&self) -> Freshness {
-        Freshness::After(self.shared.lock().started)
+    /// Answers no older than `age`; for zero, those that are asked for from now on and not before.
+    pub(crate) fn no_older_than(&self, age: Duration) -> Freshness {
+        if age.is_zero() {
+            return Freshness::After(self.shared.lock().started);
+        }
+        now().checked_sub(age).map_or(Freshness::Cached, Freshness::Since)
     }
 
     /// The answer about `token` as it came, for an explanation: asked for anew, and not remembered.

@@ -84,7 +84,7 @@ pub(super) fn pause(response: &Response<Bytes>, now: SystemTime) -> Option<Durat
     }
     let told = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, now));
     // 429 without a time (RFC 6585 section 4) still says "not now".
-    told.or(too_many.then_some(Duration::from_secs(1)))
+    told.or_else(|| too_many.then_some(Duration::from_secs(1)))
 }
 
 /// Judges the token that `json` is about; `jwt` is that token where it is a JWT.
