@@ -314,7 +314,3 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 fn timed_out() -> Arc<FetchError> {
     Arc::new(FetchErrorKind::TimedOut.into())
 }
-
-#[cfg(test)]
-#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-mod tests;
