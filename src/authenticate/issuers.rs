@@ -56,6 +56,7 @@ pub(crate) struct Issuers {
     by_identifier: HashMap<Arc<str>, Arc<TrustedIssuer>>,
     /// Those that take opaque tokens.
     opaque: Vec<Arc<TrustedIssuer>>,
+    introspect: bool,
     without_keys: bool,
 }
 
@@ -90,6 +91,11 @@ impl Issuers {
     /// Whether any opaque token could be judged.
     pub(crate) fn take_opaque(&self) -> bool {
         !self.opaque.is_empty()
+    }
+
+    /// Whether any issuer is asked about tokens.
+    pub(crate) fn introspect(&self) -> bool {
+        self.introspect
     }
 
     /// Whether some issuer has no keys.
@@ -150,6 +156,7 @@ impl FromIterator<TrustedIssuer> for Issuers {
             |issuer: &&Arc<TrustedIssuer>| !matches!(issuer.opaque_tokens(), OpaqueTokens::None);
         Self {
             opaque: by_identifier.values().filter(takes_opaque).map(Arc::clone).collect(),
+            introspect: by_identifier.values().any(|issuer| issuer.introspection.is_some()),
             without_keys: by_identifier.values().any(|issuer| issuer.keys.is_none()),
             by_identifier,
         }

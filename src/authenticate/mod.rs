@@ -133,7 +133,11 @@ impl Authenticator {
 
     /// The token that `head` presents, where its issuer may be asked about it once more further in.
     pub(crate) fn presented(&self, head: &Parts, token: &AccessToken) -> Option<Arc<str>> {
-        self.issuers.named(token.issuer())?.introspector()?;
+        let introspects =
+            self.issuers.introspect() && self.issuers.named(token.issuer())?.introspection.is_some();
+        if !introspects {
+            return None;
+        }
         let found = bearer::token::find(head, &self.sources, self.token_bytes_max).ok()??;
         Some(found.as_str().into())
     }

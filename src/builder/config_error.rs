@@ -169,7 +169,7 @@ impl fmt::Display for ConfigProblem {
                 write!(f, "issuer {issuer:?} has no keys and no introspection: add .introspect(Introspection::with(...)), or use Issuer::discover")
             }
             Self::IntrospectionUnusable { issuer, reason } => {
-                write!(f, "the introspection of issuer {issuer:?} {reason}")
+                write!(f, "the introspection of issuer {issuer:?} cannot be used: {reason}")
             }
             Self::IntrospectionUrlUnusable { issuer, url, reason } => {
                 write!(f, "the introspection endpoint {url:?} of issuer {issuer:?} {reason}: give its https URL, or use Issuer::dangerous_allow_http in a test network")

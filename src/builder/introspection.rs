@@ -308,14 +308,16 @@ impl Introspection {
             unusable(reason);
         }
         if matches!(&self.opaque, Some(OpaqueTokens::Prefix(prefix)) if prefix.is_empty()) {
-            unusable("has an empty opaque_prefix: name one, or use opaque_default");
+            unusable("opaque_prefix is empty: name one, or use opaque_default");
         }
         if !self.unsigned && !has_keys {
-            unusable("requires signed answers of an issuer without keys: use another constructor of Issuer");
+            unusable(
+                "signed answers are required of an issuer without keys: use another constructor of Issuer",
+            );
         }
         if self.auth.is_mtls() && self.client.is_none() {
             unusable(
-                "authenticates by mTLS without a client certificate: give a client that has one to .http_client(...)",
+                "ClientAuth::mtls needs a client with a certificate: give one to Introspection::http_client",
             );
         }
         let limits = [
@@ -340,8 +342,7 @@ impl Introspection {
                 if self.auth.is_mtls() { Endpoint::IntrospectionOverMtls } else { Endpoint::Introspection };
             let source = of.discoverable.clone().map(|issuer| EndpointSource::Discovered(issuer, endpoint));
             if source.is_none() {
-                let reason =
-                    "cannot be found, since the issuer's identifier is no URL: give it to .endpoint(...)";
+                let reason = "the endpoint cannot be looked for, since the issuer's identifier is no URL: give it to .endpoint(...)";
                 problems.push(ConfigProblem::IntrospectionUnusable { issuer: issuer(), reason });
             }
             return source;
