@@ -105,6 +105,14 @@ impl fmt::Debug for FetchUrl {
     }
 }
 
+/// A URL that cannot be read, without what may be secret in it: user name, password, query and fragment.
+pub(crate) fn undecorated(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
+    let host = behind.rsplit('@').next().unwrap_or_default();
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config_error::ConfigProblem;
-use super::issuer::undecorated;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Introspected, Jwts, OpaqueTokens};
 use crate::cache::CacheLimits;
 use crate::clock::Clock;
-use crate::identifier::{FetchUrl, PlainHttp};
+use crate::identifier::{FetchUrl, PlainHttp, undecorated};
 use crate::introspection::{
     AGE_MAX, AnswerPolicy, CachePolicy, ClientAuth, EndpointSource, InquirerConfig, Introspector,
     IntrospectorConfig, MEMBERS, SIGNED_TYPE, Signer,

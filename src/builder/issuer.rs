@@ -9,7 +9,7 @@ use super::introspection::{IntrospectedIssuer, Introspection};
 use crate::authenticate::{OpaqueTokens, TrustedIssuer};
 use crate::clock::Clock;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
-use crate::identifier::{FetchUrl, PlainHttp};
+use crate::identifier::{FetchUrl, PlainHttp, undecorated};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, Optional};
@@ -434,14 +434,6 @@ impl Issuer {
             },
         }
     }
-}
-
-/// A URL that cannot be read, without what may be secret in it: user name, password, query and fragment.
-pub(super) fn undecorated(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
-    let host = behind.rsplit('@').next().unwrap_or_default();
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
 }
 
 impl fmt::Debug for Issuer {

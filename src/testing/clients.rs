@@ -6,8 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
-use super::issuer::TestIssuer;
 use crate::crypto::{AlgorithmSet, Jwk, JwkFault, VerifyingKey};
+
+/// The `client_id` of the client that is known from the start, and its secret.
+pub(super) const FIRST_CLIENT: (&str, &str) = ("test-api", "test-secret");
 
 /// The clients of one server.
 #[derive(Default)]
@@ -29,45 +31,25 @@ struct Client {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClientKeyUnusable(JwkFault);
 
-impl TestIssuer {
-    /// The `client_id` of the client that is registered from the start.
-    pub const CLIENT_ID: &'static str = "test-api";
-
-    /// Its secret.
-    pub const CLIENT_SECRET: &'static str = "test-secret";
-
-    /// Registers a client with a secret, or gives a client this secret: for `client_secret_basic` and
-    /// `client_secret_post` (RFC 6749 section 2.3.1). A secret that it had before is not good any more.
-    pub fn register_client(&self, id: &str, secret: &str) {
-        self.state.lock().clients.set_secret(id, secret);
-    }
-
-    /// Registers a client with a key, or gives a client this key: for `private_key_jwt` (RFC 7523
-    /// section 2.2, OpenID Connect Core section 9). `jwk` is the public key as JSON.
-    ///
-    /// # Errors
-    /// [`ClientKeyUnusable`] when it is no public key for signatures that this crate can check.
-    pub fn register_client_key(&self, id: &str, jwk: &str) -> Result<(), ClientKeyUnusable> {
+impl Clients {
+    /// The client may prove itself with the key in this JWK from now on.
+    pub(super) fn set_key(&mut self, id: &str, jwk: &str) -> Result<(), ClientKeyUnusable> {
         let jwk = Jwk::parse(jwk.as_bytes()).map_err(ClientKeyUnusable)?;
         let key = VerifyingKey::new(&jwk, AlgorithmSet::ALL).map_err(ClientKeyUnusable)?;
-        self.state.lock().clients.client(id).key = Some(Arc::new(key));
+        self.client(id).key = Some(Arc::new(key));
         Ok(())
     }
 
-    /// Registers a client that is known by its certificate (`tls_client_auth`, RFC 8705 section 2). No
-    /// TLS here: its `client_id` in the form, and no other authentication, stands for the certificate.
-    pub fn register_mtls_client(&self, id: &str) {
-        self.state.lock().clients.client(id).certificate = true;
+    /// The client may prove itself with a certificate from now on.
+    pub(super) fn set_certificate(&mut self, id: &str) {
+        self.client(id).certificate = true;
     }
 
-    /// Lets whoever shows this bearer token ask, as some servers do at the introspection endpoint
-    /// (RFC 7662 section 2.1). It counts as the client [`CLIENT_ID`](Self::CLIENT_ID).
-    pub fn register_bearer(&self, token: &str) {
-        self.state.lock().clients.bearers.insert(token.to_owned());
+    /// Whoever has this token may ask.
+    pub(super) fn add_bearer(&mut self, token: &str) {
+        self.bearers.insert(token.to_owned());
     }
-}
 
-impl Clients {
     pub(super) fn set_secret(&mut self, id: &str, secret: &str) {
         self.client(id).secret = Some(secret.to_owned());
     }

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::state::State;
 use crate::crypto::SigningKey;
 use crate::encoding::base64url;
 
@@ -59,23 +58,9 @@ impl Draft {
         renamed
     }
 
-    /// A compact JWS. The empty text when the issuer has no such key.
-    pub(super) fn sign(&self, issuer: &State) -> String {
-        self.sign_claims(issuer, Value::Object(self.claims.clone()).to_string().as_bytes())
-    }
-
-    /// The same with these octets for the claims.
-    pub(super) fn sign_claims(&self, issuer: &State, claims: &[u8]) -> String {
-        let Some((kid, key)) = issuer.signing_key(self.key_id.as_deref()) else { return String::new() };
-        let header = self.full_header(&kid, &key).to_string();
-        compact(&key, header.as_bytes(), claims)
-    }
-
-    /// The same with these octets for the header.
-    pub(super) fn sign_header(&self, issuer: &State, header: &[u8]) -> String {
-        let Some((_, key)) = issuer.signing_key(self.key_id.as_deref()) else { return String::new() };
-        let claims = Value::Object(self.claims.clone()).to_string();
-        compact(&key, header, claims.as_bytes())
+    /// All claims, as JSON.
+    pub(super) fn claims_json(&self) -> String {
+        Value::Object(self.claims.clone()).to_string()
     }
 
     fn replace(&mut self, name: &str, value: impl Into<Value>) {
@@ -84,7 +69,8 @@ impl Draft {
         }
     }
 
-    fn full_header(&self, kid: &str, key: &SigningKey) -> Value {
+    /// The header that it is signed under with this key.
+    pub(super) fn full_header(&self, kid: &str, key: &SigningKey) -> Value {
         let mut header = header(key, kid, "at+jwt");
         header.extend(self.header.clone());
         header.retain(|name, value| !value.is_null() || !self.header.contains_key(name));

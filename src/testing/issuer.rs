@@ -1,5 +1,8 @@
 //! The test issuer, as a test handles it.
 
+mod clients;
+mod introspection;
+
 use std::fmt;
 use std::io;
 use std::iter::repeat;

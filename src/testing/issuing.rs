@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::draft::Draft;
+use super::draft::{Draft, compact};
 use super::state::State;
 use super::tokens::{FamilyId, Grant, TokenForm};
 
@@ -68,8 +68,21 @@ impl State {
         self.lock().tokens.unused_number()
     }
 
+    /// A compact JWS of the draft with these octets for the claims. The empty text when there is no such key.
+    pub(super) fn sign_claims(&self, draft: &Draft, claims: &[u8]) -> String {
+        let Some((kid, key)) = self.signing_key(draft.key_id.as_deref()) else { return String::new() };
+        let header = draft.full_header(&kid, &key).to_string();
+        compact(&key, header.as_bytes(), claims)
+    }
+
+    /// The same with these octets for the header.
+    pub(super) fn sign_header(&self, draft: &Draft, header: &[u8]) -> String {
+        let Some((_, key)) = self.signing_key(draft.key_id.as_deref()) else { return String::new() };
+        compact(&key, header, draft.claims_json().as_bytes())
+    }
+
     fn issue_jwt(&self, draft: &Draft, family: Option<FamilyId>) -> String {
-        let token = draft.sign(self);
+        let token = self.sign_claims(draft, draft.claims_json().as_bytes());
         self.lock().tokens.add_jwt(&token, family);
         token
     }

@@ -67,6 +67,7 @@
 //!
 //! Never ship it: whoever has a `TestIssuer` can mint tokens that its `BearerAuth` accepts.
 
+mod alterations;
 mod authentication;
 mod challenge;
 mod clients;

@@ -7,11 +7,10 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
-use super::clients::Clients;
+use super::alterations::Alterations;
+use super::clients::{Clients, FIRST_CLIENT};
 use super::clock::ManualClock;
 use super::fault::{Endpoint, Fault, Faults};
-use super::introspection::Introspection;
-use super::issuer::TestIssuer;
 use super::tokens::Tokens;
 use crate::clock::Clock;
 use crate::crypto::{Algorithm, SigningKey};
@@ -34,7 +33,7 @@ pub(super) struct Settings {
     pub(super) faults: Faults,
     pub(super) counts: HashMap<Endpoint, usize>,
     pub(super) clients: Clients,
-    pub(super) introspection: Introspection,
+    pub(super) alterations: Alterations,
     pub(super) tokens: Tokens,
 }
 
@@ -57,10 +56,11 @@ impl State {
             faults: Faults::default(),
             counts: HashMap::new(),
             clients: Clients::default(),
-            introspection: Introspection::default(),
+            alterations: Alterations::default(),
             tokens: Tokens::default(),
         };
-        settings.clients.set_secret(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
+        let (id, secret) = FIRST_CLIENT;
+        settings.clients.set_secret(id, secret);
         settings.signing = settings.add(Arc::new(SigningKey::generate(Algorithm::ES256)));
         Self { identifier, clock, inner: Mutex::new(settings) }
     }

@@ -95,14 +95,14 @@ impl TokenBuilder {
     /// The server does not know it again.
     #[must_use]
     pub fn sign_claims(&self, claims: impl AsRef<[u8]>) -> String {
-        self.draft.sign_claims(&self.issuer.state, claims.as_ref())
+        self.issuer.state.sign_claims(&self.draft, claims.as_ref())
     }
 
     /// The token with these octets in place of the header, for headers that no JSON writer would write.
     /// The server does not know it again.
     #[must_use]
     pub fn sign_header(&self, header: impl AsRef<[u8]>) -> String {
-        self.draft.sign_header(&self.issuer.state, header.as_ref())
+        self.issuer.state.sign_header(&self.draft, header.as_ref())
     }
 
     /// The token as an opaque one: 43 characters that say nothing, another text each time. Its claims
