@@ -13,6 +13,7 @@
 
 mod bounds;
 mod explain;
+mod explanation;
 mod issuers;
 mod status;
 
@@ -38,7 +39,7 @@ use crate::jwt::{ConfiguredNames, UnverifiedClaims};
 use crate::rejection::{Rejection, RejectionKind};
 
 pub use bounds::Bounds;
-pub use explain::{Explanation, Finding, Verdict};
+pub use explanation::{Explanation, Finding, Verdict};
 pub(crate) use issuers::{Introspected, Issuers, Jwts, OpaqueTokens, TrustedIssuer};
 pub use status::{IssuerStatus, NotReady};
 
