@@ -22,7 +22,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer};
+use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
 const API: &str = "https://api.example.com";
 
@@ -125,11 +125,7 @@ fn auth(issuer: &TestIssuer) -> BearerAuth {
 
 /// Asks the issuer about every token, and remembers what it says for an hour.
 fn auth_asking(issuer: &TestIssuer) -> BearerAuth {
-    let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
-    let introspection = Introspection::with(client)
-        .endpoint(issuer.introspection_url())
-        .also_jwts()
-        .active_ttl(Duration::from_secs(3600));
+    let introspection = issuer.introspection().also_jwts().active_ttl(Duration::from_secs(3600));
     let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks()).introspect(introspection);
     let builder = BearerAuth::builder(API).clock(issuer.clock()).http_client(issuer.http_client());
     builder.issuer(trusted).build().expect("a good configuration")

@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer};
+use tower_bearer::{BearerAuth, Issuer};
 
 type Body = Full<Bytes>;
 
@@ -46,9 +46,7 @@ fn an_accepted_request_costs_at_most_24_allocations_more_and_a_refused_one_16() 
 #[tokio::test]
 async fn an_opaque_token_whose_answer_is_remembered_costs_at_most_9_allocations_more() {
     let issuer = TestIssuer::new();
-    let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
-    let introspection = Introspection::with(client).endpoint(issuer.introspection_url());
-    let trusted = Issuer::without_keys(issuer.identifier()).introspect(introspection);
+    let trusted = Issuer::without_keys(issuer.identifier()).introspect(issuer.introspection());
     let builder = BearerAuth::builder(API).clock(issuer.clock()).http_client(issuer.http_client());
     let auth = builder.issuer(trusted).build().unwrap();
     let header = format!("Bearer {}", issuer.token(API).scope("orders:read orders:write").opaque());

@@ -36,30 +36,33 @@
 //! that is known from the start or another that the test registers:
 //!
 //! ```
-//! # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
-//! use bytes::Bytes;
-//! use http::Request;
-//! use tower_bearer::{HttpClient, testing::TestIssuer};
+//! # #[cfg(feature = "axum")] {
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use tower::ServiceExt;
+//! use tower_bearer::testing::TestIssuer;
+//! use tower_bearer::{AccessToken, BearerAuth, Require};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let idp = TestIssuer::new();
-//! let introspect = async |token: &str| {
-//!     let (id, secret) = (TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
-//!     let form = format!("token={token}&client_id={id}&client_secret={secret}");
-//!     let request = Request::post(idp.introspection_url())
-//!         .header("content-type", "application/x-www-form-urlencoded")
-//!         .body(Bytes::from(form))
-//!         .unwrap();
-//!     let answer = idp.http_client().fetch(request, 65_536).await.unwrap();
-//!     serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap()
+//! let auth = BearerAuth::builder("https://api.example.com")
+//!     .issuer(idp.issuer().introspect(idp.introspection()))
+//!     .http_client(idp.http_client())
+//!     .clock(idp.clock())
+//!     .build()
+//!     .unwrap();
+//! let me = get(|token: AccessToken| async move { token.subject().to_owned() });
+//! let app: Router = Router::new().route("/me", me.layer(Require::token().still_active())).layer(auth);
+//! let status = async |token: &str| {
+//!     let request = Request::get("/me").header("authorization", format!("Bearer {token}"));
+//!     app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
 //! };
 //!
 //! let token = idp.token("https://api.example.com").subject("alice").opaque();
-//! assert_eq!(introspect(&token).await["sub"], "alice");
+//! assert_eq!(status(&token).await, 200);
 //!
 //! idp.revoke(&token);
-//! assert_eq!(introspect(&token).await["active"], false);
+//! assert_eq!(status(&token).await, 401);
 //! # }
 //! # main();
 //! # }

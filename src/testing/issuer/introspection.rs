@@ -5,8 +5,17 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::TestIssuer;
+use crate::builder::Introspection;
+use crate::introspection::ClientAuth;
 
 impl TestIssuer {
+    /// An introspection by this server, for [`Issuer::introspect`](crate::Issuer::introspect): as the client
+    /// that is known from the start, by `client_secret_basic`.
+    pub fn introspection(&self) -> Introspection {
+        let client = ClientAuth::secret_basic(Self::CLIENT_ID, Self::CLIENT_SECRET);
+        Introspection::with(client).endpoint(self.introspection_url())
+    }
+
     /// Changes every answer about an active token before it is sent: `active`, `token_type` and the
     /// claims (RFC 7662 section 2.2). In place of an earlier alteration.
     ///
