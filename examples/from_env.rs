@@ -8,6 +8,9 @@
 //! It serves `GET /public` (anyone), `GET /protected` (any valid token) and `GET /scoped` (a token with
 //! `REQUIRED_SCOPE`); the last two answer with the claims of the token. An empty variable counts as unset.
 //!
+//! With `CLIENT_ID` and `CLIENT_SECRET` the issuer is asked about opaque tokens (introspection, RFC 7662), and
+//! with `INTROSPECTION_JWTS=all` about signed ones too. Without them opaque tokens are refused.
+//!
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `LISTEN` | host and port to listen on; port 0 takes a free one | must be set |
@@ -19,7 +22,12 @@
 //! | `JWKS_TTL_SECS` | how long keys are fresh | what the server says, else 600 |
 //! | `JWKS_COOLDOWN_SECS` | the shortest time between fetches that requests cause | 30 |
 //! | `FETCH_TIMEOUT_SECS` | how long fetching one document may take | 5 |
-//! | `INTROSPECTION_URL`, `CLIENT_ID`, `CLIENT_SECRET`, `INTROSPECTION_CACHE_SECS` | not used yet | |
+//! | `CLIENT_ID`, `CLIENT_SECRET` | the client that this API is to the issuer; set both or neither | no introspection |
+//! | `INTROSPECTION_URL` | where to ask | found by the issuer's metadata |
+//! | `INTROSPECTION_AUTH` | how the client shows its secret: `basic` (in a header) or `post` (in the body) | `basic` |
+//! | `INTROSPECTION_CACHE_SECS` | how long an active token is taken for active without asking again, and one that is not for as long but at most 10 s; 0 asks each time | 30 |
+//! | `INTROSPECTION_JWTS` | `all`: asks about each signed token too, once it passed every other check; `none` | `none` |
+//! | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept`: takes answers without `aud`. Dangerous: a token for another API of the same issuer then opens this one | refuses them |
 //!
 //! Exit status: 2 for a bad variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
 
@@ -34,7 +42,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tower_bearer::{AccessToken, BearerAuth, BearerAuthBuilder, Issuer, Require};
+use tower_bearer::{AccessToken, BearerAuth, BearerAuthBuilder, ClientAuth, Introspection, Issuer, Require};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -55,7 +63,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Events of INFO and above: the configuration, each fetch of keys, each refusal and its reason.
+/// Events of INFO and above: the configuration, each fetch of keys, each call of introspection that fails, each
+/// refusal and its reason.
 fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
 }
@@ -65,8 +74,8 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(&listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
 
-    // Fetches the keys before the first request needs them. If it fails the log says so, and the next
-    // request tries again.
+    // Fetches the keys, and looks where to ask about tokens, before the first request needs them. If it fails
+    // the next request tries again.
     let warm_up = auth.clone();
     tokio::spawn(async move { warm_up.ready().await });
 
@@ -120,7 +129,6 @@ impl Settings {
         let listen = variables.required("LISTEN", "127.0.0.1:3000", is_host_and_port);
         let required_scope = variables.required("REQUIRED_SCOPE", "orders:read", is_scope_list);
         let builder = variables.bearer_auth();
-        variables.note_unused();
         let mut problems = variables.problems;
         if problems.is_empty() {
             log_to_stderr();
@@ -151,6 +159,10 @@ impl Variables {
             Some(url) => Issuer::with_jwks_url(issuer, url),
             None => Issuer::discover(issuer),
         };
+        let issuer = match self.introspection() {
+            Some(introspection) => issuer.introspect(introspection),
+            None => issuer,
+        };
         let mut builder = BearerAuth::builder(audience).issuer(issuer);
         let settings: [(_, SetDuration); 4] = [
             ("LEEWAY_SECS", BearerAuthBuilder::leeway),
@@ -166,17 +178,49 @@ impl Variables {
         builder
     }
 
-    /// Introspection is to come; until then whoever sets these should know.
-    fn note_unused(&mut self) {
-        let _checked = self.seconds("INTROSPECTION_CACHE_SECS");
-        let names = ["INTROSPECTION_URL", "CLIENT_ID", "CLIENT_SECRET", "INTROSPECTION_CACHE_SECS"];
-        let set: Vec<&str> = names
-            .into_iter()
-            .filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
-            .collect();
-        if !set.is_empty() {
-            eprintln!("note: not used yet: {}; opaque tokens are refused", set.join(", "));
+    /// How to ask the issuer about tokens, if a client is set to ask as.
+    fn introspection(&mut self) -> Option<Introspection> {
+        let url = self.optional("INTROSPECTION_URL");
+        let cache = self.seconds("INTROSPECTION_CACHE_SECS");
+        let auth = self.choice("INTROSPECTION_AUTH", &["basic", "post"]);
+        let jwts = self.choice("INTROSPECTION_JWTS", &["none", "all"]);
+        let without_audience = self.choice("INTROSPECTION_WITHOUT_AUDIENCE", &["accept"]);
+        let (id, secret) = self.client()?;
+
+        let auth =
+            if auth == Some("post") { ClientAuth::secret_post } else { ClientAuth::secret_basic }(id, secret);
+        let mut introspection = Introspection::with(auth);
+        if let Some(url) = url {
+            introspection = introspection.endpoint(url);
         }
+        if let Some(ttl) = cache {
+            introspection = introspection.active_ttl(ttl).inactive_ttl(ttl.min(INACTIVE_TTL_MAX));
+        }
+        if jwts == Some("all") {
+            introspection = introspection.also_jwts();
+        }
+        if without_audience.is_some() {
+            introspection = introspection.dangerous_accept_without_audience();
+        }
+        Some(introspection)
+    }
+
+    /// Identifier and secret of the client that asks. It is a problem if only some of what introspection needs
+    /// is set.
+    fn client(&mut self) -> Option<(String, String)> {
+        let (id, secret) = (self.optional("CLIENT_ID"), self.optional("CLIENT_SECRET"));
+        let missing = [("CLIENT_ID", id.is_none()), ("CLIENT_SECRET", secret.is_none())];
+        let missing: Vec<&str> =
+            missing.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect();
+        let set: Vec<&str> = INTROSPECTION.into_iter().filter(|name| is_set(name)).collect();
+        if !missing.is_empty() && !set.is_empty() {
+            self.problems.push(format!(
+                "introspection ({}) needs {}: set CLIENT_ID and CLIENT_SECRET, or none of these",
+                set.join(", "),
+                missing.join(" and ")
+            ));
+        }
+        id.zip(secret)
     }
 
     /// The value of a variable that must be set and good; after a problem the example.
@@ -200,6 +244,16 @@ impl Variables {
         }
     }
 
+    /// One of these words.
+    fn choice(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
+        let text = self.optional(name)?;
+        let chosen = words.iter().find(|word| **word == text).copied();
+        if chosen.is_none() {
+            self.problems.push(format!("{name} is {text:?}, which is not {}", words.join(" or ")));
+        }
+        chosen
+    }
+
     fn seconds(&mut self, name: &str) -> Option<Duration> {
         let text = self.optional(name)?;
         match text.parse() {
@@ -210,6 +264,24 @@ impl Variables {
             }
         }
     }
+}
+
+/// The variables that mean nothing without introspection.
+const INTROSPECTION: [&str; 7] = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "INTROSPECTION_URL",
+    "INTROSPECTION_AUTH",
+    "INTROSPECTION_CACHE_SECS",
+    "INTROSPECTION_JWTS",
+    "INTROSPECTION_WITHOUT_AUDIENCE",
+];
+
+/// The longest that a token is taken for inactive: a client that signed in again is soon let in.
+const INACTIVE_TTL_MAX: Duration = Duration::from_secs(10);
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 fn is_host_and_port(text: &str) -> bool {

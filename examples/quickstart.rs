@@ -15,18 +15,26 @@ use axum::Router;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{AccessToken, BearerAuth, Require};
+use tower_bearer::{AccessToken, BearerAuth, ClientAuth, Introspection, Require};
 use trials::Trial;
 
 /// The name of the API: what its tokens must have as `aud`.
 const API: &str = "https://api.example.com";
+
+/// How long the issuer's word that an opaque token is active is taken for true. Short, so that the end of a
+/// token is soon seen here; the default is 30 s.
+const ACTIVE_TTL: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     // In place of your Keycloak, Auth0, Entra ID ...: metadata and keys over HTTP, and it signs what we like.
     let idp = TestIssuer::start().await?;
 
-    let auth = BearerAuth::builder(API).issuer(idp.issuer()).build()?;
+    // Signed tokens are judged with its keys. What an opaque token is worth only it can say: it is asked, as the
+    // client that this API is to it.
+    let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
+    let issuer = idp.issuer().introspect(Introspection::with(client).active_ttl(ACTIVE_TTL));
+    let auth = BearerAuth::builder(API).issuer(issuer).build()?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let origin = format!("http://{}", listener.local_addr()?);
@@ -39,7 +47,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         let all_right = trials::send_all(&trials, &origin).await?;
         return Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    println!("Paste these into another terminal; the tokens are good for an hour. Ctrl-C ends.\n");
+    println!("Paste these into another terminal; the tokens are good for an hour, the opaque one until you");
+    println!("revoke it. Ctrl-C ends.\n");
     trials::print_curl_lines(&trials, &origin);
     server.with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(ExitCode::SUCCESS)
@@ -70,12 +79,16 @@ fn print_summary(origin: &str, idp: &TestIssuer, auth: &BearerAuth) {
     println!("  GET /orders   the same, with the scope orders:read\n");
     println!("What this configuration guarantees:\n");
     auth.bounds().to_string().lines().for_each(|line| println!("  {line}"));
-    println!();
+    println!(
+        "\n(Signed tokens are judged by themselves here, and they count in the first line; an opaque one is"
+    );
+    println!("accepted for at most {} s after it was revoked.)\n", ACTIVE_TTL.as_secs());
 }
 
 /// What a client may send, and how it is answered.
 fn trials(idp: &TestIssuer) -> Vec<Trial> {
     let alice = || idp.token(API).subject("alice").scope("orders:read").lifetime(Duration::from_secs(3600));
+    let opaque = alice().opaque();
     let stranger = TestIssuer::in_memory("https://stranger.example");
     let invalid =
         |text| format!("Bearer realm=\"{API}\", error=\"invalid_token\", error_description=\"{text}\"");
@@ -103,6 +116,12 @@ fn trials(idp: &TestIssuer) -> Vec<Trial> {
             ),
         ),
         Trial::of("no token to the open route", "/health"),
+        Trial::of("an opaque token", "/me").with(&opaque),
+        Trial::revoking("the revocation of the opaque token", idp, &opaque),
+        Trial::of("the opaque token, a second later", "/me")
+            .with(&opaque)
+            .after(ACTIVE_TTL)
+            .refused(401, invalid("The access token is not active")),
     ]
 }
 

@@ -21,7 +21,7 @@ use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 const API: &str = "https://api.example.com";
 
 /// Every variable that `from_env` reads: none may leak in from the machine that runs the tests.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 16] = [
     "LISTEN",
     "ISSUER",
     "AUDIENCE",
@@ -34,15 +34,19 @@ const VARIABLES: [&str; 13] = [
     "JWKS_TTL_SECS",
     "JWKS_COOLDOWN_SECS",
     "FETCH_TIMEOUT_SECS",
+    "INTROSPECTION_AUTH",
     "INTROSPECTION_CACHE_SECS",
+    "INTROSPECTION_JWTS",
+    "INTROSPECTION_WITHOUT_AUDIENCE",
 ];
 
 #[test]
 fn each_example_answers_its_own_requests_as_it_must() {
     for (name, answers, shown) in [
-        ("quickstart", 9, "calls to authorization servers in a minute"),
+        ("quickstart", 12, "calls to authorization servers in a minute"),
         ("hyper_service", 4, "scope=\"greet\""),
         ("many_issuers", 6, "The client of the access token is not allowed"),
+        ("revocable_jwt", 10, "a revoked token is accepted for at most: 5 s"),
     ] {
         let output = example(name).arg("--once").output().unwrap();
         let text = stdout(&output);
@@ -53,22 +57,17 @@ fn each_example_answers_its_own_requests_as_it_must() {
 }
 
 #[tokio::test]
-async fn quickstart_prints_curl_lines_that_get_the_status_that_stands_above_them() {
-    let mut server = Running::start(&mut example("quickstart"));
-    let mut sent = 0;
-    loop {
-        let title = server.line_starting("# ");
-        let curl = server.line_starting("curl -i ");
-        let (_, status) = title.rsplit_once(' ').unwrap();
-        let (_, url) = curl.rsplit_once(' ').unwrap();
-        let token = curl.split_once("Bearer ").map(|(_, behind)| behind.split_once('\'').unwrap().0);
-        assert_eq!(get(url, token).await.status().as_str(), status, "{title}");
-        sent += 1;
-        if url.ends_with("/health") {
-            break;
+async fn the_curl_lines_that_examples_print_get_the_status_that_stands_above_them() {
+    for (name, lines) in [("quickstart", 12), ("revocable_jwt", 10)] {
+        let mut server = Running::start(&mut example(name));
+        // All at once, as they are pasted: what is answered after a revocation depends on the time.
+        let printed: Vec<(String, String)> =
+            (0..lines).map(|_| (server.line_starting("# "), server.line_with("curl -i "))).collect();
+        for (title, line) in printed {
+            let (_, status) = title.rsplit_once(' ').unwrap();
+            assert_eq!(send_as_curl(&line).await.status().as_str(), status, "{name}: {title}");
         }
     }
-    assert_eq!(sent, 9);
 }
 
 #[test]
@@ -101,7 +100,42 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         ("no scope", &[("REQUIRED_SCOPE", "a\"b")], &["REQUIRED_SCOPE is"]),
         ("no number", &[("LEEWAY_SECS", "1.5")], &["LEEWAY_SECS is \"1.5\""]),
         ("negative", &[("JWKS_TTL_SECS", "-1")], &["JWKS_TTL_SECS is \"-1\""]),
-        ("not used, but checked", &[("INTROSPECTION_CACHE_SECS", "x")], &["INTROSPECTION_CACHE_SECS is"]),
+        (
+            "a client without a secret",
+            &[("CLIENT_ID", "orders-api")],
+            &["introspection (CLIENT_ID) needs CLIENT_SECRET: set CLIENT_ID and CLIENT_SECRET"],
+        ),
+        (
+            "a secret without a client",
+            &[("CLIENT_SECRET", "hush"), ("INTROSPECTION_URL", "https://a.example/i")],
+            &["introspection (CLIENT_SECRET, INTROSPECTION_URL) needs CLIENT_ID: set"],
+        ),
+        (
+            "no client at all, and all at once",
+            &[
+                ("INTROSPECTION_CACHE_SECS", "x"),
+                ("INTROSPECTION_AUTH", "jwt"),
+                ("INTROSPECTION_JWTS", "some"),
+                ("INTROSPECTION_WITHOUT_AUDIENCE", "yes"),
+            ],
+            &[
+                "needs CLIENT_ID and CLIENT_SECRET: set",
+                "INTROSPECTION_CACHE_SECS is \"x\"",
+                "INTROSPECTION_AUTH is \"jwt\", which is not basic or post",
+                "INTROSPECTION_JWTS is \"some\", which is not none or all",
+                "INTROSPECTION_WITHOUT_AUDIENCE is \"yes\", which is not accept",
+            ],
+        ),
+        (
+            "no URL to ask",
+            &[("CLIENT_ID", "a"), ("CLIENT_SECRET", "hush"), ("INTROSPECTION_URL", "http://a.example/i")],
+            &["http://a.example/i", "is not https"],
+        ),
+        (
+            "a line break at the end of the secret",
+            &[("CLIENT_ID", "a"), ("CLIENT_SECRET", "hush\n")],
+            &["the client secret has a control character"],
+        ),
         ("leeway too long", &[("LEEWAY_SECS", "301")], &["leeway of 301s"]),
         ("zero", &[("FETCH_TIMEOUT_SECS", "0")], &["fetch_timeout is zero"]),
         (
@@ -118,15 +152,95 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         for word in told {
             assert!(text.contains(word), "{name}: {word}: {text}");
         }
+        assert!(!text.contains("hush"), "{name}: {text}");
     }
 }
 
-#[test]
-fn from_env_says_that_introspection_is_not_used_and_never_shows_the_secret() {
-    let output = from_env(&[("INTROSPECTION_URL", "https://a.example"), ("CLIENT_SECRET", "hush")]).output();
-    let text = stderr(&output.unwrap());
-    assert!(text.contains("not used yet: INTROSPECTION_URL, CLIENT_SECRET"), "{text}");
-    assert!(!text.contains("hush"), "{text}");
+/// The variables with which `from_env` introspects at a test issuer, and asks each time.
+const INTROSPECTING: [(&str, &str); 3] = [
+    ("CLIENT_ID", TestIssuer::CLIENT_ID),
+    ("CLIENT_SECRET", TestIssuer::CLIENT_SECRET),
+    ("INTROSPECTION_CACHE_SECS", "0"),
+];
+
+#[tokio::test]
+async fn from_env_asks_about_opaque_tokens_and_about_signed_ones_when_told_so() {
+    let idp = TestIssuer::start().await.unwrap();
+    for (jwts, status_of_revoked_jwt) in [("", 200), ("none", 200), ("all", 401)] {
+        let mut server = serving(&idp);
+        server.envs(INTROSPECTING).env("INTROSPECTION_JWTS", jwts);
+        let mut server = Running::start(&mut server);
+        let protected = format!("{}/protected", server.origin());
+        let good = || idp.token(API).subject("alice");
+        for (name, token, status) in
+            [("opaque", good().opaque(), 401), ("JWT", good().sign(), status_of_revoked_jwt)]
+        {
+            assert_eq!(get(&protected, Some(&token)).await.status(), 200, "{name}, {jwts:?}");
+            idp.revoke(&token);
+            assert_eq!(get(&protected, Some(&token)).await.status(), status, "{name}, {jwts:?}");
+        }
+        for (name, token, error) in [
+            ("made up", "x".repeat(43), "not active"),
+            ("another API's", good().claim("aud", "x").opaque(), "another audience"),
+            ("no API's", good().without("aud").opaque(), "lacks a required claim"),
+        ] {
+            let response = get(&protected, Some(&token)).await;
+            let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+            assert!(challenge.contains(error), "{name}, {jwts:?}: {challenge}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn from_env_takes_the_settings_of_introspection_one_by_one() {
+    let idp = TestIssuer::start().await.unwrap();
+    let url = idp.introspection_url();
+    for (name, set, status) in [
+        ("its own place", &[("INTROSPECTION_URL", &*url)][..], 401),
+        ("secret in the body", &[("INTROSPECTION_AUTH", "post")], 401),
+        ("secret in a header", &[("INTROSPECTION_AUTH", "basic")], 401),
+        ("no audience needed", &[("INTROSPECTION_WITHOUT_AUDIENCE", "accept")], 200),
+        ("a wrong secret", &[("CLIENT_SECRET", "wrong")], 500),
+        ("a wrong place", &[("INTROSPECTION_URL", &*idp.jwks_url())], 503),
+    ] {
+        let mut server = serving(&idp);
+        server.envs(INTROSPECTING).envs(set.iter().copied());
+        let mut server = Running::start(&mut server);
+        let token = idp.token(API).without("aud").opaque();
+        let response = get(&format!("{}/protected", server.origin()), Some(&token)).await;
+        assert_eq!(response.status(), status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn from_env_remembers_an_active_token_for_the_time_that_it_is_told() {
+    let idp = TestIssuer::start().await.unwrap();
+    for (secs, calls) in [("0", 2), ("600", 1)] {
+        let before = idp.requests(Endpoint::Introspection);
+        let mut server = serving(&idp);
+        server.envs(INTROSPECTING).env("INTROSPECTION_CACHE_SECS", secs);
+        let mut server = Running::start(&mut server);
+        let (protected, token) = (format!("{}/protected", server.origin()), idp.token(API).opaque());
+        for _ in 0..2 {
+            assert_eq!(get(&protected, Some(&token)).await.status(), 200);
+        }
+        assert_eq!(idp.requests(Endpoint::Introspection) - before, calls, "{secs} s");
+    }
+}
+
+#[tokio::test]
+async fn from_env_answers_503_while_the_issuer_cannot_be_asked_and_recovers_by_itself() {
+    let idp = TestIssuer::start().await.unwrap();
+    let mut server = Running::start(serving(&idp).envs(INTROSPECTING));
+    let (protected, token) = (format!("{}/protected", server.origin()), idp.token(API).opaque());
+    assert_eq!(get(&protected, Some(&token)).await.status(), 200);
+    idp.set_fault(Endpoint::Introspection, Some(Fault::Status(500)));
+    let refused = get(&protected, Some(&token)).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert!(!refused.headers().contains_key("www-authenticate"));
+    idp.set_fault(Endpoint::Introspection, None);
+    assert_eq!(get(&protected, Some(&token)).await.status(), 200);
 }
 
 #[tokio::test]
@@ -272,6 +386,42 @@ async fn get(url: &str, token: Option<&str>) -> reqwest::Response {
     token.into_iter().fold(request, |request, token| request.bearer_auth(token)).send().await.unwrap()
 }
 
+/// Sends what such a line of a shell would send: `[sleep N; ]curl -i ... URL`.
+async fn send_as_curl(line: &str) -> reqwest::Response {
+    let (sleep, curl) = line.split_once("curl -i ").unwrap();
+    let secs = sleep.strip_prefix("sleep ").map(|rest| rest.trim_end_matches("; ").parse().unwrap());
+    tokio::time::sleep(Duration::from_secs(secs.unwrap_or(0))).await;
+    let mut words = shell_words(curl);
+    let url = words.pop().unwrap();
+    let method = if words.iter().any(|word| word == "POST" || word == "-d") { "POST" } else { "GET" };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut request = client.request(method.parse().unwrap(), url);
+    for option in words.chunks(2) {
+        request = match (&*option[0], option[1].split_once(':')) {
+            ("-H", Some((name, value))) => request.header(name, value.trim()),
+            ("-u", Some((id, secret))) => request.basic_auth(id, Some(secret)),
+            ("-d", None) => {
+                request.header("content-type", "application/x-www-form-urlencoded").body(option[1].clone())
+            }
+            ("-X", None) => request,
+            _ => panic!("{option:?} is not known: {line}"),
+        };
+    }
+    request.send().await.unwrap()
+}
+
+/// The words of a line that quotes by `'` alone.
+fn shell_words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, part) in line.split('\'').enumerate() {
+        match index % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
 /// A process that is ended when this is dropped.
 struct Running {
     child: Child,
@@ -293,8 +443,17 @@ impl Running {
 
     /// The next line that starts like this; the test fails when the output ends before.
     fn line_starting(&mut self, start: &str) -> String {
-        let line = self.stdout.by_ref().lines().map(Result::unwrap).find(|line| line.starts_with(start));
-        line.unwrap_or_else(|| panic!("the output ended without a line {start:?}..."))
+        self.line(|line| line.starts_with(start), start)
+    }
+
+    /// The next line that has this in it; likewise.
+    fn line_with(&mut self, part: &str) -> String {
+        self.line(|line| line.contains(part), part)
+    }
+
+    fn line(&mut self, is_it: impl Fn(&str) -> bool, shown: &str) -> String {
+        let line = self.stdout.by_ref().lines().map(Result::unwrap).find(|line| is_it(line));
+        line.unwrap_or_else(|| panic!("the output ended without a line with {shown:?}"))
     }
 }
 
