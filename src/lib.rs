@@ -1,8 +1,9 @@
 //! An OAuth 2.0 resource server as a tower layer.
 //!
 //! [`BearerAuth`] goes around any `http` service (an axum router, a hyper service, a tonic server) and lets
-//! only requests with a valid JWT access token pass. It fetches the keys of the authorization server, keeps
-//! them fresh, and answers every refusal with the status and the headers of RFC 6750.
+//! only requests with a valid access token pass. It fetches the keys of the authorization server, keeps them
+//! fresh, and judges JWTs with them; about opaque tokens, and JWTs that can be revoked, it asks that server
+//! ([`Issuer::introspect`], RFC 7662). Every refusal has the status and the headers of RFC 6750.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -21,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! The settings are those of [`BearerAuthBuilder`] and [`Issuer`]. All but the audience and one issuer have a
-//! safe default, and whatever loosens security has a name that starts with `dangerous_`.
+//! The settings are those of [`BearerAuthBuilder`], [`Issuer`] and [`Introspection`]. All but the audience and
+//! one issuer have a safe default, and whatever loosens security has a name that starts with `dangerous_`.
 //!
 //! # How a request is judged
 //!
@@ -31,10 +32,11 @@
 //! 1. There is exactly one credential, of the scheme `Bearer`, in the `Authorization` header (or in a
 //!    [`TokenSource`] that was added), of at most 16 KiB.
 //! 2. The token is a signed JWT: three parts, strict base64url, JSON objects in which no member stands twice.
-//!    An opaque or encrypted token is refused.
+//!    What has another form is opaque, and goes on with step 10 if an issuer is asked about it; else it is
+//!    refused. Three parts of which the first is a JOSE header are a JWT, however malformed, and never opaque.
 //! 3. The header has no `crit` and no `b64`. `jku`, `x5u`, `jwk` and `x5c` are never followed.
 //! 4. `iss` is a configured issuer, to the letter. From here on, only what is configured for that issuer
-//!    counts.
+//!    counts. A JWT of an issuer [without keys](Issuer::without_keys) goes on with step 10.
 //! 5. `alg` is allowed for the issuer: RSA, RSA-PSS, ECDSA or Ed25519, never `none`, never an HMAC.
 //! 6. `typ` is `at+jwt`, `JWT` or absent ([`Issuer::strict_rfc9068`]: `at+jwt`).
 //! 7. The issuer has a key of this `kid` for this `alg`. Only when it is not in hand does the request wait,
@@ -43,9 +45,14 @@
 //! 9. The claims: no ID token or logout token; `aud` names this API; `exp`, `nbf` and `iat` fit the clock,
 //!    with 30 s of leeway; required claims are there; every claim that is read has the right type; limits on
 //!    age, lifetime and client hold; no `cnf` asks for a proof that was not given.
-//! 10. [`Require`], on the routes that have one: scopes, and checks of your own.
+//! 10. The issuer's word, for an opaque token, and for a JWT where [`Introspection::also_jwts`] says so: that it
+//!     is active, and claims that fit as in step 9 (about a JWT, those that the answer has, and they must agree
+//!     with the token's). If it is not remembered the request waits for one call, which all share who ask about
+//!     this token.
+//! 11. [`Require`], on the routes that have one: scopes, checks of your own, and with
+//!     [`Require::still_active`] the issuer's word anew.
 //!
-//! Then the [`AccessToken`] stands in the request's extensions (with the feature `axum` it is an extractor,
+//! A JWT that fails one of the steps 3 to 9 is not shown to its issuer for a second opinion. Then the [`AccessToken`] stands in the request's extensions (with the feature `axum` it is an extractor,
 //! too), and the inner service is called.
 //!
 //! # Answers
@@ -58,6 +65,8 @@
 //! | any check of the token fails | 401 | `error="invalid_token"`, and why |
 //! | a scope is missing, or a check of the route says no | 403 | `error="insufficient_scope"`, and the scopes |
 //! | keys are out of reach and none usable are held | 503 | none; `Retry-After` |
+//! | the issuer cannot be asked about the token, and nothing usable is remembered | 503 | none; `Retry-After` |
+//! | the issuer does not answer this service about the token: its credentials or its configuration are wrong | 500 | none |
 //! | a [`Require`] or an extractor on a route that no `BearerAuth` covers | 500 | none |
 //!
 //! Each has `Cache-Control: no-store`, a small JSON body ([`BearerAuthBuilder::on_reject`] writes another),
@@ -71,7 +80,7 @@
 //! | feature | default | consequence |
 //! |---|---|---|
 //! | `axum` | yes | extractors: `AccessToken`, `Option<AccessToken>`, `Claims<T>`. Off: the layer still works around axum |
-//! | `reqwest` | yes | keys are fetched by reqwest over rustls. Off: give [`BearerAuthBuilder::http_client`] an [`HttpClient`] |
+//! | `reqwest` | yes | keys are fetched and tokens introspected by reqwest over rustls. Off: give [`BearerAuthBuilder::http_client`] an [`HttpClient`] |
 //! | `aws-lc-rs` | yes | signatures are checked by aws-lc-rs; needs a C compiler. Wins when both backends are on |
 //! | `rust-crypto` | no | signatures are checked in pure Rust; RSA takes about ten times as long |
 //! | `test-util` | no | the module `testing`: an authorization server for your tests. It mints tokens: for `[dev-dependencies]` only |
@@ -89,10 +98,20 @@
 //!   ([`BearerAuthBuilder::jwks_stale_for`]), and an issuer that was down at start is asked again until it
 //!   answers. [`BearerAuth::ready`] and [`BearerAuth::status`] are for probes; do not restart the service
 //!   because an issuer is down, since that throws good keys away.
-//! - **503** means that no key to judge the token with could be had, not that the token is bad. Clients
-//!   should keep the token and try again after `Retry-After`. Alert on `keys_unavailable`.
+//! - **Introspection** makes the issuer a part of each request whose token is not remembered: put the endpoint
+//!   near, and watch [`IntrospectionStatus`]. While it is down those requests get 503; after 5 failures in a row
+//!   it is left alone for 10 s at a time. [`Introspection::serve_stale`] trades that for tokens that were revoked
+//!   meanwhile. Every made-up opaque token costs a call; [`Introspection::calls_per_minute`] bounds them, for your
+//!   own clients as well. What this process remembers it does not share with others: `active_ttl` goes for
+//!   each by itself.
+//! - **Secrets.** Requests to the introspection endpoint hold this service's credentials and the token. Do not
+//!   log them in an [`HttpClient`] of your own or in a proxy on the way.
+//! - **503** means that what the token must be judged by could not be had, not that the token is bad. Clients
+//!   should keep the token and try again after `Retry-After`. Alert on `keys_unavailable` and
+//!   `introspection_unavailable`. **500** `introspection_misconfigured` will not mend itself: a secret has
+//!   expired, or was never right.
 //! - **Long answers.** A token is judged when the request begins. A stream or WebSocket that is open stays
-//!   open after `exp`; end it yourself at [`AccessToken::expires_at`].
+//!   open after `exp` and after a revocation; end it yourself at [`AccessToken::expires_at`].
 //! - **CORS.** Browsers send preflights without a token, so the CORS layer goes outside: in axum,
 //!   `.layer(auth)` first and `.layer(cors)` after it; in a `ServiceBuilder`, `cors` before `auth`. Allow the
 //!   header `authorization` there, and expose `www-authenticate` if scripts should read it.
@@ -103,9 +122,9 @@
 //!
 //! # What is not checked
 //!
-//! Whether a token was revoked (it is accepted until `exp`; [`BearerAuth::bounds`] says how long that can
-//! be), and opaque tokens: there is no introspection yet. A proof of possession (DPoP, mTLS): tokens that ask
-//! for one are refused. Whether a token was used before (`jti`). Whether *this* subject may see *this*
+//! Whether a JWT was revoked, unless its issuer is asked ([`Introspection::also_jwts`],
+//! [`Require::still_active`]); [`BearerAuth::bounds`] says how long it can be accepted. Whether what the issuer
+//! says is true. A proof of possession (DPoP, mTLS): tokens that ask for one are refused. Whether a token was used before (`jti`). Whether *this* subject may see *this*
 //! object, which only the application knows. TLS of this server, cross-site request forgery where a cookie
 //! carries the token, and rate limits are the business of other layers.
 //!
@@ -120,10 +139,12 @@
 //!  7 authenticate   the straight line of a request, on one screen
 //!  6 rejection      the table: every fault to kind, status, error code and text
 //!  5 policy         what a route needs
-//!  4 jwks, metadata keys kept fresh; where they are
+//!  4 introspection  what issuers say of tokens: asked for within limits, remembered for a while
+//!    jwks, metadata keys kept fresh; where they, and other endpoints, are
 //!  3 jwt, transport steps of a JWT, pure (`now` is an argument); one fetch within limits
 //!  2 access_token
-//!  1 bearer, crypto RFC 6750; keys and signatures
+//!  1 bearer         RFC 6750
+//!    cache, crypto  bounded in number and bytes; keys and signatures
 //!  0 budget, clock, encoding, identifier, event, monotonic
 //! ```
 

@@ -52,7 +52,8 @@ impl Bounds {
     }
 
     /// How long an issuer may be out of reach, once its keys were fetched, without a request
-    /// refused for it. `None`: for ever, with a static key set.
+    /// refused for it. `None`: for ever, with a static key set. An issuer that introspects: as long as
+    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale), for tokens that it was asked about.
     #[must_use]
     pub fn outage(&self) -> Option<Duration> {
         self.outage

@@ -167,7 +167,10 @@ impl Introspection {
     /// tokens without a resource. An `aud` that is there is still compared.
     ///
     /// Dangerous: a token that the issuer gave out for another API of its then opens this one, unless the
-    /// issuer tells each client only of tokens meant for it (RFC 7662 section 2.2 asks for that; many do not).
+    /// issuer tells each client only of tokens meant for it (RFC 7662 section 2.2 allows that; many do not). And
+    /// where it tells of refresh tokens as of others (node oidc-provider does), a refresh token opens this API as
+    /// well. Where its answers have `token_type` for access tokens only, and none of these is a JWT,
+    /// [`Issuer::require_claim("token_type")`](crate::Issuer::require_claim) keeps refresh tokens out.
     pub fn dangerous_accept_without_audience(mut self) -> Self {
         self.without_audience = true;
         self
@@ -248,7 +251,8 @@ impl Introspection {
     }
 
     /// The HTTP client for these calls: one with a client certificate, for [`ClientAuth::mtls`]. It must
-    /// follow no redirect. Default: that of the builder.
+    /// follow no redirect, since that would take the token and the secret elsewhere; a `reqwest::Client` does
+    /// unless it is built with `redirect(Policy::none())`. Default: that of the builder.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.client = Some(Arc::new(client));
         self

@@ -206,7 +206,8 @@ impl Issuer {
 
     /// Refuses tokens that live longer than this, from `iat` to `exp`. Default: no limit.
     ///
-    /// It is also, plus twice the leeway, the longest that a token which was revoked can still be accepted.
+    /// It is also, plus twice the leeway, the longest that a JWT can be accepted after it was revoked, where the
+    /// issuer is not asked about it.
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
         self
@@ -235,10 +236,10 @@ impl Issuer {
         self
     }
 
-    /// Fetches metadata and keys over plain http from any host.
+    /// Fetches metadata and keys, and introspects, over plain http from any host.
     ///
-    /// Dangerous: whoever is on the way can put in a key of his own and sign any token. For a test
-    /// network only.
+    /// Dangerous: whoever is on the way can put in a key of his own and sign any token, say that any token is
+    /// active, and read tokens and the secret of this API. For a test network only.
     pub fn dangerous_allow_http(mut self) -> Self {
         self.plain_http = PlainHttp::Anywhere;
         self

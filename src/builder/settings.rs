@@ -171,8 +171,9 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// The HTTP client that fetches metadata and keys: a `reqwest::Client` of your own (for a proxy, a
-    /// CA, a client certificate), or any [`HttpClient`]. Default: reqwest over rustls, 2 s to connect.
+    /// The HTTP client that fetches metadata and keys and introspects: a `reqwest::Client` of your own (for a
+    /// proxy, a CA, a client certificate), or any [`HttpClient`]. It must follow no redirect: build yours with
+    /// `redirect(Policy::none())`. Default: reqwest over rustls, no redirects, 2 s to connect.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.client = Some(Arc::new(client));
         self
@@ -204,20 +205,21 @@ impl BearerAuthBuilder {
     }
 
     /// The longest that fetching one document may take, from the first byte sent to the last byte
-    /// read. Default 5 s.
+    /// read. Default 5 s. For introspection there is [`Introspection::timeout`](crate::Introspection::timeout).
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
         self
     }
 
-    /// The longest that a request waits for keys that are not held. Default 3 s; then 503.
+    /// The longest that a request waits for keys that are not held. Default 3 s; then 503. Waiting for an answer
+    /// of introspection comes on top of it.
     pub fn keys_wait_max(mut self, wait: Duration) -> Self {
         self.keys_wait_max = wait;
         self
     }
 
-    /// Checks the configuration. No I/O: keys are fetched at the first request, or by
-    /// [`BearerAuth::ready`].
+    /// Checks the configuration. No I/O: keys are fetched, and introspection endpoints looked for, at the first
+    /// request that needs them or by [`BearerAuth::ready`].
     ///
     /// # Errors
     /// [`ConfigError`] with every problem found, each with its mend.

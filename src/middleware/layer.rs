@@ -16,9 +16,9 @@ use crate::rejection::Rejection;
 /// Makes a service an OAuth 2.0 resource server: only requests with a valid access token pass.
 ///
 /// See the [crate's documentation](crate) for what is checked and how refusals are answered, and
-/// [`BearerAuth::builder`] for the settings. A clone counts a reference and shares the keys. When
-/// the last clone (and the last service made from one) is dropped, the background tasks that keep
-/// the keys fresh end.
+/// [`BearerAuth::builder`] for the settings. A clone counts a reference and shares the keys and what is remembered
+/// of introspection. When the last clone (and the last service made from one) is dropped, the background tasks
+/// that keep the keys fresh end.
 #[derive(Clone)]
 #[must_use]
 pub struct BearerAuth {
@@ -30,7 +30,8 @@ impl BearerAuth {
         Self { protection: Arc::new(protection) }
     }
 
-    /// Waits until every issuer has keys, and fetches those that are missing.
+    /// Waits until every issuer has keys, and those that introspect an endpoint, and fetches what is missing. It
+    /// asks about no token: whether the issuer takes this API's credentials shows at the first one.
     ///
     /// For a readiness probe, or before a listener is opened. Nobody has to call it: without it, the
     /// first request of each issuer fetches its keys. Call it again after an error, or go on
@@ -47,7 +48,8 @@ impl BearerAuth {
         self.protection.authenticator.ready().await
     }
 
-    /// What is known of the keys of each issuer, in the order of their names. Without I/O.
+    /// What is known of the keys of each issuer and how its introspection goes, in the order of their names. Without
+    /// I/O.
     #[must_use]
     pub fn status(&self) -> Vec<IssuerStatus> {
         self.protection.authenticator.status()
@@ -60,7 +62,8 @@ impl BearerAuth {
     }
 
     /// Runs every check on `token` without stopping at the first that fails, for a developer's
-    /// terminal. `Display` prints a table. It fetches keys that are not held, and nothing else.
+    /// terminal. `Display` prints a table. It fetches keys that are not held, and asks
+    /// the issuer about the token where a request would, whatever is remembered.
     ///
     /// The list shows issuer, audience, dates, algorithm, type, key id and client of the token as
     /// presented, and nothing else of it. Never send it to a client: it says what would be accepted.

@@ -13,15 +13,26 @@ use super::{FetchError, FetchErrorKind};
 /// The future of [`HttpClient::fetch`].
 pub type FetchFuture = Pin<Box<dyn Future<Output = Result<Response<Bytes>, FetchError>> + Send>>;
 
-/// Sends one request to an authorization server.
+/// Sends one request to an authorization server: a `GET` for metadata and keys, a `POST` for introspection.
 ///
 /// With the feature `reqwest` (a default) nobody has to write one: hand your own
 /// `reqwest::Client` to [`BearerAuthBuilder::http_client`](crate::BearerAuthBuilder::http_client)
 /// for a proxy, a private CA or a client certificate.
 ///
-/// What an implementation must do: follow no redirect, read at most `body_limit` bytes of the body
-/// (and answer [`FetchError::too_large`] beyond), and check the server's certificate. The time
-/// limit is kept by the caller, which drops the future.
+/// What an implementation must do:
+///
+/// - Check the server's certificate.
+/// - Follow no redirect: the request may hold a secret that is meant for its own URL only. Return the
+///   answer as it came; if it came from elsewhere all the same, [`FetchError::redirected`].
+/// - Read at most `body_limit` bytes of the body, and answer [`FetchError::too_large`] beyond.
+/// - Answer [`FetchError::connection_lost`] when a connection was there and died before an answer came, as kept
+///   ones do that the server has closed: then a question is put once more. All other failures are
+///   [`FetchError::transport`], and are not tried again.
+/// - Log neither the request nor its `Debug`. A `POST` holds the access token and often a client secret, in its
+///   body or in `Authorization`. That header is marked as sensitive, and `Debug` hides it; of a
+///   `Request<Bytes>` it shows the body.
+///
+/// The time limit is kept by the caller, which drops the future.
 pub trait HttpClient: Send + Sync + 'static {
     /// Sends `request` and reads the whole answer, of at most `body_limit` bytes.
     fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture;

@@ -29,7 +29,8 @@ pub(crate) fn default_client() -> Result<Arc<dyn HttpClient>, DefaultClientFault
     }
 }
 
-/// Build your own with `redirect(Policy::none())`: an answer that was reached through a redirect is refused.
+/// Build your own with `redirect(Policy::none())`. An answer that was reached through a redirect is refused, but
+/// by then the request has been sent elsewhere as well: of introspection, with the token and perhaps a secret.
 impl HttpClient for Client {
     fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture {
         let client = self.clone();
