@@ -70,26 +70,21 @@ impl Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secs = |bound: Option<Duration>, unbounded: &str| {
-            bound.map_or_else(|| unbounded.to_owned(), |bound| format!("{} s", bound.as_secs()))
+        let at_most = |bound: Option<Duration>, unbounded: &str| {
+            bound.map_or_else(|| unbounded.to_owned(), |bound| format!("{} s", secs_rounded_up(bound)))
         };
-        writeln!(
-            f,
-            "a revoked token is accepted for at most: {}",
-            secs(self.revoked_token, "its own lifetime")
-        )?;
+        let revoked = at_most(self.revoked_token, "its own lifetime");
+        writeln!(f, "a revoked token is accepted for at most: {revoked}")?;
         if self.revoked_token_in_outage != self.revoked_token {
-            let in_outage = secs(self.revoked_token_in_outage, "its own lifetime");
+            let in_outage = at_most(self.revoked_token_in_outage, "its own lifetime");
             writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
         }
-        writeln!(
-            f,
-            "a withdrawn key is used for at most: {}",
-            secs(self.withdrawn_key, "until the next start")
-        )?;
-        let in_outage = secs(self.withdrawn_key_in_outage, "until the next start");
+        let withdrawn = at_most(self.withdrawn_key, "until the next start");
+        writeln!(f, "a withdrawn key is used for at most: {withdrawn}")?;
+        let in_outage = at_most(self.withdrawn_key_in_outage, "until the next start");
         writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
-        let outage = secs(self.outage, "any time");
+        let outage =
+            self.outage.map_or_else(|| "any time".to_owned(), |least| format!("{} s", least.as_secs()));
         writeln!(f, "the authorization server may be out of reach for at least: {outage}")?;
         f.write_str("calls to authorization servers in a minute, at most: ")?;
         match self.calls_per_minute {
@@ -97,6 +92,11 @@ impl fmt::Display for Bounds {
             None => f.write_str("one for every new token (no limit was set)"),
         }
     }
+}
+
+/// What holds for at most so long is not said to end before.
+fn secs_rounded_up(bound: Duration) -> u64 {
+    bound.as_secs().saturating_add(u64::from(bound.subsec_nanos() > 0))
 }
 
 impl Authenticator {
@@ -161,5 +161,26 @@ impl TrustedIssuer {
             None => Some(keys),
             Some(introspector) => Some(introspector.bounds().calls_per_minute?.saturating_add(keys)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_second_are_rounded_to_the_side_that_is_true() {
+        let bound = |millis| Some(Duration::from_millis(millis));
+        let bounds = Bounds {
+            revoked_token: bound(500),
+            revoked_token_in_outage: bound(1_001),
+            withdrawn_key: bound(2_000),
+            withdrawn_key_in_outage: None,
+            outage: bound(1_999),
+            calls_per_minute: Some(48),
+        };
+        let shown = bounds.to_string();
+        let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
+        assert_eq!(figures, ["1 s", "2 s", "2 s", "until the next start", "1 s", "48"]);
     }
 }
