@@ -112,7 +112,7 @@ impl Require {
     /// ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
     ///
     /// Every request waits for a call then, of which those that come at once share one: requests that come
-    /// while a call is under way share the next. What the issuer says replaces what was remembered, also for
+    /// while a call is under way share the next. A token that the layer around had to ask about costs two. What the issuer says replaces what was remembered, also for
     /// [`and_scope`](Self::and_scope) and [`check`](Self::check). While the issuer is out of reach the answer is
     /// 503; [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.
     ///
