@@ -297,7 +297,7 @@ impl RejectionKind {
                 "introspection_unavailable",
                 S::SERVICE_UNAVAILABLE,
                 None,
-                "The access token cannot be checked at the moment",
+                "The access token cannot be looked up at the moment",
             ),
             Self::IntrospectionMisconfigured => row(
                 "introspection_misconfigured",
