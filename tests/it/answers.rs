@@ -11,8 +11,8 @@ use serde_json::json;
 use tower::Layer;
 use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
 use tower_bearer::{
-    Algorithm, BearerAuth, BearerAuthBuilder, ConfigProblem, FormBodyToken, Issuer, Rejection, RejectionKind,
-    Require, TokenSource, Verdict,
+    Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, ConfigProblem, FormBodyToken, Introspection,
+    Issuer, Rejection, RejectionKind, Require, TokenSource, Verdict,
 };
 use tracing::Level;
 
@@ -34,13 +34,23 @@ impl Refusals {
             .issuer()
             .max_age(Duration::from_secs(3600))
             .max_lifetime(Duration::from_secs(7200))
-            .only_clients(["client"]);
+            .only_clients(["client"])
+            .introspect(
+                asking(TestIssuer::CLIENT_SECRET)
+                    .opaque_prefix("op_")
+                    .also_jwts_when(|token| token.subject() == "swapped"),
+            );
+        idp.alter_introspection(|answer| {
+            answer.insert("sub".to_owned(), "another".into());
+        });
         let down = TestIssuer::in_memory("https://down.example");
         down.set_outage(Some(Fault::Refuse));
+        let strict = TestIssuer::in_memory("https://strict.example");
         let builder = BearerAuth::builder(API)
             .issuer(issuer)
-            .issuer(down.issuer())
-            .http_client(idp.http_client().and(down.http_client()))
+            .issuer(down.issuer().introspect(asking(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")))
+            .issuer(strict.issuer().introspect(asking("not-the-secret").opaque_prefix("strict_")))
+            .http_client(idp.http_client().and(down.http_client()).and(strict.http_client()))
             .clock(idp.clock())
             .add_token_source(TokenSource::query());
         Self { auth: change(builder).build().unwrap(), idp }
@@ -68,6 +78,8 @@ impl Refusals {
             K::TokenTooLarge => "a".repeat(16 * 1024 + 1),
             K::TokenMalformed => token.sign_claims("[]"),
             K::TokenOpaque => "mF_9.B5f-4.1JqM.mF_9.B5f-4".to_owned(),
+            K::TokenInactive => "op_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::IntrospectionMismatch => token.subject("swapped").sign(),
             K::AlgorithmNotAllowed => token.header("alg", "none").sign(),
             K::CriticalHeaderUnsupported => token.header("crit", json!(["exp"])).sign(),
             K::TypeMismatch => token.header("typ", "logout+jwt").sign(),
@@ -86,6 +98,8 @@ impl Refusals {
             K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
             K::ClientNotAllowed => token.claim("client_id", "other").sign(),
             K::KeysUnavailable => token.claim("iss", "https://down.example").sign(),
+            K::IntrospectionUnavailable => "down_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::IntrospectionMisconfigured => "strict_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
             K::ScopeInsufficient => token.scope("b").sign(),
             K::RequirementUnmet => token.scope("a").sign(),
             _ => return None,
@@ -114,6 +128,11 @@ impl Refusals {
         let form = FormBodyToken::up_to(16);
         send(form.layer(self.auth.layer(route.layer(handler))), request).await
     }
+}
+
+/// Introspection by the client that every test issuer knows.
+fn asking(secret: &str) -> Introspection {
+    Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, secret))
 }
 
 /// A form in the body of a POST.

@@ -529,7 +529,10 @@ async fn ready_says_which_issuer_is_not() {
     assert!(start.elapsed() <= 5 * SECOND);
     let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
     assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
-    assert_eq!(error.to_string(), "no keys from https://y.example (the status was 503)");
+    assert_eq!(
+        error.to_string(),
+        "no keys or no introspection endpoint from https://y.example (the status was 503)"
+    );
 
     // Both at once, and no longer than a fetch may take.
     x.set_outage(Some(Fault::Hang));

@@ -214,8 +214,8 @@ fn expected(kind: &str) -> (u16, Option<&'static str>) {
         "malformed_request" | "token_too_large" => (400, Some("invalid_request")),
         "body_too_large" => (413, Some("invalid_request")),
         "scope_insufficient" | "requirement_unmet" => (403, Some("insufficient_scope")),
-        "keys_unavailable" => (503, None),
-        "not_covered" => (500, None),
+        "keys_unavailable" | "introspection_unavailable" => (503, None),
+        "introspection_misconfigured" | "not_covered" => (500, None),
         _ => (401, Some("invalid_token")),
     }
 }
