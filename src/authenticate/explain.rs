@@ -197,6 +197,7 @@ impl TrustedIssuer {
         let Ok(active) = active else { return };
         let token_type = Verdict::of(active.check_token_type(names));
         explanation.add("token_type", "Bearer, or none", "", token_type);
+        explanation.add("username", "text, or none", "", Verdict::of(active.username(names)));
         explain_claims(&claims, policy, now, explanation);
         if let Some(jwt) = jwt {
             let same = active.is_about(jwt).then_some(()).ok_or(IntrospectionFault::OtherToken);
@@ -267,7 +268,10 @@ fn shown(
         "required claims" => {
             let absent: Vec<&str> = policy.absent(claims).map(|name| &**name).collect();
             let more: Vec<&str> = policy.required.iter().map(|name| &**name).collect();
-            let all = ["iss", "aud", "exp"].into_iter().chain(more).collect::<Vec<&str>>().join(", ");
+            let optional = policy.optional;
+            let always = [("iss", optional.iss), ("aud", optional.aud), ("exp", optional.exp)];
+            let always = always.into_iter().filter(|(_, optional)| !optional).map(|(name, _)| name);
+            let all = always.chain(more).collect::<Vec<&str>>().join(", ");
             let presented =
                 if absent.is_empty() { "all".to_owned() } else { format!("not {}", absent.join(", ")) };
             (all, presented)

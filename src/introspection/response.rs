@@ -144,7 +144,11 @@ impl<'c> Active<'c> {
         }
     }
 
-    fn username(&self, names: &ConfiguredNames) -> Result<Option<String>, ClaimFault> {
+    /// The `username`, where there is one.
+    ///
+    /// # Errors
+    /// [`ClaimFault`].
+    pub(crate) fn username(&self, names: &ConfiguredNames) -> Result<Option<String>, ClaimFault> {
         let username: Claim<Cow<'_, str>> = self.0.configured("username", names);
         claims::optional("username", &username).map(|username| username.map(|name| name.as_ref().to_owned()))
     }
