@@ -3,9 +3,12 @@
 //! Checks: exactly three parts, each strict base64url; the claims are UTF-8.
 //! Does not check: anything inside the parts.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use crate::encoding::{base64url, json};
+
+/// What every JOSE header has in it (RFC 7515 section 4.1.1), and next to no other octets.
+const ALG: &[u8] = b"\"alg\"";
 
 /// A token in three parts, still encoded.
 #[derive(Clone, Copy)]
@@ -46,10 +49,11 @@ impl<'a> Compact<'a> {
         dot(signature).is_none().then_some(Self { signing_input, header, claims, signature })
     }
 
-    /// Whether the first part may be read as a JOSE header by somebody less strict than this crate: then it
-    /// is a JWT, however malformed, and no opaque token.
+    /// Whether the first part may be read as a JOSE header by somebody less strict than this crate, or was one
+    /// before it was altered: then it is a JWT, however malformed, and no opaque token.
     pub(crate) fn has_jose_header(&self) -> bool {
-        base64url::decode_leniently(self.header).is_some_and(|octets| json::begins_with_object(&octets))
+        let header = base64url::decode_leniently(self.header);
+        header.is_some_and(|octets| json::begins_with_object(&octets) || memmem::find(&octets, ALG).is_some())
     }
 
     /// What the signature covers, as it was received (RFC 7515 section 5.2).
@@ -115,7 +119,16 @@ mod tests {
         }
         // {"a":1,"a":2}, and an object with text behind it.
         assert!(header("eyJhIjoxLCJhIjoyfQ") && header("e31hYmM"));
-        for part in ["opaque", "V1StGXR8", "W10", "bnVsbA", "ImEi", "e", "ory_at", "{}"] {
+        // {"alg":"ES256","typ":"JWT"}, altered or cut short.
+        let whole = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9";
+        assert!((15..=36).filter(|end| end % 4 != 1).all(|end| header(&whole[..end])));
+        for at in 8..whole.len() {
+            for letter in ['A', 'b', '9', '+', '/', '-', '_', '~'] {
+                let altered = format!("{}{letter}{}", &whole[..at], &whole[at + 1..]);
+                assert!(header(&altered), "{altered}");
+            }
+        }
+        for part in ["opaque", "V1StGXR8", "W10", "bnVsbA", "ImEi", "e", "ory_at", "{}", "a~b", "YWxn"] {
             assert!(!header(part), "{part}");
         }
     }
