@@ -30,8 +30,13 @@ impl Budget {
 
     /// Whether there is a unit to draw.
     pub(crate) fn has_one(&mut self, now: Instant) -> bool {
+        self.has(1, now)
+    }
+
+    /// Whether there are so many units to draw.
+    pub(crate) fn has(&mut self, units: u32, now: Instant) -> bool {
         self.refill(now);
-        self.credit >= self.interval
+        self.credit >= self.interval.saturating_mul(units)
     }
 
     /// Takes one out, or what is left of it, for what happens all the same.

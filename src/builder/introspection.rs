@@ -18,8 +18,11 @@ use crate::jwks::Keys;
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, Optional};
 use crate::jwt::header::HeaderPolicy;
-use crate::metadata::{Discoverable, Endpoint};
+use crate::metadata::{self, Discoverable, Endpoint};
 use crate::transport::{FetchLimits, HttpClient};
+
+/// The least `calls_per_minute` of which half are enough to look for the endpoint, rounded up.
+const CALLS_MIN: u32 = 2 * metadata::REQUESTS_MAX - 1;
 
 /// Asks an issuer about tokens (RFC 7662): for opaque tokens, which only their issuer can read, and for JWTs
 /// that can be revoked.
@@ -285,7 +288,7 @@ impl Introspection {
                 endpoint,
                 auth: self.auth.clone(),
                 client,
-                signer: of.keys.map(|keys| self.signer(keys, of.header, &claims)),
+                signer: of.keys.transpose().ok()?.map(|keys| self.signer(keys, of.header, &claims)),
                 unsigned: self.unsigned,
                 limits: self.limits,
                 calls_at_once_max: self.calls_at_once_max,
@@ -321,6 +324,13 @@ impl Introspection {
         if self.auth.is_mtls() && self.client.is_none() {
             unusable(
                 "ClientAuth::mtls needs a client with a certificate: give one to Introspection::http_client",
+            );
+        }
+        if self.endpoint.is_none()
+            && self.calls_per_minute.is_some_and(|calls| (1..CALLS_MIN).contains(&calls))
+        {
+            unusable(
+                "has calls_per_minute too low to look the endpoint up: give 3 or more, or its URL to .endpoint(...)",
             );
         }
         let limits = [
@@ -391,12 +401,17 @@ pub(super) struct IntrospectedIssuer<'i> {
     pub(super) claims: ClaimsPolicy,
     /// The claims that must be there beside those that a JWT alone must have.
     pub(super) required: Vec<Arc<str>>,
-    pub(super) keys: Option<Keys>,
+    /// `None` where it has no keys; an error where it has, and they cannot be used.
+    pub(super) keys: Option<Result<Keys, ToldBefore>>,
     pub(super) discoverable: Option<Discoverable>,
     pub(super) plain_http: PlainHttp,
     pub(super) client: Option<Arc<dyn HttpClient>>,
     pub(super) clock: Arc<dyn Clock>,
 }
+
+/// What is wrong is among the problems by now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ToldBefore;
 
 /// The names of claims that are kept when an answer is read.
 fn answer_names(names: &ConfiguredNames) -> Arc<ConfiguredNames> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config_error::ConfigProblem;
-use super::introspection::{IntrospectedIssuer, Introspection};
+use super::introspection::{IntrospectedIssuer, Introspection, ToldBefore};
 use crate::authenticate::{OpaqueTokens, TrustedIssuer};
 use crate::clock::Clock;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
@@ -281,7 +281,7 @@ impl Issuer {
         let algorithms = self.algorithms.unwrap_or(AlgorithmSet::ALL);
         let keys = match self.keys {
             KeysFrom::Nowhere => None,
-            _ => Some(self.keys(algorithms, around, problems)?),
+            _ => Some(self.keys(algorithms, around, problems).ok_or(ToldBefore)),
         };
         let header = HeaderPolicy {
             algorithms,
@@ -296,6 +296,8 @@ impl Issuer {
                 Some(introspection.build(of, problems)?)
             }
         };
+        // Whatever is wrong with the keys, the introspection was looked at as well.
+        let keys = keys.transpose().ok()?;
         Some(TrustedIssuer { header, claims, keys, introspection })
     }
 
@@ -320,7 +322,7 @@ impl Issuer {
         &self,
         header: &'i HeaderPolicy,
         claims: &ClaimsPolicy,
-        keys: Option<Keys>,
+        keys: Option<Result<Keys, ToldBefore>>,
         around: &Surroundings<'_>,
     ) -> IntrospectedIssuer<'i> {
         IntrospectedIssuer {

@@ -181,18 +181,16 @@ impl Inquirer {
         self.located.locate(&self.config.endpoint, &*self.config.client, limits, may_look).await
     }
 
-    /// Takes requests out of the budget.
+    /// Takes requests out of the budget: all of them, or none. What is too little for now is left to add up.
     fn draw(&self, requests: u32) -> Result<(), FetchError> {
         let mut state = self.lock();
         let Some(budget) = &mut state.budget else { return Ok(()) };
         let now = now();
-        (0..requests).try_for_each(|_| {
-            if !budget.has_one(now) {
-                return Err(FetchError::because(FetchErrorKind::Withheld, LIMIT_REACHED));
-            }
-            budget.draw(now);
-            Ok(())
-        })
+        if !budget.has(requests, now) {
+            return Err(FetchError::because(FetchErrorKind::Withheld, LIMIT_REACHED));
+        }
+        (0..requests).for_each(|_| budget.draw(now));
+        Ok(())
     }
 
     fn note_pause(&self, answer: &Response<Bytes>) {
