@@ -17,6 +17,7 @@ mod attacks;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+mod introspection;
 mod jwk;
 mod jwks;
 mod jws;

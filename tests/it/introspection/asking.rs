@@ -1,0 +1,203 @@
+//! How an issuer is asked: the question, who asks, and where (RFC 7662 section 2.1, RFC 8705 section 5).
+
+use std::collections::HashMap;
+
+use http::Method;
+use serde_json::{Value, json};
+use tower_bearer::testing::TestIssuer;
+use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, PrivateKey};
+
+use super::{Api, introspection};
+use crate::support::keys::decode;
+use crate::support::log::assert_holds_no_piece;
+use crate::support::net::{Asked, Net, Reply};
+use crate::support::protected::{API, Protected};
+
+const ENDPOINT: &str = "https://issuer.test/ask?tenant=a%20b";
+
+/// `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgulFciSPkmKIiN/p9
+Ekc5OvsDuaYVMCI0I/Wy2pKh4eyhRANCAAQvtEr3MLPr417GTGOFKEkIbksyO8F4
+C9co8aI3PDk89hkg3XLdOHFq+Jw17EVpp88ptrGw5RbhoIHAgvU0vOiS
+-----END PRIVATE KEY-----
+";
+
+/// The public half of [`KEY`].
+const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig",
+    "x":"L7RK9zCz6-NexkxjhShJCG5LMjvBeAvXKPGiNzw5PPY","y":"GSDdct04cWr4nDXsRWmnzym2sbDlFuGggcCC9TS86JI"}"#;
+
+fn private_key_jwt() -> ClientAuth {
+    let key = PrivateKey::from_pkcs8_pem(Algorithm::ES256, KEY).unwrap();
+    ClientAuth::private_key_jwt("api", key.key_id("k"))
+}
+
+/// What `introspection` asks about `token`, and where; whatever is asked about is active.
+async fn asked(introspection: Introspection, token: &str, metadata: &Value) -> (Vec<Asked>, String) {
+    let (idp, net) = (TestIssuer::new(), Net::default());
+    let active = json!({"active": true, "aud": API, "exp": 9_999_999_999_u64}).to_string();
+    for url in [ENDPOINT, "https://issuer.test/plain", "https://mtls.issuer.test/ask"] {
+        net.set(url, Reply::body(active.clone()));
+    }
+    let document = format!("{}/.well-known/oauth-authorization-server", idp.identifier());
+    net.set(&document, Reply::body(metadata.to_string()));
+    let issuer = idp.issuer().introspect(introspection.http_client(net.clone()));
+    let builder = BearerAuth::builder(API).issuer(issuer).http_client(net.clone()).clock(idp.clock());
+    let kind = Protected::by(&builder.build().unwrap()).kind(token).await;
+    (net.asked(), kind)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_a_form_in_a_post_and_the_token_is_in_no_url() {
+    for token in ["2YotnFZFEjr1zCsicMWpAA", "a+b/c~d.e_f-g=="] {
+        for (signed, accept) in [(false, "application/json"), (true, "application/token-introspection+jwt")] {
+            let introspection = if signed { introspection().require_signed() } else { introspection() };
+            let (asked, kind) = asked(introspection.endpoint(ENDPOINT), token, &json!({})).await;
+            assert_eq!(kind, if signed { "introspection_unavailable" } else { "ok" });
+            let [question] = &asked[..] else { panic!("{asked:?}") };
+            assert_eq!((question.method.clone(), question.url.as_str()), (Method::POST, ENDPOINT));
+            assert_eq!(question.headers["content-type"], "application/x-www-form-urlencoded");
+            assert_eq!(question.headers["accept"], accept);
+            let form: HashMap<String, String> = form_urlencoded(&question.body).into_iter().collect();
+            assert_eq!(form["token"], token);
+            assert_eq!(form["token_type_hint"], "access_token");
+            assert_eq!(form.len(), 2, "{form:?}");
+            let encoded =
+                token.replace('+', "%2B").replace('/', "%2F").replace('~', "%7E").replace('=', "%3D");
+            assert!(std::str::from_utf8(&question.body).unwrap().contains(&format!("token={encoded}&")));
+            let shown = format!("{:?}", question.headers);
+            assert!(shown.contains("Sensitive") && !shown.contains(token), "{shown}");
+        }
+    }
+}
+
+fn form_urlencoded(body: &[u8]) -> Vec<(String, String)> {
+    let text = std::str::from_utf8(body).unwrap();
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (unescaped(name), unescaped(value))).collect()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let first = pieces.next().unwrap().to_owned();
+    pieces.fold(first, |text, piece| {
+        let octet = u8::from_str_radix(&piece[..2], 16).unwrap();
+        format!("{text}{}{}", char::from(octet), &piece[2..])
+    })
+}
+
+/// With several issuers, one could use what it was sent at another.
+#[tokio::test(start_paused = true)]
+async fn an_assertion_is_for_this_issuer_alone_and_good_for_one_question() {
+    let api = Api::new();
+    api.idp.register_client_key("api", PUBLIC_KEY).unwrap();
+    let with_key = Api::of(
+        api.idp.clone(),
+        |issuer| issuer.introspect(Introspection::with(private_key_jwt())),
+        |builder| builder,
+    );
+    for _ in 0..3 {
+        assert_eq!(with_key.kind(with_key.token().opaque()).await, "ok");
+    }
+
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let (asked, _) =
+            asked(Introspection::with(private_key_jwt()).endpoint(ENDPOINT), "t", &json!({})).await;
+        let form: HashMap<String, String> = form_urlencoded(&asked[0].body).into_iter().collect();
+        assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        assert!(!asked[0].headers.contains_key("authorization"));
+        let parts: Vec<&str> = form["client_assertion"].split('.').collect();
+        let [header, claims] =
+            [0, 1].map(|part| serde_json::from_slice::<Value>(&decode(parts[part])).unwrap());
+        assert_eq!((&header["alg"], &header["kid"]), (&json!("ES256"), &json!("k")));
+        assert_eq!(claims["aud"], "https://issuer.test", "one text, and not the endpoint");
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!("api"), &json!("api")));
+        assert!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap() <= 60);
+        names.push(claims["jti"].clone());
+    }
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_is_shown_at_the_address_that_asks_for_one() {
+    let metadata = json!({
+        "issuer": "https://issuer.test", "jwks_uri": "https://issuer.test/jwks",
+        "introspection_endpoint": "https://issuer.test/plain",
+        "mtls_endpoint_aliases": {"introspection_endpoint": "https://mtls.issuer.test/ask"},
+    });
+    let mut unaliased = metadata.clone();
+    unaliased.as_object_mut().unwrap().remove("mtls_endpoint_aliases");
+    let (plain, alias) = ("https://issuer.test/plain", "https://mtls.issuer.test/ask");
+    for (name, auth, metadata, expected) in [
+        ("certificate", ClientAuth::mtls("api"), &metadata, alias),
+        ("certificate, no such address", ClientAuth::mtls("api"), &unaliased, plain),
+        ("secret", ClientAuth::secret_post("api", "s"), &metadata, plain),
+    ] {
+        let (asked, kind) = asked(Introspection::with(auth), "opaque", metadata).await;
+        assert_eq!((kind.as_str(), asked.last().unwrap().url.as_str()), ("ok", expected), "{name}");
+        let form: HashMap<String, String> =
+            form_urlencoded(&asked.last().unwrap().body).into_iter().collect();
+        assert_eq!(form["client_id"], "api", "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_token_nor_credentials_are_logged() {
+    let log = crate::support::events::Log::start();
+    let (secret, token) = ("the-secret-of-the-client", "the-opaque-token-of-alice");
+    for status in [200, 400, 401, 500] {
+        let idp = TestIssuer::new();
+        let net = Net::default();
+        let echo = Reply::With(status, Vec::new(), format!("{{\"{token}\":\"{secret}\"}}").into());
+        net.set(ENDPOINT, echo);
+        for auth in [
+            ClientAuth::secret_basic("api", secret),
+            ClientAuth::secret_post("api", secret),
+            ClientAuth::bearer(secret),
+        ] {
+            let issuer = idp.issuer().introspect(Introspection::with(auth).endpoint(ENDPOINT));
+            let builder = BearerAuth::builder(API).issuer(issuer).http_client(net.clone()).clock(idp.clock());
+            let auth = builder.build().unwrap();
+            let answer = Protected::by(&auth).get(token).await;
+            let told = format!("{answer:?}{:?}{:?}{}", auth.status(), auth, auth.explain(token).await);
+            let told = format!("{told}{}", log.text());
+            assert_holds_no_piece(&told, token, 12, "token");
+            assert_holds_no_piece(&told, secret, 12, "secret");
+            assert!(!told.contains("tenant="), "no query: {told}");
+        }
+    }
+    assert!(log.events().iter().any(|event| event.field("outcome") == Some("failed")), "there is a log");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_that_asks_is_proven_in_every_way() {
+    let idp = TestIssuer::new();
+    idp.register_client("api with: % +", "s:e%c+r e\u{e9}t&");
+    idp.register_bearer("the-token-of-the-api");
+    idp.register_mtls_client("api-with-a-certificate");
+    let secret = || ("api with: % +", "s:e%c+r e\u{e9}t&");
+    for (name, introspection) in [
+        ("basic", Introspection::with(ClientAuth::secret_basic(secret().0, secret().1))),
+        ("post", Introspection::with(ClientAuth::secret_post(secret().0, secret().1))),
+        ("bearer", Introspection::with(ClientAuth::bearer("the-token-of-the-api"))),
+        ("bearer from", Introspection::with(ClientAuth::bearer_from(|| "the-token-of-the-api".to_owned()))),
+        (
+            "certificate",
+            Introspection::with(ClientAuth::mtls("api-with-a-certificate")).http_client(idp.http_client()),
+        ),
+    ] {
+        let api = Api::of(idp.clone(), |issuer| issuer.introspect(introspection), |builder| builder);
+        assert_eq!(api.kind(api.token().opaque()).await, "ok", "{name}");
+    }
+    for (name, introspection) in [
+        ("basic", Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, "x"))),
+        ("post", Introspection::with(ClientAuth::secret_post("x", TestIssuer::CLIENT_SECRET))),
+        ("bearer", Introspection::with(ClientAuth::bearer("x"))),
+        ("no bearer", Introspection::with(ClientAuth::bearer_from(String::new))),
+        ("certificate", Introspection::with(ClientAuth::mtls("x")).http_client(idp.http_client())),
+    ] {
+        let api = Api::of(idp.clone(), |issuer| issuer.introspect(introspection), |builder| builder);
+        assert_eq!(api.kind(api.token().opaque()).await, "introspection_misconfigured", "{name}");
+    }
+}
