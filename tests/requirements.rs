@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rules that must be in the map: bearer tokens, HTTP, JWT, JWS, keys, practice, access tokens, metadata.
-const RULES: [(&str, &[(u32, u32)]); 8] = [
+/// The rules that must be in the map: bearer tokens, HTTP, JWT, JWS, keys, practice, access tokens, metadata,
+/// introspection.
+const RULES: [(&str, &[(u32, u32)]); 9] = [
     ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
     ("H", &[(1, 1), (3, 8), (12, 13)]),
     ("J", &[(1, 15), (18, 19), (22, 23)]),
@@ -13,7 +14,8 @@ const RULES: [(&str, &[(u32, u32)]); 8] = [
     ("K", &[(1, 8), (10, 10), (12, 16), (19, 21), (23, 24), (26, 28)]),
     ("P", &[(1, 4), (6, 8), (12, 17), (19, 22), (24, 24), (26, 26)]),
     ("A", &[(1, 1), (3, 7), (9, 11)]),
-    ("M", &[(1, 5), (7, 9)]),
+    ("M", &[(1, 5), (7, 9), (12, 12)]),
+    ("I", &[(1, 25)]),
 ];
 
 /// The attacks of the past.
@@ -72,16 +74,23 @@ fn rows() -> Vec<Row> {
     rows.collect()
 }
 
-/// The tests of the integration binary, as `module::name`.
+/// The tests of the integration binary, by their paths: `module::name`.
 fn tests() -> BTreeSet<String> {
+    tests_in(&folder().join("it"), "")
+}
+
+/// The tests of the modules in `folder`, whose paths begin with `path`.
+fn tests_in(folder: &Path, path: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
-    for entry in fs::read_dir(folder().join("it")).expect("tests/it can be read") {
-        let path = entry.expect("tests/it can be read").path();
-        let Some(module) = path.file_stem().filter(|_| path.extension().is_some_and(|e| e == "rs")) else {
-            continue;
-        };
-        let text = fs::read_to_string(&path).expect("tests/it can be read");
-        tests.extend(functions(&text).map(|name| format!("{}::{name}", module.to_string_lossy())));
+    for entry in fs::read_dir(folder).expect("tests/it can be read") {
+        let entry = entry.expect("tests/it can be read").path();
+        let module = format!("{path}{}::", entry.file_stem().unwrap_or_default().to_string_lossy());
+        if entry.is_dir() {
+            tests.extend(tests_in(&entry, &module));
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&entry).expect("tests/it can be read");
+            tests.extend(functions(&text).map(|name| format!("{module}{name}")));
+        }
     }
     tests
 }
