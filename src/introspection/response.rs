@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::fault::IntrospectionFault;
 use crate::access_token::{AccessToken, Grant};
@@ -62,7 +62,9 @@ pub(super) fn read(response: Response<Bytes>) -> Result<Reply, FetchError> {
         _ => return Err(FetchErrorKind::Status(status.as_u16()).into()),
     }
     let signed = is_signed(response.headers());
-    let text = String::from_utf8(response.into_body().into()).map_err(FetchError::unreadable)?;
+    // Of the reader's error the part that does not hold the body.
+    let text = String::from_utf8(response.into_body().into())
+        .map_err(|error| FetchError::unreadable(error.utf8_error()))?;
     Ok(if signed { Reply::Signed(text) } else { Reply::Plain(text) })
 }
 
@@ -71,9 +73,9 @@ pub(super) fn read(response: Response<Bytes>) -> Result<Reply, FetchError> {
 /// # Errors
 /// [`FetchErrorKind::Unreadable`].
 pub(super) fn check_object(json: &str) -> Result<(), FetchError> {
-    let object: Map<String, Value> = json::parse(json.as_bytes()).map_err(FetchError::unreadable)?;
-    drop(object);
-    Ok(())
+    // Read as any value: the errors of typed reading quote the document.
+    let value: Value = json::parse(json.as_bytes()).map_err(FetchError::unreadable)?;
+    if value.is_object() { Ok(()) } else { Err(FetchError::unreadable("it is no JSON object")) }
 }
 
 /// How long the server asks not to be asked (RFC 9110 section 10.2.3), by an answer that came at `now`.
