@@ -142,6 +142,9 @@ impl Introspector {
     /// # Errors
     /// Why there is none.
     pub(crate) async fn answer(&self, token: &str) -> Result<String, IntrospectionFault> {
+        if Runtime::try_current().is_err() {
+            return Err(IntrospectionFault::withheld(NO_RUNTIME, RETRY_AFTER));
+        }
         self.shared.inquirer.ask(token).await
     }
 
@@ -155,6 +158,9 @@ impl Introspector {
     /// # Errors
     /// Why it is not.
     pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+        if Runtime::try_current().is_err() {
+            return Err(Arc::new(FetchError::because(FetchErrorKind::Withheld, NO_RUNTIME)));
+        }
         self.shared.inquirer.locate().await.map_err(Arc::new)
     }
 
@@ -190,8 +196,13 @@ impl Shared {
     /// Waits for a call about the token, no longer than one may take.
     async fn answer(self: Arc<Self>, question: Question) -> Verdict {
         let until = later(now(), self.inquirer.timeout());
-        let asked = timeout_at(until.into(), self.ask_until_fresh(&question)).await;
-        let verdict = asked.unwrap_or_else(|_| Err(IntrospectionFault::of(timed_out())));
+        let verdict = match Runtime::try_current() {
+            Ok(runtime) => timeout_at(until.into(), self.ask_until_fresh(&question, &runtime))
+                .await
+                .unwrap_or_else(|_| Err(IntrospectionFault::of(timed_out()))),
+            // Not even a timer would run.
+            Err(_) => Err(IntrospectionFault::withheld(NO_RUNTIME, RETRY_AFTER)),
+        };
         match verdict {
             Err(IntrospectionFault::Unavailable { .. }) if question.freshness == Freshness::Cached => {
                 let date = NumericDate::now(&*self.clock);
@@ -202,9 +213,9 @@ impl Shared {
     }
 
     /// A call that was under way before may be too old an answer; then there is one more.
-    async fn ask_until_fresh(self: &Arc<Self>, question: &Question) -> Verdict {
+    async fn ask_until_fresh(self: &Arc<Self>, question: &Question, runtime: &Runtime) -> Verdict {
         loop {
-            let mut call = match self.join_or_start(question) {
+            let mut call = match self.join_or_start(question, runtime) {
                 Joined::Known(verdict) => return verdict,
                 Joined::Call(call) => call,
             };
@@ -216,7 +227,7 @@ impl Shared {
         }
     }
 
-    fn join_or_start(self: &Arc<Self>, question: &Question) -> Joined {
+    fn join_or_start(self: &Arc<Self>, question: &Question, runtime: &Runtime) -> Joined {
         let mut calls = self.lock();
         if let Some(call) = calls.under_way.get(&question.digest) {
             return Joined::Call(call.clone());
@@ -225,9 +236,6 @@ impl Shared {
         if let Some(verdict) = self.recall(&question.digest, question.freshness) {
             return Joined::Known(verdict);
         }
-        let Ok(runtime) = Runtime::try_current() else {
-            return Joined::Known(Err(IntrospectionFault::withheld("no tokio runtime", RETRY_AFTER)));
-        };
         if let Err(fault) = self.inquirer.may_ask(calls.under_way.len()) {
             return Joined::Known(Err(fault));
         }
@@ -310,6 +318,8 @@ impl fmt::Debug for VerdictAwaited {
 
 /// When a request may come again, where nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+const NO_RUNTIME: &str = "there is no tokio runtime here";
 
 fn timed_out() -> Arc<FetchError> {
     Arc::new(FetchErrorKind::TimedOut.into())
