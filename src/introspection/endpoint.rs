@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::identifier::FetchUrl;
 use crate::metadata::{Discoverable, Endpoint, discover};
@@ -43,8 +44,9 @@ impl EndpointSource {
 }
 
 impl Located {
-    /// The endpoint. Many who ask at once share one look at the metadata; should that fail, the endpoint
-    /// is where it was. `may_look` says whether the metadata may be asked for now.
+    /// The endpoint. Many who ask at once share one look at the metadata. Where it was found before, one looks
+    /// again and the others go on; should that fail, or take half of the time there is, the endpoint is where
+    /// it was. `may_look` says whether the metadata may be asked for now.
     ///
     /// # Errors
     /// Why it is not known.
@@ -61,21 +63,22 @@ impl Located {
         };
         let mut found = self.0.lock().await;
         let known = found.as_mut().map(|found| (found.url.clone(), found.renew(now())));
-        if let Some((url, true)) = known {
+        let Some((url, young)) = known else {
+            may_look()?;
+            let url = discover(endpoint, issuer, client, limits).await?;
+            *found = Some(Found::now(&url));
+            return Ok(url);
+        };
+        drop(found);
+        if young || may_look().is_err() {
             return Ok(url);
         }
-        let looked = match may_look() {
-            Ok(()) => discover(endpoint, issuer, client, limits).await,
-            Err(error) => Err(error),
+        let half = limits.timeout.checked_div(2).unwrap_or_default();
+        let Ok(Ok(url)) = timeout(half, discover(endpoint, issuer, client, limits)).await else {
+            return Ok(url);
         };
-        match (looked, known) {
-            (Ok(url), _) => {
-                *found = Some(Found { url: url.clone(), looked_at: now() });
-                Ok(url)
-            }
-            (Err(_), Some((url, _))) => Ok(url),
-            (Err(error), None) => Err(error),
-        }
+        *self.0.lock().await = Some(Found::now(&url));
+        Ok(url)
     }
 
     /// It is not there any more: look again before the next call.
@@ -85,6 +88,10 @@ impl Located {
 }
 
 impl Found {
+    fn now(url: &FetchUrl) -> Self {
+        Self { url: url.clone(), looked_at: now() }
+    }
+
     /// Whether it is young. If not, whoever asks now looks again, and nobody else for as long.
     fn renew(&mut self, now: Instant) -> bool {
         let young = now.saturating_duration_since(self.looked_at) < METADATA_AGE_MAX;
