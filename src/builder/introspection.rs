@@ -21,8 +21,8 @@ use crate::jwt::header::HeaderPolicy;
 use crate::metadata::{self, Discoverable, Endpoint};
 use crate::transport::{FetchLimits, HttpClient};
 
-/// The least `calls_per_minute` of which half are enough to look for the endpoint, rounded up.
-const CALLS_MIN: u32 = 2 * metadata::REQUESTS_MAX - 1;
+/// Half of the calls of a minute may go at once; they must do for a lookup of the endpoint and one call.
+const CALLS_PER_MINUTE_MIN: u32 = metadata::REQUESTS_MAX * 2 + 1;
 
 /// Asks an issuer about tokens (RFC 7662): for opaque tokens, which only their issuer can read, and for JWTs
 /// that can be revoked.
@@ -237,7 +237,8 @@ impl Introspection {
     /// The most HTTP requests to the issuer within any 60 s, half of them at once; beyond, 503. Default: no limit
     /// but [`calls_at_once_max`](Self::calls_at_once_max), so that every made-up token costs a call.
     ///
-    /// Set it to several times what your clients need: a limit that they reach is an outage for them.
+    /// In the long run little more than half as many. Set it to several times what your clients need: a limit that
+    /// they reach is an outage for them. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
     pub fn calls_per_minute(mut self, calls: u32) -> Self {
         self.calls_per_minute = Some(calls);
         self
@@ -326,11 +327,9 @@ impl Introspection {
                 "ClientAuth::mtls needs a client with a certificate: give one to Introspection::http_client",
             );
         }
-        if self.endpoint.is_none()
-            && self.calls_per_minute.is_some_and(|calls| (1..CALLS_MIN).contains(&calls))
-        {
+        if self.endpoint.is_none() && matches!(self.calls_per_minute, Some(1..CALLS_PER_MINUTE_MIN)) {
             unusable(
-                "has calls_per_minute too low to look the endpoint up: give 3 or more, or its URL to .endpoint(...)",
+                "calls_per_minute is too low to look the endpoint up: give 5 or more, or its URL to .endpoint(...)",
             );
         }
         let limits = [
