@@ -33,6 +33,15 @@ pub enum Circuit {
     HalfOpen,
 }
 
+/// What a call that may be made is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// An answer.
+    Answer,
+    /// To find out whether the server is back as well.
+    Probe,
+}
+
 /// The state of one endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
@@ -45,14 +54,14 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// Whether a call may be made; it must be reported by one of the other methods.
+    /// Whether a call may be made, and what for; how it ends must be reported by one of the other methods.
     ///
     /// # Errors
     /// When it is worth while to ask again.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<(), Duration> {
+    pub(super) fn admit(&mut self, now: Instant) -> Result<Purpose, Duration> {
         self.would_admit(now)?;
         self.probing = self.open_until.is_some();
-        Ok(())
+        Ok(if self.probing { Purpose::Probe } else { Purpose::Answer })
     }
 
     /// Whether a call might be made, without making one.
@@ -76,19 +85,26 @@ impl Breaker {
     }
 
     /// It failed. True when that opens the circuit.
-    pub(super) fn failed(&mut self, now: Instant) -> bool {
+    pub(super) fn failed(&mut self, call: Purpose, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
-        let was_probing = std::mem::take(&mut self.probing);
-        if was_probing || (self.failures >= FAILURES_MAX && self.open_until.is_none()) {
+        if call == Purpose::Probe {
+            self.probing = false;
             self.open_until = Some(later(now, OPEN_FOR));
-            return !was_probing;
+            return false;
         }
-        false
+        let opens = self.failures >= FAILURES_MAX && self.open_until.is_none();
+        if opens {
+            self.open_until = Some(later(now, OPEN_FOR));
+        }
+        opens
     }
 
-    /// The call came to nothing, and not by the server's fault.
-    pub(super) fn abandoned(&mut self) {
-        self.probing = false;
+    /// The call came to nothing, and not by the server's fault. One from before the circuit opened says
+    /// nothing about the one that finds out.
+    pub(super) fn abandoned(&mut self, call: Purpose) {
+        if call == Purpose::Probe {
+            self.probing = false;
+        }
     }
 
     /// The server asks not to be asked for so long (RFC 9110 section 10.2.3).
@@ -117,8 +133,8 @@ mod tests {
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
         for failure in 1..=5 {
-            assert_eq!(breaker.admit(now), Ok(()), "{failure}");
-            assert_eq!(breaker.failed(now), failure == 5, "{failure}");
+            assert_eq!(breaker.admit(now), Ok(Purpose::Answer), "{failure}");
+            assert_eq!(breaker.failed(Purpose::Answer, now), failure == 5, "{failure}");
         }
         breaker
     }
@@ -128,7 +144,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         for _ in 0..10 {
-            (0..4).for_each(|_| assert!(!breaker.failed(now)));
+            (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, now)));
             assert!(!breaker.succeeded());
         }
         assert_eq!(breaker.circuit(now), Circuit::Closed);
@@ -143,33 +159,43 @@ mod tests {
         let mut breaker = opened(now);
         let then = now + OPEN_FOR;
         assert_eq!(breaker.circuit(then), Circuit::HalfOpen);
-        assert_eq!(breaker.admit(then), Ok(()));
+        assert_eq!(breaker.admit(then), Ok(Purpose::Probe));
         assert_eq!(breaker.admit(then), Err(SEC));
         assert_eq!(breaker.circuit(then), Circuit::HalfOpen);
-        assert!(!breaker.failed(then + SEC), "it stays open");
+        assert!(!breaker.failed(Purpose::Probe, then + SEC), "it stays open");
         assert_eq!(breaker.admit(then + 2 * SEC), Err(9 * SEC));
-        assert_eq!(breaker.admit(then + 11 * SEC), Ok(()));
+        assert_eq!(breaker.admit(then + 11 * SEC), Ok(Purpose::Probe));
         assert!(breaker.succeeded());
         assert_eq!(breaker.circuit(then), Circuit::Closed);
-        (0..4).for_each(|_| assert!(!breaker.failed(then)));
-        assert_eq!(breaker.admit(then), Ok(()));
+        (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, then)));
+        assert_eq!(breaker.admit(then), Ok(Purpose::Answer));
     }
 
     #[test]
     fn a_probe_that_came_to_nothing_lets_the_next_one_try() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(()));
-        breaker.abandoned();
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(()));
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
+        breaker.abandoned(Purpose::Probe);
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
+    }
+
+    #[test]
+    fn calls_from_before_do_not_end_the_probe() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
+        breaker.abandoned(Purpose::Answer);
+        assert!(!breaker.failed(Purpose::Answer, now + OPEN_FOR));
+        assert_eq!(breaker.admit(now + OPEN_FOR), Err(SEC));
     }
 
     #[test]
     fn failures_of_calls_that_were_under_way_do_not_lengthen_the_wait() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        (1..=9).for_each(|second| assert!(!breaker.failed(now + second * SEC)));
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(()));
+        (1..=9).for_each(|second| assert!(!breaker.failed(Purpose::Answer, now + second * SEC)));
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
     }
 
     #[test]
@@ -182,7 +208,7 @@ mod tests {
         assert_eq!(breaker.circuit(now), Circuit::Open);
         assert!(!breaker.succeeded(), "the pause is the server's");
         assert_eq!(breaker.admit(now + 6 * SEC), Err(SEC));
-        assert_eq!(breaker.admit(now + 7 * SEC), Ok(()));
+        assert_eq!(breaker.admit(now + 7 * SEC), Ok(Purpose::Answer));
         breaker.pause(Duration::MAX, now);
         assert_eq!(breaker.admit(now), Err(PAUSE_MAX));
     }

@@ -40,6 +40,15 @@ impl IntrospectionFault {
         }
     }
 
+    /// The same where nothing will be asked for so long: what the server says of that goes for the client that
+    /// hears it first as well.
+    pub(super) fn not_before(self, wait: Option<Duration>) -> Self {
+        match (self, wait) {
+            (Self::Unavailable { cause, .. }, Some(retry_after)) => Self::Unavailable { retry_after, cause },
+            (fault, _) => fault,
+        }
+    }
+
     /// Nothing was asked, for this reason.
     pub(super) fn withheld(why: &'static str, retry_after: Duration) -> Self {
         let cause = Arc::new(FetchError::because(FetchErrorKind::Withheld, why));

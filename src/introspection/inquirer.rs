@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-use super::breaker::{Breaker, Circuit};
+use super::breaker::{Breaker, Circuit, Purpose};
 use super::client_auth::ClientAuth;
 use super::endpoint::{EndpointSource, Located};
 use super::fault::IntrospectionFault;
@@ -137,8 +137,8 @@ impl Inquirer {
             Ok(_) => event.answered(),
             Err(error) => event.failed(&**error),
         }
-        call.conclude(answer.as_ref().err());
-        answer.map_err(IntrospectionFault::of)
+        let wait = call.conclude(answer.as_ref().err());
+        answer.map_err(|error| IntrospectionFault::of(error).not_before(wait))
     }
 
     async fn exchange(&self, token: &str, until: Instant) -> Result<String, FetchError> {
@@ -230,6 +230,7 @@ impl State {
 /// A call that the breaker let through, and that is reported to it however it ends.
 struct Call<'i> {
     inquirer: &'i Inquirer,
+    purpose: Purpose,
     concluded: bool,
 }
 
@@ -237,34 +238,37 @@ impl<'i> Call<'i> {
     fn admit(inquirer: &'i Inquirer) -> Result<Self, IntrospectionFault> {
         let mut state = inquirer.lock();
         match state.breaker.admit(now()) {
-            Ok(()) => Ok(Self { inquirer, concluded: false }),
+            Ok(purpose) => Ok(Self { inquirer, purpose, concluded: false }),
             Err(retry_after) => Err(state.withheld(retry_after)),
         }
     }
 
-    fn conclude(mut self, error: Option<&Arc<FetchError>>) {
+    /// Reports how it ended, and returns how long nothing will be asked after that.
+    fn conclude(mut self, error: Option<&Arc<FetchError>>) -> Option<Duration> {
         self.concluded = true;
         let mut state = self.inquirer.lock();
         let (opened, closed) = match error.map(|error| health(error.kind())) {
             None | Some(Health::Answers) => (false, state.breaker.succeeded()),
             Some(Health::Unknown) => {
-                state.breaker.abandoned();
+                state.breaker.abandoned(self.purpose);
                 (false, false)
             }
-            Some(Health::Fails) => (state.breaker.failed(now()), false),
+            Some(Health::Fails) => (state.breaker.failed(self.purpose, now()), false),
         };
         state.last_error = error.cloned();
+        let wait = state.breaker.would_admit(now()).err();
         drop(state);
         if opened || closed {
             event::circuit_changed(&self.inquirer.config.issuer, opened);
         }
+        wait
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.concluded {
-            self.inquirer.lock().breaker.abandoned();
+            self.inquirer.lock().breaker.abandoned(self.purpose);
         }
     }
 }
