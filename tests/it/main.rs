@@ -18,6 +18,9 @@ mod attacks;
 mod axum;
 mod bearer;
 mod introspection;
+mod introspection_failures;
+#[cfg(feature = "reqwest")]
+mod introspection_sockets;
 mod jwk;
 mod jwks;
 mod jws;

@@ -68,7 +68,7 @@ impl Reply {
         }
     }
 
-    async fn perform(self) -> Result<Response<Bytes>, FetchError> {
+    pub(crate) async fn perform(self) -> Result<Response<Bytes>, FetchError> {
         match self {
             Self::With(status, headers, body) => {
                 let answer =

@@ -1,0 +1,161 @@
+//! What was active is taken for active a while longer where that is configured, and the server out of reach.
+
+use std::time::Duration;
+
+use tower_bearer::testing::Fault;
+use tower_bearer::{Circuit, Introspection};
+
+use crate::support::introspected::{Introspected, SECOND, timed};
+use crate::support::protected::API;
+
+const UNAVAILABLE: &str = "introspection_unavailable";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Ten minutes longer than the usual 30 s.
+fn stale(introspection: Introspection) -> Introspection {
+    introspection.serve_stale(10 * MINUTE)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_active_passes_that_much_longer_and_not_longer() {
+    for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Html, Fault::RetryAfter(429, SECOND)]
+    {
+        let of = Introspected::with(stale);
+        let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+        let (start, _) = (tokio::time::Instant::now(), assert_eq!(of.api.kind(&token).await, "ok"));
+        of.fail(fault.clone());
+        // A request that waits in vain for three seconds must find it good after them.
+        while start.elapsed() < 27 * SECOND + 10 * MINUTE {
+            let (kind, waited) = timed(of.api.kind(&token)).await;
+            assert_eq!(kind, "ok", "{fault:?}: after {:?}", start.elapsed());
+            assert!(waited <= 3 * SECOND, "{fault:?}: {waited:?}");
+            assert_eq!(of.kind_of_new().await, UNAVAILABLE, "{fault:?}");
+            of.pass(7 * SECOND).await;
+        }
+        of.pass(3 * SECOND).await;
+        assert_eq!(of.api.kind(&token).await, UNAVAILABLE, "{fault:?}: after {:?}", start.elapsed());
+        of.fail(None);
+        of.pass(10 * SECOND).await;
+        assert_eq!(of.api.kind(&token).await, "ok", "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_it_an_outage_is_one_for_every_token() {
+    let of = Introspected::new();
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.fail(Fault::Refuse);
+    of.pass(30 * SECOND).await;
+    assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_beyond_its_end() {
+    let of = Introspected::with(stale);
+    let token = of.idp.token(API).lifetime(2 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.fail(Fault::Refuse);
+    // Up to the leeway that the claims have.
+    let mut accepted = Duration::ZERO;
+    while of.api.kind(&token).await == "ok" {
+        accepted += SECOND;
+        of.pass(SECOND).await;
+        assert!(accepted <= 4 * MINUTE, "no end");
+    }
+    println!("a token of 120 s passed for {accepted:?} in an outage");
+    assert!(accepted <= 2 * MINUTE, "{accepted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_calls_inactive_is_never_revived() {
+    for ttl in [10 * SECOND, Duration::ZERO] {
+        let of = Introspected::with(|introspection| stale(introspection).inactive_ttl(ttl));
+        let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+        assert_eq!(of.api.kind(&token).await, "ok");
+        of.idp.revoke(&token);
+        of.pass(30 * SECOND).await;
+        assert_eq!(of.api.kind(&token).await, "token_inactive");
+        of.fail(Fault::Refuse);
+        of.pass(11 * SECOND).await;
+        for _ in 0..10 {
+            assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
+        }
+    }
+}
+
+/// Nor what fits no more: the server has told what the token is good for now.
+#[tokio::test(start_paused = true)]
+async fn what_the_server_said_last_counts() {
+    let of = Introspected::with(stale);
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.idp.alter_introspection(|answer| {
+        answer.insert("aud".to_owned(), "https://elsewhere.example.com".into());
+    });
+    of.pass(30 * SECOND).await;
+    assert_eq!(of.api.kind(&token).await, "audience_mismatch");
+    of.fail(Fault::Refuse);
+    of.pass(11 * SECOND).await;
+    assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_asks_anew_takes_nothing_stale() {
+    let of = Introspected::with(stale);
+    let route = of.asking_now();
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(route.kind(&token).await, "ok");
+    of.fail(Fault::Refuse);
+    for _ in 0..10 {
+        of.pass(20 * SECOND).await;
+        assert_eq!(of.api.kind(&token).await, "ok");
+        assert_eq!(route.kind(&token).await, UNAVAILABLE);
+    }
+    assert_eq!(route.handler.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_refused_takes_nothing_stale() {
+    for fault in
+        [Fault::Status(401), Fault::Status(403), Fault::Json(400, r#"{"error":"invalid_client"}"#.into())]
+    {
+        let of = Introspected::with(stale);
+        let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+        assert_eq!(of.api.kind(&token).await, "ok");
+        of.fail(fault.clone());
+        of.pass(30 * SECOND).await;
+        for _ in 0..8 {
+            assert_eq!(of.api.kind(&token).await, "introspection_misconfigured", "{fault:?}");
+        }
+    }
+}
+
+/// Once the circuit is open nobody waits for what is stale.
+#[tokio::test(start_paused = true)]
+async fn with_the_circuit_open_stale_tokens_pass_at_once() {
+    let of = Introspected::with(stale);
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.pass(30 * SECOND).await;
+    of.open_the_circuit(Fault::Hang).await;
+    let asked = of.calls();
+    for _ in 0..9 {
+        let (kind, waited) = timed(of.api.kind(&token)).await;
+        assert_eq!((kind.as_str(), waited, of.circuit()), ("ok", Duration::ZERO, Circuit::Open));
+        of.pass(SECOND).await;
+    }
+    assert_eq!(of.calls(), asked);
+}
+
+#[tokio::test]
+async fn the_bounds_say_how_long_a_revoked_token_passes_in_an_outage() {
+    let bounds = |configure: fn(Introspection) -> Introspection| {
+        let of = Introspected::with(|introspection| configure(introspection.also_jwts()));
+        (of.auth.bounds().revoked_token(), of.auth.bounds().revoked_token_in_outage())
+    };
+    assert_eq!(bounds(|introspection| introspection), (Some(30 * SECOND), Some(30 * SECOND)));
+    assert_eq!(bounds(stale), (Some(30 * SECOND), Some(30 * SECOND + 10 * MINUTE)));
+    let longest = bounds(|introspection| introspection.serve_stale(Duration::MAX));
+    assert_eq!(longest, (Some(30 * SECOND), Some(Duration::MAX)));
+}
