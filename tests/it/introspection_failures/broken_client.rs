@@ -196,3 +196,11 @@ fn without_a_runtime_it_is_an_outage_and_no_panic() {
     assert_eq!(of.idp.requests(Endpoint::Introspection), 1);
     assert_eq!((of.circuit(), of.status().calls_under_way), (Circuit::Closed, 0));
 }
+
+#[test]
+fn without_a_runtime_nobody_is_ready_and_nothing_can_be_explained() {
+    let of = Introspected::discovered(|_, introspection| introspection);
+    assert!(at_once(of.auth.ready()).is_err());
+    assert!(!at_once(of.auth.explain(&of.opaque())).is_accepted());
+    assert_eq!(of.wire.total(), 0);
+}

@@ -9,7 +9,8 @@ use tracing::Level;
 
 use crate::support::events::Log;
 use crate::support::introspected::{Introspected, SECOND, retry_after, timed};
-use crate::support::protected::API;
+use crate::support::net::Reply;
+use crate::support::protected::{API, at_once};
 use crate::support::wire::Act;
 
 const UNAVAILABLE: &str = "introspection_unavailable";
@@ -32,7 +33,7 @@ async fn after_five_failures_the_answer_comes_at_once_and_without_a_call_for_ten
         let log = Log::start();
         of.open_the_circuit(fault.clone()).await;
         for tenth in 0..100 {
-            let answer = crate::support::protected::at_once(of.api.get(of.opaque()));
+            let answer = at_once(of.api.get(of.opaque()));
             assert_eq!(answer.kind(), UNAVAILABLE);
             let told = retry_after(&answer).unwrap();
             assert_eq!(told, 10 - tenth / 10, "{fault:?}: after {tenth} tenths of a second");
@@ -207,25 +208,16 @@ async fn a_call_that_is_lost_while_it_finds_out_does_not_keep_the_circuit_open()
 /// With a limit that is longer than the pause, calls from before it end while another finds out.
 #[tokio::test(start_paused = true)]
 async fn calls_from_before_do_not_let_a_second_one_find_out() {
-    for old_ends in ["failing", "panicking", "refused"] {
+    for old_ends in ["failing", "panicking", "with another status"] {
         let of = Introspected::with(|introspection| introspection.timeout(60 * SECOND));
-        of.fail(Fault::Delay(12 * SECOND));
-        let held = |act: Act| {
-            let of = of.clone();
-            async move {
-                of.wire.once(act);
-                let (api, token) = (of.api.clone(), of.opaque());
-                tokio::spawn(async move { api.kind(token).await })
-            }
-        };
         let act = match old_ends {
-            "failing" => {
-                Act::After(12 * SECOND, Box::new(Act::Instead(crate::support::net::Reply::status(500))))
-            }
-            "panicking" => Act::After(12 * SECOND, Box::new(Act::Panic)),
-            _ => Act::After(12 * SECOND, Box::new(Act::Instead(crate::support::net::Reply::status(204)))),
+            "failing" => Act::Instead(Reply::status(500)),
+            "panicking" => Act::Panic,
+            _ => Act::Instead(Reply::status(204)),
         };
-        let old = held(act).await;
+        of.wire.once(Act::After(12 * SECOND, Box::new(act)));
+        let (api, token) = (of.api.clone(), of.opaque());
+        let old = tokio::spawn(async move { api.kind(token).await });
         tokio::task::yield_now().await;
         of.pass(MILLI).await;
         of.open_the_circuit(Fault::Status(500)).await;

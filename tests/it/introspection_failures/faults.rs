@@ -104,6 +104,7 @@ async fn every_fault_is_answered_in_time_as_the_table_says_and_is_not_remembered
         of.fail(None);
         of.pass(2 * SECOND).await;
         assert_eq!(of.api.kind(&token).await, "ok", "{name}: {fault:?}: healthy again");
+        assert_eq!(of.why(), None, "{name}: the fault is past");
     }
     assert_eq!(elsewhere.requests(Endpoint::Introspection), 0, "no redirect is followed");
 }

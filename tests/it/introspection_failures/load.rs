@@ -156,7 +156,9 @@ fn damage(random: &mut fastrand::Rng, answer: &mut Vec<u8>, good: &[String]) {
             let text = String::from_utf8_lossy(answer).into_owned();
             let text = match random.bool() {
                 true => text.replacen('{', &format!("{{{member},"), 1),
-                false => text.strip_suffix('}').map_or(text.clone(), |head| format!("{head},{member}}}")),
+                false => {
+                    text.strip_suffix('}').map_or_else(|| text.clone(), |head| format!("{head},{member}}}"))
+                }
             };
             *answer = text.into_bytes();
         }

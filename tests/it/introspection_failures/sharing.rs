@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_bearer::Require;
@@ -166,7 +167,7 @@ async fn nobody_who_asks_anew_after_a_revocation_passes() {
 async fn nobody_passes_by_an_answer_older_than_the_route_takes() {
     let of = Introspected::new();
     let age = Duration::from_millis(50);
-    let route = of.requiring(Require::token().still_active_within(age));
+    let route = of.requiring(&Require::token().still_active_within(age));
     let token = of.opaque();
     of.fail(Fault::Delay(Duration::from_millis(30)));
     let mut requests = JoinSet::new();
@@ -202,4 +203,51 @@ async fn a_route_that_asks_anew_corrects_what_others_remember() {
     assert_eq!(route.kind(&token).await, "token_inactive");
     assert_eq!(of.api.kind_at_once(&token), "token_inactive");
     assert_eq!(of.calls(), 2);
+}
+
+/// On two threads, with faults that come and go and a third of the requests given up at any moment.
+#[test]
+fn nothing_is_left_behind_by_requests_that_go_away_at_any_moment() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let of = Introspected::with(|introspection| {
+            let introspection = introspection.timeout(Duration::from_millis(200)).calls_at_once_max(4);
+            introspection.active_ttl(Duration::from_millis(5)).inactive_ttl(Duration::from_millis(5))
+        });
+        let (route, tokens) = (of.asking_now(), Vec::from_iter((0..20).map(|_| of.opaque())));
+        let mut random = fastrand::Rng::with_seed(9110);
+        let mut requests = JoinSet::new();
+        for n in 0..4000 {
+            if n % 100 == 0 {
+                let delay = Duration::from_millis(random.u64(0..4));
+                let faults = [Fault::Delay(delay), Fault::Status(400), Fault::Html, Fault::Delay(delay)];
+                of.fail(random.choice(faults));
+                sleep(Duration::from_millis(2)).await;
+            }
+            let (api, route, token) = (of.api.clone(), route.clone(), tokens[random.usize(..20)].clone());
+            let asks_anew = random.bool();
+            let request = requests.spawn(async move {
+                if asks_anew { route.kind(token).await } else { api.kind(token).await }
+            });
+            if random.u8(..3) == 0 {
+                tokio::task::yield_now().await;
+                request.abort();
+            }
+        }
+        let (mut ended, start) = (0, Instant::now());
+        while let Some(request) = requests.join_next().await {
+            match request {
+                Ok(kind) => assert!(kind == "ok" || kind == "introspection_unavailable", "{kind}"),
+                Err(error) => assert!(error.is_cancelled(), "{error}"),
+            }
+            ended += 1;
+        }
+        assert_eq!(ended, 4000);
+        assert!(start.elapsed() < 20 * SECOND, "{:?}", start.elapsed());
+        assert!(of.wire.most_under_way() <= 4, "{}", of.wire.most_under_way());
+        while of.status().calls_under_way > 0 {
+            assert!(start.elapsed() < 20 * SECOND, "calls are left behind");
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
 }

@@ -120,10 +120,10 @@ impl Introspected {
 
     /// The same with a route that asks whether the token is active now.
     pub(crate) fn asking_now(&self) -> AskingNow {
-        self.requiring(Require::token().still_active())
+        self.requiring(&Require::token().still_active())
     }
 
-    pub(crate) fn requiring(&self, require: Require) -> AskingNow {
+    pub(crate) fn requiring(&self, require: &Require) -> AskingNow {
         keep_events();
         let handler = Handler::default();
         AskingNow { service: self.auth.layer(require.layer(handler.clone())), handler }
