@@ -65,6 +65,11 @@ impl AccessToken {
         self.0.grant.expires_at
     }
 
+    /// When it was issued, where it says so.
+    pub(crate) fn issue_date(&self) -> Option<NumericDate> {
+        self.0.grant.issued_at
+    }
+
     /// Whether its claims are those of a JWT.
     pub(crate) fn is_jwt(&self) -> bool {
         self.0.grant.jwt

@@ -45,10 +45,10 @@ impl Budget {
         self.credit = self.credit.saturating_sub(self.interval);
     }
 
-    /// How long it is until there is a unit to draw.
-    pub(crate) fn wait(&mut self, now: Instant) -> Duration {
+    /// How long it is until there are so many units to draw.
+    pub(crate) fn wait(&mut self, units: u32, now: Instant) -> Duration {
         self.refill(now);
-        self.interval.saturating_sub(self.credit)
+        self.interval.saturating_mul(units).saturating_sub(self.credit)
     }
 
     fn refill(&mut self, now: Instant) {

@@ -510,7 +510,7 @@ impl From<IntrospectionFault> for Rejection {
             IntrospectionFault::Inactive => RejectionKind::TokenInactive.into(),
             IntrospectionFault::OtherToken => RejectionKind::IntrospectionMismatch.into(),
             IntrospectionFault::Claim(fault) => fault.into(),
-            IntrospectionFault::Unavailable { retry_after, cause } => {
+            IntrospectionFault::Unavailable { retry_after, cause, .. } => {
                 Self::unavailable(RejectionKind::IntrospectionUnavailable, retry_after, Some(cause))
             }
             IntrospectionFault::Misconfigured(cause) => {

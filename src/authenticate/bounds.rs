@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Authenticator, Jwts, TrustedIssuer};
+use super::{Authenticator, Jwts, OpaqueTokens, TrustedIssuer};
 use crate::introspection::IntrospectionBounds;
 use crate::jwks::{Keys, KeysBounds};
 
@@ -146,12 +146,16 @@ impl TrustedIssuer {
 
     /// How long it may be out of reach; `None` for ever.
     fn outage(&self) -> Option<Duration> {
-        let asked = self.introspector().map(|introspector| {
-            let bounds = introspector.bounds();
-            bounds.inactive_in_outage.saturating_sub(bounds.inactive)
-        });
-        let keys = self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage);
-        asked.into_iter().chain(keys).min()
+        let tokens =
+            self.introspection.as_ref().map(|introspected| (&introspected.jwts, &introspected.opaque));
+        match tokens {
+            // Asked on single routes at most.
+            None | Some((Jwts::None, OpaqueTokens::None)) => {
+                self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage)
+            }
+            // A token that was not seen before is refused at once.
+            Some(_) => Some(Duration::ZERO),
+        }
     }
 
     /// The most requests to it in a minute; `None` for no limit.

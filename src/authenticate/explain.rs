@@ -32,14 +32,6 @@ impl Authenticator {
         explanation
     }
 
-    /// The issuer that judges `token` by introspection alone.
-    fn shown_to(&self, token: &str) -> Option<&TrustedIssuer> {
-        let Ok(compact) = Compact::parse(token) else { return self.issuers.of_opaque(token) };
-        let without_keys = self.issuer_without_keys(&compact);
-        let opaque = || self.issuers.of_opaque(token).filter(|_| !compact.has_jose_header());
-        without_keys.or_else(opaque)
-    }
-
     async fn explain_opaque(&self, token: &str, issuer: &TrustedIssuer, explanation: &mut Explanation) {
         explanation.add("serialization", "anything", &parts(token), Verdict::Holds);
         explanation.add("issuer", issuer.identifier(), "", Verdict::Holds);
@@ -52,17 +44,11 @@ impl Authenticator {
         self.fetch_missing_keys(token).await;
         let Some(issuer) = self.explain_token(token, explanation) else { return };
         let Some(introspector) = issuer.introspector() else { return };
-        let Ok(jwt) = self.judge_by_itself(token) else { return };
+        let Ok((jwt, _)) = self.judge_jwt(token, &mut Patience::default()) else { return };
         if issuer.introspects(&jwt) {
             let policy = &introspector.policy().jwt;
             issuer.explain_answer(introspector, token, policy, Some(&jwt), self.now(), explanation).await;
         }
-    }
-
-    /// Judges a JWT with the keys in hand, and does not ask its issuer.
-    fn judge_by_itself(&self, token: &str) -> Result<AccessToken, Stop> {
-        let compact = Compact::parse(token)?;
-        self.judge_signed(&compact, &mut Patience::default()).map(|(jwt, _)| jwt)
     }
 
     /// Makes the demands for keys that a request with `token` would make, were no check before them.
@@ -71,8 +57,7 @@ impl Authenticator {
         while let Err(Stop::Await(Awaited::Keys(keys))) = self.find_keys(token, &mut patience) {
             keys.await;
         }
-        let Ok(compact) = Compact::parse(token) else { return };
-        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_signed(&compact, &mut patience) {
+        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_jwt(token, &mut patience) {
             keys.await;
         }
     }

@@ -88,11 +88,6 @@ impl Issuers {
         }
     }
 
-    /// Whether any opaque token could be judged.
-    pub(crate) fn take_opaque(&self) -> bool {
-        !self.opaque.is_empty()
-    }
-
     /// Whether any issuer is asked about tokens.
     pub(crate) fn introspect(&self) -> bool {
         self.introspect

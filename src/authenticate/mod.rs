@@ -33,7 +33,7 @@ use crate::crypto::SignatureMismatch;
 use crate::introspection::{Freshness, IntrospectionFault, Introspector, Judged, VerdictAwaited};
 use crate::jwks::{KeysAwaited, Patience, Unverified};
 use crate::jwt::claims::{self, ClaimFault};
-use crate::jwt::compact::{Compact, CompactFault};
+use crate::jwt::compact::{self, Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
 use crate::rejection::{Rejection, RejectionKind};
@@ -148,7 +148,8 @@ impl Authenticator {
     pub(crate) fn authenticate_token(&self, token: &str) -> Result<AccessToken, Rejection> {
         self.judge_token(token, &mut Patience::default()).map_err(|stop| match stop {
             Stop::Refused(rejection) => rejection,
-            Stop::Await(_) => RejectionKind::KeysUnavailable.into(),
+            Stop::Await(Awaited::Keys(_)) => RejectionKind::KeysUnavailable.into(),
+            Stop::Await(Awaited::Verdict(..)) => RejectionKind::IntrospectionUnavailable.into(),
         })
     }
 
@@ -161,71 +162,43 @@ impl Authenticator {
     }
 
     fn judge_token(&self, token: &str, patience: &mut Patience) -> Result<AccessToken, Stop> {
-        let compact = match Compact::parse(token) {
-            Ok(compact) => compact,
-            Err(fault) => return self.judge_opaque(token, fault.into()),
-        };
-        match self.judge_jwt(token, &compact, patience) {
-            Err(Stop::Refused(refusal)) => self.judge_otherwise(token, &compact, refusal),
-            judged => judged,
+        match self.judge_jwt(token, patience) {
+            Ok((jwt, issuer)) if issuer.introspects(&jwt) => issuer.introspect(token, Some(jwt)),
+            Ok((jwt, _)) => Ok(jwt),
+            // What was refused as a JWT may be none, or one that only its issuer can judge.
+            Err(Stop::Refused(refusal)) => match self.shown_to(token) {
+                Some(issuer) => issuer.introspect(token, None),
+                None => Err(refusal.into()),
+            },
+            Err(stop) => Err(stop),
         }
     }
 
-    /// Judges a JWT by itself, and where that is configured by what its issuer says about it.
-    fn judge_jwt(
-        &self,
-        token: &str,
-        compact: &Compact<'_>,
-        patience: &mut Patience,
-    ) -> Result<AccessToken, Stop> {
-        let (jwt, issuer) = self.judge_signed(compact, patience)?;
-        if issuer.introspects(&jwt) { issuer.introspect(token, Some(jwt)) } else { Ok(jwt) }
-    }
-
     /// Judges a JWT by itself, with the keys in hand.
-    fn judge_signed(
-        &self,
-        compact: &Compact<'_>,
-        patience: &mut Patience,
-    ) -> Result<(AccessToken, &TrustedIssuer), Stop> {
+    fn judge_jwt(&self, token: &str, patience: &mut Patience) -> Result<(AccessToken, &TrustedIssuer), Stop> {
+        let compact = Compact::parse(token)?;
         let header_json = compact.header()?;
         let header = Header::parse(&header_json)?;
         let claims_json = compact.claims()?;
         let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
         let now = NumericDate::now(&*self.clock);
-        let grant = issuer.judge(compact, &header, &claims, now, patience).map_err(|stop| stop.at(issuer))?;
+        let grant =
+            issuer.judge(&compact, &header, &claims, now, patience).map_err(|stop| stop.at(issuer))?;
         Ok((AccessToken::new(grant, claims_json), issuer))
     }
 
-    /// What was refused as a JWT may be none, or one that only its issuer can judge.
-    fn judge_otherwise(
-        &self,
-        token: &str,
-        compact: &Compact<'_>,
-        refusal: Rejection,
-    ) -> Result<AccessToken, Stop> {
-        match self.issuer_without_keys(compact) {
-            Some(issuer) => issuer.introspect(token, None),
-            None if !self.issuers.take_opaque() || compact.has_jose_header() => Err(refusal.into()),
-            None => self.judge_opaque(token, refusal),
-        }
+    /// The issuer that judges `token` by introspection alone: the one without keys that a JWT names, or the one
+    /// that takes it for an opaque token of its own.
+    fn shown_to(&self, token: &str) -> Option<&TrustedIssuer> {
+        let without_keys =
+            if self.issuers.are_some_without_keys() { self.named_without_keys(token) } else { None };
+        let opaque = || self.issuers.of_opaque(token).filter(|_| !compact::resembles_jws(token));
+        without_keys.or_else(opaque)
     }
 
-    /// Judges what is no JWT; `refusal` is the answer where nobody may be asked about it.
-    fn judge_opaque(&self, token: &str, refusal: Rejection) -> Result<AccessToken, Stop> {
-        match self.issuers.of_opaque(token) {
-            Some(issuer) => issuer.introspect(token, None),
-            None => Err(refusal.into()),
-        }
-    }
-
-    /// The issuer that a JWT names, if that issuer has no keys to judge it by.
-    fn issuer_without_keys(&self, compact: &Compact<'_>) -> Option<&TrustedIssuer> {
-        if !self.issuers.are_some_without_keys() {
-            return None;
-        }
-        let claims_json = compact.claims().ok()?;
+    fn named_without_keys(&self, token: &str) -> Option<&TrustedIssuer> {
+        let claims_json = Compact::parse(token).ok()?.claims().ok()?;
         let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
         self.issuers.named_by(&claims).ok().filter(|issuer| issuer.keys.is_none())
     }

@@ -92,6 +92,13 @@ pub enum ConfigProblem {
         /// What is wrong with it, and the mend.
         reason: &'static str,
     },
+    /// A setting of an issuer without keys that would do nothing, since its tokens are judged by introspection.
+    SettingNeedsKeys {
+        /// The issuer.
+        issuer: String,
+        /// The setting.
+        setting: &'static str,
+    },
     /// The URL of an introspection endpoint cannot be asked.
     IntrospectionUrlUnusable {
         /// The issuer that it belongs to.
@@ -170,6 +177,9 @@ impl fmt::Display for ConfigProblem {
             }
             Self::IntrospectionUnusable { issuer, reason } => {
                 write!(f, "the introspection of issuer {issuer:?} cannot be used: {reason}")
+            }
+            Self::SettingNeedsKeys { issuer, setting } => {
+                write!(f, "{setting} does nothing for issuer {issuer:?}, which has no keys: leave it out, or use Issuer::discover")
             }
             Self::IntrospectionUrlUnusable { issuer, url, reason } => {
                 write!(f, "the introspection endpoint {url:?} of issuer {issuer:?} {reason}: give its https URL, or use Issuer::dangerous_allow_http in a test network")

@@ -11,8 +11,8 @@ use crate::cache::CacheLimits;
 use crate::clock::Clock;
 use crate::identifier::{FetchUrl, PlainHttp, undecorated};
 use crate::introspection::{
-    AGE_MAX, AnswerPolicy, CachePolicy, ClientAuth, EndpointSource, InquirerConfig, Introspector,
-    IntrospectorConfig, MEMBERS, SIGNED_TYPE, Signer,
+    AGE_MAX, AdmissionPolicy, AnswerPolicy, CachePolicy, ClientAuth, EndpointSource, InquirerConfig,
+    Introspector, IntrospectorConfig, MEMBERS, SIGNED_TYPE, Signer,
 };
 use crate::jwks::Keys;
 use crate::jwt::ConfiguredNames;
@@ -80,9 +80,7 @@ pub struct Introspection {
     unsigned: bool,
     cache: CachePolicy,
     limits: FetchLimits,
-    calls_at_once_max: usize,
-    calls_waiting_max: usize,
-    calls_per_minute: Option<u32>,
+    admission: AdmissionPolicy,
     client: Option<Arc<dyn HttpClient>>,
 }
 
@@ -100,12 +98,11 @@ impl Introspection {
                 active_ttl: Duration::from_secs(30),
                 inactive_ttl: Duration::from_secs(10),
                 stale_for: Duration::ZERO,
+                token_age_max: None,
                 limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
             },
             limits: FetchLimits { timeout: Duration::from_secs(3), body: 512 * 1024 },
-            calls_at_once_max: 64,
-            calls_waiting_max: 1024,
-            calls_per_minute: None,
+            admission: AdmissionPolicy { at_once_max: 64, waiting_max: 1024, per_minute: None },
             client: None,
         }
     }
@@ -222,33 +219,39 @@ impl Introspection {
         self
     }
 
-    /// How many calls may be under way at once. Default 64.
+    /// How many calls may be under way at once. Default 64. A quarter of them is kept for tokens that were active
+    /// before, and for JWTs that are good by themselves.
     pub fn calls_at_once_max(mut self, calls: usize) -> Self {
-        self.calls_at_once_max = calls;
+        self.admission.at_once_max = calls;
         self
     }
 
-    /// How many more tokens may wait for their turn. Default 1024; beyond, 503 at once.
+    /// How many more tokens may wait for their turn, for half of the [`timeout`](Self::timeout) at most. Default
+    /// 1024; beyond, 503 at once. A quarter more may if they were active before, so that made-up tokens do not keep
+    /// good ones waiting outside.
     pub fn calls_waiting_max(mut self, calls: usize) -> Self {
-        self.calls_waiting_max = calls;
+        self.admission.waiting_max = calls;
         self
     }
 
-    /// The most HTTP requests to the issuer within any 60 s, half of them at once; beyond, 503. Default: no limit
+    /// The most HTTP requests to the issuer within any 60 s, half of them at once (and of those a quarter for tokens
+    /// that were active before); beyond, 503. Default: no limit
     /// but [`calls_at_once_max`](Self::calls_at_once_max), so that every made-up token costs a call.
     ///
     /// In the long run little more than half as many. Set it to several times what your clients need: a limit that
     /// they reach is an outage for them. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
     pub fn calls_per_minute(mut self, calls: u32) -> Self {
-        self.calls_per_minute = Some(calls);
+        self.admission.per_minute = Some(calls);
         self
     }
 
-    /// While no answer can be had, takes a token that was active for active this much longer than
+    /// While the server is out of reach or out of order, takes a token that was active for active this much longer than
     /// [`active_ttl`](Self::active_ttl); never past its `exp`, and never for
     /// [`Require::still_active`](crate::Require::still_active). Default: not at all.
     ///
-    /// A token that is revoked during an outage is accepted for as long.
+    /// A token that is revoked during an outage is accepted for as long. A limit that is reached
+    /// ([`calls_per_minute`](Self::calls_per_minute), [`calls_waiting_max`](Self::calls_waiting_max), 429 from the
+    /// server) is no outage: whoever makes up tokens can reach it, and would keep a revoked one alive.
     pub fn serve_stale(mut self, duration: Duration) -> Self {
         self.cache.stale_for = duration;
         self
@@ -260,6 +263,11 @@ impl Introspection {
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.client = Some(Arc::new(client));
         self
+    }
+
+    /// Which JWTs it is asked about.
+    pub(super) fn jwts(&self) -> &Jwts {
+        &self.jwts
     }
 
     /// Whether the HTTP client of the builder is needed for it.
@@ -292,12 +300,13 @@ impl Introspection {
                 signer: of.keys.transpose().ok()?.map(|keys| self.signer(keys, of.header, &claims)),
                 unsigned: self.unsigned,
                 limits: self.limits,
-                calls_at_once_max: self.calls_at_once_max,
-                calls_waiting_max: self.calls_waiting_max,
-                calls_per_minute: self.calls_per_minute,
+                admission: self.admission.clone(),
+            },
+            cache: CachePolicy {
+                token_age_max: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
+                ..self.cache.clone()
             },
             answers: self.answers(claims),
-            cache: self.cache.clone(),
             clock: of.clock,
         };
         Some(Introspected {
@@ -327,7 +336,7 @@ impl Introspection {
                 "ClientAuth::mtls needs a client with a certificate: give one to Introspection::http_client",
             );
         }
-        if self.endpoint.is_none() && matches!(self.calls_per_minute, Some(1..CALLS_PER_MINUTE_MIN)) {
+        if self.endpoint.is_none() && matches!(self.admission.per_minute, Some(1..CALLS_PER_MINUTE_MIN)) {
             unusable(
                 "calls_per_minute is too low to look the endpoint up: give 5 or more, or its URL to .endpoint(...)",
             );
@@ -336,8 +345,8 @@ impl Introspection {
             ("cache_tokens_max", self.cache.limits.entries == 0),
             ("cache_bytes_max", self.cache.limits.bytes == 0),
             ("timeout of Introspection", self.limits.timeout.is_zero()),
-            ("calls_at_once_max", self.calls_at_once_max == 0),
-            ("calls_per_minute", self.calls_per_minute == Some(0)),
+            ("calls_at_once_max", self.admission.at_once_max == 0),
+            ("calls_per_minute", self.admission.per_minute == Some(0)),
         ];
         let zeros = limits.into_iter().filter(|(_, zero)| *zero);
         problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::config_error::ConfigProblem;
 use super::introspection::{IntrospectedIssuer, Introspection, ToldBefore};
-use crate::authenticate::{OpaqueTokens, TrustedIssuer};
+use crate::authenticate::{Jwts, OpaqueTokens, TrustedIssuer};
 use crate::clock::Clock;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::identifier::{FetchUrl, PlainHttp, undecorated};
@@ -16,6 +16,9 @@ use crate::jwt::claims::{ClaimsPolicy, Optional};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
 use crate::transport::HttpClient;
+
+/// The `typ` of access tokens, as servers write it, without `application/`.
+const ACCEPTED_TYPES: [&str; 2] = ["at+jwt", "jwt"];
 
 /// What RFC 9068 section 2.2 requires beside `iss`, `exp` and `aud`, which are always required.
 const RFC_9068_CLAIMS: [&str; 4] = ["sub", "client_id", "iat", "jti"];
@@ -130,7 +133,7 @@ impl Issuer {
             algorithms: None,
             audience: None,
             audiences_added: Vec::new(),
-            types: vec!["at+jwt".to_owned(), "jwt".to_owned()],
+            types: ACCEPTED_TYPES.map(str::to_owned).to_vec(),
             untyped: true,
             scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
             required: Vec::new(),
@@ -365,8 +368,8 @@ impl Issuer {
                 problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
             }
         }
-        if matches!(self.keys, KeysFrom::Nowhere) && self.introspection.is_none() {
-            problems.push(ConfigProblem::NoKeysNorIntrospection { issuer: issuer() });
+        if matches!(self.keys, KeysFrom::Nowhere) {
+            self.check_without_keys(problems);
         }
         if self.clients.as_ref().is_some_and(Vec::is_empty) {
             problems.push(ConfigProblem::NoClient { issuer: issuer() });
@@ -376,6 +379,24 @@ impl Issuer {
                 problems.push(ConfigProblem::Zero { setting });
             }
         }
+    }
+
+    /// What looks like a protection must be one.
+    fn check_without_keys(&self, problems: &mut Vec<ConfigProblem>) {
+        let issuer = || self.identifier.clone();
+        let Some(introspection) = &self.introspection else {
+            return problems.push(ConfigProblem::NoKeysNorIntrospection { issuer: issuer() });
+        };
+        let settings = [
+            ("strict_rfc9068", self.strict),
+            ("algorithms", self.algorithms.is_some()),
+            ("dangerous_accept_type", self.types.len() > ACCEPTED_TYPES.len()),
+            ("seed_jwks", self.seed.is_some()),
+            ("also_jwts", !matches!(introspection.jwts(), Jwts::None)),
+        ];
+        let idle = settings.into_iter().filter(|(_, is_set)| *is_set);
+        problems
+            .extend(idle.map(|(setting, _)| ConfigProblem::SettingNeedsKeys { issuer: issuer(), setting }));
     }
 
     fn identifier_fault(&self) -> Option<&'static str> {

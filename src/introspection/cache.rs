@@ -72,6 +72,8 @@ pub(crate) struct CachePolicy {
     pub(crate) inactive_ttl: Duration,
     /// How long beyond `active_ttl` an answer will do while none can be had.
     pub(crate) stale_for: Duration,
+    /// The greatest time since the token was issued, where there is a limit.
+    pub(crate) token_age_max: Option<Duration>,
     /// For each of the two spaces.
     pub(crate) limits: CacheLimits,
 }
@@ -87,6 +89,8 @@ pub(super) struct AnswerCache {
 #[derive(Clone)]
 struct ActiveEntry {
     token: AccessToken,
+    /// From then on the token is good no more, whatever is remembered.
+    ends: NumericDate,
     origin: Origin,
 }
 
@@ -114,7 +118,7 @@ impl AnswerCache {
             now.saturating_duration_since(origin.asked_at) < ttl && freshness.accepts(origin)
         };
         if let Some(known) = self.active.get(digest) {
-            let good = fresh(known.origin, self.policy.active_ttl) && date < known.token.expiry();
+            let good = fresh(known.origin, self.policy.active_ttl) && date < known.ends;
             return good.then_some(Ok(known.token));
         }
         let known =
@@ -132,7 +136,7 @@ impl AnswerCache {
         let known = self.active.get(digest)?;
         let age = now.saturating_duration_since(known.origin.asked_at);
         let good = age < self.policy.active_ttl.saturating_add(self.policy.stale_for);
-        (good && date < known.token.expiry()).then_some(known.token)
+        (good && date < known.ends).then_some(known.token)
     }
 
     /// Takes an answer in. One that says nothing of the token changes nothing.
@@ -145,8 +149,9 @@ impl AnswerCache {
         match answer {
             Ok(token) => {
                 self.inactive.remove(&digest);
-                if !self.policy.active_ttl.is_zero() {
-                    self.active.insert(digest, ActiveEntry { token: token.clone(), origin });
+                if !self.policy.active_ttl.saturating_add(self.policy.stale_for).is_zero() {
+                    let (token, ends) = (token.clone(), self.end_of(token));
+                    self.active.insert(digest, ActiveEntry { token, ends, origin });
                 }
             }
             Err(IntrospectionFault::Misconfigured(_) | IntrospectionFault::Unavailable { .. }) => {}
@@ -157,6 +162,17 @@ impl AnswerCache {
                 }
             }
         }
+    }
+
+    /// Whether the token was active, however long ago: it was not made up.
+    pub(super) fn is_known(&self, digest: &TokenDigest) -> bool {
+        self.active.get(digest).is_some()
+    }
+
+    fn end_of(&self, token: &AccessToken) -> NumericDate {
+        let aged = token.issue_date().zip(self.policy.token_age_max);
+        let too_old = aged.map(|(issued_at, age_max)| issued_at.later(age_max));
+        too_old.into_iter().fold(token.expiry(), Ord::min)
     }
 
     /// How many active tokens are remembered, and how many others.

@@ -81,6 +81,12 @@ impl Located {
         Ok(url)
     }
 
+    /// What is shown: the endpoint, or as long as that is not known where it is looked for.
+    pub(super) fn shown(&self, source: &EndpointSource) -> FetchUrl {
+        let found = self.0.try_lock().ok().and_then(|found| Some(found.as_ref()?.url.clone()));
+        found.unwrap_or_else(|| source.url().clone())
+    }
+
     /// It is not there any more: look again before the next call.
     pub(super) async fn forget(&self) {
         *self.0.lock().await = None;

@@ -17,8 +17,9 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::CachePolicy;
+use super::admission::Standing;
 use super::cache::{AnswerCache, AnswerContext, Freshness, Origin, TokenDigest};
-use super::fault::IntrospectionFault;
+use super::fault::{IntrospectionFault, RETRY_AFTER};
 use super::inquirer::{Inquirer, InquirerConfig};
 use super::response::{self, AnswerPolicy};
 use super::status::IntrospectionStatus;
@@ -84,7 +85,18 @@ struct Calls {
 #[derive(Clone)]
 struct CallUnderWay {
     number: u64,
-    ended: watch::Receiver<Option<Concluded>>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far a call got.
+#[derive(Clone)]
+enum Progress {
+    /// It waits for its turn.
+    Waiting,
+    /// The issuer is asked.
+    Asking,
+    /// To its end.
+    Over(Concluded),
 }
 
 /// How a call ended.
@@ -101,6 +113,8 @@ struct Question {
     /// The token, where it is a JWT that passed every check by itself.
     jwt: Option<AccessToken>,
     freshness: Freshness,
+    /// Whether an answer of before will do, should there be none now.
+    stale_will_do: bool,
 }
 
 impl Introspector {
@@ -123,10 +137,18 @@ impl Introspector {
     /// Judges `token`, by what is remembered or else by asking; `jwt` is the same token where it is a JWT.
     pub(crate) fn judge(&self, token: &str, jwt: Option<AccessToken>, freshness: Freshness) -> Judged {
         let digest = self.shared.context.digest(token);
-        match self.shared.recall(&digest, freshness) {
-            Some(verdict) => Judged::Known(verdict),
-            None => Judged::Await(self.ask(Question { token: token.into(), digest, jwt, freshness })),
+        if let Some(verdict) = self.shared.recall(&digest, freshness) {
+            return Judged::Known(verdict);
         }
+        let stale_will_do = freshness == Freshness::Cached;
+        let freshness = match freshness {
+            // Where nothing is remembered, a call from before this request came is no answer to it either.
+            Freshness::Cached if self.shared.cache_policy.active_ttl.is_zero() => {
+                self.no_older_than(Duration::ZERO)
+            }
+            freshness => freshness,
+        };
+        Judged::Await(self.ask(Question { token: token.into(), digest, jwt, freshness, stale_will_do }))
     }
 
     /// Answers no older than `age`; for zero, those that are asked for from now on and not before.
@@ -134,7 +156,7 @@ impl Introspector {
         if age.is_zero() {
             return Freshness::After(self.shared.lock().started);
         }
-        now().checked_sub(age).map_or(Freshness::Cached, Freshness::Since)
+        now().checked_sub(age).map_or(Freshness::After(0), Freshness::Since)
     }
 
     /// The answer about `token` as it came, for an explanation: asked for anew, and not remembered.
@@ -145,7 +167,7 @@ impl Introspector {
         if Runtime::try_current().is_err() {
             return Err(IntrospectionFault::withheld(NO_RUNTIME, RETRY_AFTER));
         }
-        self.shared.inquirer.ask(token).await
+        self.shared.inquirer.turn(Standing::Known).await?.ask(token).await
     }
 
     /// What answers are judged by.
@@ -175,9 +197,11 @@ impl Introspector {
     /// What the configuration guarantees.
     pub(crate) fn bounds(&self) -> IntrospectionBounds {
         let CachePolicy { active_ttl, stale_for, .. } = self.shared.cache_policy;
+        // Who waits for a call that was made before the token was revoked waits no longer than that.
+        let timeout = self.shared.inquirer.timeout();
         IntrospectionBounds {
-            inactive: active_ttl,
-            inactive_in_outage: active_ttl.saturating_add(stale_for),
+            inactive: active_ttl.max(timeout),
+            inactive_in_outage: active_ttl.saturating_add(stale_for).max(timeout),
             calls_per_minute: self.shared.inquirer.calls_per_minute(),
         }
     }
@@ -195,16 +219,15 @@ impl Shared {
 
     /// Waits for a call about the token, no longer than one may take.
     async fn answer(self: Arc<Self>, question: Question) -> Verdict {
-        let until = later(now(), self.inquirer.timeout());
         let verdict = match Runtime::try_current() {
-            Ok(runtime) => timeout_at(until.into(), self.ask_until_fresh(&question, &runtime))
-                .await
-                .unwrap_or_else(|_| Err(IntrospectionFault::of(timed_out()))),
+            Ok(runtime) => self.ask_until_fresh(&question, &runtime).await,
             // Not even a timer would run.
             Err(_) => Err(IntrospectionFault::withheld(NO_RUNTIME, RETRY_AFTER)),
         };
         match verdict {
-            Err(IntrospectionFault::Unavailable { .. }) if question.freshness == Freshness::Cached => {
+            // Only if it is the server that fails: our own limits can be reached by whoever wants a token of his
+            // to be taken for active.
+            Err(IntrospectionFault::Unavailable { outage: true, .. }) if question.stale_will_do => {
                 let date = NumericDate::now(&*self.clock);
                 self.cache.recall_stale(&question.digest, now(), date).map_or(verdict, Ok)
             }
@@ -214,15 +237,30 @@ impl Shared {
 
     /// A call that was under way before may be too old an answer; then there is one more.
     async fn ask_until_fresh(self: &Arc<Self>, question: &Question, runtime: &Runtime) -> Verdict {
+        let until = later(now(), self.inquirer.timeout());
         loop {
             let mut call = match self.join_or_start(question, runtime) {
                 Joined::Known(verdict) => return verdict,
                 Joined::Call(call) => call,
             };
-            match call.ended.wait_for(Option::is_some).await.ok().and_then(|concluded| concluded.clone()) {
-                Some(concluded) if question.freshness.accepts(concluded.origin) => return concluded.verdict,
-                Some(_) => {}
-                None => return Err(IntrospectionFault::withheld("the call was given up", RETRY_AFTER)),
+            let is_over = |progress: &Progress| matches!(progress, Progress::Over(_));
+            let waited = timeout_at(until.into(), call.progress.wait_for(is_over)).await;
+            // What is there when the time is over is the answer as well.
+            let waited = waited.map(|ended| ended.map(|progress| progress.clone()));
+            let progress = match waited {
+                Ok(Ok(progress)) => progress,
+                Ok(Err(_)) => return Err(IntrospectionFault::withheld("the call was given up", RETRY_AFTER)),
+                Err(_) => call.progress.borrow().clone(),
+            };
+            match progress {
+                Progress::Over(concluded) if question.freshness.accepts(concluded.origin) => {
+                    return concluded.verdict;
+                }
+                Progress::Over(_) => {}
+                Progress::Asking => return Err(IntrospectionFault::of(timed_out())),
+                Progress::Waiting => {
+                    return Err(IntrospectionFault::withheld("too many calls wait", RETRY_AFTER));
+                }
             }
         }
     }
@@ -236,19 +274,25 @@ impl Shared {
         if let Some(verdict) = self.recall(&question.digest, question.freshness) {
             return Joined::Known(verdict);
         }
-        if let Err(fault) = self.inquirer.may_ask(calls.under_way.len()) {
+        let standing = self.standing(question);
+        if let Err(fault) = self.inquirer.may_ask(standing, calls.under_way.len()) {
             return Joined::Known(Err(fault));
         }
         calls.started = calls.started.saturating_add(1);
         let origin = Origin { call: calls.started, asked_at: now() };
-        let (sender, ended) = watch::channel(None);
-        let call = CallUnderWay { number: calls.started, ended };
+        let (sender, progress) = watch::channel(Progress::Waiting);
+        let call = CallUnderWay { number: calls.started, progress };
         calls.under_way.insert(question.digest, call.clone());
         // Spawning on a runtime that shuts down drops the call at once, and that takes the lock.
         drop(calls);
         let under_way = UnderWay { shared: Arc::clone(self), digest: question.digest, origin, sender };
-        runtime.spawn(under_way.run(question.token.clone(), question.jwt.clone()));
+        runtime.spawn(under_way.run(question.token.clone(), question.jwt.clone(), standing));
         Joined::Call(call)
+    }
+
+    fn standing(&self, question: &Question) -> Standing {
+        let known = question.jwt.is_some() || self.cache.is_known(&question.digest);
+        if known { Standing::Known } else { Standing::Stranger }
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -266,24 +310,27 @@ struct UnderWay {
     shared: Arc<Shared>,
     digest: TokenDigest,
     origin: Origin,
-    sender: watch::Sender<Option<Concluded>>,
+    sender: watch::Sender<Progress>,
 }
 
 impl UnderWay {
-    async fn run(self, token: Box<str>, jwt: Option<AccessToken>) {
-        let shared = &self.shared;
-        let verdict = shared.inquirer.ask(&token).await.and_then(|json| {
-            let date = NumericDate::now(&*shared.clock);
-            response::judge(json, jwt.as_ref(), &shared.answers, date)
+    async fn run(self, token: Box<str>, jwt: Option<AccessToken>, standing: Standing) {
+        let verdict = self.ask(&token, standing).await.and_then(|json| {
+            let date = NumericDate::now(&*self.shared.clock);
+            response::judge(json, jwt.as_ref(), &self.shared.answers, date)
         });
         // In this order: whoever does not find the call under way any more finds what it brought.
-        shared.cache.remember(self.digest, self.origin, &verdict);
+        self.shared.cache.remember(self.digest, self.origin, &verdict);
         self.leave();
-        self.sender.send_replace(Some(Concluded { origin: self.origin, verdict }));
+        self.sender.send_replace(Progress::Over(Concluded { origin: self.origin, verdict }));
     }
-}
 
-impl UnderWay {
+    async fn ask(&self, token: &str, standing: Standing) -> Result<String, IntrospectionFault> {
+        let inquiry = self.shared.inquirer.turn(standing).await?;
+        self.sender.send_replace(Progress::Asking);
+        inquiry.ask(token).await
+    }
+
     /// It is over; the next one about the same token may be under way by now.
     fn leave(&self) {
         let mut calls = self.shared.lock();
@@ -315,9 +362,6 @@ impl fmt::Debug for VerdictAwaited {
         f.write_str("VerdictAwaited")
     }
 }
-
-/// When a request may come again, where nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const NO_RUNTIME: &str = "there is no tokio runtime here";
 

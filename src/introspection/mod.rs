@@ -4,6 +4,7 @@
 //! `request` and `response` are pure; `inquirer` asks; `introspector` remembers, and lets those wait together
 //! who ask about the same token.
 
+mod admission;
 mod breaker;
 mod cache;
 mod client_auth;
@@ -16,6 +17,7 @@ mod response;
 mod signed;
 mod status;
 
+pub(crate) use admission::AdmissionPolicy;
 pub use breaker::Circuit;
 pub(crate) use cache::{CachePolicy, Freshness};
 pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};

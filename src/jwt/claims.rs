@@ -174,6 +174,8 @@ fn check_audience(
     _: NumericDate,
 ) -> Result<(), ClaimFault> {
     let audiences = known_or_required("aud", &claims.aud, policy.optional.aud)?;
+    // An empty list names nobody: where no name is needed, that is as good as none.
+    let audiences = audiences.filter(|named| !(policy.optional.aud && named.is_empty()));
     let is_ours = |named: &Cow<'_, str>| policy.audiences.iter().any(|ours| **ours == **named);
     hold(audiences.is_none_or(|named| named.iter().any(is_ours)), ClaimFault::AudienceMismatch)
 }

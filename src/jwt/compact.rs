@@ -9,6 +9,7 @@ use crate::encoding::{base64url, json};
 
 /// What every JOSE header has in it (RFC 7515 section 4.1.1), and next to no other octets.
 const ALG: &[u8] = b"\"alg\"";
+const ENC: &[u8] = b"\"enc\"";
 
 /// A token in three parts, still encoded.
 #[derive(Clone, Copy)]
@@ -49,13 +50,6 @@ impl<'a> Compact<'a> {
         dot(signature).is_none().then_some(Self { signing_input, header, claims, signature })
     }
 
-    /// Whether the first part may be read as a JOSE header by somebody less strict than this crate, or was one
-    /// before it was altered: then it is a JWT, however malformed, and no opaque token.
-    pub(crate) fn has_jose_header(&self) -> bool {
-        let header = base64url::decode_leniently(self.header);
-        header.is_some_and(|octets| json::begins_with_object(&octets) || memmem::find(&octets, ALG).is_some())
-    }
-
     /// What the signature covers, as it was received (RFC 7515 section 5.2).
     pub(crate) fn signing_input(&self) -> &'a [u8] {
         self.signing_input.as_bytes()
@@ -79,6 +73,19 @@ impl<'a> Compact<'a> {
     pub(crate) fn signature(&self) -> Result<Vec<u8>, CompactFault> {
         base64url::decode(self.signature).ok_or(CompactFault::Undecodable)
     }
+}
+
+/// Whether `token` may be taken for a JWS by somebody less strict than this crate, or was one before it was
+/// altered: then it is a JWT, however malformed, and no opaque token.
+///
+/// Its first part is a JOSE header. What has one and is no JWS is a JWE (RFC 7516 section 9): five parts, and
+/// `enc` in the header.
+pub(crate) fn resembles_jws(token: &str) -> bool {
+    let Some((first, others)) = token.split_once('.') else { return false };
+    let Some(header) = base64url::decode_leniently(first) else { return false };
+    let is_jose = json::begins_with_object(&header) || memmem::find(&header, ALG).is_some();
+    let is_jwe = others.matches('.').count() == 3 && memmem::find(&header, ENC).is_some();
+    is_jose && !is_jwe
 }
 
 #[cfg(test)]
@@ -111,7 +118,7 @@ mod tests {
 
     #[test]
     fn whatever_a_lenient_reader_takes_for_a_header_is_one() {
-        let header = |part: &str| Compact::parse(&format!("{part}.e30.AA")).unwrap().has_jose_header();
+        let header = |part: &str| resembles_jws(&format!("{part}.e30.AA"));
         for part in
             ["e30", "e30=", "e31", "eyJhbGciOiJub25lIn0", "eyJhIjoiPz8_In0", "eyJhIjoiPz8/In0", "IHt9"]
         {
@@ -130,6 +137,23 @@ mod tests {
         }
         for part in ["opaque", "V1StGXR8", "W10", "bnVsbA", "ImEi", "e", "ory_at", "{}", "a~b", "YWxn"] {
             assert!(!header(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn only_an_encrypted_token_has_a_jose_header_and_is_no_jws() {
+        let header = "eyJhbGciOiJFUzI1NiJ9";
+        for behind in
+            [".", ".e30", ".e30.", "..AA", ".e30.AA.", ".e30.AA..", ".e30.AA.AA.AA", ".e30.AA.AA.AA.AA"]
+        {
+            assert!(resembles_jws(&format!("{header}{behind}")), "{behind}");
+        }
+        // {"alg":"dir","enc":"A128GCM"}
+        let encrypted = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0";
+        assert!(!resembles_jws(&format!("{encrypted}..aaaa.bbbb.cccc")));
+        assert!(resembles_jws(&format!("{encrypted}.aaaa.bbbb")));
+        for opaque in ["", ".", "opaque", "a.b", "a.b.c.d.e", header, ".e30.AA"] {
+            assert!(!resembles_jws(opaque), "{opaque}");
         }
     }
 }

@@ -112,8 +112,8 @@ impl Require {
     /// ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
     ///
     /// Every request waits for a call then, of which those that come at once share one: requests that come
-    /// while a call is under way share the next. A token that the layer around had to ask about costs two. What the issuer says replaces what was remembered, also for
-    /// [`and_scope`](Self::and_scope) and [`check`](Self::check). While the issuer is out of reach the answer is
+    /// while a call is under way share the next. A token that the layer around had to ask about costs two. What the issuer says of an opaque token replaces what was
+    /// remembered, also for [`and_scope`](Self::and_scope) and [`check`](Self::check); the claims of a JWT are its own. While the issuer is out of reach the answer is
     /// 503; [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.
     ///
     /// The issuer must have [`Issuer::introspect`](crate::Issuer::introspect); else the answer is 500,
@@ -191,6 +191,9 @@ where
             Ok(None) => State::Pass { response: self.inner.call(Request::from_parts(head, body)) },
             Ok(Some(asked)) => {
                 let call = Some((self.inner.clone(), head, body));
+                // Gives the place back that the service had kept for this call: who waits needs none yet, and
+                // the clone will want one.
+                self.inner = self.inner.clone();
                 State::Ask { asked, route: Arc::clone(&self.route), call }
             }
             Err(rejection) => State::Refuse { refusal: Some((rejection, head)) },

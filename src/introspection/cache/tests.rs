@@ -13,6 +13,7 @@ fn cache(active: u64, inactive: u64, stale: u64) -> AnswerCache {
         active_ttl: SEC * active.try_into().unwrap(),
         inactive_ttl: SEC * inactive.try_into().unwrap(),
         stale_for: SEC * stale.try_into().unwrap(),
+        token_age_max: Some(SEC * 500),
         limits: CacheLimits { entries: 100, bytes: 1 << 20 },
     })
 }
@@ -22,6 +23,10 @@ fn date(secs: u64) -> NumericDate {
 }
 
 fn token(expires_at: u64) -> AccessToken {
+    issued(None, expires_at)
+}
+
+fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
     let grant = Grant {
         issuer: "https://h.example".into(),
         subject: None,
@@ -30,7 +35,7 @@ fn token(expires_at: u64) -> AccessToken {
         scopes: ScopeSet::default(),
         expires_at: date(expires_at),
         not_before: None,
-        issued_at: None,
+        issued_at: issued_at.map(date),
         auth_time: None,
         token_id: None,
         acr: None,
@@ -84,6 +89,17 @@ fn an_active_token_is_remembered_for_its_time_and_never_past_its_end() {
     assert!(!known(30, 900), "its time is over");
     assert!(!known(0, 1_000), "the token has ended");
     assert!(cache.recall(&digest("u"), Freshness::Cached, now, date(900)).is_none(), "another token");
+}
+
+#[test]
+fn a_token_that_grows_too_old_is_not_remembered_beyond_that() {
+    let (cache, now) = (cache(30, 10, 60), Instant::now());
+    cache.remember(digest("t"), origin(1, now), &Ok(issued(Some(100), 1_000)));
+    let known = |at| cache.recall(&digest("t"), Freshness::Cached, now, date(at)).is_some();
+    assert!(known(599) && !known(600));
+    assert!(cache.recall_stale(&digest("t"), now, date(600)).is_none());
+    cache.remember(digest("u"), origin(1, now), &Ok(issued(Some(900), 1_000)));
+    assert!(cache.recall(&digest("u"), Freshness::Cached, now, date(1_000)).is_none(), "its end comes first");
 }
 
 #[test]

@@ -194,7 +194,6 @@ async fn the_client_that_asks_is_proven_in_every_way() {
         ("basic", Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, "x"))),
         ("post", Introspection::with(ClientAuth::secret_post("x", TestIssuer::CLIENT_SECRET))),
         ("bearer", Introspection::with(ClientAuth::bearer("x"))),
-        ("no bearer", Introspection::with(ClientAuth::bearer_from(String::new))),
         ("certificate", Introspection::with(ClientAuth::mtls("x")).http_client(idp.http_client())),
     ] {
         let api = Api::of(idp.clone(), |issuer| issuer.introspect(introspection), |builder| builder);

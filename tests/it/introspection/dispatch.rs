@@ -339,7 +339,7 @@ fn a_configuration_that_shows_tokens_to_several_issuers_does_not_build() {
         assert!(mends.iter().all(|mend| error.to_string().contains(mend)), "{name}: {error}");
     }
     let error = problems([issuer("a", introspection().opaque_prefix(""))]);
-    assert!(error.to_string().contains("empty opaque_prefix"), "{error}");
+    assert!(error.to_string().contains("opaque_prefix is empty"), "{error}");
     let both = problems([
         issuer("a", introspection()),
         issuer("b", introspection()),
@@ -369,7 +369,7 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
         ("no secret", discover(with(ClientAuth::secret_post("a", ""))), vec!["client secret is empty"]),
         ("a line break", discover(with(ClientAuth::secret_basic("a", "s\n"))), vec!["line break"]),
         ("no token", discover(with(ClientAuth::bearer(""))), vec!["bearer token is empty"]),
-        ("no certificate", discover(with(ClientAuth::mtls("a"))), vec![".http_client("]),
+        ("no certificate", discover(with(ClientAuth::mtls("a"))), vec!["Introspection::http_client"]),
         (
             "no keys and no introspection",
             Issuer::without_keys("https://a.example"),
@@ -378,7 +378,7 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
         (
             "signed by nobody",
             Issuer::without_keys("https://a.example").introspect(introspection().require_signed()),
-            vec!["requires signed answers of an issuer without keys"],
+            vec!["signed answers are required of an issuer without keys"],
         ),
         (
             "an endpoint in clear",
@@ -410,7 +410,7 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
             ),
             vec![
                 "identifier is empty",
-                ".http_client(",
+                "Introspection::http_client",
                 "ftp://a.example",
                 "opaque_prefix",
                 "calls_at_once_max",

@@ -28,7 +28,7 @@ async fn a_thousand_kinds(of: &Introspected) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn after_five_failures_the_answer_comes_at_once_and_without_a_call_for_ten_seconds() {
-    for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Html] {
+    for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Status(404)] {
         let of = Introspected::new();
         let log = Log::start();
         of.open_the_circuit(fault.clone()).await;

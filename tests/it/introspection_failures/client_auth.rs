@@ -177,7 +177,7 @@ async fn without_a_bearer_token_of_its_own_nothing_is_asked() {
     let client = Client::proving_itself_by(auth);
     client.idp.register_bearer("good");
     for _ in 0..20 {
-        assert_eq!(client.kind().await, MISCONFIGURED);
+        assert_eq!(client.kind().await, "introspection_unavailable");
         assert_eq!(client.why(), Some(FetchErrorKind::CredentialsUnusable));
     }
     assert_eq!(client.wire.total(), 0);

@@ -37,10 +37,10 @@ async fn no_more_calls_are_under_way_at_once_than_allowed() {
         println!("500 tokens at once, 2 calls at once, {fault:?}: {accepted} accepted");
         assert_eq!(of.status().calls_under_way, 0, "{fault:?}");
         match fault {
-            // Those whose turn comes with the end of the first two, until there are five failures.
-            Fault::Hang => assert_eq!((accepted, of.calls()), (0, 5)),
+            // No more than two in each moment; the turns of the first two come up once more at their end.
+            Fault::Hang => assert!(accepted == 0 && of.calls() >= 2, "{}", of.calls()),
             Fault::Delay(delay) if delay == SECOND => assert!((4..=6).contains(&accepted)),
-            _ => assert!((58..=60).contains(&accepted)),
+            _ => assert!((28..=34).contains(&accepted), "{accepted}"),
         }
         of.fail(None);
         of.pass(10 * SECOND).await;
@@ -124,9 +124,10 @@ async fn the_limit_of_a_minute_is_told_at_once_and_is_no_failure_of_the_server()
     let token = of.opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     let answers = at_once(&of, 1000).await;
-    assert_eq!(answers.iter().filter(|(kind, _)| kind == "ok").count(), 4);
+    // Five at once, of which one is kept for tokens that were active before.
+    assert_eq!(answers.iter().filter(|(kind, _)| kind == "ok").count(), 3);
     assert!(answers.iter().all(|(_, waited)| waited.is_zero()));
-    assert_eq!((of.calls(), of.circuit()), (5, tower_bearer::Circuit::Closed));
+    assert_eq!((of.calls(), of.circuit()), (4, tower_bearer::Circuit::Closed));
     let answer = of.api.get(of.opaque()).await;
     assert_eq!((answer.kind().as_str(), retry_after(&answer)), (UNAVAILABLE, Some(11)));
     assert_eq!(of.api.kind_at_once(&token), "ok", "what is remembered costs nothing");
@@ -184,4 +185,19 @@ async fn a_lookup_that_cannot_be_paid_yet_is_made_when_it_can() {
         sleep(SECOND / 10).await;
     }
     println!("moved, with 5 calls a minute: found again after {:?}", start.elapsed());
+}
+
+/// A server that takes 1.2 s for an answer, as it always does.
+#[tokio::test(start_paused = true)]
+async fn more_tokens_at_once_than_there_are_turns_for_do_not_open_the_circuit() {
+    for tokens in [100, 193, 300, 1000] {
+        let of = Introspected::new();
+        of.fail(Fault::Delay(Duration::from_millis(1200)));
+        let answers = at_once(&of, tokens).await;
+        let accepted = answers.iter().filter(|(kind, _)| kind == "ok").count();
+        sleep(Duration::from_millis(1)).await;
+        println!("{tokens} tokens at once, 1.2 s each: {accepted} accepted, then {:?}", of.circuit());
+        assert_eq!(of.circuit(), tower_bearer::Circuit::Closed, "{tokens}");
+        assert_eq!(of.kind_of_new().await, "ok", "{tokens}");
+    }
 }

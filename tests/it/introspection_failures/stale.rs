@@ -18,7 +18,7 @@ fn stale(introspection: Introspection) -> Introspection {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_was_active_passes_that_much_longer_and_not_longer() {
-    for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Html, Fault::RetryAfter(429, SECOND)]
+    for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Html, Fault::RetryAfter(503, SECOND)]
     {
         let of = Introspected::with(stale);
         let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
@@ -158,4 +158,29 @@ async fn the_bounds_say_how_long_a_revoked_token_passes_in_an_outage() {
     assert_eq!(bounds(stale), (Some(30 * SECOND), Some(30 * SECOND + 10 * MINUTE)));
     let longest = bounds(|introspection| introspection.serve_stale(Duration::MAX));
     assert_eq!(longest, (Some(30 * SECOND), Some(Duration::MAX)));
+}
+
+/// Somebody makes up tokens so that nobody can be asked about one that was revoked.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_reached_is_no_outage() {
+    for full in ["the minute", "those who wait"] {
+        let of = Introspected::with(|introspection| match full {
+            "the minute" => stale(introspection).calls_per_minute(10),
+            _ => stale(introspection).calls_at_once_max(1).calls_waiting_max(0),
+        });
+        let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+        assert_eq!(of.api.kind(&token).await, "ok");
+        of.idp.revoke(&token);
+        of.fail(Fault::Delay(SECOND));
+        let start = tokio::time::Instant::now();
+        let mut made_up = tokio::task::JoinSet::new();
+        while start.elapsed() < 2 * MINUTE {
+            let (api, other) = (of.api.clone(), format!("made-up-{:?}", start.elapsed()));
+            made_up.spawn(async move { api.kind(other).await });
+            tokio::task::yield_now().await;
+            let kind = of.api.kind(&token).await;
+            assert!(kind != "ok" || start.elapsed() <= 31 * SECOND, "{full}: after {:?}", start.elapsed());
+            of.pass(SECOND / 4).await;
+        }
+    }
 }
