@@ -465,3 +465,51 @@ fn no_secret_of_a_configuration_is_shown() {
         assert!(!shown.contains("s3cret"), "{shown}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_jwt_is_no_opaque_token_with_more_or_fewer_dots() {
+    // An issuer that looks at the first three parts and calls everything active.
+    let api = Api::with(|issuer| issuer.strict_rfc9068().introspect(introspection()));
+    let refused = api.token().header("typ", "JWT").sign();
+    api.idp.token(API).opaque_as(&refused);
+    assert_eq!(api.kind(&refused).await, "type_mismatch");
+    let (unsigned, _) = refused.rsplit_once('.').unwrap();
+    let (header, claims) = unsigned.split_once('.').unwrap();
+    for altered in [
+        format!("{refused}."),
+        format!("{refused}.."),
+        format!("{refused}.AA.AA"),
+        format!("{refused}.AA.AA.AA"),
+        format!("{header}.."),
+        format!("{header}.{claims}"),
+        format!("{unsigned}."),
+        format!("{header}~.{claims}.AA."),
+    ] {
+        api.idp.token(API).opaque_as(&altered);
+        let kind = api.kind(&altered).await;
+        assert!(["token_opaque", "token_malformed", "type_mismatch"].contains(&&*kind), "{altered}: {kind}");
+        assert!(!api.auth.explain(&altered).await.is_accepted(), "{altered}");
+    }
+    assert_eq!(api.asked(), 0);
+    // Encrypted, for whoever can read it.
+    let encrypted = format!("{}..aaaa.bbbb.cccc", encode(r#"{"alg":"dir","enc":"A128GCM"}"#));
+    api.token().opaque_as(&encrypted);
+    assert_eq!((api.kind(&encrypted).await.as_str(), api.asked()), ("ok", 1));
+}
+
+#[test]
+fn what_looks_like_a_protection_of_an_issuer_without_keys_must_be_one() {
+    let without_keys = || Issuer::without_keys("https://a.example").introspect(introspection());
+    for (setting, issuer) in [
+        ("strict_rfc9068", without_keys().strict_rfc9068()),
+        ("algorithms", without_keys().algorithms([tower_bearer::Algorithm::ES256])),
+        ("dangerous_accept_type", without_keys().dangerous_accept_type("x+jwt")),
+        ("seed_jwks", without_keys().seed_jwks("{}")),
+        ("also_jwts", Issuer::without_keys("https://a.example").introspect(introspection().also_jwts())),
+    ] {
+        let error = problems([issuer]);
+        let issuer = "https://a.example".to_owned();
+        assert_eq!(error.problems(), [ConfigProblem::SettingNeedsKeys { issuer, setting }]);
+        assert!(error.to_string().contains("Issuer::discover"), "{error}");
+    }
+}

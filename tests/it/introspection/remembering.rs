@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 use tower_bearer::BearerAuth;
-use tower_bearer::testing::{Endpoint, Fault};
+use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 
 use super::{Api, SECOND, introspection};
 use crate::support::protected::{API, Protected};
@@ -281,4 +281,34 @@ async fn a_low_limit_does_not_keep_the_endpoint_from_being_found() {
         }
         assert!(kinds.iter().any(|kind| kind == "ok"), "{calls}: {kinds:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_grows_too_old_while_it_is_remembered_is_refused() {
+    let api = Api::of(
+        TestIssuer::new(),
+        |issuer| issuer.max_age(60 * SECOND).introspect(introspection().active_ttl(600 * SECOND)),
+        |builder| builder.leeway(Duration::ZERO),
+    );
+    let token = api.token().lifetime(3600 * SECOND).opaque();
+    assert_eq!(api.kind(&token).await, "ok");
+    api.pass(59 * SECOND).await;
+    assert_eq!((api.kind(&token).await.as_str(), api.asked()), ("ok", 1));
+    api.pass(2 * SECOND).await;
+    assert_eq!(api.kind(&token).await, "token_too_old");
+}
+
+/// An answer that was formed before a request came says nothing about the time since.
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_remembered_no_request_takes_the_answer_to_an_older_one() {
+    let api = Api::asking(introspection().active_ttl(Duration::ZERO));
+    let token = api.token().opaque();
+    api.idp.set_fault_for(Endpoint::Introspection, Fault::Delay(2 * SECOND), 1);
+    let (protected, early) = (api.protected.clone(), token.clone());
+    let early = tokio::spawn(async move { protected.kind(early).await });
+    api.pass(SECOND).await;
+    api.idp.revoke(&token);
+    assert_eq!(api.kind(&token).await, "token_inactive");
+    assert_eq!((early.await.unwrap().as_str(), api.asked()), ("ok", 2));
+    assert_eq!(api.auth.bounds().revoked_token_in_outage(), api.auth.bounds().revoked_token());
 }

@@ -352,3 +352,37 @@ async fn an_explanation_of_a_jwt_says_what_its_issuer_says() {
     assert!(!api.auth.explain(&api.token().expired().sign()).await.is_accepted());
     assert_eq!(api.asked(), asked);
 }
+
+/// The service that was polled ready keeps a place; whoever waits with a clone of it needs that place.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_asks_gives_back_the_place_that_was_kept_for_it() {
+    let api = Api::new();
+    let limited = ConcurrencyLimitLayer::new(1).layer(Handler::default());
+    let buffered = tower::buffer::Buffer::new(payments().layer(limited), 8);
+    let service = api.auth.layer(buffered);
+    let token = api.token().opaque();
+    for round in 0..3 {
+        let mut service = service.clone();
+        let answered = async { service.ready().await.unwrap().call(get(&token)).await.unwrap().status() };
+        assert_eq!(bounded(answered).await, 200, "{round}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_any_age_is_still_one_that_is_not_stale() {
+    let api = Api::asking(introspection().serve_stale(3600 * SECOND));
+    let token = api.token().scope("payments:write").lifetime(3600 * SECOND).opaque();
+    for age in [Duration::MAX, 3000 * SECOND] {
+        let route = Require::token().still_active_within(age);
+        assert_eq!(api.on_route(&route, &token).await.kind(), "ok");
+        let before = api.asked();
+        assert_eq!(api.on_route(&route, &token).await.kind(), "ok");
+        assert_eq!(api.asked(), before, "{age:?}: one is remembered");
+        api.idp.set_fault(Endpoint::Introspection, Some(Fault::Refuse));
+        api.pass(40 * SECOND).await;
+        assert_eq!(api.on_route(&route, &token).await.kind(), "introspection_unavailable", "{age:?}");
+        assert_eq!(api.kind(&token).await, "ok", "elsewhere a stale one will do");
+        api.idp.set_fault(Endpoint::Introspection, None);
+        api.pass(20 * SECOND).await;
+    }
+}

@@ -234,3 +234,30 @@ async fn calls_from_before_do_not_let_a_second_one_find_out() {
         assert_eq!(of.calls() - before, 1, "{old_ends}: one finds out");
     }
 }
+
+/// Whoever holds a token that the issuer stumbles over must not shut everybody else out.
+#[tokio::test(start_paused = true)]
+async fn what_one_token_can_cause_does_not_open_the_circuit() {
+    let lone_surrogate = r#"{"active":true,"name":"\ud800"}"#;
+    for fault in [
+        Fault::Body(lone_surrogate.to_owned()),
+        Fault::Html,
+        Fault::HugeBody(600 * 1024),
+        Fault::Status(413),
+        Fault::Status(414),
+        Fault::Status(422),
+        Fault::Status(431),
+        Fault::Status(400),
+        Fault::Status(403),
+        Fault::Redirect("https://blocked.example.com".to_owned()),
+    ] {
+        let of = Introspected::new();
+        of.fail(fault.clone());
+        for _ in 0..20 {
+            assert_ne!(of.kind_of_new().await, "ok", "{fault:?}");
+        }
+        assert_eq!((of.circuit(), of.calls()), (Circuit::Closed, 20), "{fault:?}");
+        of.fail(None);
+        assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
+    }
+}

@@ -201,3 +201,33 @@ async fn more_tokens_at_once_than_there_are_turns_for_do_not_open_the_circuit() 
         assert_eq!(of.kind_of_new().await, "ok", "{tokens}");
     }
 }
+
+/// Made-up tokens use up all that is limited but for a part, which good tokens get by with.
+#[tokio::test(start_paused = true)]
+async fn tokens_that_were_good_before_get_through_a_flood_of_made_up_ones() {
+    let limited = |introspection: Introspection| {
+        introspection.calls_per_minute(240).calls_at_once_max(8).calls_waiting_max(40)
+    };
+    let of = Introspected::with(limited);
+    let good: Vec<String> =
+        (0..5).map(|_| of.idp.token(API).lifetime(Duration::from_secs(3600)).opaque()).collect();
+    for token in &good {
+        assert_eq!(of.api.kind(token).await, "ok");
+    }
+    of.fail(Fault::Delay(SECOND / 5));
+    let api = of.api.clone();
+    let flood = tokio::spawn(async move {
+        for number in 0_u32.. {
+            let api = api.clone();
+            tokio::spawn(async move { api.kind(format!("made-up-{number}")).await });
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    for minute in 0..10 {
+        of.pass(31 * SECOND).await;
+        for token in &good {
+            assert_eq!(of.api.kind(token).await, "ok", "{minute}");
+        }
+    }
+    flood.abort();
+}

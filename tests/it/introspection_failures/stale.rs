@@ -184,3 +184,30 @@ async fn a_limit_that_is_reached_is_no_outage() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_too_much_to_do_is_not_out_of_reach() {
+    let of = Introspected::with(stale);
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.idp.revoke(&token);
+    of.fail(Fault::RetryAfter(429, SECOND));
+    of.pass(31 * SECOND).await;
+    for _ in 0..10 {
+        assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
+        of.pass(SECOND / 4).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_anew_each_time_is_good_for_an_outage_as_well() {
+    let of = Introspected::with(|introspection| stale(introspection).active_ttl(Duration::ZERO));
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    assert_eq!((of.api.kind(&token).await.as_str(), of.calls()), ("ok", 2));
+    of.fail(Fault::Refuse);
+    of.pass(9 * MINUTE).await;
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.pass(MINUTE).await;
+    assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
+}
