@@ -79,10 +79,7 @@ fn print_summary(origin: &str, idp: &TestIssuer, auth: &BearerAuth) {
     println!("  GET /orders   the same, with the scope orders:read\n");
     println!("What this configuration guarantees:\n");
     auth.bounds().to_string().lines().for_each(|line| println!("  {line}"));
-    println!(
-        "\n(Signed tokens are judged by themselves here, and they count in the first line; an opaque one is"
-    );
-    println!("accepted for at most {} s after it was revoked.)\n", ACTIVE_TTL.as_secs());
+    println!();
 }
 
 /// What a client may send, and how it is answered.

@@ -183,7 +183,7 @@ pub use bearer::{ScopeSet, TokenSource};
 pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Introspection, Issuer};
 pub use clock::{Clock, SystemClock};
 pub use crypto::Algorithm;
-pub use introspection::{Circuit, ClientAuth, IntrospectionStatus, PrivateKey, PrivateKeyError};
+pub use introspection::{ClientAuth, IntrospectionCircuit, IntrospectionStatus, PrivateKey, PrivateKeyError};
 pub use jwks::{KeySkipped, KeysStatus};
 pub use middleware::{
     BearerAuth, BearerAuthService, FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Authenticator, Jwts, OpaqueTokens, TrustedIssuer};
+use super::{Authenticator, Introspected, Jwts, OpaqueTokens, TrustedIssuer};
 use crate::introspection::IntrospectionBounds;
 use crate::jwks::{Keys, KeysBounds};
 
@@ -14,6 +14,7 @@ use crate::jwks::{Keys, KeysBounds};
 pub struct Bounds {
     revoked_token: Option<Duration>,
     revoked_token_in_outage: Option<Duration>,
+    revoked_introspected_token: Option<Duration>,
     withdrawn_key: Option<Duration>,
     withdrawn_key_in_outage: Option<Duration>,
     outage: Option<Duration>,
@@ -38,6 +39,13 @@ impl Bounds {
         self.revoked_token_in_outage
     }
 
+    /// The same of the tokens alone that their issuer is asked about, while it answers: opaque tokens, and JWTs
+    /// where that is configured. `None`: no issuer is asked about any.
+    #[must_use]
+    pub fn revoked_introspected_token(&self) -> Option<Duration> {
+        self.revoked_introspected_token
+    }
+
     /// The longest that a key is used after its issuer withdrew it, while the issuer answers.
     /// `None`: with a static key set, until the next start.
     #[must_use]
@@ -52,8 +60,10 @@ impl Bounds {
     }
 
     /// How long an issuer may be out of reach, once its keys were fetched, without a request
-    /// refused for it. `None`: for ever, with a static key set. An issuer that introspects: as long as
-    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale), for tokens that it was asked about.
+    /// refused for it. `None`: for ever, with a static key set. Zero where an issuer is asked about tokens: one
+    /// that was not seen before is refused at once. What was seen before passes as long as
+    /// [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
+    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) say.
     #[must_use]
     pub fn outage(&self) -> Option<Duration> {
         self.outage
@@ -79,10 +89,18 @@ impl fmt::Display for Bounds {
             let in_outage = at_most(self.revoked_token_in_outage, "its own lifetime");
             writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
         }
-        let withdrawn = at_most(self.withdrawn_key, "until the next start");
-        writeln!(f, "a withdrawn key is used for at most: {withdrawn}")?;
-        let in_outage = at_most(self.withdrawn_key_in_outage, "until the next start");
-        writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
+        if self.revoked_introspected_token.is_some() && self.revoked_introspected_token != self.revoked_token
+        {
+            let introspected = at_most(self.revoked_introspected_token, "its own lifetime");
+            writeln!(f, "the same of a token that is introspected: {introspected}")?;
+        }
+        // Zero where no issuer has keys.
+        if self.withdrawn_key != Some(Duration::ZERO) {
+            let withdrawn = at_most(self.withdrawn_key, "until the next start");
+            writeln!(f, "a withdrawn key is used for at most: {withdrawn}")?;
+            let in_outage = at_most(self.withdrawn_key_in_outage, "until the next start");
+            writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
+        }
         let outage =
             self.outage.map_or_else(|| "any time".to_owned(), |least| format!("{} s", least.as_secs()));
         writeln!(f, "the authorization server may be out of reach for at least: {outage}")?;
@@ -116,6 +134,11 @@ impl Authenticator {
         Bounds {
             revoked_token: revoked(|bounds| bounds.inactive),
             revoked_token_in_outage: revoked(|bounds| bounds.inactive_in_outage),
+            revoked_introspected_token: self
+                .issuers
+                .iter()
+                .filter_map(TrustedIssuer::introspected_token)
+                .max(),
             withdrawn_key: withdrawn(|bounds| bounds.withdrawn),
             withdrawn_key_in_outage: withdrawn(|bounds| bounds.withdrawn_in_outage),
             outage: self.issuers.iter().filter_map(TrustedIssuer::outage).min(),
@@ -144,18 +167,26 @@ impl TrustedIssuer {
         Some(asked.map_or(by_itself, |asked| asked.max(by_itself)))
     }
 
+    /// The longest that a revoked token is accepted that this issuer is asked about, if it is about any.
+    fn introspected_token(&self) -> Option<Duration> {
+        self.introspector().filter(|_| self.is_asked()).map(|introspector| introspector.bounds().inactive)
+    }
+
+    /// Whether it is asked about tokens, and not on single routes alone.
+    fn is_asked(&self) -> bool {
+        let asked_about = |introspected: &Introspected| {
+            !matches!((&introspected.jwts, &introspected.opaque), (Jwts::None, OpaqueTokens::None))
+        };
+        self.introspection.as_ref().is_some_and(asked_about)
+    }
+
     /// How long it may be out of reach; `None` for ever.
     fn outage(&self) -> Option<Duration> {
-        let tokens =
-            self.introspection.as_ref().map(|introspected| (&introspected.jwts, &introspected.opaque));
-        match tokens {
-            // Asked on single routes at most.
-            None | Some((Jwts::None, OpaqueTokens::None)) => {
-                self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage)
-            }
+        if self.is_asked() {
             // A token that was not seen before is refused at once.
-            Some(_) => Some(Duration::ZERO),
+            return Some(Duration::ZERO);
         }
+        self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage)
     }
 
     /// The most requests to it in a minute; `None` for no limit.
@@ -178,6 +209,7 @@ mod tests {
         let bounds = Bounds {
             revoked_token: bound(500),
             revoked_token_in_outage: bound(1_001),
+            revoked_introspected_token: bound(400),
             withdrawn_key: bound(2_000),
             withdrawn_key_in_outage: None,
             outage: bound(1_999),
@@ -185,6 +217,6 @@ mod tests {
         };
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
-        assert_eq!(figures, ["1 s", "2 s", "2 s", "until the next start", "1 s", "48"]);
+        assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "48"]);
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::breaker::{Breaker, Circuit, Purpose};
+use super::breaker::{Breaker, IntrospectionCircuit, Purpose};
 use super::fault::{IntrospectionFault, RETRY_AFTER};
 use crate::budget::Budget;
 use crate::event;
@@ -106,7 +106,7 @@ impl Admission {
         self.policy.per_minute
     }
 
-    pub(super) fn status(&self) -> (Circuit, Option<Arc<FetchError>>) {
+    pub(super) fn status(&self) -> (IntrospectionCircuit, Option<Arc<FetchError>>) {
         let state = self.lock();
         (state.breaker.circuit(now()), state.last_error.clone())
     }
@@ -214,12 +214,12 @@ impl Turn<'_> {
         let mut state = self.admission.lock();
         let now = now();
         let changed = match error.map_or(Health::Well, |error| health(error.kind())) {
-            Health::Well => state.breaker.succeeded().then_some(Circuit::Closed),
+            Health::Well => state.breaker.succeeded().then_some(IntrospectionCircuit::Closed),
             // Enough for the one that finds out, and no more than nothing for a call from before.
             Health::Answers if self.purpose == Purpose::Probe => {
-                state.breaker.succeeded().then_some(Circuit::Closed)
+                state.breaker.succeeded().then_some(IntrospectionCircuit::Closed)
             }
-            Health::Fails => state.breaker.failed(self.purpose, now).then_some(Circuit::Open),
+            Health::Fails => state.breaker.failed(self.purpose, now).then_some(IntrospectionCircuit::Open),
             Health::Answers | Health::Unknown => {
                 state.breaker.abandoned(self.purpose);
                 None
@@ -229,7 +229,7 @@ impl Turn<'_> {
         let wait = state.breaker.would_admit(now).err();
         drop(state);
         if let Some(circuit) = changed {
-            event::circuit_changed(&self.admission.issuer, circuit == Circuit::Open);
+            event::circuit_changed(&self.admission.issuer, circuit == IntrospectionCircuit::Open);
         }
         wait
     }

@@ -23,7 +23,7 @@ const RETRY_AFTER_PROBE: Duration = Duration::from_secs(1);
 /// Whether an introspection endpoint is asked.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Circuit {
+pub enum IntrospectionCircuit {
     /// It is.
     #[default]
     Closed,
@@ -113,12 +113,12 @@ impl Breaker {
     }
 
     /// The state, for an operator.
-    pub(super) fn circuit(&self, now: Instant) -> Circuit {
+    pub(super) fn circuit(&self, now: Instant) -> IntrospectionCircuit {
         match self.would_admit(now) {
-            Err(_) if self.probing => Circuit::HalfOpen,
-            Err(_) => Circuit::Open,
-            Ok(()) if self.open_until.is_some() => Circuit::HalfOpen,
-            Ok(()) => Circuit::Closed,
+            Err(_) if self.probing => IntrospectionCircuit::HalfOpen,
+            Err(_) => IntrospectionCircuit::Open,
+            Ok(()) if self.open_until.is_some() => IntrospectionCircuit::HalfOpen,
+            Ok(()) => IntrospectionCircuit::Closed,
         }
     }
 }
@@ -147,9 +147,9 @@ mod tests {
             (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, now)));
             assert!(!breaker.succeeded());
         }
-        assert_eq!(breaker.circuit(now), Circuit::Closed);
+        assert_eq!(breaker.circuit(now), IntrospectionCircuit::Closed);
         let breaker = opened(now);
-        assert_eq!(breaker.circuit(now), Circuit::Open);
+        assert_eq!(breaker.circuit(now), IntrospectionCircuit::Open);
         assert_eq!(breaker.would_admit(now + 3 * SEC), Err(7 * SEC));
     }
 
@@ -158,15 +158,15 @@ mod tests {
         let now = Instant::now();
         let mut breaker = opened(now);
         let then = now + OPEN_FOR;
-        assert_eq!(breaker.circuit(then), Circuit::HalfOpen);
+        assert_eq!(breaker.circuit(then), IntrospectionCircuit::HalfOpen);
         assert_eq!(breaker.admit(then), Ok(Purpose::Probe));
         assert_eq!(breaker.admit(then), Err(SEC));
-        assert_eq!(breaker.circuit(then), Circuit::HalfOpen);
+        assert_eq!(breaker.circuit(then), IntrospectionCircuit::HalfOpen);
         assert!(!breaker.failed(Purpose::Probe, then + SEC), "it stays open");
         assert_eq!(breaker.admit(then + 2 * SEC), Err(9 * SEC));
         assert_eq!(breaker.admit(then + 11 * SEC), Ok(Purpose::Probe));
         assert!(breaker.succeeded());
-        assert_eq!(breaker.circuit(then), Circuit::Closed);
+        assert_eq!(breaker.circuit(then), IntrospectionCircuit::Closed);
         (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, then)));
         assert_eq!(breaker.admit(then), Ok(Purpose::Answer));
     }
@@ -205,7 +205,7 @@ mod tests {
         breaker.pause(7 * SEC, now);
         breaker.pause(SEC, now);
         assert_eq!(breaker.admit(now), Err(7 * SEC));
-        assert_eq!(breaker.circuit(now), Circuit::Open);
+        assert_eq!(breaker.circuit(now), IntrospectionCircuit::Open);
         assert!(!breaker.succeeded(), "the pause is the server's");
         assert_eq!(breaker.admit(now + 6 * SEC), Err(SEC));
         assert_eq!(breaker.admit(now + 7 * SEC), Ok(Purpose::Answer));

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use tokio::time::timeout_at;
 
 use super::admission::{Admission, AdmissionPolicy, Standing, Turn};
-use super::breaker::Circuit;
+use super::breaker::IntrospectionCircuit;
 use super::client_auth::ClientAuth;
 use super::endpoint::{EndpointSource, Located};
 use super::fault::IntrospectionFault;
@@ -77,7 +77,7 @@ impl Inquirer {
         self.admission.per_minute()
     }
 
-    pub(super) fn status(&self) -> (Circuit, Option<Arc<FetchError>>) {
+    pub(super) fn status(&self) -> (IntrospectionCircuit, Option<Arc<FetchError>>) {
         self.admission.status()
     }
 

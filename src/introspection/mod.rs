@@ -18,7 +18,7 @@ mod signed;
 mod status;
 
 pub(crate) use admission::AdmissionPolicy;
-pub use breaker::Circuit;
+pub use breaker::IntrospectionCircuit;
 pub(crate) use cache::{CachePolicy, Freshness};
 pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};
 pub(crate) use endpoint::EndpointSource;

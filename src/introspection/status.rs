@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::breaker::Circuit;
+use super::breaker::IntrospectionCircuit;
 use crate::transport::FetchError;
 
 /// The introspection endpoint of one issuer, as this process sees it.
@@ -10,7 +10,7 @@ use crate::transport::FetchError;
 #[non_exhaustive]
 pub struct IntrospectionStatus {
     /// Whether the endpoint is asked.
-    pub circuit: Circuit,
+    pub circuit: IntrospectionCircuit,
     /// How many tokens are being asked about, those whose turn is still to come included.
     pub calls_under_way: usize,
     /// How many active tokens are remembered.

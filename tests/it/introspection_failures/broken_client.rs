@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tower_bearer::testing::{Endpoint, Fault};
-use tower_bearer::{Circuit, FetchErrorKind};
+use tower_bearer::{FetchErrorKind, IntrospectionCircuit};
 
 use crate::support::introspected::{Introspected, SECOND, settle, timed};
 use crate::support::net::Reply;
@@ -21,7 +21,7 @@ async fn a_connection_that_died_before_the_answer_costs_one_more_request_and_no_
         assert_eq!(of.kind_of_new().await, "ok");
         assert_eq!(of.wire.total(), 2 * round);
     }
-    assert_eq!(of.circuit(), Circuit::Closed);
+    assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
     let asked = of.wire.asked();
     assert_eq!(asked[0].body, asked[1].body, "the same question");
 }
@@ -34,7 +34,7 @@ async fn a_question_is_asked_twice_at_most() {
         assert_eq!(of.kind_of_new().await, UNAVAILABLE);
         assert_eq!(of.wire.total(), 2 * round);
     }
-    assert_eq!((of.circuit(), of.why()), (Circuit::Open, Some(FetchErrorKind::ConnectionLost)));
+    assert_eq!((of.circuit(), of.why()), (IntrospectionCircuit::Open, Some(FetchErrorKind::ConnectionLost)));
     let of = Introspected::new();
     of.wire.then(vec![Act::Lost, Act::Instead(Reply::status(500))]);
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);
@@ -141,7 +141,7 @@ fn a_runtime_that_ends_within_a_call_leaves_nothing_behind() {
         }
         of.idp.set_outage(None);
         assert_eq!(runtime().block_on(of.api.kind(&token)), "ok", "the next runtime goes on");
-        assert_eq!(of.circuit(), Circuit::Closed);
+        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
     }
 }
 
@@ -155,14 +155,14 @@ fn a_runtime_that_ends_within_the_call_that_finds_out_does_not_jam_it() {
     let (api, token) = (of.api.clone(), of.opaque());
     first.spawn(async move { api.kind(token).await });
     first.block_on(async { tokio::time::sleep(SECOND).await });
-    assert_eq!((of.circuit(), of.calls()), (Circuit::HalfOpen, 6));
+    assert_eq!((of.circuit(), of.calls()), (IntrospectionCircuit::HalfOpen, 6));
     drop(first);
     of.fail(None);
     // The other's time begins anew at the time of the machine; ten seconds of it may be to come.
     let second = runtime();
     second.block_on(of.pass(30 * SECOND));
     assert_eq!(second.block_on(of.kind_of_new()), "ok");
-    assert_eq!(of.circuit(), Circuit::Closed);
+    assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
 }
 
 /// A request that waits on one runtime for a call that another runs is answered when that ends.
@@ -194,7 +194,7 @@ fn without_a_runtime_it_is_an_outage_and_no_panic() {
     assert_eq!(of.api.kind_at_once(&token), "ok");
     assert_eq!(at_once(of.asking_now().send(get(&token))).kind(), UNAVAILABLE);
     assert_eq!(of.idp.requests(Endpoint::Introspection), 1);
-    assert_eq!((of.circuit(), of.status().calls_under_way), (Circuit::Closed, 0));
+    assert_eq!((of.circuit(), of.status().calls_under_way), (IntrospectionCircuit::Closed, 0));
 }
 
 #[test]

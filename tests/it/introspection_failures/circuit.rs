@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tower_bearer::testing::Fault;
-use tower_bearer::{Circuit, FetchErrorKind};
+use tower_bearer::{FetchErrorKind, IntrospectionCircuit};
 use tracing::Level;
 
 use crate::support::events::Log;
@@ -40,7 +40,7 @@ async fn after_five_failures_the_answer_comes_at_once_and_without_a_call_for_ten
             of.pass(100 * MILLI).await;
         }
         assert_eq!(of.calls(), 5, "{fault:?}");
-        assert_eq!(of.circuit(), Circuit::HalfOpen, "{fault:?}");
+        assert_eq!(of.circuit(), IntrospectionCircuit::HalfOpen, "{fault:?}");
         let opened: Vec<_> =
             log.events().into_iter().filter(|event| event.field("circuit").is_some()).collect();
         assert_eq!(opened.len(), 1, "{fault:?}");
@@ -60,13 +60,13 @@ async fn one_call_finds_out_however_many_requests_come() {
         of.fail(Fault::Hang);
         let (kinds, waited) = timed(a_thousand_kinds(&of)).await;
         assert!(kinds.iter().all(|kind| kind == UNAVAILABLE));
-        assert_eq!((of.calls(), of.circuit()), (5 + round, Circuit::Open));
+        assert_eq!((of.calls(), of.circuit()), (5 + round, IntrospectionCircuit::Open));
         assert_eq!(waited, 3 * SECOND, "only the one that finds out waits");
         of.pass(9 * SECOND).await;
         assert_eq!(a_thousand_kinds(&of).await.len(), 1000);
         assert_eq!(of.calls(), 5 + round);
         of.pass(SECOND).await;
-        assert_eq!(of.circuit(), Circuit::HalfOpen);
+        assert_eq!(of.circuit(), IntrospectionCircuit::HalfOpen);
         of.pass(MILLI).await;
     }
 
@@ -75,7 +75,7 @@ async fn one_call_finds_out_however_many_requests_come() {
     of.fail(Fault::Delay(SECOND));
     let kinds = a_thousand_kinds(&of).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "ok").count(), 1);
-    assert_eq!((of.calls(), of.circuit()), (9, Circuit::Closed));
+    assert_eq!((of.calls(), of.circuit()), (9, IntrospectionCircuit::Closed));
     let closed: Vec<_> = log.events().into_iter().filter(|event| event.field("circuit").is_some()).collect();
     assert_eq!(closed.len(), 1);
     of.fail(None);
@@ -93,10 +93,10 @@ async fn while_one_call_finds_out_the_circuit_is_half_open() {
     let (api, token) = (of.api.clone(), of.opaque());
     let first = tokio::spawn(async move { api.kind(token).await });
     of.pass(SECOND).await;
-    assert_eq!((of.circuit(), of.status().calls_under_way), (Circuit::HalfOpen, 1));
+    assert_eq!((of.circuit(), of.status().calls_under_way), (IntrospectionCircuit::HalfOpen, 1));
     assert_eq!(of.api.kind_at_once(of.opaque()), UNAVAILABLE);
     assert_eq!(first.await.unwrap(), "ok");
-    assert_eq!(of.circuit(), Circuit::Closed);
+    assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn failures_that_are_not_in_a_row_do_not_add_up() {
             assert_eq!(of.kind_of_new().await, UNAVAILABLE);
         }
         assert_eq!(of.kind_of_new().await, "ok");
-        assert_eq!(of.circuit(), Circuit::Closed);
+        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
     }
     assert_eq!(of.calls(), 100);
 }
@@ -129,7 +129,7 @@ async fn what_may_be_due_to_one_token_shuts_nobody_out() {
         of.fail(fault.clone());
         for n in 0..100 {
             assert_ne!(of.kind_of_new().await, "ok", "{fault:?}");
-            assert_eq!((of.calls(), of.circuit()), (n + 1, Circuit::Closed), "{fault:?}");
+            assert_eq!((of.calls(), of.circuit()), (n + 1, IntrospectionCircuit::Closed), "{fault:?}");
         }
         of.fail(None);
         assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
@@ -140,7 +140,7 @@ async fn what_may_be_due_to_one_token_shuts_nobody_out() {
         assert_eq!(of.api.kind(format!("made-up-{n}")).await, "token_inactive");
         let elsewhere = of.idp.token("https://elsewhere.example.com").opaque();
         assert_eq!(of.api.kind(elsewhere).await, "audience_mismatch");
-        assert_eq!(of.circuit(), Circuit::Closed);
+        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
     }
 }
 
@@ -152,7 +152,10 @@ async fn a_client_that_is_refused_stays_a_fault_of_the_configuration_while_nothi
         assert_eq!(of.kind_of_new().await, "introspection_misconfigured");
         assert_eq!(of.calls(), n.min(5));
     }
-    assert_eq!((of.circuit(), of.why()), (Circuit::Open, Some(FetchErrorKind::ClientRefused(401))));
+    assert_eq!(
+        (of.circuit(), of.why()),
+        (IntrospectionCircuit::Open, Some(FetchErrorKind::ClientRefused(401)))
+    );
     of.fail(None);
     of.pass(10 * SECOND).await;
     assert_eq!(of.kind_of_new().await, "ok");
@@ -197,11 +200,11 @@ async fn a_call_that_is_lost_while_it_finds_out_does_not_keep_the_circuit_open()
         of.wire.always(act);
         for _ in 0..3 {
             assert_eq!(of.kind_of_new().await, UNAVAILABLE);
-            assert_eq!(of.circuit(), Circuit::HalfOpen);
+            assert_eq!(of.circuit(), IntrospectionCircuit::HalfOpen);
         }
         of.wire.always(Act::Pass);
         assert_eq!(of.kind_of_new().await, "ok");
-        assert_eq!(of.circuit(), Circuit::Closed);
+        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
     }
 }
 
@@ -256,7 +259,7 @@ async fn what_one_token_can_cause_does_not_open_the_circuit() {
         for _ in 0..20 {
             assert_ne!(of.kind_of_new().await, "ok", "{fault:?}");
         }
-        assert_eq!((of.circuit(), of.calls()), (Circuit::Closed, 20), "{fault:?}");
+        assert_eq!((of.circuit(), of.calls()), (IntrospectionCircuit::Closed, 20), "{fault:?}");
         of.fail(None);
         assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
     }

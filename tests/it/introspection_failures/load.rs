@@ -245,7 +245,7 @@ async fn a_damaged_answer_lets_nobody_pass_unless_it_says_so_as_a_whole() {
         } else {
             refused += 1;
         }
-        if of.circuit() != tower_bearer::Circuit::Closed {
+        if of.circuit() != tower_bearer::IntrospectionCircuit::Closed {
             sleep(Duration::from_secs(10)).await;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_bearer::Circuit;
+use tower_bearer::IntrospectionCircuit;
 use tower_bearer::testing::Fault;
 
 use crate::support::introspected::{Introspected, SECOND, http_date, retry_after};
@@ -28,7 +28,7 @@ async fn paused_for(of: &Introspected, act: Act) -> (u64, u64) {
             assert_eq!(of.wire.total(), asked + 1);
             return (retry_after(&first).unwrap(), seconds);
         }
-        assert_eq!((answer.kind().as_str(), of.circuit()), (UNAVAILABLE, Circuit::Open));
+        assert_eq!((answer.kind().as_str(), of.circuit()), (UNAVAILABLE, IntrospectionCircuit::Open));
         assert_eq!(of.wire.total(), asked, "asked after {seconds} s");
         let told = retry_after(&answer).unwrap();
         of.pass(SECOND).await;

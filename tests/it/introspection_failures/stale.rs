@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_bearer::testing::Fault;
-use tower_bearer::{Circuit, Introspection};
+use tower_bearer::{Introspection, IntrospectionCircuit};
 
 use crate::support::introspected::{Introspected, SECOND, timed};
 use crate::support::protected::API;
@@ -142,7 +142,7 @@ async fn with_the_circuit_open_stale_tokens_pass_at_once() {
     let asked = of.calls();
     for _ in 0..9 {
         let (kind, waited) = timed(of.api.kind(&token)).await;
-        assert_eq!((kind.as_str(), waited, of.circuit()), ("ok", Duration::ZERO, Circuit::Open));
+        assert_eq!((kind.as_str(), waited, of.circuit()), ("ok", Duration::ZERO, IntrospectionCircuit::Open));
         of.pass(SECOND).await;
     }
     assert_eq!(of.calls(), asked);

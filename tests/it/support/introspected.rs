@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{
-    BearerAuth, BearerAuthService, Circuit, ClientAuth, Clock, FetchErrorKind, Introspection,
+    BearerAuth, BearerAuthService, ClientAuth, Clock, FetchErrorKind, Introspection, IntrospectionCircuit,
     IntrospectionStatus, Require, RequireService,
 };
 
@@ -92,7 +92,7 @@ impl Introspected {
         self.auth.status()[0].introspection().unwrap().clone()
     }
 
-    pub(crate) fn circuit(&self) -> Circuit {
+    pub(crate) fn circuit(&self) -> IntrospectionCircuit {
         self.status().circuit
     }
 
@@ -105,11 +105,11 @@ impl Introspected {
     pub(crate) async fn open_the_circuit(&self, fault: Fault) {
         self.fail(fault);
         for failure in 1..=5 {
-            assert_eq!(self.circuit(), Circuit::Closed, "before failure {failure}");
+            assert_eq!(self.circuit(), IntrospectionCircuit::Closed, "before failure {failure}");
             assert_eq!(self.kind_of_new().await, "introspection_unavailable");
             settle().await;
         }
-        assert_eq!(self.circuit(), Circuit::Open);
+        assert_eq!(self.circuit(), IntrospectionCircuit::Open);
     }
 
     /// Lets the time go by, for the clock of the issuer as well.
