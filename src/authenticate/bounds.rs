@@ -177,7 +177,7 @@ impl TrustedIssuer {
         let asked_about = |introspected: &Introspected| {
             !matches!((&introspected.jwts, &introspected.opaque), (Jwts::None, OpaqueTokens::None))
         };
-        self.introspection.as_ref().is_some_and(asked_about)
+        self.keys.is_none() || self.introspection.as_ref().is_some_and(asked_about)
     }
 
     /// How long it may be out of reach; `None` for ever.

@@ -67,7 +67,13 @@ const CALLS_PER_MINUTE_MIN: u32 = metadata::REQUESTS_MAX * 2 + 1;
 /// 503 with `Retry-After`, kind `introspection_unavailable`: the issuer is out of reach or out of order, its
 /// answer is no answer, or a limit is reached. 500, kind `introspection_misconfigured`: the issuer refuses
 /// this client; the event says what to check. After 5 failures in a row nothing is asked for 10 s; then one
-/// call finds out whether the issuer is back. `Retry-After` of the issuer is kept.
+/// call finds out whether the issuer is back. `Retry-After` of the endpoint is kept, up to 5 min.
+///
+/// # Runtime
+///
+/// A call is made on the tokio runtime of the request that causes it, with its timers, and goes on when that
+/// request goes away. A runtime that stands still while others serve with the same `BearerAuth` holds up what
+/// the others wait for.
 #[derive(Clone)]
 #[must_use]
 pub struct Introspection {
@@ -187,7 +193,9 @@ impl Introspection {
 
     /// How long a token is taken for active without asking again; never past its `exp`. Default 30 s.
     ///
-    /// A token that is revoked is accepted for at most this long. Zero asks for every request.
+    /// A token that is revoked is accepted for at most this long, or for the [`timeout`](Self::timeout) if that
+    /// is longer. Zero asks for every request; no token then counts as active before, for which a part of
+    /// [`calls_at_once_max`](Self::calls_at_once_max) and of the other limits is kept.
     pub fn active_ttl(mut self, ttl: Duration) -> Self {
         self.cache.active_ttl = ttl;
         self
@@ -239,7 +247,8 @@ impl Introspection {
     /// but [`calls_at_once_max`](Self::calls_at_once_max), so that every made-up token costs a call.
     ///
     /// In the long run little more than half as many. Set it to several times what your clients need: a limit that
-    /// they reach is an outage for them. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
+    /// they reach is an outage for them, and a client with a good token can use it up where that token is asked about
+    /// for every request. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
     pub fn calls_per_minute(mut self, calls: u32) -> Self {
         self.admission.per_minute = Some(calls);
         self

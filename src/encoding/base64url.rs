@@ -11,14 +11,19 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The octets that a reader could take `text` for who is not strict: with either alphabet, with or without
-/// padding, with any bits after the last octet, and with some letter in place of a `~`, which is in no alphabet.
+/// padding, with any bits after the last octet or a letter too many, and with some letter in place of a `~`, which is
+/// in no alphabet.
 pub(crate) fn decode_leniently(text: &str) -> Option<Vec<u8>> {
     let standard = |letter: u8| match letter {
         b'-' => b'+',
         b'_' | b'~' => b'/',
         other => other,
     };
-    base64_simd::forgiving_decode_to_vec(&text.bytes().map(standard).collect::<Vec<u8>>()).ok()
+    let mut letters: Vec<u8> = text.trim_end_matches('=').bytes().map(standard).collect();
+    if letters.len().checked_rem(4) == Some(1) {
+        letters.pop();
+    }
+    base64_simd::forgiving_decode_to_vec(&letters).ok()
 }
 
 /// The spelling of `octets`.

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
@@ -76,6 +77,8 @@ struct State {
     budget: Option<Budget>,
     /// Why the last call failed; `None` if it did not.
     last_error: Option<Arc<FetchError>>,
+    /// What opened the circuit last, or asked for the pause.
+    blocked_by: Option<Arc<FetchError>>,
 }
 
 /// A call that may be made; its end is reported by [`conclude`](Self::conclude), or else it came to nothing.
@@ -83,6 +86,8 @@ pub(super) struct Turn<'a> {
     admission: &'a Admission,
     standing: Standing,
     purpose: Purpose,
+    /// Whether it did not come at once.
+    waited: bool,
     concluded: bool,
     _permits: (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>),
 }
@@ -97,7 +102,12 @@ impl Admission {
             issuer,
             turns: turns(Standing::Known),
             strangers: turns(Standing::Stranger),
-            state: Mutex::new(State { breaker: Breaker::default(), budget, last_error: None }),
+            state: Mutex::new(State {
+                breaker: Breaker::default(),
+                budget,
+                last_error: None,
+                blocked_by: None,
+            }),
             policy,
         }
     }
@@ -141,13 +151,19 @@ impl Admission {
         standing: Standing,
         until: Instant,
     ) -> Result<Turn<'_>, IntrospectionFault> {
-        let Ok(Some(permits)) = timeout_at(until.into(), self.permits(standing)).await else {
+        let at_once = self.try_permits(standing);
+        let waited = at_once.is_none();
+        let permits = match at_once {
+            Some(permits) => Some(permits),
+            None => timeout_at(until.into(), self.permits(standing)).await.ok().flatten(),
+        };
+        let Some(permits) = permits else {
             return Err(IntrospectionFault::withheld("too many calls are under way", RETRY_AFTER));
         };
         let mut state = self.lock();
         match state.breaker.admit(now()) {
             Ok(purpose) => {
-                Ok(Turn { admission: self, standing, purpose, concluded: false, _permits: permits })
+                Ok(Turn { admission: self, standing, purpose, waited, concluded: false, _permits: permits })
             }
             Err(retry_after) => Err(state.withheld(retry_after)),
         }
@@ -168,9 +184,19 @@ impl Admission {
         Ok(())
     }
 
-    /// Lets nothing in for so long, since the server asks for that.
-    pub(super) fn pause(&self, wait: Duration) {
-        self.lock().breaker.pause(wait, now());
+    /// Lets nothing in for so long, since the server asks for that by an answer of this status.
+    pub(super) fn pause(&self, wait: Duration, status: StatusCode) {
+        let mut state = self.lock();
+        state.breaker.pause(wait, now());
+        state.blocked_by = Some(Arc::new(FetchErrorKind::Status(status.as_u16()).into()));
+    }
+
+    fn try_permits(&self, standing: Standing) -> Option<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>)> {
+        let stranger = match standing {
+            Standing::Known => None,
+            Standing::Stranger => Some(self.strangers.try_acquire().ok()?),
+        };
+        Some((stranger, self.turns.try_acquire().ok()?))
     }
 
     /// `None` is never returned: nobody closes a semaphore.
@@ -193,7 +219,7 @@ impl Admission {
 impl State {
     /// Nothing is asked since the server failed, or refused this client, a moment ago.
     fn withheld(&self, retry_after: Duration) -> IntrospectionFault {
-        match &self.last_error {
+        match &self.blocked_by {
             Some(cause) if matches!(cause.kind(), FetchErrorKind::ClientRefused(_)) => {
                 IntrospectionFault::Misconfigured(Arc::clone(cause))
             }
@@ -208,24 +234,39 @@ impl Turn<'_> {
         self.standing
     }
 
+    /// Whether it did not come at once, so that less than the usual time is left for an answer.
+    pub(super) fn waited(&self) -> bool {
+        self.waited
+    }
+
     /// Reports how the call ended, and returns how long nothing will be asked after that.
-    pub(super) fn conclude(mut self, error: Option<&Arc<FetchError>>) -> Option<Duration> {
+    pub(super) fn conclude(mut self, failure: Option<&CallFailure>) -> Option<Duration> {
         self.concluded = true;
         let mut state = self.admission.lock();
         let now = now();
-        let changed = match error.map_or(Health::Well, |error| health(error.kind())) {
+        let health = failure.map_or(Health::Well, CallFailure::health);
+        let changed = match health {
             Health::Well => state.breaker.succeeded().then_some(IntrospectionCircuit::Closed),
             // Enough for the one that finds out, and no more than nothing for a call from before.
             Health::Answers if self.purpose == Purpose::Probe => {
                 state.breaker.succeeded().then_some(IntrospectionCircuit::Closed)
             }
-            Health::Fails => state.breaker.failed(self.purpose, now).then_some(IntrospectionCircuit::Open),
+            Health::Fails => {
+                let opened = state.breaker.failed(self.purpose, now);
+                if opened || self.purpose == Purpose::Probe {
+                    state.blocked_by = failure.map(|failure| Arc::clone(&failure.error));
+                }
+                opened.then_some(IntrospectionCircuit::Open)
+            }
             Health::Answers | Health::Unknown => {
                 state.breaker.abandoned(self.purpose);
                 None
             }
         };
-        state.last_error = error.cloned();
+        // What was not sent says nothing new.
+        if failure.is_none_or(|failure| failure.error.kind() != FetchErrorKind::Withheld) {
+            state.last_error = failure.map(|failure| Arc::clone(&failure.error));
+        }
         let wait = state.breaker.would_admit(now).err();
         drop(state);
         if let Some(circuit) = changed {
@@ -243,7 +284,25 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// How a call failed.
+#[derive(Clone, Debug)]
+pub(super) struct CallFailure {
+    pub(super) error: Arc<FetchError>,
+    /// Already when the endpoint was looked for, which no token has to do with.
+    pub(super) looking: bool,
+}
+
+impl CallFailure {
+    fn health(&self) -> Health {
+        match health(self.error.kind()) {
+            Health::Answers if self.looking => Health::Fails,
+            health => health,
+        }
+    }
+}
+
 /// What the end of a call says about the server.
+#[derive(Clone, Copy)]
 enum Health {
     /// It gave the answer.
     Well,
@@ -262,8 +321,6 @@ fn health(kind: FetchErrorKind) -> Health {
     match kind {
         Kind::Transport | Kind::ConnectionLost | Kind::TimedOut | Kind::ClientRefused(401) => Health::Fails,
         Kind::Status(404 | 405 | 408 | 410 | 429 | 500..) => Health::Fails,
-        // The metadata, which no token has to do with.
-        Kind::IssuerMismatch | Kind::EndpointMissing => Health::Fails,
         Kind::Withheld | Kind::CredentialsUnusable => Health::Unknown,
         _ => Health::Answers,
     }

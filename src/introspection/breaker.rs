@@ -87,7 +87,8 @@ impl Breaker {
     /// It failed. True when that opens the circuit.
     pub(super) fn failed(&mut self, call: Purpose, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
-        if call == Purpose::Probe {
+        // Unless an answer to a call from before has closed the circuit meanwhile.
+        if call == Purpose::Probe && self.open_until.is_some() {
             self.probing = false;
             self.open_until = Some(later(now, OPEN_FOR));
             return false;
@@ -188,6 +189,16 @@ mod tests {
         breaker.abandoned(Purpose::Answer);
         assert!(!breaker.failed(Purpose::Answer, now + OPEN_FOR));
         assert_eq!(breaker.admit(now + OPEN_FOR), Err(SEC));
+    }
+
+    #[test]
+    fn a_probe_whose_circuit_is_closed_by_now_is_a_call_like_others() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
+        assert!(breaker.succeeded(), "a call from before was answered");
+        assert!(!breaker.failed(Purpose::Probe, now + OPEN_FOR));
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Answer));
     }
 
     #[test]

@@ -114,15 +114,15 @@ impl AnswerCache {
         now: Instant,
         date: NumericDate,
     ) -> Option<Result<AccessToken, IntrospectionFault>> {
-        let fresh = |origin: Origin, ttl: Duration| {
-            now.saturating_duration_since(origin.asked_at) < ttl && freshness.accepts(origin)
-        };
+        let young = |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.asked_at) < ttl;
         if let Some(known) = self.active.get(digest) {
-            let good = fresh(known.origin, self.policy.active_ttl) && date < known.ends;
-            return good.then_some(Ok(known.token));
+            let fresh = young(known.origin, self.policy.active_ttl) && freshness.accepts(known.origin);
+            return (fresh && date < known.ends).then_some(Ok(known.token));
         }
+        // However fresh an answer must be to let a token pass: refusing by an older one is the safe side, and
+        // whoever holds a revoked token cannot have the issuer asked about it over and over.
         let known =
-            self.inactive.get(digest).filter(|known| fresh(known.origin, self.policy.inactive_ttl))?;
+            self.inactive.get(digest).filter(|known| young(known.origin, self.policy.inactive_ttl))?;
         Some(Err(known.fault))
     }
 

@@ -1,5 +1,7 @@
 //! Where the introspection endpoint is (RFC 8414 section 2, RFC 8705 section 5).
 
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
@@ -8,7 +10,7 @@ use tokio::time::timeout;
 use crate::identifier::FetchUrl;
 use crate::metadata::{Discoverable, Endpoint, discover};
 use crate::monotonic::now;
-use crate::transport::{FetchError, FetchLimits, HttpClient};
+use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient};
 
 /// From then on the metadata is read again before a call: the endpoint may have moved although the old
 /// place still answers.
@@ -25,7 +27,18 @@ pub(crate) enum EndpointSource {
 
 /// Where it was found.
 #[derive(Debug, Default)]
-pub(super) struct Located(Mutex<Option<Found>>);
+pub(super) struct Located {
+    known: Mutex<Known>,
+    /// How many looks at the metadata found nothing.
+    vain_looks: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    found: Option<Found>,
+    /// Why the last look that found nothing did not.
+    fault: Option<FetchErrorKind>,
+}
 
 #[derive(Clone, Debug)]
 struct Found {
@@ -61,35 +74,57 @@ impl Located {
             EndpointSource::Url(url) => return Ok(url.clone()),
             EndpointSource::Discovered(issuer, endpoint) => (issuer, *endpoint),
         };
-        let mut found = self.0.lock().await;
-        let known = found.as_mut().map(|found| (found.url.clone(), found.renew(now())));
-        let Some((url, young)) = known else {
+        let vain_looks = self.vain_looks.load(Ordering::Relaxed);
+        let mut known = self.known.lock().await;
+        let Some(found) = &mut known.found else {
+            // Who waited while another looked in vain does not look again.
+            let in_vain = self.vain_looks.load(Ordering::Relaxed) > vain_looks;
+            if let Some(fault) = known.fault.filter(|_| in_vain) {
+                return Err(fault.into());
+            }
             may_look()?;
-            let url = discover(endpoint, issuer, client, limits).await?;
-            *found = Some(Found::now(&url));
-            return Ok(url);
+            return self.look(&mut known, discover(endpoint, issuer, client, limits)).await;
         };
-        drop(found);
-        if young || may_look().is_err() {
+        let url = found.url.clone();
+        if found.is_young(now()) || may_look().is_err() {
             return Ok(url);
         }
+        // Nobody else looks for as long; and nobody waits for this.
+        found.looked_at = now();
+        drop(known);
         let half = limits.timeout.checked_div(2).unwrap_or_default();
         let Ok(Ok(url)) = timeout(half, discover(endpoint, issuer, client, limits)).await else {
             return Ok(url);
         };
-        *self.0.lock().await = Some(Found::now(&url));
+        self.known.lock().await.found = Some(Found::now(&url));
         Ok(url)
+    }
+
+    async fn look(
+        &self,
+        known: &mut Known,
+        discovered: impl Future<Output = Result<FetchUrl, FetchError>>,
+    ) -> Result<FetchUrl, FetchError> {
+        let discovered = discovered.await;
+        match &discovered {
+            Ok(url) => known.found = Some(Found::now(url)),
+            Err(error) => {
+                known.fault = Some(error.kind());
+                self.vain_looks.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        discovered
     }
 
     /// What is shown: the endpoint, or as long as that is not known where it is looked for.
     pub(super) fn shown(&self, source: &EndpointSource) -> FetchUrl {
-        let found = self.0.try_lock().ok().and_then(|found| Some(found.as_ref()?.url.clone()));
+        let found = self.known.try_lock().ok().and_then(|known| Some(known.found.as_ref()?.url.clone()));
         found.unwrap_or_else(|| source.url().clone())
     }
 
     /// It is not there any more: look again before the next call.
     pub(super) async fn forget(&self) {
-        *self.0.lock().await = None;
+        self.known.lock().await.found = None;
     }
 }
 
@@ -98,12 +133,7 @@ impl Found {
         Self { url: url.clone(), looked_at: now() }
     }
 
-    /// Whether it is young. If not, whoever asks now looks again, and nobody else for as long.
-    fn renew(&mut self, now: Instant) -> bool {
-        let young = now.saturating_duration_since(self.looked_at) < METADATA_AGE_MAX;
-        if !young {
-            self.looked_at = now;
-        }
-        young
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.looked_at) < METADATA_AGE_MAX
     }
 }

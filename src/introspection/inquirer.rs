@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use tokio::time::timeout_at;
 
-use super::admission::{Admission, AdmissionPolicy, Standing, Turn};
+use super::admission::{Admission, AdmissionPolicy, CallFailure, Standing, Turn};
 use super::breaker::IntrospectionCircuit;
 use super::client_auth::ClientAuth;
 use super::endpoint::{EndpointSource, Located};
@@ -121,7 +121,7 @@ impl Inquiry<'_> {
     pub(super) async fn ask(self, token: &str) -> Result<String, IntrospectionFault> {
         let start = now();
         let answer = timeout_at(self.until.into(), self.exchange(token)).await;
-        let answer = answer.unwrap_or_else(|_| Err(FetchErrorKind::TimedOut.into())).map_err(Arc::new);
+        let answer = answer.unwrap_or_else(|_| Err(self.failed(FetchErrorKind::TimedOut.into())));
         let Inquirer { config, located, .. } = self.inquirer;
         let event = event::Introspection {
             issuer: &config.issuer,
@@ -130,21 +130,30 @@ impl Inquiry<'_> {
         };
         match &answer {
             Ok(_) => event.answered(),
-            Err(error) => event.failed(&**error),
+            Err(failure) => event.failed(&*failure.error),
         }
         let wait = self.turn.conclude(answer.as_ref().err());
-        answer.map_err(|error| IntrospectionFault::of(error).not_before(wait))
+        answer.map_err(|failure| IntrospectionFault::of(failure.error).not_before(wait))
     }
 
-    async fn exchange(&self, token: &str) -> Result<String, FetchError> {
-        let Inquirer { config, admission, located, clock } = self.inquirer;
+    /// Whether the turn did not come at once.
+    pub(super) fn waited(&self) -> bool {
+        self.turn.waited()
+    }
+
+    async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
         let answer = match self.send(token).await {
             // RFC 9110 section 9.2.2: asking twice does no harm.
-            Err(error) if error.kind() == FetchErrorKind::ConnectionLost => self.send(token).await,
+            Err(failure) if failure.error.kind() == FetchErrorKind::ConnectionLost => self.send(token).await,
             answer => answer,
         }?;
+        self.read(answer).await.map_err(|error| self.failed(error))
+    }
+
+    async fn read(&self, answer: Response<Bytes>) -> Result<String, FetchError> {
+        let Inquirer { config, admission, located, clock } = self.inquirer;
         if let Some(wait) = response::pause(&answer, clock.now()) {
-            admission.pause(wait);
+            admission.pause(wait, answer.status());
         }
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             located.forget().await;
@@ -161,17 +170,32 @@ impl Inquiry<'_> {
         Ok(json)
     }
 
-    async fn send(&self, token: &str) -> Result<Response<Bytes>, FetchError> {
+    async fn send(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
         let Inquirer { config, admission, clock, .. } = self.inquirer;
         let timeout = self.until.saturating_duration_since(now());
         let limits = FetchLimits { timeout, ..config.limits };
-        let url = self.inquirer.endpoint(self.turn.standing(), limits).await?;
-        let credentials = config
-            .auth
-            .credentials(&config.issuer, NumericDate::now(&**clock))
-            .ok_or(FetchErrorKind::CredentialsUnusable)?;
+        let url = self.inquirer.endpoint(self.turn.standing(), limits).await;
+        let url = url.map_err(|error| CallFailure { looking: true, ..self.failed(error) })?;
+        let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
+        let credentials =
+            credentials.ok_or_else(|| self.failed(FetchErrorKind::CredentialsUnusable.into()))?;
         let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
-        admission.draw(self.turn.standing(), 1)?;
-        send(&*config.client, request::request(&url, token, credentials, accept), limits).await
+        admission.draw(self.turn.standing(), 1).map_err(|error| self.failed(error))?;
+        let request = request::request(&url, token, credentials, accept);
+        send(&*config.client, request, limits).await.map_err(|error| self.failed(error))
+    }
+
+    /// That there was no time left after waiting for a turn is not the server's fault: otherwise whoever makes
+    /// up more tokens at once than there are turns could open the circuit.
+    fn failed(&self, error: FetchError) -> CallFailure {
+        let error = match error.kind() {
+            FetchErrorKind::TimedOut if self.waited() => {
+                FetchError::because(FetchErrorKind::Withheld, OVERLOADED)
+            }
+            _ => error,
+        };
+        CallFailure { error: Arc::new(error), looking: false }
     }
 }
+
+const OVERLOADED: &str = "too many calls were under way for an answer in time";

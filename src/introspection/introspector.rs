@@ -93,8 +93,8 @@ struct CallUnderWay {
 enum Progress {
     /// It waits for its turn.
     Waiting,
-    /// The issuer is asked.
-    Asking,
+    /// The issuer is asked; `late`, after waiting for a turn.
+    Asking { late: bool },
     /// To its end.
     Over(Concluded),
 }
@@ -238,7 +238,9 @@ impl Shared {
     /// A call that was under way before may be too old an answer; then there is one more.
     async fn ask_until_fresh(self: &Arc<Self>, question: &Question, runtime: &Runtime) -> Verdict {
         let until = later(now(), self.inquirer.timeout());
+        let mut rounds: u32 = 0;
         loop {
+            rounds = rounds.saturating_add(1);
             let mut call = match self.join_or_start(question, runtime) {
                 Joined::Known(verdict) => return verdict,
                 Joined::Call(call) => call,
@@ -257,8 +259,11 @@ impl Shared {
                     return concluded.verdict;
                 }
                 Progress::Over(_) => {}
-                Progress::Asking => return Err(IntrospectionFault::of(timed_out())),
-                Progress::Waiting => {
+                // It had all the time that a call may take.
+                Progress::Asking { late: false } if rounds == 1 => {
+                    return Err(IntrospectionFault::of(timed_out()));
+                }
+                Progress::Asking { .. } | Progress::Waiting => {
                     return Err(IntrospectionFault::withheld("too many calls wait", RETRY_AFTER));
                 }
             }
@@ -327,7 +332,7 @@ impl UnderWay {
 
     async fn ask(&self, token: &str, standing: Standing) -> Result<String, IntrospectionFault> {
         let inquiry = self.shared.inquirer.turn(standing).await?;
-        self.sender.send_replace(Progress::Asking);
+        self.sender.send_replace(Progress::Asking { late: inquiry.waited() });
         inquiry.ask(token).await
     }
 

@@ -81,7 +81,8 @@ impl<'a> Compact<'a> {
 /// Its first part is a JOSE header. What has one and is no JWS is a JWE (RFC 7516 section 9): five parts, and
 /// `enc` in the header.
 pub(crate) fn resembles_jws(token: &str) -> bool {
-    let Some((first, others)) = token.split_once('.') else { return false };
+    // Some readers skip empty parts.
+    let Some((first, others)) = token.trim_start_matches('.').split_once('.') else { return false };
     let Some(header) = base64url::decode_leniently(first) else { return false };
     let is_jose = json::begins_with_object(&header) || memmem::find(&header, ALG).is_some();
     let is_jwe = others.matches('.').count() == 3 && memmem::find(&header, ENC).is_some();
@@ -143,6 +144,7 @@ mod tests {
     #[test]
     fn only_an_encrypted_token_has_a_jose_header_and_is_no_jws() {
         let header = "eyJhbGciOiJFUzI1NiJ9";
+        assert!(resembles_jws(&format!(".{header}.e30.AA")) && resembles_jws(&format!("{header}a.e30.AA")));
         for behind in
             [".", ".e30", ".e30.", "..AA", ".e30.AA.", ".e30.AA..", ".e30.AA.AA.AA", ".e30.AA.AA.AA.AA"]
         {
@@ -152,7 +154,7 @@ mod tests {
         let encrypted = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0";
         assert!(!resembles_jws(&format!("{encrypted}..aaaa.bbbb.cccc")));
         assert!(resembles_jws(&format!("{encrypted}.aaaa.bbbb")));
-        for opaque in ["", ".", "opaque", "a.b", "a.b.c.d.e", header, ".e30.AA"] {
+        for opaque in ["", ".", "opaque", "a.b", "a.b.c.d.e", header, "..opaque.AA"] {
             assert!(!resembles_jws(opaque), "{opaque}");
         }
     }

@@ -107,14 +107,16 @@ impl Require {
         self
     }
 
-    /// In addition, that the issuer says now that the token is active (RFC 7662 section 2), whatever is
-    /// remembered: a token that was revoked is refused at once. For routes where the usual delay
-    /// ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
+    /// In addition, that the issuer says now that the token is active (RFC 7662 section 2), even if that is
+    /// remembered from a moment ago: a token that was revoked is refused at once. For routes where the usual
+    /// delay ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
     ///
     /// Every request waits for a call then, of which those that come at once share one: requests that come
-    /// while a call is under way share the next. A token that the layer around had to ask about costs two. What the issuer says of an opaque token replaces what was
-    /// remembered, also for [`and_scope`](Self::and_scope) and [`check`](Self::check); the claims of a JWT are its own. While the issuer is out of reach the answer is
-    /// 503; [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.
+    /// while a call is under way share the next. A token that the layer around had to ask about costs two, and
+    /// the time of two. What the issuer says of an opaque token replaces what was remembered, also for
+    /// [`and_scope`](Self::and_scope) and [`check`](Self::check); the claims of a JWT are its own. While the
+    /// issuer is out of reach the answer is 503;
+    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.
     ///
     /// The issuer must have [`Issuer::introspect`](crate::Issuer::introspect); else the answer is 500,
     /// `introspection_misconfigured`.

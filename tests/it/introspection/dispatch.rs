@@ -477,6 +477,8 @@ async fn a_refused_jwt_is_no_opaque_token_with_more_or_fewer_dots() {
     let (header, claims) = unsigned.split_once('.').unwrap();
     for altered in [
         format!("{refused}."),
+        format!(".{refused}"),
+        format!("..{refused}"),
         format!("{refused}.."),
         format!("{refused}.AA.AA"),
         format!("{refused}.AA.AA.AA"),
@@ -512,4 +514,21 @@ fn what_looks_like_a_protection_of_an_issuer_without_keys_must_be_one() {
         assert_eq!(error.problems(), [ConfigProblem::SettingNeedsKeys { issuer, setting }]);
         assert!(error.to_string().contains("Issuer::discover"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_without_keys_is_asked_about_jwts_also_where_it_takes_no_opaque_tokens() {
+    let idp = TestIssuer::new();
+    let how = introspection().endpoint(idp.introspection_url()).opaque_none();
+    let issuer = Issuer::without_keys(idp.identifier()).introspect(how);
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let auth = builder.issuer(issuer).build().unwrap();
+    let api = Protected::by(&auth);
+    assert_eq!(api.kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(api.kind(idp.token(API).opaque()).await, "token_opaque");
+    let bounds = auth.bounds();
+    assert_eq!(bounds.outage(), Some(Duration::ZERO));
+    assert_eq!(bounds.revoked_introspected_token(), Some(Duration::from_secs(30)));
+    assert_eq!(bounds.revoked_token(), Some(Duration::from_secs(30)));
+    assert!(!bounds.to_string().contains("key"), "{bounds}");
 }

@@ -386,3 +386,19 @@ async fn an_answer_of_any_age_is_still_one_that_is_not_stale() {
         api.pass(20 * SECOND).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_a_revoked_token_cannot_have_the_issuer_asked_over_and_over() {
+    let api = Api::asking(introspection().opaque_none());
+    let token = api.token().sign();
+    let route = Require::token().still_active();
+    assert_eq!(api.on_route(&route, &token).await.kind(), "ok");
+    api.idp.revoke(&token);
+    for _ in 0..50 {
+        assert_eq!(api.on_route(&route, &token).await.kind(), "token_inactive");
+        api.pass(SECOND / 10).await;
+    }
+    assert_eq!(api.asked(), 2);
+    api.pass(10 * SECOND).await;
+    assert_eq!((api.on_route(&route, &token).await.kind().as_str(), api.asked()), ("token_inactive", 3));
+}

@@ -1,8 +1,9 @@
 //! Where the endpoint is: found once, found again when it moves (RFC 8414 section 3).
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, FetchErrorKind, Issuer};
+use tower_bearer::{BearerAuth, FetchErrorKind, IntrospectionCircuit, Issuer};
 
 use crate::support::introspected::{Introspected, SECOND, introspection, timed};
 use crate::support::net::{Net, Reply};
@@ -218,4 +219,25 @@ async fn the_endpoint_for_clients_with_a_certificate_is_found_where_it_is_named(
     let api = Protected::by(&auth.build().unwrap());
     assert_eq!(api.kind(idp.token(API).opaque()).await, "ok");
     assert_eq!(wire.asked().last().unwrap().url, alias);
+}
+
+/// Whatever the metadata is answered with: no token has to do with it.
+#[tokio::test(start_paused = true)]
+async fn metadata_that_cannot_be_used_is_looked_at_once_for_all_and_opens_the_circuit() {
+    for fault in [Fault::Status(403), Fault::Html, Fault::Status(404), Fault::Status(500)] {
+        let of = Introspected::discovered(|_, introspection| introspection);
+        of.idp.set_fault(Endpoint::Metadata, Some(fault.clone()));
+        let mut requests = JoinSet::new();
+        for _ in 0..60 {
+            let (api, token) = (of.api.clone(), of.opaque());
+            requests.spawn(async move { api.kind(token).await });
+        }
+        assert!(requests.join_all().await.iter().all(|kind| kind == "introspection_unavailable"));
+        let looks = of.idp.requests(Endpoint::Metadata);
+        assert!(looks <= 10, "{fault:?}: two each for five failures, and not {looks}");
+        assert_eq!(of.circuit(), IntrospectionCircuit::Open, "{fault:?}");
+        of.idp.set_fault(Endpoint::Metadata, None);
+        of.pass(10 * SECOND).await;
+        assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
+    }
 }

@@ -211,3 +211,47 @@ async fn what_is_asked_for_anew_each_time_is_good_for_an_outage_as_well() {
     of.pass(MINUTE).await;
     assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
 }
+
+/// A server that answers everything, and takes long: who waits behind a flood must not take that for an outage.
+#[tokio::test(start_paused = true)]
+async fn waiting_behind_made_up_tokens_revives_no_revoked_one() {
+    let of = Introspected::with(stale);
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.idp.revoke(&token);
+    of.pass(31 * SECOND).await;
+    of.fail(Fault::Delay(2 * SECOND));
+    for round in 0..40_u32 {
+        for number in 0..48 {
+            let api = of.api.clone();
+            tokio::spawn(async move { api.kind(format!("made-up-{round}-{number}")).await });
+        }
+        of.pass(SECOND / 3).await;
+        assert_eq!(of.circuit(), IntrospectionCircuit::Closed, "{round}");
+        let (api, revoked) = (of.api.clone(), token.clone());
+        tokio::spawn(async move { assert_ne!(api.kind(revoked).await, "ok") });
+    }
+    of.pass(10 * SECOND).await;
+    assert_eq!(of.api.kind(&token).await, "token_inactive");
+}
+
+/// What ends while the server asks for a pause does not make an outage of the pause.
+#[tokio::test(start_paused = true)]
+async fn a_pause_stays_one_whatever_ends_in_it() {
+    let of = Introspected::with(stale);
+    let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
+    assert_eq!(of.api.kind(&token).await, "ok");
+    of.idp.revoke(&token);
+    of.pass(31 * SECOND).await;
+    of.fail(Fault::Hang);
+    let (api, other) = (of.api.clone(), of.opaque());
+    let hangs = tokio::spawn(async move { api.kind(other).await });
+    of.pass(SECOND).await;
+    of.fail(Fault::RetryAfter(429, 60 * SECOND));
+    assert_eq!(of.kind_of_new().await, UNAVAILABLE);
+    assert_eq!(hangs.await.unwrap(), UNAVAILABLE);
+    for _ in 0..50 {
+        assert_eq!(of.api.kind(&token).await, UNAVAILABLE);
+        of.pass(SECOND).await;
+    }
+}
