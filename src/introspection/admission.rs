@@ -89,8 +89,11 @@ pub(super) struct Turn<'a> {
     /// Whether it did not come at once.
     waited: bool,
     concluded: bool,
-    _permits: (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>),
+    _permits: Permits<'a>,
 }
+
+/// A place among those for tokens that may be made up, where it is one, and a place among all.
+type Permits<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
 
 impl Admission {
     pub(super) fn new(issuer: Arc<str>, policy: AdmissionPolicy) -> Self {
@@ -191,7 +194,7 @@ impl Admission {
         state.blocked_by = Some(Arc::new(FetchErrorKind::Status(status.as_u16()).into()));
     }
 
-    fn try_permits(&self, standing: Standing) -> Option<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>)> {
+    fn try_permits(&self, standing: Standing) -> Option<Permits<'_>> {
         let stranger = match standing {
             Standing::Known => None,
             Standing::Stranger => Some(self.strangers.try_acquire().ok()?),
@@ -200,10 +203,7 @@ impl Admission {
     }
 
     /// `None` is never returned: nobody closes a semaphore.
-    async fn permits(
-        &self,
-        standing: Standing,
-    ) -> Option<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>)> {
+    async fn permits(&self, standing: Standing) -> Option<Permits<'_>> {
         let stranger = match standing {
             Standing::Known => None,
             Standing::Stranger => Some(self.strangers.acquire().await.ok()?),

@@ -55,7 +55,7 @@ async fn many_first_requests_look_it_up_once() {
     let idp = TestIssuer::new();
     let (_, api, _) = looking_up(&idp);
     idp.set_fault(Endpoint::Metadata, Some(Fault::Delay(SECOND)));
-    let mut requests = tokio::task::JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..60 {
         let (api, token) = (api.clone(), idp.token(API).opaque());
         requests.spawn(async move { api.kind(token).await });
@@ -137,7 +137,7 @@ async fn metadata_that_hangs_when_it_is_read_again_costs_nobody_the_answer() {
     assert_eq!(api.kind(idp.token(API).opaque()).await, "ok");
     tokio::time::sleep(3600 * SECOND).await;
     idp.set_fault(Endpoint::Metadata, Some(Fault::Hang));
-    let mut requests = tokio::task::JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..60 {
         let (api, token) = (api.clone(), idp.token(API).opaque());
         requests.spawn(async move { timed(api.kind(token)).await });
