@@ -52,8 +52,9 @@
 //! 11. [`Require`], on the routes that have one: scopes, checks of your own, and with
 //!     [`Require::still_active`] the issuer's word anew.
 //!
-//! A JWT that fails one of the steps 3 to 9 is not shown to its issuer for a second opinion. Then the [`AccessToken`] stands in the request's extensions (with the feature `axum` it is an extractor,
-//! too), and the inner service is called.
+//! A JWT that fails one of the steps 3 to 9 is not shown to its issuer for a second opinion. Then the
+//! [`AccessToken`] stands in the request's extensions (with the feature `axum` it is an extractor, too), and
+//! the inner service is called.
 //!
 //! # Answers
 //!
@@ -124,9 +125,10 @@
 //!
 //! Whether a JWT was revoked, unless its issuer is asked ([`Introspection::also_jwts`],
 //! [`Require::still_active`]); [`BearerAuth::bounds`] says how long it can be accepted. Whether what the issuer
-//! says is true. A proof of possession (DPoP, mTLS): tokens that ask for one are refused. Whether a token was used before (`jti`). Whether *this* subject may see *this*
-//! object, which only the application knows. TLS of this server, cross-site request forgery where a cookie
-//! carries the token, and rate limits are the business of other layers.
+//! says is true. A proof of possession (DPoP, mTLS): tokens that ask for one are refused. Whether a token was
+//! used before (`jti`). Whether *this* subject may see *this* object, which only the application knows. TLS of
+//! this server, cross-site request forgery where a cookie carries the token, and rate limits are the business
+//! of other layers.
 //!
 //! # Layout, for maintainers
 //!

@@ -242,13 +242,13 @@ impl Introspection {
         self
     }
 
-    /// The most HTTP requests to the issuer within any 60 s, half of them at once (and of those a quarter for tokens
-    /// that were active before); beyond, 503. Default: no limit
-    /// but [`calls_at_once_max`](Self::calls_at_once_max), so that every made-up token costs a call.
+    /// The most HTTP requests to the issuer within any 60 s, half of them at once (and of those a quarter for
+    /// tokens that were active before); beyond, 503. Default: no limit but
+    /// [`calls_at_once_max`](Self::calls_at_once_max), so that every made-up token costs a call.
     ///
-    /// In the long run little more than half as many. Set it to several times what your clients need: a limit that
-    /// they reach is an outage for them, and a client with a good token can use it up where that token is asked about
-    /// for every request. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
+    /// In the long run little more than half as many. Set it to several times what your clients need: a limit
+    /// that they reach is an outage for them, and a client with a good token can use it up where that token is
+    /// asked about for every request. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
     pub fn calls_per_minute(mut self, calls: u32) -> Self {
         self.admission.per_minute = Some(calls);
         self
