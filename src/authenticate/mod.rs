@@ -36,6 +36,7 @@ use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{self, Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
+use crate::monotonic::now;
 use crate::rejection::{Rejection, RejectionKind};
 
 pub use bounds::Bounds;
@@ -81,6 +82,10 @@ enum Awaited {
     Verdict(VerdictAwaited, Arc<str>),
 }
 
+/// How long a request has waited for its issuer's word so far: it has one time for all. In its extensions.
+#[derive(Clone, Copy, Default)]
+struct WaitedForIssuer(Duration);
+
 /// What an issuer says now about a token that was accepted.
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
 
@@ -97,14 +102,17 @@ impl Authenticator {
 
     /// Waits, then judges again, as often as the request's patience allows. Owns the head meanwhile, so
     /// that nothing is shared.
-    pub(crate) async fn resume(self: Arc<Self>, head: Parts, waiting: Waiting) -> (Parts, Outcome) {
+    pub(crate) async fn resume(self: Arc<Self>, mut head: Parts, waiting: Waiting) -> (Parts, Outcome) {
         let Waiting { mut awaited, mut patience } = waiting;
         let outcome = loop {
             match awaited {
                 Awaited::Keys(keys) => keys.await,
                 Awaited::Verdict(verdict, issuer) => {
                     let refused = |fault| Rejection::from(fault).with_issuer(&issuer);
-                    break verdict.await.map(Some).map_err(refused);
+                    let start = now();
+                    let verdict = verdict.await;
+                    head.extensions.insert(WaitedForIssuer(now().saturating_duration_since(start)));
+                    break verdict.map(Some).map_err(refused);
                 }
             };
             match self.judge(&head, &mut patience) {
@@ -117,8 +125,14 @@ impl Authenticator {
     }
 
     /// What the issuer of `token` says about it now, by an answer no older than `within`. `presented` is the
-    /// token as it was sent.
-    pub(crate) fn still_active(&self, token: &AccessToken, presented: &str, within: Duration) -> StillActive {
+    /// token as it was sent, in the request with that `head`.
+    pub(crate) fn still_active(
+        &self,
+        token: &AccessToken,
+        presented: &str,
+        head: &Parts,
+        within: Duration,
+    ) -> StillActive {
         let issuer = self.issuers.named(token.issuer());
         let Some(introspector) = issuer.and_then(TrustedIssuer::introspector) else {
             return Box::pin(ready(Err(Rejection::not_introspected())));
@@ -126,7 +140,8 @@ impl Authenticator {
         let jwt = token.is_jwt().then(|| token.clone());
         let issuer: Arc<str> = token.issuer().into();
         let refused = move |fault| Rejection::from(fault).with_issuer(&issuer);
-        match introspector.judge(presented, jwt, introspector.no_older_than(within)) {
+        let WaitedForIssuer(waited) = head.extensions.get().copied().unwrap_or_default();
+        match introspector.judge(presented, jwt, introspector.no_older_than(within), waited) {
             Judged::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
             Judged::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
         }
@@ -228,7 +243,7 @@ impl TrustedIssuer {
     /// What this issuer says about `token`; `jwt` is the same token where it is a JWT.
     fn introspect(&self, token: &str, jwt: Option<AccessToken>) -> Result<AccessToken, Stop> {
         let introspector = self.introspector().ok_or(RejectionKind::TokenOpaque)?;
-        match introspector.judge(token, jwt, Freshness::Cached) {
+        match introspector.judge(token, jwt, Freshness::Cached, Duration::ZERO) {
             Judged::Known(verdict) => verdict.map_err(|fault| Stop::from(fault).at(self)),
             Judged::Await(verdict) => {
                 Err(Stop::Await(Awaited::Verdict(verdict, Arc::clone(self.identifier()))))

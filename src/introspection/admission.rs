@@ -15,7 +15,6 @@ use tokio::time::timeout_at;
 use super::breaker::{Breaker, IntrospectionCircuit, Purpose};
 use super::fault::{IntrospectionFault, RETRY_AFTER};
 use crate::budget::Budget;
-use crate::event;
 use crate::monotonic::now;
 use crate::transport::{FetchError, FetchErrorKind};
 
@@ -65,7 +64,6 @@ impl Standing {
 
 /// Lets calls in.
 pub(super) struct Admission {
-    issuer: Arc<str>,
     policy: AdmissionPolicy,
     turns: Semaphore,
     strangers: Semaphore,
@@ -96,13 +94,12 @@ pub(super) struct Turn<'a> {
 type Permits<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
 
 impl Admission {
-    pub(super) fn new(issuer: Arc<str>, policy: AdmissionPolicy) -> Self {
+    pub(super) fn new(policy: AdmissionPolicy) -> Self {
         let turns = |standing: Standing| {
             Semaphore::new(standing.at_once(policy.at_once_max).min(Semaphore::MAX_PERMITS))
         };
         let budget = policy.per_minute.map(|calls| Budget::per_minute(calls, now()));
         Self {
-            issuer,
             turns: turns(Standing::Known),
             strangers: turns(Standing::Stranger),
             state: Mutex::new(State {
@@ -239,8 +236,8 @@ impl Turn<'_> {
         self.waited
     }
 
-    /// Reports how the call ended, and returns how long nothing will be asked after that.
-    pub(super) fn conclude(mut self, failure: Option<&CallFailure>) -> Option<Duration> {
+    /// Reports how the call ended, and returns what comes of that.
+    pub(super) fn conclude(mut self, failure: Option<&CallFailure>) -> Consequences {
         self.concluded = true;
         let mut state = self.admission.lock();
         let now = now();
@@ -267,12 +264,7 @@ impl Turn<'_> {
         if failure.is_none_or(|failure| failure.error.kind() != FetchErrorKind::Withheld) {
             state.last_error = failure.map(|failure| Arc::clone(&failure.error));
         }
-        let wait = state.breaker.would_admit(now).err();
-        drop(state);
-        if let Some(circuit) = changed {
-            event::circuit_changed(&self.admission.issuer, circuit == IntrospectionCircuit::Open);
-        }
-        wait
+        Consequences { wait: state.breaker.would_admit(now).err(), changed }
     }
 }
 
@@ -282,6 +274,14 @@ impl Drop for Turn<'_> {
             self.admission.lock().breaker.abandoned(self.purpose);
         }
     }
+}
+
+/// What comes of the end of a call.
+pub(super) struct Consequences {
+    /// How long nothing will be asked after it.
+    pub(super) wait: Option<Duration>,
+    /// What the circuit has become by it, if that is something else.
+    pub(super) changed: Option<IntrospectionCircuit>,
 }
 
 /// How a call failed.

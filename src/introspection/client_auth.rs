@@ -96,7 +96,7 @@ impl ClientAuth {
     /// A bearer token in the `Authorization` header, taken from `token` for each question.
     ///
     /// `token` must not block: let a task of your own renew the token, and read it here. What it
-    /// returns is not sent if it is no bearer token; then the answer is 500 (`introspection_misconfigured`).
+    /// returns is not sent if it is no bearer token; then the answer is 503 (`introspection_unavailable`).
     pub fn bearer_from(token: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self::new(Method::BearerFrom(Box::new(token)))
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use tokio::time::timeout_at;
 
-use super::admission::{Admission, AdmissionPolicy, CallFailure, Standing, Turn};
+use super::admission::{Admission, AdmissionPolicy, CallFailure, Consequences, Standing, Turn};
 use super::breaker::IntrospectionCircuit;
 use super::client_auth::ClientAuth;
 use super::endpoint::{EndpointSource, Located};
@@ -64,7 +64,7 @@ pub(super) struct Inquiry<'i> {
 
 impl Inquirer {
     pub(super) fn new(config: InquirerConfig, clock: Arc<dyn Clock>) -> Self {
-        let admission = Admission::new(Arc::clone(&config.issuer), config.admission.clone());
+        let admission = Admission::new(config.admission.clone());
         Self { config, admission, located: Located::default(), clock }
     }
 
@@ -132,7 +132,10 @@ impl Inquiry<'_> {
             Ok(_) => event.answered(),
             Err(failure) => event.failed(&*failure.error),
         }
-        let wait = self.turn.conclude(answer.as_ref().err());
+        let Consequences { wait, changed } = self.turn.conclude(answer.as_ref().err());
+        if let Some(circuit) = changed {
+            event::circuit_changed(&config.issuer, circuit == IntrospectionCircuit::Open);
+        }
         answer.map_err(|failure| IntrospectionFault::of(failure.error).not_before(wait))
     }
 

@@ -115,6 +115,8 @@ struct Question {
     freshness: Freshness,
     /// Whether an answer of before will do, should there be none now.
     stale_will_do: bool,
+    /// How much of its time the request has used up before.
+    waited: Duration,
 }
 
 impl Introspector {
@@ -134,8 +136,15 @@ impl Introspector {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Judges `token`, by what is remembered or else by asking; `jwt` is the same token where it is a JWT.
-    pub(crate) fn judge(&self, token: &str, jwt: Option<AccessToken>, freshness: Freshness) -> Judged {
+    /// Judges `token`, by what is remembered or else by asking; `jwt` is the same token where it is a JWT, and
+    /// `waited` how much of its time the request has used up before.
+    pub(crate) fn judge(
+        &self,
+        token: &str,
+        jwt: Option<AccessToken>,
+        freshness: Freshness,
+        waited: Duration,
+    ) -> Judged {
         let digest = self.shared.context.digest(token);
         if let Some(verdict) = self.shared.recall(&digest, freshness) {
             return Judged::Known(verdict);
@@ -148,7 +157,14 @@ impl Introspector {
             }
             freshness => freshness,
         };
-        Judged::Await(self.ask(Question { token: token.into(), digest, jwt, freshness, stale_will_do }))
+        Judged::Await(self.ask(Question {
+            token: token.into(),
+            digest,
+            jwt,
+            freshness,
+            stale_will_do,
+            waited,
+        }))
     }
 
     /// Answers no older than `age`; for zero, those that are asked for from now on and not before.
@@ -237,7 +253,7 @@ impl Shared {
 
     /// A call that was under way before may be too old an answer; then there is one more.
     async fn ask_until_fresh(self: &Arc<Self>, question: &Question, runtime: &Runtime) -> Verdict {
-        let until = later(now(), self.inquirer.timeout());
+        let until = later(now(), self.inquirer.timeout().saturating_sub(question.waited));
         let mut rounds: u32 = 0;
         loop {
             rounds = rounds.saturating_add(1);
@@ -260,7 +276,7 @@ impl Shared {
                 }
                 Progress::Over(_) => {}
                 // It had all the time that a call may take.
-                Progress::Asking { late: false } if rounds == 1 => {
+                Progress::Asking { late: false } if rounds == 1 && question.waited.is_zero() => {
                     return Err(IntrospectionFault::of(timed_out()));
                 }
                 Progress::Asking { .. } | Progress::Waiting => {

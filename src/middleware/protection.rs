@@ -48,7 +48,9 @@ pub(crate) fn refuse<B>(rejection: Rejection, head: &Parts) -> Response<Response
 pub(crate) fn still_active(token: &AccessToken, head: &Parts, within: Duration) -> StillActive {
     let covered = head.extensions.get::<Covered>();
     match covered.and_then(|covered| Some((&covered.protection, covered.presented.as_deref()?))) {
-        Some((protection, presented)) => protection.authenticator.still_active(token, presented, within),
+        Some((protection, presented)) => {
+            protection.authenticator.still_active(token, presented, head, within)
+        }
         None => Box::pin(ready(Err(Rejection::not_introspected()))),
     }
 }

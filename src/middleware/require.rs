@@ -112,8 +112,8 @@ impl Require {
     /// delay ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
     ///
     /// Every request waits for a call then, of which those that come at once share one: requests that come
-    /// while a call is under way share the next. A token that the layer around had to ask about costs two, and
-    /// the time of two. What the issuer says of an opaque token replaces what was remembered, also for
+    /// while a call is under way share the next. A token that the layer around had to ask about costs two,
+    /// within the time of one ([`Introspection::timeout`](crate::Introspection::timeout)). What the issuer says of an opaque token replaces what was remembered, also for
     /// [`and_scope`](Self::and_scope) and [`check`](Self::check); the claims of a JWT are its own. While the
     /// issuer is out of reach the answer is 503;
     /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.

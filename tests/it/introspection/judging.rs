@@ -19,12 +19,7 @@ type Row = (&'static str, Option<Value>, &'static str);
 async fn check(api: &Api, rows: Vec<Row>) {
     for (member, value, expected) in rows {
         let row = format!("{member} {value:?}");
-        api.idp.alter_introspection(move |answer| {
-            match &value {
-                Some(value) => answer.insert(member.to_owned(), value.clone()),
-                None => answer.remove(member),
-            };
-        });
+        api.tell(member, value);
         let token = api.token().opaque();
         assert_eq!(api.kind(&token).await, expected, "{row}");
         let explanation = api.auth.explain(&token).await;

@@ -9,6 +9,7 @@ mod signed;
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde_json::Value;
 use tower::Layer;
 use tower_bearer::testing::{Endpoint, TestIssuer, TokenBuilder};
 use tower_bearer::{
@@ -69,6 +70,16 @@ impl Api {
     /// The answer on a route that needs more.
     async fn on_route(&self, route: &Require, token: impl AsRef<str>) -> Answer {
         send(self.auth.layer(route.layer(Handler::default())), get(token)).await
+    }
+
+    /// Has the endpoint say this in a member of its answers, or with `None` leave it out.
+    fn tell(&self, member: &'static str, value: Option<Value>) {
+        self.idp.alter_introspection(move |answer| {
+            match &value {
+                Some(value) => answer.insert(member.to_owned(), value.clone()),
+                None => answer.remove(member),
+            };
+        });
     }
 
     /// How often the endpoint was asked.

@@ -258,7 +258,9 @@ async fn no_minute_sees_more_calls_than_were_allowed() {
         |start: Instant| calls.iter().filter(|at| **at >= start && **at < start + 60 * SECOND).count();
     let most = calls.iter().map(|start| in_minute(*start)).max().unwrap();
     assert!(most <= CALLS as usize, "{most}");
-    assert!(calls.len() >= 5 * CALLS as usize / 2, "they can be used: {}", calls.len());
+    // Half of them at once, but for those that are kept for tokens that were good; then as time goes by.
+    let usable = (CALLS / 2 - CALLS / 8 + 5 * (CALLS / 2 + 1)) as usize;
+    assert!((usable - 3..=usable + 3).contains(&calls.len()), "{} of {usable}", calls.len());
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["introspection_unavailable", "token_inactive"]);
 }
 

@@ -84,12 +84,7 @@ async fn an_answer_about_a_jwt_may_be_short_and_must_not_be_wrong() {
     ];
     for (member, value, expected) in rows {
         let row = format!("{member} {value:?}");
-        api.idp.alter_introspection(move |answer| {
-            match &value {
-                Some(value) => answer.insert(member.to_owned(), value.clone()),
-                None => answer.remove(member),
-            };
-        });
+        api.tell(member, value);
         let token = api.token().sign();
         assert_eq!(api.kind(&token).await, expected, "{row}");
         assert_eq!(api.on_route(&payments(), &token).await.kind(), expected, "{row}");
@@ -401,4 +396,21 @@ async fn who_holds_a_revoked_token_cannot_have_the_issuer_asked_over_and_over() 
     assert_eq!(api.asked(), 2);
     api.pass(10 * SECOND).await;
     assert_eq!((api.on_route(&route, &token).await.kind().as_str(), api.asked()), ("token_inactive", 3));
+}
+
+/// The layer around and the route ask both; the request waits no longer for that.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_asks_twice_has_one_time_for_both() {
+    let api = Api::new();
+    let token = api.token().opaque();
+    for (delay, kind, within, then) in
+        [(1, "ok", 2, 30), (2, "introspection_unavailable", 3, 2), (2, "ok", 2, 0)]
+    {
+        api.idp.set_fault(Endpoint::Introspection, Some(Fault::Delay(delay * SECOND)));
+        let start = tokio::time::Instant::now();
+        assert_eq!(api.on_route(&payments(), &token).await.kind(), kind, "{delay} s");
+        assert_eq!(start.elapsed().as_secs(), within, "{delay} s");
+        // Until it is forgotten; until the call has ended that the request did not wait for.
+        api.pass(then * SECOND).await;
+    }
 }

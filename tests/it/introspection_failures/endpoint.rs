@@ -8,7 +8,7 @@ use tower_bearer::{BearerAuth, FetchErrorKind, IntrospectionCircuit, Issuer};
 use crate::support::introspected::{Introspected, SECOND, introspection, timed};
 use crate::support::net::{Net, Reply};
 use crate::support::protected::{API, Protected};
-use crate::support::wire::Wire;
+use crate::support::wire::{Act, Wire};
 
 const UNAVAILABLE: &str = "introspection_unavailable";
 
@@ -100,8 +100,8 @@ async fn an_endpoint_that_moves_is_found_again() {
         let old = "https://issuer.test/old/introspect";
         idp.set_metadata(Some(metadata(&idp, "introspection_endpoint", old.into())));
         wire.script(move |asked| match asked.url.as_str() {
-            "https://issuer.test/old/introspect" => crate::support::wire::Act::Instead(Reply::status(status)),
-            _ => crate::support::wire::Act::Pass,
+            "https://issuer.test/old/introspect" => Act::Instead(Reply::status(status)),
+            _ => Act::Pass,
         });
         assert_eq!(api.kind(idp.token(API).opaque()).await, UNAVAILABLE);
         assert_eq!(why(&auth), Some(FetchErrorKind::Status(status)));
@@ -240,4 +240,17 @@ async fn metadata_that_cannot_be_used_is_looked_at_once_for_all_and_opens_the_ci
         of.pass(10 * SECOND).await;
         assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_while_another_looks_in_vain_does_not_look_again() {
+    let of = Introspected::discovered(|_, introspection| introspection);
+    of.wire.always(Act::After(SECOND / 4, Box::new(Act::Instead(Reply::status(500)))));
+    let mut requests = JoinSet::new();
+    for _ in 0..40 {
+        let (api, token) = (of.api.clone(), of.opaque());
+        requests.spawn(async move { api.kind(token).await });
+    }
+    assert!(requests.join_all().await.iter().all(|kind| kind == "introspection_unavailable"));
+    assert_eq!(of.wire.total(), 2, "one look, at both places");
 }
