@@ -59,7 +59,8 @@ pub(crate) fn token(body: &[u8]) -> Result<Option<String>, CredentialsFault> {
     let Some((_, token)) = only_one(tokens)? else {
         return Ok(None);
     };
-    BearerToken::parse_decoded(token, usize::MAX).map(|token| Some(token.into_owned()))
+    BearerToken::parse(token.as_bytes())?;
+    Ok(Some(token.into_owned()))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&[u8]> {

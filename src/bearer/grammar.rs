@@ -4,6 +4,9 @@
 //! section 11.2), the quotable characters RFC 6750 section 3.
 
 use http::{HeaderMap, HeaderName};
+use memchr::memchr;
+
+use crate::encoding::base64url;
 
 /// As many characters are looked at before the result so far is asked for: whole chunks without a
 /// branch become vector instructions.
@@ -15,7 +18,7 @@ pub(crate) fn is_b64token(text: &[u8]) -> bool {
     while let [before @ .., b'='] = body {
         body = before;
     }
-    !body.is_empty() && body.chunks(CHUNK_BYTES).all(is_b64token_body)
+    !body.is_empty() && (base64url::is_strict(body) || is_b64token_body(body))
 }
 
 /// Whether `text` is a `token`: at least one `tchar`.
@@ -48,12 +51,20 @@ pub(crate) fn list_members(headers: &HeaderMap, name: HeaderName) -> impl Iterat
 
 /// What stands before the first `separator` and what behind it; nothing behind where there is none.
 pub(crate) fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
-    let mut halves = text.splitn(2, |byte| *byte == separator);
-    (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
+    let end = memchr(separator, text).unwrap_or(text.len());
+    let (before, behind) = text.split_at_checked(end).unwrap_or_default();
+    (before, behind.get(1..).unwrap_or_default())
 }
 
-fn is_b64token_body(chunk: &[u8]) -> bool {
-    chunk.iter().fold(true, |all, byte| all & is_b64token_char(*byte))
+/// Part by part, for it may be a JWS: base64url is in the alphabet, and its decoder looks at many characters at a
+/// time.
+fn is_b64token_body(body: &[u8]) -> bool {
+    let (header, behind) = split_pair(body, b'.');
+    let (claims, signature) = split_pair(behind, b'.');
+    let in_alphabet = |chunk: &[u8]| chunk.iter().fold(true, |all, byte| all & is_b64token_char(*byte));
+    [header, claims, signature]
+        .into_iter()
+        .all(|part| base64url::is_strict(part) || part.chunks(CHUNK_BYTES).all(in_alphabet))
 }
 
 /// `ALPHA DIGIT - . _ ~ + /`, without a branch.

@@ -9,7 +9,7 @@ mod source;
 pub(crate) mod token;
 
 pub(crate) use challenge::{Challenge, ErrorCode, realm_is_valid};
-pub(crate) use credential::CredentialsFault;
+pub(crate) use credential::{BearerToken, Credential, CredentialsFault};
 pub(crate) use grammar::is_b64token;
 #[cfg(feature = "test-util")]
 pub(crate) use grammar::is_tchar;

@@ -20,7 +20,8 @@ impl ScopeSet {
     /// Reads the form of RFC 6749: scope tokens with spaces between them. More than one space in a
     /// row, and spaces at either end, are tolerated.
     pub(crate) fn from_space_delimited(text: &str) -> Self {
-        Self::from_items(text.split(' '))
+        // Nearly all texts are as this crate would write them.
+        if is_scope(text) { Self { text: text.to_owned() } } else { Self::from_items(text.split(' ')) }
     }
 
     /// Takes the items of an array. One that is no scope token grants nothing; above all, one that
@@ -70,6 +71,19 @@ impl fmt::Debug for ScopeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
     }
+}
+
+/// Whether `text` is a `scope`: one or more `scope-token`s with one space between each two.
+fn is_scope(text: &str) -> bool {
+    let mut in_token = false;
+    for byte in text.bytes() {
+        match byte {
+            b' ' if in_token => in_token = false,
+            byte if is_scope_char(byte) => in_token = true,
+            _ => return false,
+        }
+    }
+    in_token
 }
 
 /// Whether `text` is a `scope-token`: one or more of %x21, %x23-5B, %x5D-7E.

@@ -3,7 +3,7 @@
 //! Query: RFC 6750 section 2.3. Cookie, other header and WebSocket subprotocol are no transmission
 //! methods of RFC 6750: a client has to be told of them.
 //!
-//! Checks: that a source holds one token at most, and its grammar.
+//! Checks: that a source holds one token at most, and its size.
 //! Does not check: that a cookie came without cross-site forgery; see [`TokenSource::cookie`].
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, COOKIE, Entry, PROXY_AUTHORIZATION, SEC_WEBSOC
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 
-use crate::bearer::credential::{BearerToken, CredentialsFault, only_one};
+use crate::bearer::credential::{Credential, CredentialsFault, only_one};
 use crate::bearer::grammar::{is_b64token, is_token, list_members, split_pair};
 
 /// A place that a token may be taken from, beside the `Authorization` header.
@@ -153,22 +153,22 @@ impl TokenSource {
         }
     }
 
-    /// The token that stands in this source.
+    /// What stands in this source.
     ///
     /// # Errors
-    /// [`CredentialsFault`] when it stands there twice or malformed.
+    /// [`CredentialsFault`] when it stands there twice or is too large.
     pub(crate) fn find<'a>(
         &self,
         parts: &'a Parts,
         token_bytes_max: usize,
-    ) -> Result<Option<BearerToken<'a>>, CredentialsFault> {
+    ) -> Result<Option<Credential<'a>>, CredentialsFault> {
         let found = match &self.0 {
             Kind::Cookie(name) => only_one(cookies(parts, name))?,
             Kind::Header(name) => only_one(parts.headers.get_all(name).into_iter())?.map(AsRef::as_ref),
             Kind::WebSocketProtocol(prefix) => only_one(protocols(parts, prefix))?,
             Kind::Query => return find_in_query(parts, token_bytes_max),
         };
-        found.map(|token| BearerToken::parse(token, token_bytes_max)).transpose()
+        found.map(|token| Credential::new(token, token_bytes_max)).transpose()
     }
 }
 
@@ -239,9 +239,13 @@ fn is_web_socket(parts: &Parts) -> bool {
         || list_members(&parts.headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
-fn find_in_query(parts: &Parts, token_bytes_max: usize) -> Result<Option<BearerToken<'_>>, CredentialsFault> {
+fn find_in_query(parts: &Parts, token_bytes_max: usize) -> Result<Option<Credential<'_>>, CredentialsFault> {
     let found = only_one(query_tokens(parts))?;
-    found.map(|token| BearerToken::parse_decoded(token, token_bytes_max)).transpose()
+    let octets = |token| match token {
+        Cow::Borrowed(token) => Cow::Borrowed(str::as_bytes(token)),
+        Cow::Owned(token) => Cow::Owned(String::into_bytes(token)),
+    };
+    found.map(|token| Credential::new(octets(token), token_bytes_max)).transpose()
 }
 
 fn query_tokens(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {

@@ -1,9 +1,9 @@
 //! Finds exactly one credential in the head of a request (RFC 6750 section 2, RFC 9110 section 11.6.2).
 //!
 //! Checks: one `Authorization` line at most; scheme `Bearer` in any letter case, one or more
-//! spaces, a `b64token`, nothing behind it; the size of the token; that no second transmission
+//! spaces; the size of what stands behind them; that no second transmission
 //! method is used beside the first (RFC 6750 section 3.1).
-//! Does not check: the token itself. `Proxy-Authorization` is never looked at (RFC 9110 section
+//! Does not check: the token itself, nor yet its grammar. `Proxy-Authorization` is never looked at (RFC 9110 section
 //! 11.7), nor is any source that was not enabled.
 //!
 //! Why: a request with two tokens is refused even when both are equal. The caller may have meant
@@ -12,7 +12,7 @@
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use crate::bearer::credential::{BearerToken, CredentialsFault, only_one};
+use crate::bearer::credential::{Credential, CredentialsFault, only_one};
 use crate::bearer::form::FormCredential;
 use crate::bearer::grammar::is_tchar;
 use crate::bearer::source::TokenSource;
@@ -20,7 +20,7 @@ use crate::bearer::source::TokenSource;
 /// No registered scheme comes near it; it bounds the search for the end of the name.
 const SCHEME_BYTES_MAX: usize = 64;
 
-/// The one token that `parts` presents, or `None` when it presents none to us.
+/// The one credential that `parts` presents, or `None` when it presents none to us.
 ///
 /// Looks at the `Authorization` header, at each of `sources`, and at what
 /// [`FormBodyToken`](crate::FormBodyToken) found in the body.
@@ -31,7 +31,7 @@ pub(crate) fn find<'a>(
     parts: &'a Parts,
     sources: &[TokenSource],
     token_bytes_max: usize,
-) -> Result<Option<BearerToken<'a>>, CredentialsFault> {
+) -> Result<Option<Credential<'a>>, CredentialsFault> {
     let mut found = in_authorization(parts, token_bytes_max)?;
     for source in sources {
         found = either(found, source.find(parts, token_bytes_max)?)?;
@@ -42,25 +42,25 @@ pub(crate) fn find<'a>(
 fn in_authorization(
     parts: &Parts,
     token_bytes_max: usize,
-) -> Result<Option<BearerToken<'_>>, CredentialsFault> {
+) -> Result<Option<Credential<'_>>, CredentialsFault> {
     match only_one(parts.headers.get_all(AUTHORIZATION).into_iter())? {
         Some(line) => parse_credentials(line.as_bytes(), token_bytes_max),
         None => Ok(None),
     }
 }
 
-fn in_form(parts: &Parts, token_bytes_max: usize) -> Result<Option<BearerToken<'_>>, CredentialsFault> {
+fn in_form(parts: &Parts, token_bytes_max: usize) -> Result<Option<Credential<'_>>, CredentialsFault> {
     let Some(FormCredential(found)) = parts.extensions.get() else {
         return Ok(None);
     };
     let token = found.as_deref().map_err(|fault| *fault)?;
-    BearerToken::parse(token.as_bytes(), token_bytes_max).map(Some)
+    Credential::new(token.as_bytes(), token_bytes_max).map(Some)
 }
 
 fn either<'a>(
-    first: Option<BearerToken<'a>>,
-    second: Option<BearerToken<'a>>,
-) -> Result<Option<BearerToken<'a>>, CredentialsFault> {
+    first: Option<Credential<'a>>,
+    second: Option<Credential<'a>>,
+) -> Result<Option<Credential<'a>>, CredentialsFault> {
     only_one(first.into_iter().chain(second))
 }
 
@@ -68,24 +68,29 @@ fn either<'a>(
 fn parse_credentials(
     value: &[u8],
     token_bytes_max: usize,
-) -> Result<Option<BearerToken<'_>>, CredentialsFault> {
-    let (scheme, rest) = split_scheme(value).ok_or(CredentialsFault::Malformed)?;
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
-        return Ok(None);
-    }
-    let padded = rest.strip_prefix(b" ").ok_or(CredentialsFault::Malformed)?;
+) -> Result<Option<Credential<'_>>, CredentialsFault> {
+    let Some(behind) = behind_bearer(value) else {
+        return if has_scheme(value) { Ok(None) } else { Err(CredentialsFault::Malformed) };
+    };
+    let padded = behind.strip_prefix(b" ").ok_or(CredentialsFault::Malformed)?;
     // Further spaces count, so that a line full of them is not read to its end either.
     if padded.len() > token_bytes_max {
         return Err(CredentialsFault::TokenTooLarge);
     }
-    BearerToken::parse(skip_spaces(padded), token_bytes_max).map(Some)
+    Credential::new(skip_spaces(padded), token_bytes_max).map(Some)
 }
 
-/// The name of the scheme, and what stands behind it: nothing, or something that begins with a space.
-fn split_scheme(value: &[u8]) -> Option<(&[u8], &[u8])> {
+/// What stands behind the name of the scheme, where that is `Bearer`.
+fn behind_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, behind) = value.split_at_checked(b"Bearer".len())?;
+    let ends = !behind.first().is_some_and(|byte| is_tchar(*byte));
+    (ends && scheme.eq_ignore_ascii_case(b"Bearer")).then_some(behind)
+}
+
+/// Whether it begins with the name of a scheme, and nothing or a space behind it.
+fn has_scheme(value: &[u8]) -> bool {
     let len = value.iter().take(SCHEME_BYTES_MAX).take_while(|byte| is_tchar(**byte)).count();
-    let (scheme, rest) = value.split_at_checked(len)?;
-    (!scheme.is_empty() && matches!(rest, [] | [b' ', ..])).then_some((scheme, rest))
+    len > 0 && matches!(value.get(len), None | Some(b' '))
 }
 
 fn skip_spaces(mut text: &[u8]) -> &[u8] {

@@ -6,8 +6,13 @@
 use base64_simd::URL_SAFE_NO_PAD;
 
 /// The octets that `text` spells; `None` where it is not strict base64url.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode_to_vec(text.as_ref()).ok()
+}
+
+/// Whether [`decode`] reads `text`.
+pub(crate) fn is_strict(text: &[u8]) -> bool {
+    URL_SAFE_NO_PAD.check(text).is_ok()
 }
 
 /// The octets that a reader could take `text` for who is not strict: with either alphabet, with or without
@@ -48,6 +53,7 @@ mod tests {
             let text: String =
                 (0..random.usize(..70)).map(|_| char::from(letters[random.usize(..letters.len())])).collect();
             assert_eq!(decode(&text), REFERENCE.decode(&text).ok(), "{text:?}");
+            assert_eq!(is_strict(text.as_bytes()), REFERENCE.decode(&text).is_ok(), "{text:?}");
         }
     }
 

@@ -14,10 +14,10 @@ const ENC: &[u8] = b"\"enc\"";
 /// A token in three parts, still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'a> {
-    signing_input: &'a str,
-    header: &'a str,
-    claims: &'a str,
-    signature: &'a str,
+    signing_input: &'a [u8],
+    header: &'a [u8],
+    claims: &'a [u8],
+    signature: &'a [u8],
 }
 
 /// Why a token is not a compact JWS.
@@ -34,25 +34,25 @@ impl<'a> Compact<'a> {
     ///
     /// # Errors
     /// [`CompactFault::NotThreeParts`]. A token of a million dots costs no more than three.
-    pub(crate) fn parse(token: &'a str) -> Result<Self, CompactFault> {
-        Self::cut(token)
+    pub(crate) fn parse(token: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, CompactFault> {
+        Self::cut(token.as_ref())
             .filter(|parts| !parts.header.is_empty() && !parts.claims.is_empty())
             .ok_or(CompactFault::NotThreeParts)
     }
 
-    fn cut(token: &'a str) -> Option<Self> {
-        let dot = |text: &str| memchr(b'.', text.as_bytes());
+    fn cut(token: &'a [u8]) -> Option<Self> {
+        let dot = |text: &[u8]| memchr(b'.', text);
         let (header, behind) = token.split_at_checked(dot(token)?)?;
-        let behind = behind.strip_prefix('.')?;
+        let behind = behind.strip_prefix(b".")?;
         let (claims, signature) = behind.split_at_checked(dot(behind)?)?;
-        let signature = signature.strip_prefix('.')?;
+        let signature = signature.strip_prefix(b".")?;
         let signing_input = token.get(..header.len().checked_add(claims.len())?.checked_add(1)?)?;
         dot(signature).is_none().then_some(Self { signing_input, header, claims, signature })
     }
 
     /// What the signature covers, as it was received (RFC 7515 section 5.2).
     pub(crate) fn signing_input(&self) -> &'a [u8] {
-        self.signing_input.as_bytes()
+        self.signing_input
     }
 
     /// The octets of the JOSE header.

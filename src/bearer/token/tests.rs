@@ -18,7 +18,8 @@ fn head(fields: &[(&str, &[u8])]) -> Parts {
 }
 
 fn found(parts: &Parts, sources: &[TokenSource]) -> Result<Option<String>, CredentialsFault> {
-    find(parts, sources, LIMIT).map(|token| token.map(BearerToken::into_owned))
+    let credential = find(parts, sources, LIMIT)?;
+    credential.map(|credential| Ok(credential.token()?.as_str().to_owned())).transpose()
 }
 
 fn authorization(value: &[u8]) -> Result<Option<String>, CredentialsFault> {
