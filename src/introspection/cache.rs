@@ -2,19 +2,21 @@
 //! anybody can make up, never push out good ones.
 //!
 //! Checks at every hit: the age of the answer, and that the token's `exp` has not passed.
-//! Does not keep: any token. The key is a digest of the token and of everything that shaped the answer.
+//!
+//! The key is a digest of the token and of everything that shaped the answer.
 
+use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use super::fault::IntrospectionFault;
 use crate::access_token::AccessToken;
-use crate::cache::{BoundedCache, CacheLimits, Weigh};
+use crate::cache::{BoundedCache, CacheLimits, Entry};
 use crate::clock::NumericDate;
 use crate::crypto;
 
 /// A digest of a token and of whom it was shown to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct TokenDigest([u8; 32]);
+pub(crate) struct TokenDigest([u8; 32]);
 
 /// What shapes an answer beside the token: the issuer, its endpoint, the client that asks and how.
 #[derive(Clone, Copy, Debug)]
@@ -82,20 +84,20 @@ pub(crate) struct CachePolicy {
 #[derive(Debug)]
 pub(super) struct AnswerCache {
     policy: CachePolicy,
-    active: BoundedCache<TokenDigest, ActiveEntry>,
-    inactive: BoundedCache<TokenDigest, InactiveEntry>,
+    active: BoundedCache<ActiveEntry>,
+    inactive: BoundedCache<InactiveEntry>,
 }
 
-#[derive(Clone)]
 struct ActiveEntry {
+    digest: TokenDigest,
     token: AccessToken,
     /// From then on the token is good no more, whatever is remembered.
     ends: NumericDate,
     origin: Origin,
 }
 
-#[derive(Clone)]
 struct InactiveEntry {
+    digest: TokenDigest,
     fault: IntrospectionFault,
     origin: Origin,
 }
@@ -115,15 +117,19 @@ impl AnswerCache {
         date: NumericDate,
     ) -> Option<Result<AccessToken, IntrospectionFault>> {
         let young = |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.asked_at) < ttl;
-        if let Some(known) = self.active.get(digest) {
+        let active = self.active.get(digest, |known| {
             let fresh = young(known.origin, self.policy.active_ttl) && freshness.accepts(known.origin);
-            return (fresh && date < known.ends).then_some(Ok(known.token));
+            (fresh && date < known.ends).then(|| known.token.clone())
+        });
+        if let Some(known) = active {
+            return known.map(Ok);
         }
         // However fresh an answer must be to let a token pass: refusing by an older one is the safe side, and
         // whoever holds a revoked token cannot have the issuer asked about it over and over.
-        let known =
-            self.inactive.get(digest).filter(|known| young(known.origin, self.policy.inactive_ttl))?;
-        Some(Err(known.fault))
+        let inactive = self
+            .inactive
+            .get(digest, |known| young(known.origin, self.policy.inactive_ttl).then(|| known.fault.clone()));
+        inactive.flatten().map(Err)
     }
 
     /// The token, if it was active and may be used a while longer since nothing newer can be had.
@@ -133,10 +139,12 @@ impl AnswerCache {
         now: Instant,
         date: NumericDate,
     ) -> Option<AccessToken> {
-        let known = self.active.get(digest)?;
-        let age = now.saturating_duration_since(known.origin.asked_at);
-        let good = age < self.policy.active_ttl.saturating_add(self.policy.stale_for);
-        (good && date < known.ends).then_some(known.token)
+        let usable_for = self.policy.active_ttl.saturating_add(self.policy.stale_for);
+        let stale = self.active.get(digest, |known| {
+            let good = now.saturating_duration_since(known.origin.asked_at) < usable_for;
+            (good && date < known.ends).then(|| known.token.clone())
+        });
+        stale.flatten()
     }
 
     /// Takes an answer in. One that says nothing of the token changes nothing.
@@ -151,14 +159,14 @@ impl AnswerCache {
                 self.inactive.remove(&digest);
                 if !self.policy.active_ttl.saturating_add(self.policy.stale_for).is_zero() {
                     let (token, ends) = (token.clone(), self.end_of(token));
-                    self.active.insert(digest, ActiveEntry { token, ends, origin });
+                    self.active.insert(ActiveEntry { digest, token, ends, origin });
                 }
             }
             Err(IntrospectionFault::Misconfigured(_) | IntrospectionFault::Unavailable { .. }) => {}
             Err(fault) => {
                 self.active.remove(&digest);
                 if fault.is_lasting() && !self.policy.inactive_ttl.is_zero() {
-                    self.inactive.insert(digest, InactiveEntry { fault: fault.clone(), origin });
+                    self.inactive.insert(InactiveEntry { digest, fault: fault.clone(), origin });
                 }
             }
         }
@@ -166,7 +174,7 @@ impl AnswerCache {
 
     /// Whether the token was active, however long ago: it was not made up.
     pub(super) fn is_known(&self, digest: &TokenDigest) -> bool {
-        self.active.get(digest).is_some()
+        self.active.get(digest, |_| ()).is_some()
     }
 
     fn end_of(&self, token: &AccessToken) -> NumericDate {
@@ -181,13 +189,33 @@ impl AnswerCache {
     }
 }
 
-impl Weigh for ActiveEntry {
+impl Entry for ActiveEntry {
+    type Key = TokenDigest;
+
+    fn key(&self) -> &TokenDigest {
+        &self.digest
+    }
+
+    fn hash(digest: &TokenDigest, hasher: &mut impl Hasher) {
+        digest.hash(hasher);
+    }
+
     fn bytes(&self) -> usize {
         self.token.bytes()
     }
 }
 
-impl Weigh for InactiveEntry {
+impl Entry for InactiveEntry {
+    type Key = TokenDigest;
+
+    fn key(&self) -> &TokenDigest {
+        &self.digest
+    }
+
+    fn hash(digest: &TokenDigest, hasher: &mut impl Hasher) {
+        digest.hash(hasher);
+    }
+
     fn bytes(&self) -> usize {
         FAULT_BYTES
     }

@@ -42,7 +42,7 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         jwt: false,
         username: None,
     };
-    AccessToken::new(grant, "{}".to_owned())
+    AccessToken::new(grant, "{}".to_owned(), None)
 }
 
 fn digest(token: &str) -> TokenDigest {
@@ -155,4 +155,20 @@ fn a_stale_answer_will_do_for_so_long_and_never_past_the_end_of_the_token() {
     assert!(!stale(90, 0) && !stale(31, 1_000));
     cache.remember(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
     assert!(!stale(31, 0), "it was said to be inactive");
+}
+
+#[test]
+fn the_text_of_a_token_counts_for_the_limit() {
+    let cache = cache(60, 60, 0);
+    for number in 0..500_u64 {
+        let text = format!("{number:016000}");
+        let token = AccessToken::new(
+            issued(None, 1_000).grant().clone(),
+            "{}".to_owned(),
+            Some(text.as_str().into()),
+        );
+        cache.remember(digest(&text), origin(number, Instant::now()), &Ok(token));
+        assert!(cache.len().0 * 16_000 <= 1 << 20);
+    }
+    assert!(cache.len().0 > 50);
 }
