@@ -63,7 +63,7 @@ impl Signer {
         let mut patience = Patience::default();
         let signed = loop {
             match self.keys.verify(compact, header, claims, &mut patience) {
-                Ok(signed) => break signed,
+                Ok(verified) => break verified.signed,
                 Err(Unverified::Await(keys)) => keys.await,
                 Err(Unverified::Unavailable { cause: Some(cause), .. }) => {
                     return Err(FetchError::because(FetchErrorKind::NotSigned, Arc::clone(&cause)));

@@ -10,7 +10,7 @@
 //! checked with the keys of that name only. Where no key of the set has a name, a name in the token
 //! says nothing, and all keys are candidates, as they are for a token that names none.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::crypto::{Algorithm, AlgorithmSet, Jwk, JwkFault, VerifyingKey};
+use crate::crypto::{self, Algorithm, AlgorithmSet, Jwk, JwkFault, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
 /// The most keys that one token is tried with, so that it costs a bounded number of checks.
@@ -26,11 +26,24 @@ const CANDIDATES_MAX: usize = 16;
 
 /// The usable keys of one issuer.
 pub(crate) struct KeySet {
+    id: KeySetId,
     /// In the order of the document.
     keys: Vec<VerifyingKey>,
     /// Places in `keys`, by `kid`.
-    by_kid: HashMap<Box<str>, Vec<usize>>,
+    by_kid: BTreeMap<Box<str>, Vec<usize>>,
     skipped: Vec<SkippedKey>,
+}
+
+/// Tells key sets of one issuer apart: by a digest of their documents, so that a set which was fetched again
+/// and says the same is the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct KeySetId([u8; 16]);
+
+impl KeySetId {
+    fn of(document: &[u8]) -> Self {
+        let digest = crypto::sha256(&[document]);
+        Self(digest.first_chunk().copied().unwrap_or_default())
+    }
 }
 
 /// A key of the document that cannot be used.
@@ -70,11 +83,21 @@ impl KeySet {
     pub(crate) fn parse(document: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
         let text = std::str::from_utf8(document).map_err(|_| KeySetFault::NotAKeySet)?;
         let Document(entries) = serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
-        let mut set = Self { keys: Vec::new(), by_kid: HashMap::new(), skipped: Vec::new() };
+        let mut set = Self {
+            id: KeySetId::of(document),
+            keys: Vec::new(),
+            by_kid: BTreeMap::new(),
+            skipped: Vec::new(),
+        };
         for entry in entries {
             set.add(entry.get(), allowed);
         }
         if set.keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(set) }
+    }
+
+    /// Which set it is.
+    pub(crate) fn id(&self) -> KeySetId {
+        self.id
     }
 
     /// The keys to try a token with, whose header says `kid` and `alg`, in the order of the document.

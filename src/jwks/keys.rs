@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::key_set::KeySet;
+use super::key_set::{KeySet, KeySetId};
 use super::refresh::Want;
 use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys};
 use crate::monotonic::now;
@@ -23,6 +23,14 @@ impl Keys {
         match self {
             Self::Static(keys) => Some(Arc::clone(keys)),
             Self::Remote(keys) => keys.current(now()),
+        }
+    }
+
+    /// Whether the keys that may be used now are those of that set.
+    pub(crate) fn are(&self, id: KeySetId) -> bool {
+        match self {
+            Self::Static(keys) => keys.id() == id,
+            Self::Remote(keys) => keys.are(id, now()),
         }
     }
 

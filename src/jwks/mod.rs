@@ -9,7 +9,7 @@ mod refresh;
 mod remote;
 mod verification;
 
-pub(crate) use key_set::KeySet;
+pub(crate) use key_set::{KeySet, KeySetId};
 pub(crate) use keys::Keys;
 pub(crate) use refresh::RefreshPolicy;
 pub use remote::{KeySkipped, KeysStatus};

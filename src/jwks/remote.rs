@@ -22,7 +22,7 @@ use self::driver::{Driver, Shared};
 pub(crate) use self::patience::{KeysAwaited, Patience};
 pub(crate) use self::source::KeySource;
 pub use self::status::{KeySkipped, KeysStatus};
-use super::key_set::KeySet;
+use super::key_set::{KeySet, KeySetId};
 use super::refresh::{Demand, Refresh, RefreshPolicy, Want};
 use crate::crypto::AlgorithmSet;
 use crate::monotonic::now;
@@ -119,12 +119,21 @@ impl RemoteKeys {
 
     /// The keys in hand that may be used at `now`, which is a [`now()`].
     pub(crate) fn current(&self, now: Instant) -> Option<Arc<KeySet>> {
+        self.look(now, Arc::clone)
+    }
+
+    /// Whether the keys in hand that may be used at `now` are those of that set.
+    pub(crate) fn are(&self, id: KeySetId, now: Instant) -> bool {
+        self.look(now, |keys| keys.id() == id).unwrap_or_default()
+    }
+
+    fn look<T>(&self, now: Instant, at: impl FnOnce(&Arc<KeySet>) -> T) -> Option<T> {
         let snapshot = self.shared().snapshot.load();
         let snapshot = snapshot.as_ref()?;
         if now >= snapshot.held.fresh_until {
             self.keep_driver();
         }
-        snapshot.usable(now).then(|| Arc::clone(&snapshot.keys))
+        snapshot.usable(now).then(|| at(&snapshot.keys))
     }
 
     /// What a request is told that looked at the keys `seen` and misses `want` among them.

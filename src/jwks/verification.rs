@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::key_set::KeySet;
+use super::key_set::{KeySet, KeySetId};
 use super::keys::Keys;
 use super::refresh::Want;
 use super::remote::{Demanded, KeysAwaited, Patience};
@@ -16,6 +16,13 @@ use crate::jwt::header::Header;
 use crate::jwt::signature::Signed;
 use crate::jwt::{UnverifiedClaims, signature};
 use crate::transport::FetchError;
+
+/// Claims that are signed with a key of the issuer.
+pub(crate) struct SignedBy<'c> {
+    pub(crate) signed: Signed<'c>,
+    /// The set that the key is in.
+    pub(crate) keys: KeySetId,
+}
 
 /// Why claims stay unverified.
 pub(crate) enum Unverified {
@@ -47,15 +54,19 @@ impl Keys {
         header: &Header<'_>,
         claims: &'c UnverifiedClaims<'c>,
         patience: &mut Patience,
-    ) -> Result<Signed<'c>, Unverified> {
+    ) -> Result<SignedBy<'c>, Unverified> {
         let key_id = header.key_id.as_deref();
         let keys = self.select(header, patience)?;
-        let signature = compact.signature().map_err(Unverified::Malformed)?;
         let candidates = keys.select(key_id, header.algorithm);
+        let signature = compact.signature().map_err(Unverified::Malformed)?;
         let octets = (compact.signing_input(), &*signature);
-        signature::verify(claims, header.algorithm, octets, candidates).map_err(|mismatch| {
-            self.want(Want::Mismatch(key_id), Some(&keys), Unverified::Mismatch(mismatch), patience)
-        })
+        match signature::verify(claims, header.algorithm, octets, candidates) {
+            Ok(signed) => Ok(SignedBy { signed, keys: keys.id() }),
+            Err(mismatch) => {
+                let refusal = Unverified::Mismatch(mismatch);
+                Err(self.want(Want::Mismatch(key_id), Some(&keys), refusal, patience))
+            }
+        }
     }
 
     /// The key set, if it has a key for this header.

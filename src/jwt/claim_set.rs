@@ -20,6 +20,8 @@ type Text<'a> = Claim<Cow<'a, str>>;
 /// The claims that a resource server looks at, as the token spells them.
 #[derive(Debug, Default)]
 pub(crate) struct UnverifiedClaims<'a> {
+    /// What they were read from.
+    pub(crate) json: &'a str,
     pub(crate) iss: Text<'a>,
     pub(crate) sub: Text<'a>,
     pub(crate) aud: Claim<Vec<Cow<'a, str>>>,
@@ -100,7 +102,7 @@ impl ConfiguredNames {
 impl<'a> UnverifiedClaims<'a> {
     /// Reads decoded claims; `None` when they are not one JSON object without duplicates.
     pub(crate) fn parse(json: &'a str, names: &ConfiguredNames) -> Option<Self> {
-        let mut claims = Self::default();
+        let mut claims = Self { json, ..Self::default() };
         let mut reader = serde_json::Deserializer::from_str(json);
         ClaimsSeed { claims: &mut claims, names }.deserialize(&mut reader).ok()?;
         reader.end().ok()?;

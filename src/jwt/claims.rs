@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::claim_set::{ConfiguredNames, UnverifiedClaims};
 use super::typed::Claim;
-use crate::access_token::Grant;
+use crate::access_token::{ClaimText, Grant};
 use crate::bearer::ScopeSet;
 use crate::clock::NumericDate;
 
@@ -116,6 +116,19 @@ pub(crate) fn check<'c>(
     grant(vouched.claims(), policy)
 }
 
+/// Whether the dates of claims that passed [`check`] once, and were granted this, hold at another time.
+pub(crate) fn dates_hold(grant: &Grant, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    let begun = |begin: Option<NumericDate>| begin.is_none_or(|begin| has_begun(begin, policy, now));
+    let young = || {
+        let limits = grant.issued_at.zip(policy.max_age);
+        limits.is_none_or(|(issued_at, max_age)| is_young(issued_at, max_age, policy, now))
+    };
+    is_before_end(grant.expires_at, policy, now)
+        && begun(grant.not_before)
+        && begun(grant.issued_at)
+        && young()
+}
+
 /// Checks claims, where what the token grants is known by another way.
 ///
 /// # Errors
@@ -186,7 +199,7 @@ fn check_expiry(
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
     let expires_at = known_or_required("exp", &claims.exp, policy.optional.exp)?;
-    hold(expires_at.is_none_or(|end| now < end.later(policy.leeway)), ClaimFault::Expired)
+    hold(expires_at.is_none_or(|end| is_before_end(*end, policy, now)), ClaimFault::Expired)
 }
 
 fn check_not_before(
@@ -195,7 +208,7 @@ fn check_not_before(
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
     let not_before = optional("nbf", &claims.nbf)?;
-    hold(not_before.is_none_or(|start| *start <= now.later(policy.leeway)), ClaimFault::NotYetValid)
+    hold(not_before.is_none_or(|start| has_begun(*start, policy, now)), ClaimFault::NotYetValid)
 }
 
 fn check_issued_at(
@@ -204,7 +217,7 @@ fn check_issued_at(
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
     let issued_at = optional("iat", &claims.iat)?;
-    hold(issued_at.is_none_or(|issued| *issued <= now.later(policy.leeway)), ClaimFault::IssuedInFuture)
+    hold(issued_at.is_none_or(|issued| has_begun(*issued, policy, now)), ClaimFault::IssuedInFuture)
 }
 
 fn check_required(
@@ -235,8 +248,8 @@ fn check_age(
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
     let Some(max_age) = policy.max_age else { return Ok(()) };
-    let age = now.since(*required("iat", &claims.iat)?);
-    hold(age <= max_age.saturating_add(policy.leeway), ClaimFault::TooOld)
+    let issued_at = *required("iat", &claims.iat)?;
+    hold(is_young(issued_at, max_age, policy, now), ClaimFault::TooOld)
 }
 
 fn check_lifetime(
@@ -262,6 +275,18 @@ fn check_client(
 /// A `cnf` in any form, known or not, is a condition that a bearer token does not meet.
 fn check_unbound(claims: &UnverifiedClaims<'_>, _: &ClaimsPolicy, _: NumericDate) -> Result<(), ClaimFault> {
     hold(!claims.cnf.0, ClaimFault::SenderNotProven)
+}
+
+fn is_before_end(end: NumericDate, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    now < end.later(policy.leeway)
+}
+
+fn has_begun(begin: NumericDate, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    begin <= now.later(policy.leeway)
+}
+
+fn is_young(issued_at: NumericDate, max_age: Duration, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    now.since(issued_at) <= max_age.saturating_add(policy.leeway)
 }
 
 fn hold(holds: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
@@ -338,21 +363,25 @@ fn scopes(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<ScopeS
 
 /// What checked claims grant.
 fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
-    let boxed = |text: &Claim<Cow<'_, str>>| text.value().map(|text| Box::from(&**text));
+    let kept = |text: &str| ClaimText::of(text, claims.json);
+    let text = |claim: &Claim<Cow<'_, str>>| claim.value().map(|text| kept(text));
     let audiences = optional("aud", &claims.aud)?.into_iter().flatten();
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
         scopes: scopes(claims, policy)?,
-        client_id: client(claims)?.map(|client| Box::from(&**client)),
-        audiences: audiences.map(|audience| Box::from(&**audience)).collect(),
+        client_id: client(claims)?.map(|client| kept(client)),
+        audiences: audiences.map(|audience| kept(audience)).collect(),
         expires_at: *required("exp", &claims.exp)?,
         not_before: optional("nbf", &claims.nbf)?.copied(),
         issued_at: optional("iat", &claims.iat)?.copied(),
         auth_time: optional("auth_time", &claims.auth_time)?.copied(),
-        subject: boxed(&claims.sub),
-        token_id: boxed(&claims.jti),
-        acr: boxed(&claims.acr),
+        subject: text(&claims.sub),
+        token_id: text(&claims.jti),
+        acr: text(&claims.acr),
         jwt: true,
         username: None,
     })
 }
+
+#[cfg(test)]
+mod tests;
