@@ -3,7 +3,8 @@
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
@@ -16,8 +17,8 @@ use crate::clock::NumericDate;
 /// It stands in the request's extensions and, with the feature `axum`, is an extractor. There is no
 /// way to make one but to authenticate a request (or, in tests, the feature `test-util`):
 ///
-/// ```compile_fail,E0423
-/// let token = tower_bearer::AccessToken(Default::default());
+/// ```compile_fail,E0451
+/// let token = tower_bearer::AccessToken { checked: Default::default() };
 /// ```
 ///
 /// A clone counts a reference. `Debug` shows the issuer and nothing of the claims.
@@ -27,11 +28,25 @@ use crate::clock::NumericDate;
 /// A person or a service is the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject)
 /// (RFC 8725 section 3.8): with several issuers, the subject alone names nobody.
 #[derive(Clone)]
-pub struct AccessToken(Arc<Checked>);
+pub struct AccessToken {
+    checked: Arc<Checked>,
+    acceptor: Option<Acceptor>,
+}
+
+/// Whoever let the request of a token through, in whose name the layers further in answer. What it is, only
+/// those layers know. A token that is kept does not keep it.
+#[derive(Clone)]
+pub(crate) struct Acceptor(pub(crate) Weak<dyn Any + Send + Sync>);
+
+// A token shows nothing of it to anybody.
+impl UnwindSafe for Acceptor {}
+impl RefUnwindSafe for Acceptor {}
 
 struct Checked {
     grant: Grant,
-    claims_json: String,
+    claims_json: Box<str>,
+    /// The token as it was sent, where its issuer can be asked about it.
+    presented: Option<Arc<str>>,
     typed: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -39,51 +54,121 @@ struct Checked {
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) issuer: Arc<str>,
-    pub(crate) subject: Option<Box<str>>,
-    pub(crate) client_id: Option<Box<str>>,
-    pub(crate) audiences: Vec<Box<str>>,
+    pub(crate) subject: Option<ClaimText>,
+    pub(crate) client_id: Option<ClaimText>,
+    pub(crate) audiences: Vec<ClaimText>,
     pub(crate) scopes: ScopeSet,
     pub(crate) expires_at: NumericDate,
     pub(crate) not_before: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,
     pub(crate) auth_time: Option<NumericDate>,
-    pub(crate) token_id: Option<Box<str>>,
-    pub(crate) acr: Option<Box<str>>,
+    pub(crate) token_id: Option<ClaimText>,
+    pub(crate) acr: Option<ClaimText>,
     /// Whether the claims are those of a JWT, and not of an answer of introspection.
     pub(crate) jwt: bool,
     /// Only from introspection.
-    pub(crate) username: Option<Box<str>>,
+    pub(crate) username: Option<ClaimText>,
+}
+
+/// A text that the claims hold: where it stands in their JSON, or a copy where it is spelled differently there.
+///
+/// Why: each copy would be one more piece of memory to get for every token, and to give back.
+#[derive(Clone)]
+pub(crate) enum ClaimText {
+    Within { start: u32, len: u32 },
+    Copy(Box<str>),
+}
+
+impl ClaimText {
+    /// `text`, which was read from `json`.
+    pub(crate) fn of(text: &str, json: &str) -> Self {
+        Self::within(text, json).unwrap_or_else(|| Self::Copy(text.into()))
+    }
+
+    fn within(text: &str, json: &str) -> Option<Self> {
+        let start = text.as_ptr().addr().checked_sub(json.as_ptr().addr())?;
+        let place = Self::Within { start: start.try_into().ok()?, len: text.len().try_into().ok()? };
+        // A text with an escape in it was put together elsewhere.
+        (place.read(json) == text).then_some(place)
+    }
+
+    /// The text, in the `json` that it was read from.
+    fn read<'j>(&'j self, json: &'j str) -> &'j str {
+        match self {
+            Self::Copy(text) => text,
+            Self::Within { start, len } => {
+                let read = || {
+                    let start = usize::try_from(*start).ok()?;
+                    json.get(start..start.checked_add(usize::try_from(*len).ok()?)?)
+                };
+                read().unwrap_or_default()
+            }
+        }
+    }
 }
 
 impl AccessToken {
-    pub(crate) fn new(grant: Grant, claims_json: String) -> Self {
-        Self(Arc::new(Checked { grant, claims_json, typed: Mutex::default() }))
+    pub(crate) fn new(grant: Grant, claims_json: String, presented: Option<Arc<str>>) -> Self {
+        let claims_json = claims_json.into_boxed_str();
+        let checked = Checked { grant, claims_json, presented, typed: Mutex::default() };
+        Self { checked: Arc::new(checked), acceptor: None }
+    }
+
+    /// The token of a request that `acceptor` let through.
+    pub(crate) fn with_acceptor(self, acceptor: Acceptor) -> Self {
+        Self { acceptor: Some(acceptor), ..self }
+    }
+
+    /// Who let its request through, if it is of one.
+    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
+    }
+
+    /// As it was sent, where its issuer can be asked about it.
+    pub(crate) fn presented(&self) -> Option<&Arc<str>> {
+        self.checked.presented.as_ref()
+    }
+
+    /// What its claims grant.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.checked.grant
     }
 
     /// When it ends, without any leeway.
     pub(crate) fn expiry(&self) -> NumericDate {
-        self.0.grant.expires_at
+        self.checked.grant.expires_at
     }
 
     /// When it was issued, where it says so.
     pub(crate) fn issue_date(&self) -> Option<NumericDate> {
-        self.0.grant.issued_at
+        self.checked.grant.issued_at
     }
 
     /// Whether its claims are those of a JWT.
     pub(crate) fn is_jwt(&self) -> bool {
-        self.0.grant.jwt
+        self.checked.grant.jwt
     }
 
-    /// About how much memory it holds, in bytes. What it was granted is in its claims as well, and counted twice.
+    /// About how much memory it holds, in bytes. Whatever is kept of its claims a second time is no more than them.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Checked>().saturating_add(self.0.claims_json.len().saturating_mul(2))
+        let presented = self.presented().map_or(0, |text| text.len());
+        let claims = self.checked.claims_json.len().saturating_mul(2);
+        size_of::<Checked>().saturating_add(claims).saturating_add(presented)
+    }
+
+    fn text<'t>(&'t self, text: &'t Option<ClaimText>) -> Option<&'t str> {
+        text.as_ref().map(|text| text.read(&self.checked.claims_json))
+    }
+
+    /// [`issuer`](Self::issuer), to keep.
+    pub(crate) fn issuer_name(&self) -> &Arc<str> {
+        &self.checked.grant.issuer
     }
 
     /// The authorization server that issued it (`iss`), as configured.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.0.grant.issuer
+        &self.checked.grant.issuer
     }
 
     /// Whom it was issued about (`sub`), unique at its [`issuer`](Self::issuer) only.
@@ -92,21 +177,21 @@ impl AccessToken {
     /// such tokens, add [`Issuer::require_claim`](crate::Issuer::require_claim)`("sub")`.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.0.grant.subject.as_deref().unwrap_or_default()
+        self.text(&self.checked.grant.subject).unwrap_or_default()
     }
 
     /// A name of the subject for people to read, as introspection tells it (`username`, RFC 7662 section 2.2).
     /// `None` for a JWT that was judged by itself. It may change hands: never a key to anything.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
-        self.0.grant.username.as_deref()
+        self.text(&self.checked.grant.username)
     }
 
     /// The client that asked for it: `client_id` (RFC 9068 section 2.2), else `azp`, `cid` or
     /// `appid`, as OpenID Connect, Okta and Entra ID call it.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.0.grant.client_id.as_deref()
+        self.text(&self.checked.grant.client_id)
     }
 
     /// Whether it speaks for a client rather than for a person: the subject is the client
@@ -119,59 +204,60 @@ impl AccessToken {
     /// The APIs that it is for (`aud`); this one is among them. Empty only where introspection does not tell
     /// them and that was allowed.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.0.grant.audiences.iter().map(|audience| &**audience)
+        self.checked.grant.audiences.iter().map(|audience| audience.read(&self.checked.claims_json))
     }
 
     /// What it was granted (`scope` or `scp`); empty when the token has none.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.0.grant.scopes
+        &self.checked.grant.scopes
     }
 
     /// When it ends (`exp`). It may be accepted for the configured leeway longer.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.0.grant.expires_at.to_system_time()
+        self.checked.grant.expires_at.to_system_time()
     }
 
     /// When it begins (`nbf`), where it says so.
     #[must_use]
     pub fn not_before(&self) -> Option<SystemTime> {
-        self.0.grant.not_before.map(NumericDate::to_system_time)
+        self.checked.grant.not_before.map(NumericDate::to_system_time)
     }
 
     /// When it was issued (`iat`), where it says so.
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
-        self.0.grant.issued_at.map(NumericDate::to_system_time)
+        self.checked.grant.issued_at.map(NumericDate::to_system_time)
     }
 
     /// Its own identifier (`jti`), unique at its issuer only.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.0.grant.token_id.as_deref()
+        self.text(&self.checked.grant.token_id)
     }
 
     /// How the person was authenticated (`acr`; RFC 9068 section 2.2.1, RFC 9470 section 6.1).
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
-        self.0.grant.acr.as_deref()
+        self.text(&self.checked.grant.acr)
     }
 
     /// When the person was authenticated (`auth_time`; RFC 9068 section 2.2.1).
     #[must_use]
     pub fn auth_time(&self) -> Option<SystemTime> {
-        self.0.grant.auth_time.map(NumericDate::to_system_time)
+        self.checked.grant.auth_time.map(NumericDate::to_system_time)
     }
 
     /// All claims, as the JSON text that was signed; of an opaque token, what introspection told of it
     /// (RFC 7662 section 2.2). No object in it has a member twice.
     #[must_use]
     pub fn claims_json(&self) -> &str {
-        &self.0.claims_json
+        &self.checked.claims_json
     }
 
-    /// The claims as your own type. Deserialized once per token and type, then remembered.
+    /// The claims as your own type. Deserialized once per token and type, then remembered as long as the token is:
+    /// other requests with it get the same value.
     ///
     /// # Errors
     /// [`ClaimsMismatch`] when the claims do not fit `T`.
@@ -179,12 +265,12 @@ impl AccessToken {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let mut typed = self.0.typed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut typed = self.checked.typed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = typed.iter().find_map(|known| Arc::clone(known).downcast::<T>().ok()) {
             return Ok(known);
         }
-        let claims: T =
-            serde_json::from_str(&self.0.claims_json).map_err(|error| ClaimsMismatch::of::<T>(&error))?;
+        let claims: T = serde_json::from_str(&self.checked.claims_json)
+            .map_err(|error| ClaimsMismatch::of::<T>(&error))?;
         let claims = Arc::new(claims);
         let remembered: Arc<T> = Arc::clone(&claims);
         typed.push(remembered);
@@ -220,3 +306,21 @@ impl fmt::Display for ClaimsMismatch {
 }
 
 impl Error for ClaimsMismatch {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_the_claims_is_found_in_them_or_copied() {
+        let json = r#"{"sub":"alice","azp":"al\u0069ce","x":""}"#;
+        let alice = &json[8..13];
+        assert!(matches!(ClaimText::of(alice, json), ClaimText::Within { start: 8, len: 5 }));
+        let empty = json.len() - 2;
+        assert!(matches!(ClaimText::of(&json[empty..empty], json), ClaimText::Within { len: 0, .. }));
+        for text in ["alice".to_owned(), "\u{e9}".to_owned(), String::new(), "x".repeat(100)] {
+            assert_eq!(ClaimText::of(&text, json).read(json), text);
+        }
+        assert_eq!(ClaimText::of(alice, json).read(json), "alice");
+    }
+}

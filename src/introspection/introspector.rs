@@ -108,7 +108,7 @@ struct Concluded {
 
 /// What one request wants to know.
 struct Question {
-    token: Box<str>,
+    token: Arc<str>,
     digest: TokenDigest,
     /// The token, where it is a JWT that passed every check by itself.
     jwt: Option<AccessToken>,
@@ -136,16 +136,21 @@ impl Introspector {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Judges `token`, by what is remembered or else by asking; `jwt` is the same token where it is a JWT, and
-    /// `waited` how much of its time the request has used up before.
+    /// What answers about `token` are remembered under.
+    pub(crate) fn digest(&self, token: &str) -> TokenDigest {
+        self.shared.context.digest(token)
+    }
+
+    /// Judges the `token` of this digest, by what is remembered or else by asking; `jwt` is the same token where it
+    /// is a JWT, and `waited` how much of its time the request has used up before.
     pub(crate) fn judge(
         &self,
-        token: &str,
+        token: &Arc<str>,
+        digest: TokenDigest,
         jwt: Option<AccessToken>,
         freshness: Freshness,
         waited: Duration,
     ) -> Judged {
-        let digest = self.shared.context.digest(token);
         if let Some(verdict) = self.shared.recall(&digest, freshness) {
             return Judged::Known(verdict);
         }
@@ -158,7 +163,7 @@ impl Introspector {
             freshness => freshness,
         };
         Judged::Await(self.ask(Question {
-            token: token.into(),
+            token: Arc::clone(token),
             digest,
             jwt,
             freshness,
@@ -307,7 +312,7 @@ impl Shared {
         // Spawning on a runtime that shuts down drops the call at once, and that takes the lock.
         drop(calls);
         let under_way = UnderWay { shared: Arc::clone(self), digest: question.digest, origin, sender };
-        runtime.spawn(under_way.run(question.token.clone(), question.jwt.clone(), standing));
+        runtime.spawn(under_way.run(Arc::clone(&question.token), question.jwt.clone(), standing));
         Joined::Call(call)
     }
 
@@ -335,10 +340,10 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    async fn run(self, token: Box<str>, jwt: Option<AccessToken>, standing: Standing) {
+    async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, standing: Standing) {
         let verdict = self.ask(&token, standing).await.and_then(|json| {
             let date = NumericDate::now(&*self.shared.clock);
-            response::judge(json, jwt.as_ref(), &self.shared.answers, date)
+            response::judge(json, &token, jwt.as_ref(), &self.shared.answers, date)
         });
         // In this order: whoever does not find the call under way any more finds what it brought.
         self.shared.cache.remember(self.digest, self.origin, &verdict);

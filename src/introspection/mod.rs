@@ -19,7 +19,7 @@ mod status;
 
 pub(crate) use admission::AdmissionPolicy;
 pub use breaker::IntrospectionCircuit;
-pub(crate) use cache::{CachePolicy, Freshness};
+pub(crate) use cache::{CachePolicy, Freshness, TokenDigest};
 pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};
 pub(crate) use endpoint::EndpointSource;
 pub(crate) use fault::IntrospectionFault;

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
 use super::fault::IntrospectionFault;
-use crate::access_token::{AccessToken, Grant};
+use crate::access_token::{AccessToken, ClaimText, Grant};
 use crate::clock::NumericDate;
 use crate::encoding::json;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, Vouched};
@@ -89,12 +89,13 @@ pub(super) fn pause(response: &Response<Bytes>, now: SystemTime) -> Option<Durat
     told.or_else(|| too_many.then_some(Duration::from_secs(1)))
 }
 
-/// Judges the token that `json` is about; `jwt` is that token where it is a JWT.
+/// Judges the `token` that `json` is about; `jwt` is that token where it is a JWT.
 ///
 /// # Errors
 /// [`IntrospectionFault`], by the first check that fails.
 pub(super) fn judge(
     json: String,
+    token: &Arc<str>,
     jwt: Option<&AccessToken>,
     policy: &AnswerPolicy,
     now: NumericDate,
@@ -104,13 +105,13 @@ pub(super) fn judge(
     let claims = UnverifiedClaims::parse(&json, names).ok_or_else(unreadable)?;
     let active = Active::of(&claims, names).ok_or(IntrospectionFault::Inactive)?;
     active.check_token_type(names)?;
-    let username = active.username(names)?.map(Box::from);
+    let username = active.username(names)?.map(|name| ClaimText::of(&name, &json));
     if let Some(jwt) = jwt {
         claims::check_all(&active, &policy.jwt, now)?;
         return if active.is_about(jwt) { Ok(jwt.clone()) } else { Err(IntrospectionFault::OtherToken) };
     }
     let grant = claims::check(&active, &policy.opaque, now)?;
-    Ok(AccessToken::new(Grant { jwt: false, username, ..grant }, json))
+    Ok(AccessToken::new(Grant { jwt: false, username, ..grant }, json, Some(Arc::clone(token))))
 }
 
 /// Claims that the introspection endpoint says are those of an active token. Only [`Active::of`] makes one.

@@ -151,7 +151,12 @@ impl Route {
 
     /// By what the issuer says now.
     fn check_again(&self, head: &mut Parts, asked: Result<AccessToken, Rejection>) -> Result<(), Rejection> {
-        head.extensions.insert(asked?);
+        let token = asked?;
+        let acceptor = head.extensions.get().and_then(AccessToken::acceptor).cloned();
+        head.extensions.insert(match acceptor {
+            Some(acceptor) => token.with_acceptor(acceptor),
+            None => token,
+        });
         self.check(head).map(drop)
     }
 }

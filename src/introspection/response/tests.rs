@@ -27,7 +27,7 @@ fn policy() -> AnswerPolicy {
 }
 
 fn judged(json: &str, jwt: Option<&AccessToken>) -> Result<AccessToken, IntrospectionFault> {
-    judge(json.to_owned(), jwt, &policy(), NumericDate::from_secs(NOW).unwrap())
+    judge(json.to_owned(), &"opaque".into(), jwt, &policy(), NumericDate::from_secs(NOW).unwrap())
 }
 
 /// A good answer with `more` in it.
