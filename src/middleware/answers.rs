@@ -31,9 +31,8 @@ pub(crate) struct Answers {
 }
 
 /// What answers of one kind have in common.
-#[derive(Clone)]
 struct Prepared {
-    challenge: Option<HeaderValue>,
+    headers: HeaderMap,
     body: Bytes,
 }
 
@@ -46,40 +45,56 @@ impl Answers {
 
     /// The response to the request with `head`, with the rejection in its extensions.
     pub(crate) fn answer<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-        let Prepared { challenge, body } = self.prepared(&rejection);
-        let mut response =
-            if is_grpc(head) { grpc(&rejection, self.terse) } else { self.plain(&rejection, body) };
+        let kind = rejection.kind();
+        let known = self.prepared.iter().find(|(known, _)| *known == kind);
+        let mut response = match known {
+            Some((_, prepared)) => self.respond(&rejection, head, prepared),
+            None => self.respond(&rejection, head, &self.prepare(kind)),
+        };
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        replace(headers, WWW_AUTHENTICATE, challenge);
-        let secs = rejection.retry_after().map(|wait| HeaderValue::from(wait.as_secs()));
-        replace(headers, RETRY_AFTER, secs);
+        if let Some(challenge) =
+            rejection.scopes_needed().and_then(|scopes| self.challenge(kind, Some(scopes)))
+        {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(wait) = rejection.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
         response.extensions_mut().insert(rejection);
         response
     }
 
-    fn plain<B>(&self, rejection: &Rejection, body: Bytes) -> Response<ResponseBody<B>> {
+    fn respond<B>(
+        &self,
+        rejection: &Rejection,
+        head: &Parts,
+        prepared: &Prepared,
+    ) -> Response<ResponseBody<B>> {
         let mut response = match &self.on_reject {
-            Some(on_reject) => on_reject(rejection),
-            None => json(body),
+            _ if is_grpc(head) => grpc(rejection, self.terse),
+            Some(on_reject) => in_their_words(rejection, &**on_reject),
+            None => {
+                let mut response = Response::new(ResponseBody::refusal(prepared.body.clone()));
+                *response.status_mut() = rejection.status();
+                *response.headers_mut() = prepared.headers.clone();
+                return response;
+            }
         };
-        *response.status_mut() = rejection.status();
-        response.map(ResponseBody::refusal)
-    }
-
-    fn prepared(&self, rejection: &Rejection) -> Prepared {
-        let kind = rejection.kind();
-        let known =
-            self.prepared.iter().find(|(known, _)| *known == kind).map(|(_, prepared)| prepared.clone());
-        let mut prepared = known.unwrap_or_else(|| self.prepare(kind));
-        if let Some(scopes) = rejection.scopes_needed() {
-            prepared.challenge = self.challenge(kind, Some(scopes));
+        for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER] {
+            let ours = prepared.headers.get(&name).cloned();
+            replace(response.headers_mut(), name, ours);
         }
-        prepared
+        response
     }
 
     fn prepare(&self, kind: RejectionKind) -> Prepared {
-        Prepared { challenge: self.challenge(kind, None), body: self.body(kind) }
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge(kind, None) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        Prepared { headers, body: self.body(kind) }
     }
 
     fn challenge(&self, kind: RejectionKind, scopes: Option<&str>) -> Option<HeaderValue> {
@@ -124,10 +139,13 @@ impl fmt::Debug for Answers {
     }
 }
 
-fn json(body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+fn in_their_words<B>(
+    rejection: &Rejection,
+    on_reject: &dyn Fn(&Rejection) -> Response<Bytes>,
+) -> Response<ResponseBody<B>> {
+    let mut response = on_reject(rejection);
+    *response.status_mut() = rejection.status();
+    response.map(ResponseBody::refusal)
 }
 
 /// A response of trailers only, as gRPC over HTTP/2 answers what never reached a method.
