@@ -5,10 +5,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tracing::{debug, error, info, warn};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, debug, error, info, warn};
 
 /// The target of every event.
 const TARGET: &str = "tower_bearer";
@@ -19,11 +21,24 @@ pub(crate) fn configured(bounds: &dyn fmt::Display) {
     info!(target: TARGET, bounds, "BearerAuth configured");
 }
 
-/// A request passed with a token of that issuer, or without credentials where that is allowed.
-pub(crate) fn accepted(issuer: Option<&str>) {
-    match issuer {
-        Some(issuer) => debug!(target: TARGET, kind = "accepted", issuer, "request accepted"),
-        None => debug!(target: TARGET, kind = "anonymous", "request passed without a token"),
+/// A request that passes, to be told of at its end.
+pub(crate) struct Accepted {
+    issuer: Option<Arc<str>>,
+}
+
+impl Accepted {
+    /// With a token of that issuer, or without credentials where that is allowed. `None` where nobody listens.
+    pub(crate) fn of(issuer: Option<&Arc<str>>) -> Option<Self> {
+        // Not `enabled!`: filters of single layers take its answer for one about the next event.
+        (LevelFilter::current() >= Level::DEBUG).then(|| Self { issuer: issuer.cloned() })
+    }
+
+    /// It passed.
+    pub(crate) fn report(&self) {
+        match self.issuer.as_deref() {
+            Some(issuer) => debug!(target: TARGET, kind = "accepted", issuer, "request accepted"),
+            None => debug!(target: TARGET, kind = "anonymous", "request passed without a token"),
+        }
     }
 }
 

@@ -52,6 +52,11 @@
 //! 11. [`Require`], on the routes that have one: scopes, checks of your own, and with
 //!     [`Require::still_active`] the issuer's word anew.
 //!
+//! A token that passed is remembered ([`TokenCache`]). When it comes again it is compared whole, and in place of
+//! steps 2 to 9 only what can have changed is looked at: `exp`, `nbf`, `iat` and the limit on age by the clock; that
+//! the issuer's keys may still be used and are those that the signature was checked with. Steps 1, 10 and 11 are as
+//! the first time.
+//!
 //! A JWT that fails one of the steps 3 to 9 is not shown to its issuer for a second opinion. Then the
 //! [`AccessToken`] stands in the request's extensions (with the feature `axum` it is an extractor, too), and
 //! the inner service is called.
@@ -138,7 +143,7 @@
 //! 10 axum, testing
 //!  9 builder        settings and ConfigError
 //!  8 middleware     tower: layers, services, futures, answers
-//!  7 authenticate   the straight line of a request, on one screen
+//!  7 authenticate   the straight line of a request, on one screen; tokens that were verified before
 //!  6 rejection      the table: every fault to kind, status, error code and text
 //!  5 policy         what a route needs
 //!  4 introspection  what issuers say of tokens: asked for within limits, remembered for a while
@@ -146,7 +151,7 @@
 //!  3 jwt, transport steps of a JWT, pure (`now` is an argument); one fetch within limits
 //!  2 access_token
 //!  1 bearer         RFC 6750
-//!    cache, crypto  bounded in number and bytes; keys and signatures
+//!    cache, crypto  bounded in number and bytes, read without a lock; keys and signatures
 //!  0 budget, clock, encoding, identifier, event, monotonic
 //! ```
 
@@ -182,7 +187,7 @@ pub use authenticate::{Bounds, Explanation, Finding, IssuerStatus, NotReady, Ver
 #[cfg(feature = "axum")]
 pub use axum::Claims;
 pub use bearer::{ScopeSet, TokenSource};
-pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Introspection, Issuer};
+pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Introspection, Issuer, TokenCache};
 pub use clock::{Clock, SystemClock};
 pub use crypto::Algorithm;
 pub use introspection::{ClientAuth, IntrospectionCircuit, IntrospectionStatus, PrivateKey, PrivateKeyError};

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::explanation::{Explanation, Verdict};
-use super::{Authenticator, Awaited, Stop, TrustedIssuer};
+use super::{Authenticator, Awaited, Stop, TrustedIssuer, Verified};
 use crate::access_token::AccessToken;
+use crate::bearer::BearerToken;
 use crate::clock::NumericDate;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{KeySet, Keys, Patience};
@@ -25,7 +26,7 @@ impl Authenticator {
     pub(crate) async fn explain(&self, token: &str) -> Explanation {
         let mut explanation = Explanation::new();
         self.explain_size(token, &mut explanation);
-        match self.shown_to(token) {
+        match BearerToken::parse(token.as_bytes()).ok().and_then(|token| self.shown_to(token)) {
             Some(issuer) => self.explain_opaque(token, issuer, &mut explanation).await,
             None => self.explain_jwt(token, &mut explanation).await,
         }
@@ -44,10 +45,13 @@ impl Authenticator {
         self.fetch_missing_keys(token).await;
         let Some(issuer) = self.explain_token(token, explanation) else { return };
         let Some(introspector) = issuer.introspector() else { return };
-        let Ok((jwt, _)) = self.judge_jwt(token, &mut Patience::default()) else { return };
-        if issuer.introspects(&jwt) {
+        let Ok(Verified { jwt: Some(jwt), .. }) = self.judge_text(token, &mut Patience::default()) else {
+            return;
+        };
+        if issuer.introspects(&jwt.token) {
             let policy = &introspector.policy().jwt;
-            issuer.explain_answer(introspector, token, policy, Some(&jwt), self.now(), explanation).await;
+            let jwt = Some(&jwt.token);
+            issuer.explain_answer(introspector, token, policy, jwt, self.now(), explanation).await;
         }
     }
 
@@ -57,9 +61,13 @@ impl Authenticator {
         while let Err(Stop::Await(Awaited::Keys(keys))) = self.find_keys(token, &mut patience) {
             keys.await;
         }
-        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_jwt(token, &mut patience) {
+        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_text(token, &mut patience) {
             keys.await;
         }
+    }
+
+    fn judge_text(&self, token: &str, patience: &mut Patience) -> Result<Verified, Stop> {
+        self.judge_jwt(BearerToken::parse(token.as_bytes())?, patience)
     }
 
     /// The keys to check `token` with, whatever else is wrong with it.
@@ -85,7 +93,7 @@ impl Authenticator {
     }
 
     /// The issuer that the rest was judged by.
-    fn explain_token(&self, token: &str, explanation: &mut Explanation) -> Option<&TrustedIssuer> {
+    fn explain_token(&self, token: &str, explanation: &mut Explanation) -> Option<&Arc<TrustedIssuer>> {
         let compact = Compact::parse(token);
         explanation.add(
             "serialization",
@@ -115,16 +123,12 @@ impl Authenticator {
         issuer
     }
 
-    fn now(&self) -> NumericDate {
-        NumericDate::now(&*self.clock)
-    }
-
     /// The issuer to go on with: the one named, or the only one there is.
     fn explain_issuer(
         &self,
         claims: &UnverifiedClaims<'_>,
         explanation: &mut Explanation,
-    ) -> Option<&TrustedIssuer> {
+    ) -> Option<&Arc<TrustedIssuer>> {
         let named = self.issuers.named_by(claims);
         let mut known: Vec<&str> = self.issuers.iter().map(|issuer| &**issuer.identifier()).collect();
         known.sort_unstable();

@@ -4,7 +4,7 @@
 //! another issuer, even under the same `kid`, is not looked at. An opaque token names nobody: the
 //! configuration says whose it may be, and it is shown to nobody else.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::access_token::AccessToken;
@@ -53,7 +53,7 @@ pub(crate) enum OpaqueTokens {
 
 /// All issuers, by their identifiers.
 pub(crate) struct Issuers {
-    by_identifier: HashMap<Arc<str>, Arc<TrustedIssuer>>,
+    by_identifier: BTreeMap<Arc<str>, Arc<TrustedIssuer>>,
     /// Those that take opaque tokens.
     opaque: Vec<Arc<TrustedIssuer>>,
     introspect: bool,
@@ -62,19 +62,19 @@ pub(crate) struct Issuers {
 
 impl Issuers {
     /// The issuer that unverified claims name. A name that is not configured goes no further.
-    pub(crate) fn named_by(&self, claims: &UnverifiedClaims<'_>) -> Result<&TrustedIssuer, ClaimFault> {
+    pub(crate) fn named_by(&self, claims: &UnverifiedClaims<'_>) -> Result<&Arc<TrustedIssuer>, ClaimFault> {
         let name = claims::required("iss", &claims.iss)?;
         self.named(name).ok_or(ClaimFault::IssuerMismatch)
     }
 
     /// The issuer with this identifier.
-    pub(crate) fn named(&self, identifier: &str) -> Option<&TrustedIssuer> {
-        self.by_identifier.get(identifier).map(|issuer| &**issuer)
+    pub(crate) fn named(&self, identifier: &str) -> Option<&Arc<TrustedIssuer>> {
+        self.by_identifier.get(identifier)
     }
 
     /// The one issuer that an opaque token may be shown to: by the longest prefix, else the only one whose
     /// rule says so, else the one that takes all others.
-    pub(crate) fn of_opaque(&self, token: &str) -> Option<&TrustedIssuer> {
+    pub(crate) fn of_opaque(&self, token: &str) -> Option<&Arc<TrustedIssuer>> {
         let prefixed = self.opaque.iter().filter_map(|issuer| Some((issuer.prefix_of(token)?, issuer)));
         if let Some((_, issuer)) = prefixed.max_by_key(|(prefix, _)| prefix.len()) {
             return Some(issuer);
@@ -84,7 +84,7 @@ impl Issuers {
             (Some(issuer), None) => Some(issuer),
             // Both say that it is theirs: one of them would be shown what it must not see.
             (Some(_), Some(_)) => None,
-            (None, _) => self.opaque.iter().find(|issuer| issuer.takes_others()).map(|issuer| &**issuer),
+            (None, _) => self.opaque.iter().find(|issuer| issuer.takes_others()),
         }
     }
 
@@ -93,14 +93,19 @@ impl Issuers {
         self.introspect
     }
 
+    /// Whether a rule of the user's says which opaque tokens are whose.
+    pub(crate) fn have_rules_for_opaque(&self) -> bool {
+        self.opaque.iter().any(|issuer| matches!(issuer.opaque_tokens(), OpaqueTokens::When(_)))
+    }
+
     /// Whether some issuer has no keys.
     pub(crate) fn are_some_without_keys(&self) -> bool {
         self.without_keys
     }
 
     /// The only issuer, where there is but one.
-    pub(crate) fn only(&self) -> Option<&TrustedIssuer> {
-        let mut issuers = self.iter();
+    pub(crate) fn only(&self) -> Option<&Arc<TrustedIssuer>> {
+        let mut issuers = self.by_identifier.values();
         issuers.next().filter(|_| issuers.next().is_none())
     }
 
@@ -145,7 +150,7 @@ impl TrustedIssuer {
 
 impl FromIterator<TrustedIssuer> for Issuers {
     fn from_iter<I: IntoIterator<Item = TrustedIssuer>>(issuers: I) -> Self {
-        let by_identifier: HashMap<Arc<str>, Arc<TrustedIssuer>> =
+        let by_identifier: BTreeMap<Arc<str>, Arc<TrustedIssuer>> =
             issuers.into_iter().map(|issuer| (Arc::clone(issuer.identifier()), Arc::new(issuer))).collect();
         let takes_opaque =
             |issuer: &&Arc<TrustedIssuer>| !matches!(issuer.opaque_tokens(), OpaqueTokens::None);

@@ -5,6 +5,9 @@
 //! that is no JWS, what the issuer says about it.
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
+//! A token that was verified before is recognised, and what may have changed since is checked again: its dates,
+//! the keys, what its issuer says.
+//!
 //! With the key held and the issuer's word remembered nothing here waits; otherwise the caller gets something
 //! to wait for, and comes back.
 //!
@@ -16,6 +19,7 @@ mod explain;
 mod explanation;
 mod issuers;
 mod status;
+mod verified;
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -27,11 +31,11 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 
 use crate::access_token::{AccessToken, Grant};
-use crate::bearer::{self, CredentialsFault, TokenSource};
+use crate::bearer::{self, BearerToken, Credential, CredentialsFault, TokenSource};
 use crate::clock::{Clock, NumericDate};
 use crate::crypto::SignatureMismatch;
 use crate::introspection::{Freshness, IntrospectionFault, Introspector, Judged, VerdictAwaited};
-use crate::jwks::{KeysAwaited, Patience, Unverified};
+use crate::jwks::{KeySetId, KeysAwaited, Patience, Unverified};
 use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{self, Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
@@ -43,6 +47,8 @@ pub use bounds::Bounds;
 pub use explanation::{Explanation, Finding, Verdict};
 pub(crate) use issuers::{Introspected, Issuers, Jwts, OpaqueTokens, TrustedIssuer};
 pub use status::{IssuerStatus, NotReady};
+use verified::Verified;
+pub(crate) use verified::VerifiedTokens;
 
 /// Who is trusted, and what a request must show. No tower in it.
 pub(crate) struct Authenticator {
@@ -55,6 +61,7 @@ pub(crate) struct Authenticator {
     /// Whether CORS preflights may pass.
     pub(crate) preflight: bool,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) verified: VerifiedTokens,
 }
 
 /// What became of a request: a token, nobody (where that is allowed), or a refusal.
@@ -90,7 +97,24 @@ struct WaitedForIssuer(Duration);
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
 
 impl Authenticator {
-    /// Judges the request with this head.
+    /// What becomes of the request with this head, where no token has to be verified for that: it has none, or
+    /// one that was verified before.
+    pub(crate) fn settle(&self, head: &Parts) -> Option<Outcome> {
+        let settled = match self.credential(head).transpose() {
+            None => Ok(None),
+            Some(Ok(credential)) => {
+                self.verified.recall(credential.octets(), || self.now(), Verified::judge)?.map(Some)
+            }
+            Some(Err(stop)) => Err(stop),
+        };
+        match settled {
+            Ok(token) => Some(Ok(token)),
+            Err(Stop::Refused(rejection)) => Some(Err(rejection)),
+            Err(Stop::Await(_)) => None,
+        }
+    }
+
+    /// Judges the request with this head, which is not settled.
     pub(crate) fn authenticate(&self, head: &Parts) -> Progress {
         let mut patience = Patience::default();
         match self.judge(head, &mut patience) {
@@ -115,6 +139,10 @@ impl Authenticator {
                     break verdict.map(Some).map_err(refused);
                 }
             };
+            // Of all who waited with one token, one verifies it.
+            if let Some(outcome) = self.settle(&head) {
+                break outcome;
+            }
             match self.judge(&head, &mut patience) {
                 Ok(token) => break Ok(token),
                 Err(Stop::Refused(rejection)) => break Err(rejection),
@@ -124,43 +152,29 @@ impl Authenticator {
         (head, outcome)
     }
 
-    /// What the issuer of `token` says about it now, by an answer no older than `within`. `presented` is the
-    /// token as it was sent, in the request with that `head`.
-    pub(crate) fn still_active(
-        &self,
-        token: &AccessToken,
-        presented: &str,
-        head: &Parts,
-        within: Duration,
-    ) -> StillActive {
+    /// What the issuer of `token` says about it now, by an answer no older than `within`. It came with the request
+    /// of that `head`.
+    pub(crate) fn still_active(&self, token: &AccessToken, head: &Parts, within: Duration) -> StillActive {
         let issuer = self.issuers.named(token.issuer());
-        let Some(introspector) = issuer.and_then(TrustedIssuer::introspector) else {
+        let introspector = issuer.and_then(|issuer| issuer.introspector());
+        let Some((introspector, presented)) = introspector.zip(token.presented()) else {
             return Box::pin(ready(Err(Rejection::not_introspected())));
         };
         let jwt = token.is_jwt().then(|| token.clone());
-        let issuer: Arc<str> = token.issuer().into();
+        let issuer = Arc::clone(token.issuer_name());
         let refused = move |fault| Rejection::from(fault).with_issuer(&issuer);
         let WaitedForIssuer(waited) = head.extensions.get().copied().unwrap_or_default();
-        match introspector.judge(presented, jwt, introspector.no_older_than(within), waited) {
+        let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(within));
+        match introspector.judge(presented, digest, jwt, freshness, waited) {
             Judged::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
             Judged::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
         }
     }
 
-    /// The token that `head` presents, where its issuer may be asked about it once more further in.
-    pub(crate) fn presented(&self, head: &Parts, token: &AccessToken) -> Option<Arc<str>> {
-        let introspects =
-            self.issuers.introspect() && self.issuers.named(token.issuer())?.introspection.is_some();
-        if !introspects {
-            return None;
-        }
-        let found = bearer::token::find(head, &self.sources, self.token_bytes_max).ok()??;
-        Some(found.as_str().into())
-    }
-
     /// Judges one token, with the keys in hand.
     #[cfg(feature = "test-util")]
     pub(crate) fn authenticate_token(&self, token: &str) -> Result<AccessToken, Rejection> {
+        let token = BearerToken::parse(token.as_bytes())?;
         self.judge_token(token, &mut Patience::default()).map_err(|stop| match stop {
             Stop::Refused(rejection) => rejection,
             Stop::Await(Awaited::Keys(_)) => RejectionKind::KeysUnavailable.into(),
@@ -169,50 +183,72 @@ impl Authenticator {
     }
 
     fn judge(&self, head: &Parts, patience: &mut Patience) -> Result<Option<AccessToken>, Stop> {
+        let Some(credential) = self.credential(head)? else { return Ok(None) };
+        self.judge_token(credential.token()?, patience).map(Some)
+    }
+
+    /// The one credential of a request; none only where it may pass without.
+    fn credential<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Stop> {
         match bearer::token::find(head, &self.sources, self.token_bytes_max)? {
-            Some(token) => self.judge_token(token.as_str(), patience).map(Some),
             None if self.optional || (self.preflight && is_preflight(head)) => Ok(None),
             None => Err(RejectionKind::Missing.into()),
+            found => Ok(found),
         }
     }
 
-    fn judge_token(&self, token: &str, patience: &mut Patience) -> Result<AccessToken, Stop> {
+    fn judge_token(&self, token: BearerToken<'_>, patience: &mut Patience) -> Result<AccessToken, Stop> {
         match self.judge_jwt(token, patience) {
-            Ok((jwt, issuer)) if issuer.introspects(&jwt) => issuer.introspect(token, Some(jwt)),
-            Ok((jwt, _)) => Ok(jwt),
+            Ok(verified) => {
+                let judged = verified.judge();
+                self.verified.remember(verified);
+                judged
+            }
             // What was refused as a JWT may be none, or one that only its issuer can judge.
-            Err(Stop::Refused(refusal)) => match self.shown_to(token) {
-                Some(issuer) => issuer.introspect(token, None),
-                None => Err(refusal.into()),
-            },
+            Err(Stop::Refused(refusal)) => {
+                let issuer = self.shown_to(token).ok_or(refusal)?;
+                let verified = Verified::opaque(token.as_str(), issuer);
+                let accepted = verified.judge()?;
+                // A rule of the user's says each time whose the token is.
+                if !self.issuers.have_rules_for_opaque() {
+                    self.verified.remember(verified);
+                }
+                Ok(accepted)
+            }
             Err(stop) => Err(stop),
         }
     }
 
     /// Judges a JWT by itself, with the keys in hand.
-    fn judge_jwt(&self, token: &str, patience: &mut Patience) -> Result<(AccessToken, &TrustedIssuer), Stop> {
-        let compact = Compact::parse(token)?;
+    fn judge_jwt(&self, token: BearerToken<'_>, patience: &mut Patience) -> Result<Verified, Stop> {
+        let compact = Compact::parse(token.octets())?;
         let header_json = compact.header()?;
         let header = Header::parse(&header_json)?;
         let claims_json = compact.claims()?;
         let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
-        let now = NumericDate::now(&*self.clock);
-        let grant =
-            issuer.judge(&compact, &header, &claims, now, patience).map_err(|stop| stop.at(issuer))?;
-        Ok((AccessToken::new(grant, claims_json), issuer))
+        let (grant, keys) =
+            issuer.judge(&compact, &header, &claims, self.now(), patience).map_err(|stop| stop.at(issuer))?;
+        Ok(Verified::jwt(token.as_str(), issuer, grant, claims_json, keys))
+    }
+
+    fn now(&self) -> NumericDate {
+        NumericDate::now(&*self.clock)
     }
 
     /// The issuer that judges `token` by introspection alone: the one without keys that a JWT names, or the one
     /// that takes it for an opaque token of its own.
-    fn shown_to(&self, token: &str) -> Option<&TrustedIssuer> {
+    fn shown_to(&self, token: BearerToken<'_>) -> Option<&Arc<TrustedIssuer>> {
+        if !self.issuers.introspect() {
+            return None;
+        }
+        let token = token.as_str();
         let without_keys =
             if self.issuers.are_some_without_keys() { self.named_without_keys(token) } else { None };
         let opaque = || self.issuers.of_opaque(token).filter(|_| !compact::resembles_jws(token));
         without_keys.or_else(opaque)
     }
 
-    fn named_without_keys(&self, token: &str) -> Option<&TrustedIssuer> {
+    fn named_without_keys(&self, token: &str) -> Option<&Arc<TrustedIssuer>> {
         let claims_json = Compact::parse(token).ok()?.claims().ok()?;
         let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
         self.issuers.named_by(&claims).ok().filter(|issuer| issuer.keys.is_none())
@@ -228,25 +264,36 @@ impl TrustedIssuer {
         claims: &UnverifiedClaims<'_>,
         now: NumericDate,
         patience: &mut Patience,
-    ) -> Result<Grant, Stop> {
+    ) -> Result<(Grant, KeySetId), Stop> {
         self.header.check_algorithm(header)?;
         self.header.check_type(header)?;
         let keys = self.keys.as_ref().ok_or(RejectionKind::KeyUnknown)?;
-        let signed = keys.verify(compact, header, claims, patience)?;
-        Ok(claims::check(&signed, &self.claims, now)?)
+        let verified = keys.verify(compact, header, claims, patience)?;
+        Ok((claims::check(&verified.signed, &self.claims, now)?, verified.keys))
     }
 
     fn introspector(&self) -> Option<&Introspector> {
         self.introspection.as_ref().map(|introspected| &introspected.introspector)
     }
+}
 
-    /// What this issuer says about `token`; `jwt` is the same token where it is a JWT.
-    fn introspect(&self, token: &str, jwt: Option<AccessToken>) -> Result<AccessToken, Stop> {
-        let introspector = self.introspector().ok_or(RejectionKind::TokenOpaque)?;
-        match introspector.judge(token, jwt, Freshness::Cached, Duration::ZERO) {
-            Judged::Known(verdict) => verdict.map_err(|fault| Stop::from(fault).at(self)),
+impl Verified {
+    /// From what the token says to whether it is accepted now, where its issuer is asked about it.
+    fn judge(&self) -> Result<AccessToken, Stop> {
+        let jwt = self.jwt.as_ref().map(|jwt| &jwt.token);
+        match jwt {
+            Some(jwt) if !self.issuer.introspects(jwt) => Ok(jwt.clone()),
+            _ => self.introspect(jwt.cloned()),
+        }
+    }
+
+    fn introspect(&self, jwt: Option<AccessToken>) -> Result<AccessToken, Stop> {
+        let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
+        let digest = self.digest(introspector);
+        match introspector.judge(&self.text, digest, jwt, Freshness::Cached, Duration::ZERO) {
+            Judged::Known(verdict) => verdict.map_err(|fault| Stop::from(fault).at(&self.issuer)),
             Judged::Await(verdict) => {
-                Err(Stop::Await(Awaited::Verdict(verdict, Arc::clone(self.identifier()))))
+                Err(Stop::Await(Awaited::Verdict(verdict, Arc::clone(self.issuer.identifier()))))
             }
         }
     }

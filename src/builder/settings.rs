@@ -10,7 +10,8 @@ use http::Response;
 
 use super::config_error::{ConfigError, ConfigProblem};
 use super::issuer::{Issuer, Surroundings};
-use crate::authenticate::{Authenticator, Issuers, OpaqueTokens};
+use super::token_cache::TokenCache;
+use crate::authenticate::{Authenticator, Issuers, OpaqueTokens, VerifiedTokens};
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::clock::{Clock, SystemClock};
 use crate::event;
@@ -42,6 +43,7 @@ pub struct BearerAuthBuilder {
     refresh: RefreshPolicy,
     fetch_timeout: Duration,
     keys_wait_max: Duration,
+    token_cache: TokenCache,
 }
 
 impl BearerAuth {
@@ -76,6 +78,7 @@ impl BearerAuthBuilder {
             refresh: RefreshPolicy::default(),
             fetch_timeout: Duration::from_secs(5),
             keys_wait_max: Duration::from_secs(3),
+            token_cache: TokenCache::new(),
         }
     }
 
@@ -218,6 +221,12 @@ impl BearerAuthBuilder {
         self
     }
 
+    /// How many verified tokens are remembered, or none at all. Default: 10 000, in 32 MiB.
+    pub fn token_cache(mut self, cache: TokenCache) -> Self {
+        self.token_cache = cache;
+        self
+    }
+
     /// Checks the configuration. No I/O: keys are fetched, and introspection endpoints looked for, at the first
     /// request that needs them or by [`BearerAuth::ready`].
     ///
@@ -239,6 +248,7 @@ impl BearerAuthBuilder {
                 optional: self.optional,
                 preflight: self.preflight,
                 clock: self.clock,
+                verified: VerifiedTokens::new(self.token_cache.limits()),
             }),
             answers: Answers::new(&realm, self.terse, self.on_reject),
             strip_credentials: self.strip_credentials,
@@ -270,6 +280,7 @@ impl BearerAuthBuilder {
         if self.token_bytes_max == 0 {
             problems.push(ConfigProblem::Zero { setting: "token_bytes_max" });
         }
+        self.token_cache.check(problems);
         self.check_sources(problems);
     }
 

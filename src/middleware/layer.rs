@@ -7,6 +7,7 @@ use tower_layer::Layer;
 
 use super::protection::Protection;
 use super::service::BearerAuthService;
+use super::striped::Striped;
 #[cfg(feature = "test-util")]
 use crate::access_token::AccessToken;
 use crate::authenticate::{Bounds, Explanation, IssuerStatus, NotReady};
@@ -17,17 +18,17 @@ use crate::rejection::Rejection;
 ///
 /// See the [crate's documentation](crate) for what is checked and how refusals are answered, and
 /// [`BearerAuth::builder`] for the settings. A clone counts a reference and shares the keys and what is remembered
-/// of introspection. When the last clone (and the last service made from one) is dropped, the background tasks
+/// of tokens. When the last clone (and the last service made from one) is dropped, the background tasks
 /// that keep the keys fresh end.
 #[derive(Clone)]
 #[must_use]
 pub struct BearerAuth {
-    protection: Arc<Protection>,
+    protection: Arc<Striped<Protection>>,
 }
 
 impl BearerAuth {
     pub(crate) fn new(protection: Protection) -> Self {
-        Self { protection: Arc::new(protection) }
+        Self { protection: Arc::new(Striped::new(protection)) }
     }
 
     /// Waits until every issuer has keys, and those that introspect an endpoint, and fetches what is missing. It
@@ -53,6 +54,12 @@ impl BearerAuth {
     #[must_use]
     pub fn status(&self) -> Vec<IssuerStatus> {
         self.protection.authenticator.status()
+    }
+
+    /// How many verified tokens are remembered; see [`TokenCache`](crate::TokenCache).
+    #[must_use]
+    pub fn remembered_tokens(&self) -> usize {
+        self.protection.authenticator.verified.len()
     }
 
     /// What this configuration guarantees, computed from it. `Display` prints it, a line each.

@@ -4,10 +4,12 @@ mod answers;
 mod form_body;
 mod future;
 mod layer;
+mod passage;
 mod protection;
 mod require;
 mod response_body;
 mod service;
+mod striped;
 
 pub(crate) use answers::{Answers, OnReject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};

@@ -1,4 +1,5 @@
-//! The service: hands each request to a future, together with the inner service that was ready.
+//! The service: settles a request for which no token has to be verified, and hands any other to a future, together
+//! with the inner service that was ready.
 
 use std::fmt;
 use std::mem;
@@ -9,18 +10,20 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::future::ResponseFuture;
+use super::passage::Passage;
 use super::protection::Protection;
 use super::response_body::ResponseBody;
+use super::striped::Striped;
 
 /// The service that [`BearerAuth`](crate::BearerAuth) makes of an inner service `S`.
 #[derive(Clone)]
 pub struct BearerAuthService<S> {
     inner: S,
-    protection: Arc<Protection>,
+    protection: Arc<Striped<Protection>>,
 }
 
 impl<S> BearerAuthService<S> {
-    pub(crate) fn new(inner: S, protection: Arc<Protection>) -> Self {
+    pub(super) fn new(inner: S, protection: Arc<Striped<Protection>>) -> Self {
         Self { inner, protection }
     }
 }
@@ -38,10 +41,22 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was polled ready goes with the request; its clone is not ready yet.
+        let (mut head, body) = request.into_parts();
+        let protection = self.protection.stripe();
+        let settled = protection.authenticator.settle(&head);
+        if let Some(Ok(token)) = settled {
+            let passage = Passage::of(&mut head, token, protection);
+            return ResponseFuture::passing(self.inner.call(Request::from_parts(head, body)), passage);
+        }
+        // The service that was polled ready goes with the request, or gives back the place that it had kept for it;
+        // its clone is not ready yet.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(ready, request, Arc::clone(&self.protection))
+        let protection = Arc::clone(protection);
+        match settled {
+            Some(Err(rejection)) => ResponseFuture::refusing(rejection, head, protection),
+            _ => ResponseFuture::judging(ready, head, body, protection),
+        }
     }
 }
 

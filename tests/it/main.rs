@@ -28,6 +28,7 @@ mod jwt;
 mod metadata;
 mod middleware;
 mod policy;
+mod remembered;
 #[cfg(feature = "reqwest")]
 mod sockets;
 mod support;

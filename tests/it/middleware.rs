@@ -328,6 +328,34 @@ async fn it_works_over_a_limit_and_over_a_buffer() {
     }
 }
 
+/// The services of connections that stay open share the places; whoever is refused must not use one up.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_answered_gives_back_the_place_that_was_kept_for_it() {
+    let idp = TestIssuer::new();
+    let limited = ConcurrencyLimitLayer::new(1).layer(Handler::default());
+    let good = idp.token(API).sign();
+    let mut one = warm(&idp).layer(limited);
+    let mut other = one.clone();
+    let ready = async |service: &mut _| {
+        let polled = poll_fn(|cx| Service::<Request<Full<Bytes>>>::poll_ready(service, cx));
+        tokio::time::timeout(Duration::from_millis(1), polled).await.is_ok()
+    };
+    let expired = idp.token(API).expired().sign();
+    for (request, status) in [
+        (anonymous("GET"), 401),
+        (get("a,b"), 400),
+        (get("opaque"), 401),
+        (get(&expired), 401),
+        (get(&good), 200),
+        (get(&good), 200),
+    ] {
+        assert!(ready(&mut one).await);
+        assert_eq!(one.call(request).await.unwrap().status(), status);
+        assert!(ready(&mut other).await, "after {status}");
+        other = one.clone();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_goes_away_leaves_nothing_behind() {
     let idp = TestIssuer::new();
@@ -676,16 +704,78 @@ async fn claims_that_do_not_fit_are_refused() {
     }
 }
 
+/// Takes the token out of requests, as one that hides who is calling.
+#[derive(Clone)]
+struct TakeOut<S>(S);
+
+impl<S: Service<Request<Full<Bytes>>>> Service<Request<Full<Bytes>>> for TakeOut<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
+        request.extensions_mut().remove::<AccessToken>();
+        self.0.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_covered_by_the_layer_that_let_it_through_and_not_by_the_token_in_it() {
+    let idp = TestIssuer::new();
+    let service = Require::token().layer(Handler::default());
+    let token = Protected::by(&warm(&idp)).get(idp.token(API).sign()).await.token().unwrap().clone();
+    let mut planted = anonymous("GET");
+    planted.extensions_mut().insert(token);
+    assert_eq!(send(service.clone(), planted).await.kind(), "not_covered");
+
+    let taken_out = warm(&idp).layer(TakeOut(service.clone()));
+    assert_eq!(send(taken_out, get(idp.token(API).sign())).await.kind(), "missing");
+    // The innermost answers, by its own name or by none.
+    let outer = idp.bearer_auth(API).realm("outer").optional().build().unwrap();
+    let inner = idp.bearer_auth(API).realm("inner").build().unwrap();
+    let scoped = Require::scope("more").layer(Handler::default());
+    let answer = send(outer.layer(inner.layer(scoped)), get(idp.token(API).sign())).await;
+    assert_eq!(answer.challenge().unwrap().param("realm"), Some("inner"));
+    let answer = send(outer.layer(inner.layer(TakeOut(service))), get(idp.token(API).sign())).await;
+    assert_ne!(answer.challenge().unwrap().param("realm"), Some("outer"));
+}
+
+/// As `Router::oneshot` in the tests of applications.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_used_up_by_its_request_answers_as_it_is_configured() {
+    let idp = TestIssuer::new();
+    for known in [false, true] {
+        let auth = idp.bearer_auth(API).realm("mine").build().unwrap();
+        let token = idp.token(API).sign();
+        if known {
+            assert_eq!(Protected::by(&auth).kind(&token).await, "ok");
+        }
+        // What is inside looks at the request when its future is polled.
+        let required = Require::scope("more").layer(Handler::default());
+        let later = service_fn(move |request| required.clone().oneshot(request));
+        let service = auth.layer(later);
+        drop(auth);
+        let answer = send(service, get(&token)).await;
+        assert_eq!(answer.kind(), "scope_insufficient");
+        assert_eq!(answer.challenge().unwrap().param("realm"), Some("mine"), "known: {known}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_future_polled_after_its_end_does_no_harm() {
     let idp = TestIssuer::new();
-    let auth = warm(&idp);
-    auth.ready().await.unwrap();
     let handler = Handler::default();
-    let mut service = auth.layer(handler.clone());
-    let mut future = pin!(service.call(get("garbage")));
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(future.as_mut().poll(&mut cx).is_ready());
-    assert!(future.as_mut().poll(&mut cx).is_pending());
+    let mut service = warm(&idp).layer(handler.clone());
+    // Refused at once; after the keys were fetched; with them in hand.
+    let expired = idp.token(API).expired().sign();
+    for request in [anonymous("GET"), get(&expired), get(&expired)] {
+        let mut future = pin!(service.call(request));
+        assert_eq!(future.as_mut().await.unwrap().status(), 401);
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
     assert_eq!(handler.calls(), 0);
 }
