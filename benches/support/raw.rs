@@ -1,0 +1,36 @@
+//! The yardstick of signatures: the check alone, with a key that was parsed once.
+
+use std::hint::black_box;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use tower_bearer::Algorithm;
+use tower_bearer::testing::TestIssuer;
+
+/// A closure that checks the signature of this token, by the key that signs now.
+pub(crate) fn raw_check(issuer: &TestIssuer, token: &str, algorithm: Algorithm) -> impl Fn() + use<> {
+    let (input, signature) = token.rsplit_once('.').expect("a JWS");
+    let (input, signature) = (input.to_owned(), URL_SAFE_NO_PAD.decode(signature).expect("base64url"));
+    let key = key(issuer, algorithm);
+    move || assert!(key.verify_sig(black_box(input.as_bytes()), &signature).is_ok())
+}
+
+fn key(issuer: &TestIssuer, algorithm: Algorithm) -> ParsedPublicKey {
+    let jwks: Value = serde_json::from_str(&issuer.jwks()).expect("JSON");
+    let keys = jwks["keys"].as_array().expect("keys");
+    let jwk = keys.iter().find(|key| key["kid"] == issuer.key_id()).expect("the signing key");
+    let octets = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect(name)).expect("base64url");
+    let point = || [vec![4], octets("x"), octets("y")].concat();
+    let rsa = || RsaPublicKeyComponents { n: octets("n"), e: octets("e") };
+    let key = match algorithm {
+        Algorithm::RS256 => rsa().to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::PS256 => rsa().to_parsed_public_key(&signature::RSA_PSS_2048_8192_SHA256),
+        Algorithm::ES256 => ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point()),
+        Algorithm::ES384 => ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point()),
+        Algorithm::EdDSA => ParsedPublicKey::new(&signature::ED25519, octets("x")),
+        other => panic!("{other} is not measured"),
+    };
+    key.expect("a key")
+}

@@ -1,0 +1,144 @@
+//! Requests as they are measured: bare, typical, and through a router; each over and over.
+//!
+//! Why two: *bare* has nothing but the token, and one service for all requests as a server has it for a connection,
+//! so that what the layer adds shows most. *Typical* is what a small handler behind a server does at the least, with a
+//! clone of the service for each request as routers make it. Whether there is a layer or none, all else is the same.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use axum::Router;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use tower::layer::util::Identity;
+use tower::{Layer, Service, ServiceExt};
+
+pub(crate) type Body = Full<Bytes>;
+
+/// No layer at all.
+pub(crate) const NO_AUTH: Identity = Identity::new();
+
+/// Where the orders are, in the typical service and in routers.
+pub(crate) const ORDERS: &str = "/orders";
+
+/// The service of bare requests: an empty response.
+#[derive(Clone)]
+pub(crate) struct Empty;
+
+/// The service of typical requests: a small response.
+#[derive(Clone)]
+pub(crate) struct Orders;
+
+macro_rules! service {
+    ($service:ty, $response:expr) => {
+        impl Service<Request<Body>> for $service {
+            type Response = Response<Body>;
+            type Error = Infallible;
+            type Future = Ready<Result<Response<Body>, Infallible>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, _: Request<Body>) -> Self::Future {
+                ready(Ok($response))
+            }
+        }
+    };
+}
+
+service!(Empty, Response::new(Body::default()));
+service!(Orders, {
+    let json = HeaderValue::from_static("application/json");
+    let body = Body::from(r#"{"orders":[]}"#);
+    Response::builder().header(CONTENT_TYPE, json).body(body).expect("a response")
+});
+
+/// Sends bare requests with these `Authorization` headers in turn, or with none.
+pub(crate) fn bare<L, S, R>(layer: &L, headers: &[HeaderValue], expected: u16) -> impl Fn() + use<L, S, R>
+where
+    L: Layer<Empty, Service = S>,
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+{
+    let (service, turns) = (RefCell::new(layer.layer(Empty)), Turns::of(headers));
+    move || finish(service.borrow_mut().call(made(bare_request(turns.next()))), expected)
+}
+
+/// The same with typical requests.
+pub(crate) fn typical<L, S, R>(layer: &L, headers: &[HeaderValue], expected: u16) -> impl Fn() + use<L, S, R>
+where
+    L: Layer<Orders, Service = S>,
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone,
+{
+    let (service, turns) = (layer.layer(Orders), Turns::of(headers));
+    move || finish(service.clone().oneshot(made(typical_request::<Body>(turns.next()))), expected)
+}
+
+/// The same with typical requests to a router.
+pub(crate) fn routed(router: &Router, headers: &[HeaderValue], expected: u16) -> impl Fn() + use<> {
+    let (router, turns) = (router.clone(), Turns::of(headers));
+    move || finish(router.clone().oneshot(made(typical_request::<axum::body::Body>(turns.next()))), expected)
+}
+
+pub(crate) fn bare_request(authorization: Option<HeaderValue>) -> Request<Body> {
+    let mut request = Request::new(Body::default());
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+    }
+    request
+}
+
+/// As a server hands it over: values of headers are shared with what was read, and not copied.
+fn typical_request<B: Default>(authorization: Option<HeaderValue>) -> Request<B> {
+    let mut request = Request::builder()
+        .method(Method::GET)
+        .uri("/orders?limit=10")
+        .header(HOST, HeaderValue::from_static("api.example.com"))
+        .header(USER_AGENT, HeaderValue::from_static("orders-frontend/2.3"))
+        .header(ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    request.body(B::default()).expect("a request")
+}
+
+/// Headers, one after another and from the start again.
+struct Turns {
+    headers: Vec<HeaderValue>,
+    next: Cell<usize>,
+}
+
+impl Turns {
+    /// Copies, since two threads would wait for one another's counts of references.
+    fn of(headers: &[HeaderValue]) -> Self {
+        let copy = |header: &HeaderValue| HeaderValue::from_bytes(header.as_bytes()).expect("a header value");
+        Self { headers: headers.iter().map(copy).collect(), next: Cell::new(0) }
+    }
+
+    fn next(&self) -> Option<HeaderValue> {
+        let header = self.headers.get(self.next.get())?;
+        let next = self.next.get() + 1;
+        self.next.set(if next == self.headers.len() { 0 } else { next });
+        Some(header.clone())
+    }
+}
+
+/// Keeps the compiler from leaving out what nobody reads.
+fn made<B>(mut request: Request<B>) -> Request<B> {
+    black_box(&mut request);
+    request
+}
+
+/// The response, which must be there at the first poll.
+fn finish<R>(future: impl Future<Output = Result<Response<R>, Infallible>>, expected: u16) {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(response)) => assert_eq!(black_box(response).status(), expected),
+        Poll::Pending => panic!("with all in hand that it takes, one poll finishes the request"),
+    }
+}
