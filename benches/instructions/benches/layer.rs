@@ -1,0 +1,203 @@
+//! One request of each kind, for callgrind to count: `../run`.
+//!
+//! Counted is what `benches/layer.rs` of the crate times: a request is made, passes the layer, and its answer is
+//! dropped.
+//!
+//! Valgrind shows the program a CPU of 2014, without ADX, SHA and AVX-512 instructions. So aws-lc takes other code
+//! than without it (`bn_sqr8x_internal`, `bn_mul4x_mont`, `sha256_block_data_order_avx`): slower, and the same
+//! wherever the machine has AVX2.
+
+use std::array;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use gungraun::Callgrind;
+use gungraun::prelude::*;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tower::{Layer, Service, service_fn};
+use tower_bearer::testing::TestIssuer;
+use tower_bearer::{Algorithm, BearerAuth, Issuer};
+
+const API: &str = "https://api.example.com";
+
+type Body = Full<Bytes>;
+
+library_benchmark_group!(name = requests, benchmarks = [accepted, refused, no_auth, raw_check]);
+main!(
+    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
+    library_benchmark_groups = requests
+);
+
+#[library_benchmark]
+#[bench::cold(Case::cold())]
+#[bench::warm(Case::warm())]
+fn accepted(case: Case) -> Case {
+    assert_eq!(case.status(), 200);
+    case
+}
+
+#[library_benchmark]
+#[bench::no_header(Case::no_header())]
+#[bench::garbage(Case::garbage())]
+#[bench::alg_none(Case::alg_none())]
+fn refused(case: Case) -> Case {
+    assert_ne!(case.status(), 200);
+    case
+}
+
+#[library_benchmark(setup = Case::warm)]
+fn no_auth(case: Case) -> Case {
+    assert_eq!(status(service_fn(handle), case.counted.as_ref()), 200);
+    case
+}
+
+#[library_benchmark(setup = Raw::new)]
+fn raw_check(raw: Raw) -> Raw {
+    raw.verify();
+    raw
+}
+
+/// Requests of one kind.
+struct Case {
+    auth: BearerAuth,
+    before: [Option<HeaderValue>; 3],
+    counted: Option<HeaderValue>,
+}
+
+impl Case {
+    /// A token not seen before.
+    fn cold() -> Self {
+        Self::settled(issuer(), |issuer| Some(token(issuer)))
+    }
+
+    /// A token seen before.
+    fn warm() -> Self {
+        let issuer = issuer();
+        let token = token(&issuer);
+        Self::settled(issuer, move |_| Some(token.clone()))
+    }
+
+    fn no_header() -> Self {
+        Self::settled(issuer(), |_| None)
+    }
+
+    fn garbage() -> Self {
+        Self::settled(issuer(), |_| Some("x".repeat(8192)))
+    }
+
+    fn alg_none() -> Self {
+        Self::settled(issuer(), |issuer| {
+            let token = token(issuer);
+            let (_, rest) = token.split_once('.').expect("a JWS");
+            Some(format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#)))
+        })
+    }
+
+    /// Ready to be counted. All that the preparation took is freed before the first request, or else the
+    /// allocator would clear that up in the one that counts.
+    fn settled(issuer: TestIssuer, token: impl Fn(&TestIssuer) -> Option<String>) -> Self {
+        let case = Self::new(issuer, token);
+        for authorization in &case.before {
+            status(case.auth.layer(service_fn(handle)), authorization.as_ref());
+        }
+        case
+    }
+
+    fn new(issuer: TestIssuer, token: impl Fn(&TestIssuer) -> Option<String>) -> Self {
+        let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks());
+        let auth = BearerAuth::builder(API).clock(issuer.clock()).issuer(trusted).build();
+        let header = |token| HeaderValue::try_from(format!("Bearer {token}")).expect("a header value");
+        let authorization = || token(&issuer).map(header);
+        Self {
+            auth: auth.expect("a good configuration"),
+            before: array::from_fn(|_| authorization()),
+            counted: authorization(),
+        }
+    }
+
+    fn status(&self) -> u16 {
+        status(self.auth.layer(service_fn(handle)), self.counted.as_ref())
+    }
+}
+
+/// What the service answers, at the first poll.
+fn status<S, B>(mut service: S, authorization: Option<&HeaderValue>) -> u16
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+{
+    let mut request = Request::new(Body::default());
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+    }
+    match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(response)) => response.status().as_u16(),
+        Poll::Pending => panic!("with the key held, one poll finishes the request"),
+    }
+}
+
+fn handle(_: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
+    ready(Ok(Response::new(Body::default())))
+}
+
+/// The signature check alone.
+struct Raw {
+    key: ParsedPublicKey,
+    input: String,
+    signature: Vec<u8>,
+}
+
+impl Raw {
+    fn new() -> Self {
+        let issuer = issuer();
+        let token = token(&issuer);
+        let (input, signature) = token.rsplit_once('.').expect("a JWS");
+        let octets = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+        let jwks: Value = serde_json::from_str(&issuer.jwks()).expect("JSON");
+        let keys = jwks["keys"].as_array().expect("keys");
+        let jwk = keys.iter().find(|key| key["kid"] == issuer.key_id()).expect("the signing key");
+        let [n, e] = ["n", "e"].map(|name| octets(jwk[name].as_str().expect("a string")));
+        let key = RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+        let raw = Self { key: key.expect("a key"), input: input.to_owned(), signature: octets(signature) };
+        raw.verify();
+        raw
+    }
+
+    fn verify(&self) {
+        assert!(self.key.verify_sig(black_box(self.input.as_bytes()), &self.signature).is_ok());
+    }
+}
+
+/// Signs by RS256.
+fn issuer() -> TestIssuer {
+    let issuer = TestIssuer::new();
+    issuer.rotate_key_to(Algorithm::RS256);
+    issuer
+}
+
+/// About 590 bytes of claims, as a common server writes them.
+fn token(issuer: &TestIssuer) -> String {
+    let roles = ["offline_access", "uma_authorization", "default-roles-acme"];
+    issuer
+        .token(API)
+        .subject("f1b7c0e2-5a7d-4d0e-9a55-3c1b7d6a8e21")
+        .scope("openid profile email orders:read orders:write")
+        .claim("azp", "orders-frontend")
+        .claim("sid", "8d6fb5a0-0c0e-4a52-93b0-2c55b8a3a1c4")
+        .claim("acr", "1")
+        .claim("email_verified", true)
+        .claim("name", "Ada Lovelace")
+        .claim("preferred_username", "ada")
+        .claim("email", "ada@example.com")
+        .claim("realm_access", json!({ "roles": roles }))
+        .sign()
+}
