@@ -1,0 +1,46 @@
+//! Time, medians and allocations.
+
+use std::time::Instant;
+
+/// Nanoseconds of one call, from a batch; `call` is told its number in the batch.
+///
+/// One call more, number 0, is made before and not timed: it finds the processor's caches full of what the
+/// contestant before has left.
+pub(crate) fn time(batch: usize, mut call: impl FnMut(usize)) -> f64 {
+    call(0);
+    let start = Instant::now();
+    (1..=batch).for_each(&mut call);
+    start.elapsed().as_secs_f64() * 1e9 / batch as f64
+}
+
+/// How many allocations one call makes on this thread.
+pub(crate) fn allocations(call: impl FnOnce()) -> u64 {
+    allocation_counter::measure(call).count_total
+}
+
+/// Runs `timed` with the counting of allocations off, since it takes time.
+pub(crate) fn uncounted(timed: impl FnOnce()) {
+    allocation_counter::opt_out(timed);
+}
+
+/// Figures of one kind, one a round.
+#[derive(Default)]
+pub(crate) struct Samples(Vec<f64>);
+
+impl Samples {
+    pub(crate) fn push(&mut self, sample: f64) {
+        self.0.push(sample);
+    }
+
+    /// 0 without samples.
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    }
+}
+
+/// How many rounds are run: the environment variable `ROUNDS`, or 1000.
+pub(crate) fn rounds() -> usize {
+    std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1000)
+}
