@@ -23,12 +23,17 @@ use gungraun::prelude::*;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::{Layer, Service, service_fn};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
-const API: &str = "https://api.example.com";
+use self::token::API;
+
+/// The same tokens as in the benches of the crate.
+#[path = "../../support/token.rs"]
+#[allow(dead_code, reason = "the benches use all of it")]
+mod token;
 
 type Body = Full<Bytes>;
 
@@ -77,13 +82,13 @@ struct Case {
 impl Case {
     /// A token not seen before.
     fn cold() -> Self {
-        Self::settled(issuer(), |issuer| Some(token(issuer)))
+        Self::settled(issuer(), |issuer| Some(signed(issuer)))
     }
 
     /// A token seen before.
     fn warm() -> Self {
         let issuer = issuer();
-        let token = token(&issuer);
+        let token = signed(&issuer);
         Self::settled(issuer, move |_| Some(token.clone()))
     }
 
@@ -97,7 +102,7 @@ impl Case {
 
     fn alg_none() -> Self {
         Self::settled(issuer(), |issuer| {
-            let token = token(issuer);
+            let token = signed(issuer);
             let (_, rest) = token.split_once('.').expect("a JWS");
             Some(format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#)))
         })
@@ -159,7 +164,7 @@ struct Raw {
 impl Raw {
     fn new() -> Self {
         let issuer = issuer();
-        let token = token(&issuer);
+        let token = signed(&issuer);
         let (input, signature) = token.rsplit_once('.').expect("a JWS");
         let octets = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
         let jwks: Value = serde_json::from_str(&issuer.jwks()).expect("JSON");
@@ -179,25 +184,9 @@ impl Raw {
 
 /// Signs by RS256.
 fn issuer() -> TestIssuer {
-    let issuer = TestIssuer::new();
-    issuer.rotate_key_to(Algorithm::RS256);
-    issuer
+    token::issuer(Algorithm::RS256)
 }
 
-/// About 590 bytes of claims, as a common server writes them.
-fn token(issuer: &TestIssuer) -> String {
-    let roles = ["offline_access", "uma_authorization", "default-roles-acme"];
-    issuer
-        .token(API)
-        .subject("f1b7c0e2-5a7d-4d0e-9a55-3c1b7d6a8e21")
-        .scope("openid profile email orders:read orders:write")
-        .claim("azp", "orders-frontend")
-        .claim("sid", "8d6fb5a0-0c0e-4a52-93b0-2c55b8a3a1c4")
-        .claim("acr", "1")
-        .claim("email_verified", true)
-        .claim("name", "Ada Lovelace")
-        .claim("preferred_username", "ada")
-        .claim("email", "ada@example.com")
-        .claim("realm_access", json!({ "roles": roles }))
-        .sign()
+fn signed(issuer: &TestIssuer) -> String {
+    token::token(issuer).sign()
 }

@@ -2,18 +2,21 @@
 
 use std::hint::black_box;
 use std::io;
-use std::time::Duration;
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower_bearer::Algorithm;
 use tower_bearer::testing::TestIssuer;
 
-/// The audience that every contestant checks.
-pub(crate) const API: &str = "https://api.example.com";
+pub(crate) use self::token::API;
+
+/// The same tokens as in the benches of the crate.
+#[path = "../../support/token.rs"]
+#[allow(dead_code, reason = "the benches use all of it")]
+mod token;
 
 /// One algorithm: an authorization server on a loopback port that signs with it.
 pub(crate) struct Trial {
@@ -41,7 +44,7 @@ impl Trial {
 
     /// Tokens that nobody has seen before: each has a `jti` of its own.
     pub(crate) fn tokens(&self, number: usize) -> Vec<Token> {
-        (0..number).map(|_| Token::of(&token(&self.issuer))).collect()
+        (0..number).map(|_| Token::of(&token::token(&self.issuer).sign())).collect()
     }
 
     /// The signature check alone, with a key that was parsed once.
@@ -54,41 +57,16 @@ impl Token {
     fn of(jwt: &str) -> Self {
         let (signed, signature) = jwt.rsplit_once('.').expect("a JWS");
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
-        let mut forged = signature.clone();
-        // In the second half: with another first half, some checks of EdDSA end early.
-        forged[40] ^= 1;
-        let forged = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(forged));
-        let (authorization, forged) = (bearer(jwt), bearer(&forged));
+        let (authorization, forged) = (bearer(jwt), bearer(&token::forge(jwt)));
         Self { authorization, forged, signed: signed.to_owned(), signature }
     }
 }
 
 pub(crate) fn bearer(token: &str) -> HeaderValue {
-    let value = HeaderValue::try_from(format!("Bearer {token}")).expect("a header value");
+    let value = token::bearer(token);
     // The first copy allocates, the others do not.
     drop(value.clone());
     value
-}
-
-/// About 590 bytes of claims, as a common server writes them.
-fn token(issuer: &TestIssuer) -> String {
-    issuer
-        .token(API)
-        .lifetime(Duration::from_secs(3600))
-        .subject("f1b7c0e2-5a7d-4d0e-9a55-3c1b7d6a8e21")
-        .scope("openid profile email orders:read orders:write")
-        .claim("azp", "orders-frontend")
-        .claim("sid", "8d6fb5a0-0c0e-4a52-93b0-2c55b8a3a1c4")
-        .claim("acr", "1")
-        .claim("email_verified", true)
-        .claim("name", "Ada Lovelace")
-        .claim("preferred_username", "ada")
-        .claim("email", "ada@example.com")
-        .claim(
-            "realm_access",
-            json!({ "roles": ["offline_access", "uma_authorization", "default-roles-acme"] }),
-        )
-        .sign()
 }
 
 fn parsed_key(issuer: &TestIssuer, algorithm: Algorithm) -> ParsedPublicKey {
