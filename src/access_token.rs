@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 
 use crate::bearer::ScopeSet;
-use crate::clock::NumericDate;
+use crate::time::NumericDate;
 
 /// An access token that passed every check of the [`BearerAuth`](crate::BearerAuth) that put it here.
 ///

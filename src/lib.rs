@@ -162,42 +162,43 @@ mod authenticate;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
-mod budget;
 mod builder;
-mod cache;
-mod clock;
 mod crypto;
+mod diagnostics;
 mod encoding;
 mod event;
-mod identifier;
+mod fetch_url;
 mod introspection;
 mod jwks;
 mod jwt;
 mod metadata;
 mod middleware;
-mod monotonic;
-mod policy;
 mod rejection;
+mod requirement;
+mod sync;
 #[cfg(feature = "test-util")]
 pub mod testing;
+mod time;
 mod transport;
 
 pub use access_token::{AccessToken, ClaimsMismatch};
-pub use authenticate::{Bounds, Explanation, Finding, IssuerStatus, NotReady, Verdict};
 #[cfg(feature = "axum")]
 pub use axum::Claims;
 pub use bearer::{ScopeSet, TokenSource};
 pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Introspection, Issuer, TokenCache};
-pub use clock::{Clock, SystemClock};
 pub use crypto::Algorithm;
-pub use introspection::{ClientAuth, IntrospectionCircuit, IntrospectionStatus, PrivateKey, PrivateKeyError};
+pub use diagnostics::{Bounds, Explanation, Finding, IssuerStatus, NotReady, Verdict};
+pub use introspection::{ClientAuth, IntrospectionStatus, PrivateKey, PrivateKeyError};
 pub use jwks::{KeySkipped, KeysStatus};
 pub use middleware::{
     BearerAuth, BearerAuthService, FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody,
     Require, RequireFuture, RequireService, ResponseBody, ResponseFuture,
 };
-pub use policy::Scopes;
+pub use time::{Clock, SystemClock};
+
 pub use rejection::{Rejection, RejectionKind};
+pub use requirement::Scopes;
+pub use sync::IntrospectionCircuit;
 pub use transport::{FetchError, FetchErrorKind, FetchFuture, HttpClient};
 
 /// The examples of the README, compiled and run as tests.

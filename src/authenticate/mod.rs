@@ -14,12 +14,8 @@
 //! Why: a JWT that fails a check is never shown to its issuer for a second opinion. The issuer may know less
 //! than this configuration does (which algorithms, which audience), or be asked to accept what was altered.
 
-mod bounds;
-mod explain;
-mod explanation;
 mod issuers;
-mod status;
-mod verified;
+mod token_cache;
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -32,7 +28,6 @@ use http::request::Parts;
 
 use crate::access_token::{AccessToken, Grant};
 use crate::bearer::{self, BearerToken, Credential, CredentialsFault, TokenSource};
-use crate::clock::{Clock, NumericDate};
 use crate::crypto::SignatureMismatch;
 use crate::introspection::{Freshness, IntrospectionFault, Introspector, Judged, VerdictAwaited};
 use crate::jwks::{KeySetId, KeysAwaited, Patience, Unverified};
@@ -40,15 +35,12 @@ use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{self, Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
-use crate::monotonic::now;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::time::now;
+use crate::time::{Clock, NumericDate};
 
-pub use bounds::Bounds;
-pub use explanation::{Explanation, Finding, Verdict};
 pub(crate) use issuers::{Introspected, Issuers, Jwts, OpaqueTokens, TrustedIssuer};
-pub use status::{IssuerStatus, NotReady};
-use verified::Verified;
-pub(crate) use verified::VerifiedTokens;
+pub(crate) use token_cache::{Verified, VerifiedTokens};
 
 /// Who is trusted, and what a request must show. No tower in it.
 pub(crate) struct Authenticator {
@@ -82,7 +74,7 @@ pub(crate) struct Waiting {
 }
 
 /// What it waits for.
-enum Awaited {
+pub(crate) enum Awaited {
     /// A key, to judge again with.
     Keys(KeysAwaited),
     /// What this issuer says of the token, which settles it.
@@ -189,7 +181,7 @@ impl Authenticator {
 
     /// The one credential of a request; none only where it may pass without.
     fn credential<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Stop> {
-        match bearer::token::find(head, &self.sources, self.token_bytes_max)? {
+        match bearer::extract::find(head, &self.sources, self.token_bytes_max)? {
             None if self.optional || (self.preflight && is_preflight(head)) => Ok(None),
             None => Err(RejectionKind::Missing.into()),
             found => Ok(found),
@@ -219,7 +211,11 @@ impl Authenticator {
     }
 
     /// Judges a JWT by itself, with the keys in hand.
-    fn judge_jwt(&self, token: BearerToken<'_>, patience: &mut Patience) -> Result<Verified, Stop> {
+    pub(crate) fn judge_jwt(
+        &self,
+        token: BearerToken<'_>,
+        patience: &mut Patience,
+    ) -> Result<Verified, Stop> {
         let compact = Compact::parse(token.octets())?;
         let header_json = compact.header()?;
         let header = Header::parse(&header_json)?;
@@ -231,13 +227,13 @@ impl Authenticator {
         Ok(Verified::jwt(token.as_str(), issuer, grant, claims_json, keys))
     }
 
-    fn now(&self) -> NumericDate {
+    pub(crate) fn now(&self) -> NumericDate {
         NumericDate::now(&*self.clock)
     }
 
     /// The issuer that judges `token` by introspection alone: the one without keys that a JWT names, or the one
     /// that takes it for an opaque token of its own.
-    fn shown_to(&self, token: BearerToken<'_>) -> Option<&Arc<TrustedIssuer>> {
+    pub(crate) fn shown_to(&self, token: BearerToken<'_>) -> Option<&Arc<TrustedIssuer>> {
         if !self.issuers.introspect() {
             return None;
         }
@@ -272,7 +268,7 @@ impl TrustedIssuer {
         Ok((claims::check(&verified.signed, &self.claims, now)?, verified.keys))
     }
 
-    fn introspector(&self) -> Option<&Introspector> {
+    pub(crate) fn introspector(&self) -> Option<&Introspector> {
         self.introspection.as_ref().map(|introspected| &introspected.introspector)
     }
 }
@@ -300,7 +296,7 @@ impl Verified {
 }
 
 /// Why the straight line ended before its end.
-enum Stop {
+pub(crate) enum Stop {
     Refused(Rejection),
     Await(Awaited),
 }

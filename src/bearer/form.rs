@@ -2,7 +2,7 @@
 //!
 //! Checks: the method, the content type, that the body is ASCII and holds `access_token` once at
 //! most, and the grammar of the token.
-//! Does not check: the size of the token; [`token::find`](crate::bearer::token::find) does.
+//! Does not check: the size of the token; [`token::find`](crate::bearer::extract::find) does.
 
 use std::fmt;
 

@@ -2,11 +2,11 @@
 
 mod challenge;
 mod credential;
+pub(crate) mod extract;
 pub(crate) mod form;
 mod grammar;
 mod scope;
 mod source;
-pub(crate) mod token;
 
 pub(crate) use challenge::{Challenge, ErrorCode, realm_is_valid};
 pub(crate) use credential::{BearerToken, Credential, CredentialsFault};

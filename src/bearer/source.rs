@@ -255,4 +255,5 @@ fn query_tokens(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {
 }
 
 #[cfg(test)]
+#[path = "source_tests.rs"]
 mod tests;

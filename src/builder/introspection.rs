@@ -7,9 +7,7 @@ use std::time::Duration;
 use super::config_error::ConfigProblem;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Introspected, Jwts, OpaqueTokens};
-use crate::cache::CacheLimits;
-use crate::clock::Clock;
-use crate::identifier::{FetchUrl, PlainHttp, undecorated};
+use crate::fetch_url::{FetchUrl, PlainHttp, undecorated};
 use crate::introspection::{
     AGE_MAX, AdmissionPolicy, AnswerPolicy, CachePolicy, ClientAuth, EndpointSource, InquirerConfig,
     Introspector, IntrospectorConfig, MEMBERS, SIGNED_TYPE, Signer,
@@ -19,6 +17,8 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, Optional};
 use crate::jwt::header::HeaderPolicy;
 use crate::metadata::{self, Discoverable, Endpoint};
+use crate::sync::CacheLimits;
+use crate::time::Clock;
 use crate::transport::{FetchLimits, HttpClient};
 
 /// Half of the calls of a minute may go at once; they must do for a lookup of the endpoint and one call.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::config_error::ConfigProblem;
 use super::introspection::{IntrospectedIssuer, Introspection, ToldBefore};
 use crate::authenticate::{Jwts, OpaqueTokens, TrustedIssuer};
-use crate::clock::Clock;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
-use crate::identifier::{FetchUrl, PlainHttp, undecorated};
+use crate::fetch_url::{FetchUrl, PlainHttp, undecorated};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, Optional};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
+use crate::time::Clock;
 use crate::transport::HttpClient;
 
 /// The `typ` of access tokens, as servers write it, without `application/`.

@@ -1,7 +1,7 @@
 //! How much is remembered of tokens that were verified, as a user configures it.
 
 use super::config_error::ConfigProblem;
-use crate::cache::CacheLimits;
+use crate::sync::CacheLimits;
 
 /// How many verified tokens a [`BearerAuth`](crate::BearerAuth) remembers, so that a token which is presented again
 /// costs a look-up and not a check of its signature.

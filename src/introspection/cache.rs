@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::fault::IntrospectionFault;
 use crate::access_token::AccessToken;
-use crate::cache::{BoundedCache, CacheLimits, Entry};
-use crate::clock::NumericDate;
 use crate::crypto;
+use crate::sync::{BoundedCache, CacheLimits, Entry};
+use crate::time::NumericDate;
 
 /// A digest of a token and of whom it was shown to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -226,4 +226,5 @@ const FAULT_BYTES: usize = 128;
 
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[path = "cache_tests.rs"]
 mod tests;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::identifier::FetchUrl;
+use crate::fetch_url::FetchUrl;
 use crate::metadata::{Discoverable, Endpoint, discover};
-use crate::monotonic::now;
+use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient};
 
 /// From then on the metadata is read again before a call: the endpoint may have moved although the old

@@ -17,15 +17,15 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::CachePolicy;
-use super::admission::Standing;
 use super::cache::{AnswerCache, AnswerContext, Freshness, Origin, TokenDigest};
+use super::client::{Inquirer, InquirerConfig};
 use super::fault::{IntrospectionFault, RETRY_AFTER};
-use super::inquirer::{Inquirer, InquirerConfig};
+use super::limits::Standing;
 use super::response::{self, AnswerPolicy};
 use super::status::IntrospectionStatus;
 use crate::access_token::AccessToken;
-use crate::clock::{Clock, NumericDate};
-use crate::monotonic::{later, now};
+use crate::time::{Clock, NumericDate};
+use crate::time::{later, now};
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// How an introspector is set up.

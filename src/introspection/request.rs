@@ -8,7 +8,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
 
 use super::client_auth::Credentials;
-use crate::identifier::FetchUrl;
+use crate::fetch_url::FetchUrl;
 
 /// What the answer may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,8 +60,8 @@ fn form(token: &str, credentials: &Credentials) -> Bytes {
 mod tests {
     use super::super::ClientAuth;
     use super::*;
-    use crate::clock::NumericDate;
-    use crate::identifier::PlainHttp;
+    use crate::fetch_url::PlainHttp;
+    use crate::time::NumericDate;
 
     fn asked(url: &str, token: &str, auth: &ClientAuth, accept: Accept) -> Request<Bytes> {
         let endpoint = FetchUrl::parse(url, PlainHttp::Loopback).unwrap();

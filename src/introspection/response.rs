@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use super::fault::IntrospectionFault;
 use crate::access_token::{AccessToken, ClaimText, Grant};
-use crate::clock::NumericDate;
 use crate::encoding::json;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, Vouched};
 use crate::jwt::{Claim, ConfiguredNames, UnverifiedClaims};
+use crate::time::NumericDate;
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// The members of an answer that are no claims of a JWT.
@@ -195,4 +195,5 @@ fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
 }
 
 #[cfg(test)]
+#[path = "response_tests.rs"]
 mod tests;

@@ -12,12 +12,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::clock::NumericDate;
 use crate::jwks::{Keys, Patience, Unverified};
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::jwt::compact::Compact;
 use crate::jwt::header::{Header, HeaderPolicy};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
+use crate::time::NumericDate;
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// How old a signed answer may be, beside the leeway: it was made for the call that it answers.

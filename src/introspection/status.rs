@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::breaker::IntrospectionCircuit;
+use crate::sync::IntrospectionCircuit;
 use crate::transport::FetchError;
 
 /// The introspection endpoint of one issuer, as this process sees it.

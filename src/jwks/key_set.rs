@@ -200,4 +200,5 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[path = "key_set_tests.rs"]
 mod tests;

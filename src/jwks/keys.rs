@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::key_set::{KeySet, KeySetId};
 use super::refresh::Want;
 use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys};
-use crate::monotonic::now;
+use crate::time::now;
 use crate::transport::FetchError;
 
 /// A set that never changes, or one that is fetched. A clone is another handle on the same keys.

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::typed::{Claim, ClaimType, Presence};
 use crate::bearer::ScopeSet;
-use crate::clock::NumericDate;
 use crate::encoding::json::{MemberNames, Name, Unique};
+use crate::time::NumericDate;
 
 type Text<'a> = Claim<Cow<'a, str>>;
 

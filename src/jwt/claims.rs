@@ -15,7 +15,7 @@ use super::claim_set::{ConfiguredNames, UnverifiedClaims};
 use super::typed::Claim;
 use crate::access_token::{ClaimText, Grant};
 use crate::bearer::ScopeSet;
-use crate::clock::NumericDate;
+use crate::time::NumericDate;
 
 /// What one issuer's claims must say.
 #[derive(Clone, Debug)]
@@ -384,4 +384,5 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
 }
 
 #[cfg(test)]
+#[path = "claims_tests.rs"]
 mod tests;

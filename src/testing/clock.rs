@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::clock::Clock;
+use crate::time::Clock;
 
 /// A clock for tests: it stands still, or runs with an offset, and moves when it is told.
 ///

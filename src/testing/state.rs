@@ -12,8 +12,8 @@ use super::clients::{Clients, FIRST_CLIENT};
 use super::clock::ManualClock;
 use super::fault::{Endpoint, Fault, Faults};
 use super::tokens::Tokens;
-use crate::clock::Clock;
 use crate::crypto::{Algorithm, SigningKey};
+use crate::time::Clock;
 
 /// What all clones and the server share.
 pub(super) struct State {

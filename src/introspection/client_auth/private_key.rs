@@ -17,9 +17,9 @@ use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::clock::NumericDate;
 use crate::crypto::{self, Algorithm, SigningKey};
 use crate::encoding::base64url;
+use crate::time::NumericDate;
 
 /// How long an assertion is good for.
 const LIFETIME: Duration = Duration::from_secs(60);

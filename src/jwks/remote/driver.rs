@@ -11,7 +11,7 @@ use super::{KeysStatus, RemoteConfig, lock};
 use crate::event::KeyFetch;
 use crate::jwks::key_set::KeySet;
 use crate::jwks::refresh::{Held, Next, Refresh};
-use crate::monotonic::now;
+use crate::time::now;
 use crate::transport::FetchError;
 
 /// What the handles and the task have in common.

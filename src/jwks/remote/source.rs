@@ -10,11 +10,11 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use super::RemoteConfig;
-use crate::identifier::FetchUrl;
+use crate::fetch_url::FetchUrl;
 use crate::jwks::key_set::{KeySet, KeySetFault};
 use crate::jwks::refresh::freshness;
 use crate::metadata::{Discoverable, Endpoint, REQUESTS_MAX, discover};
-use crate::monotonic::now;
+use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, fetch};
 
 /// From then on metadata is read again before the keys are: they may have moved although the old place

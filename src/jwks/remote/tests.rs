@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::patience::Awaited;
 use super::*;
-use crate::identifier::{FetchUrl, PlainHttp};
+use crate::fetch_url::{FetchUrl, PlainHttp};
 use crate::metadata::Discoverable;
 use crate::transport::{FetchErrorKind, FetchFuture};
 

@@ -1,0 +1,10 @@
+//! What an operator or a developer can ask a `BearerAuth`: guarantees, status, and every check on one token.
+
+mod bounds;
+mod explain;
+mod explanation;
+mod status;
+
+pub use bounds::Bounds;
+pub use explanation::{Explanation, Finding, Verdict};
+pub use status::{IssuerStatus, NotReady};

@@ -1,0 +1,121 @@
+//! How the keys of each issuer are, and how its introspection goes: for a readiness probe and for an
+//! operator's page.
+
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::authenticate::{Authenticator, TrustedIssuer};
+use crate::introspection::{IntrospectionStatus, Introspector};
+use crate::jwks::{Keys, KeysStatus};
+use crate::transport::FetchError;
+
+/// One issuer, its keys and its introspection.
+#[derive(Clone, Debug)]
+pub struct IssuerStatus {
+    issuer: Arc<str>,
+    keys: Option<KeysStatus>,
+    introspection: Option<IntrospectionStatus>,
+}
+
+impl IssuerStatus {
+    /// The issuer, as configured.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Its keys; `None` for an issuer [without keys](crate::Issuer::without_keys).
+    #[must_use]
+    pub fn keys(&self) -> Option<&KeysStatus> {
+        self.keys.as_ref()
+    }
+
+    /// Its introspection, where that is configured.
+    #[must_use]
+    pub fn introspection(&self) -> Option<&IntrospectionStatus> {
+        self.introspection.as_ref()
+    }
+}
+
+/// The issuers whose keys, or whose introspection endpoint, could not be had, each with the reason.
+#[derive(Clone, Debug)]
+pub struct NotReady {
+    issuers: Vec<(Arc<str>, Arc<FetchError>)>,
+}
+
+impl NotReady {
+    /// The issuers and why, in the order of their names.
+    pub fn issuers(&self) -> impl Iterator<Item = (&str, &FetchError)> {
+        self.issuers.iter().map(|(issuer, error)| (&**issuer, &**error))
+    }
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no keys or no introspection endpoint from")?;
+        let mut separator = " ";
+        for (issuer, error) in self.issuers() {
+            write!(f, "{separator}{issuer} ({error})")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+impl Error for NotReady {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.issuers.first().map(|(_, error)| -> &(dyn Error + 'static) { &**error })
+    }
+}
+
+impl Authenticator {
+    pub(crate) fn status(&self) -> Vec<IssuerStatus> {
+        let status = |issuer: &TrustedIssuer| IssuerStatus {
+            issuer: Arc::clone(issuer.identifier()),
+            keys: issuer.keys.as_ref().map(Keys::status),
+            introspection: issuer.introspector().map(Introspector::status),
+        };
+        self.sorted().into_iter().map(status).collect()
+    }
+
+    pub(crate) async fn ready(&self) -> Result<(), NotReady> {
+        let issuers = self.sorted().into_iter();
+        let mut waiting: Vec<_> = issuers.map(|issuer| (issuer, Box::pin(issuer.ready()))).collect();
+        let mut missing = Vec::new();
+        // All at once: whoever waited for one before the next would miss the end of that one's fetch.
+        poll_fn(|cx| {
+            waiting.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
+                Poll::Ready(ended) => {
+                    missing.extend(ended.err().map(|error| (Arc::clone(issuer.identifier()), error)));
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        missing.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        if missing.is_empty() { Ok(()) } else { Err(NotReady { issuers: missing }) }
+    }
+
+    fn sorted(&self) -> Vec<&TrustedIssuer> {
+        let mut issuers: Vec<&TrustedIssuer> = self.issuers.iter().collect();
+        issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));
+        issuers
+    }
+}
+
+impl TrustedIssuer {
+    async fn ready(&self) -> Result<(), Arc<FetchError>> {
+        if let Some(keys) = &self.keys {
+            keys.ready().await?;
+        }
+        match self.introspector() {
+            Some(introspector) => introspector.ready().await,
+            None => Ok(()),
+        }
+    }
+}

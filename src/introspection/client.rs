@@ -1,0 +1,204 @@
+//! Asks the introspection endpoint about a token, in bounded time (RFC 7662 section 2).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use tokio::time::timeout_at;
+
+use super::client_auth::ClientAuth;
+use super::endpoint::{EndpointSource, Located};
+use super::fault::IntrospectionFault;
+use super::limits::{Admission, AdmissionPolicy, CallFailure, Consequences, Standing, Turn};
+use super::request::{self, Accept};
+use super::response::{self, Reply};
+use super::signed::Signer;
+use crate::event;
+use crate::fetch_url::FetchUrl;
+use crate::metadata;
+use crate::sync::IntrospectionCircuit;
+use crate::time::{Clock, NumericDate};
+use crate::time::{later, now};
+use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient, send};
+
+/// Whom to ask, how, and how much.
+pub(crate) struct InquirerConfig {
+    /// The identifier of the issuer, to the letter.
+    pub(crate) issuer: Arc<str>,
+    pub(crate) endpoint: EndpointSource,
+    pub(crate) auth: ClientAuth,
+    pub(crate) client: Arc<dyn HttpClient>,
+    /// Who signs answers; `None` where the issuer has no keys.
+    pub(crate) signer: Option<Signer>,
+    /// Whether an answer that is not signed will do.
+    pub(crate) unsigned: bool,
+    /// What one call may cost, from its start (waiting for its turn included) to its end.
+    pub(crate) limits: FetchLimits,
+    pub(crate) admission: AdmissionPolicy,
+}
+
+impl InquirerConfig {
+    /// What shapes its answers.
+    pub(super) fn identity(&self) -> [String; 4] {
+        let client_id = self.auth.client_id().unwrap_or_default();
+        let endpoint = self.endpoint.url().uri();
+        [self.issuer.to_string(), endpoint.to_string(), self.auth.method().to_owned(), client_id.to_owned()]
+    }
+}
+
+/// Asks.
+pub(super) struct Inquirer {
+    config: InquirerConfig,
+    admission: Admission,
+    located: Located,
+    clock: Arc<dyn Clock>,
+}
+
+/// A question whose turn it is.
+pub(super) struct Inquiry<'i> {
+    inquirer: &'i Inquirer,
+    turn: Turn<'i>,
+    until: Instant,
+}
+
+impl Inquirer {
+    pub(super) fn new(config: InquirerConfig, clock: Arc<dyn Clock>) -> Self {
+        let admission = Admission::new(config.admission.clone());
+        Self { config, admission, located: Located::default(), clock }
+    }
+
+    /// The longest that one call takes.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.limits.timeout
+    }
+
+    pub(super) fn calls_per_minute(&self) -> Option<u32> {
+        self.admission.per_minute()
+    }
+
+    pub(super) fn status(&self) -> (IntrospectionCircuit, Option<Arc<FetchError>>) {
+        self.admission.status()
+    }
+
+    /// Whether one more call may start while so many are `under_way`.
+    ///
+    /// # Errors
+    /// Why not. It costs nothing to be told so.
+    pub(super) fn may_ask(&self, standing: Standing, under_way: usize) -> Result<(), IntrospectionFault> {
+        self.admission.may_start(standing, under_way)
+    }
+
+    /// Makes sure that the endpoint is known.
+    pub(super) async fn locate(&self) -> Result<(), FetchError> {
+        self.endpoint(Standing::Known, self.config.limits).await.map(drop)
+    }
+
+    /// Waits for the turn of a question, for half of the time that its call may take: what is left must do for
+    /// an answer.
+    ///
+    /// # Errors
+    /// Why it does not come.
+    pub(super) async fn turn(&self, standing: Standing) -> Result<Inquiry<'_>, IntrospectionFault> {
+        let start = now();
+        let half = self.timeout().checked_div(2).unwrap_or_default();
+        let turn = self.admission.turn(standing, later(start, half)).await?;
+        Ok(Inquiry { inquirer: self, turn, until: later(start, self.timeout()) })
+    }
+
+    /// Where to ask. Looking for it costs requests as well.
+    async fn endpoint(&self, standing: Standing, limits: FetchLimits) -> Result<FetchUrl, FetchError> {
+        let may_look = || self.admission.draw(standing, metadata::REQUESTS_MAX);
+        self.located.locate(&self.config.endpoint, &*self.config.client, limits, may_look).await
+    }
+}
+
+impl Inquiry<'_> {
+    /// Asks about `token`, and returns what the endpoint says of it: the text of a JSON object.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(super) async fn ask(self, token: &str) -> Result<String, IntrospectionFault> {
+        let start = now();
+        let answer = timeout_at(self.until.into(), self.exchange(token)).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.failed(FetchErrorKind::TimedOut.into())));
+        let Inquirer { config, located, .. } = self.inquirer;
+        let event = event::Introspection {
+            issuer: &config.issuer,
+            url: &located.shown(&config.endpoint),
+            duration: now().saturating_duration_since(start),
+        };
+        match &answer {
+            Ok(_) => event.answered(),
+            Err(failure) => event.failed(&*failure.error),
+        }
+        let Consequences { wait, changed } = self.turn.conclude(answer.as_ref().err());
+        if let Some(circuit) = changed {
+            event::circuit_changed(&config.issuer, circuit == IntrospectionCircuit::Open);
+        }
+        answer.map_err(|failure| IntrospectionFault::of(failure.error).not_before(wait))
+    }
+
+    /// Whether the turn did not come at once.
+    pub(super) fn waited(&self) -> bool {
+        self.turn.waited()
+    }
+
+    async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
+        let answer = match self.send(token).await {
+            // RFC 9110 section 9.2.2: asking twice does no harm.
+            Err(failure) if failure.error.kind() == FetchErrorKind::ConnectionLost => self.send(token).await,
+            answer => answer,
+        }?;
+        self.read(answer).await.map_err(|error| self.failed(error))
+    }
+
+    async fn read(&self, answer: Response<Bytes>) -> Result<String, FetchError> {
+        let Inquirer { config, admission, located, clock } = self.inquirer;
+        if let Some(wait) = response::pause(&answer, clock.now()) {
+            admission.pause(wait, answer.status());
+        }
+        if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
+            located.forget().await;
+        }
+        let json = match (response::read(answer)?, &config.signer) {
+            (Reply::Signed(jwt), Some(signer)) => signer.open(&jwt, NumericDate::now(&**clock)).await?,
+            (Reply::Signed(_), None) => {
+                return Err(FetchError::because(FetchErrorKind::NotSigned, "the issuer has no keys"));
+            }
+            (Reply::Plain(json), _) if config.unsigned => json,
+            (Reply::Plain(_), _) => return Err(FetchErrorKind::NotSigned.into()),
+        };
+        response::check_object(&json)?;
+        Ok(json)
+    }
+
+    async fn send(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
+        let Inquirer { config, admission, clock, .. } = self.inquirer;
+        let timeout = self.until.saturating_duration_since(now());
+        let limits = FetchLimits { timeout, ..config.limits };
+        let url = self.inquirer.endpoint(self.turn.standing(), limits).await;
+        let url = url.map_err(|error| CallFailure { looking: true, ..self.failed(error) })?;
+        let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
+        let credentials =
+            credentials.ok_or_else(|| self.failed(FetchErrorKind::CredentialsUnusable.into()))?;
+        let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
+        admission.draw(self.turn.standing(), 1).map_err(|error| self.failed(error))?;
+        let request = request::request(&url, token, credentials, accept);
+        send(&*config.client, request, limits).await.map_err(|error| self.failed(error))
+    }
+
+    /// That there was no time left after waiting for a turn is not the server's fault: otherwise whoever makes
+    /// up more tokens at once than there are turns could open the circuit.
+    fn failed(&self, error: FetchError) -> CallFailure {
+        let error = match error.kind() {
+            FetchErrorKind::TimedOut if self.waited() => {
+                FetchError::because(FetchErrorKind::Withheld, OVERLOADED)
+            }
+            _ => error,
+        };
+        CallFailure { error: Arc::new(error), looking: false }
+    }
+}
+
+const OVERLOADED: &str = "too many calls were under way for an answer in time";

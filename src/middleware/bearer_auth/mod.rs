@@ -1,0 +1,10 @@
+//! The layer `BearerAuth`: authenticates a request before the inner service sees it.
+
+mod accepted;
+mod future;
+mod layer;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::BearerAuth;
+pub use service::BearerAuthService;

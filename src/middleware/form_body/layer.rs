@@ -1,0 +1,54 @@
+//! The layer that takes a token from a form-encoded body.
+
+use tower_layer::Layer;
+
+use super::service::FormBodyTokenService;
+
+/// A layer that also takes the token from the field `access_token` of a form-encoded body
+/// (RFC 6750 section 2.2). It goes outside `BearerAuth`, which judges what it found:
+///
+/// ```
+/// use tower::ServiceBuilder;
+/// use tower_bearer::FormBodyToken;
+///
+/// let layers = ServiceBuilder::new().layer(FormBodyToken::up_to(16 * 1024));
+/// // .layer(bearer_auth)
+/// # let _ = layers;
+/// ```
+///
+/// A form is a `POST`, `PUT` or `PATCH` with the one content type
+/// `application/x-www-form-urlencoded` (in ASCII or UTF-8) and no content coding. It is read into
+/// memory up to the limit, and the inner service gets the same bytes and trailers again. Every other
+/// request passes without being buffered.
+///
+/// # What is refused, by `BearerAuth`
+/// - a form over the limit, with 413, even where the `Authorization` header holds a good token: the
+///   form may hold a second one. Give a limit that fits the largest form of the routes behind it.
+/// - a token in the form and another in the head, or two in the form: 400 `invalid_request`.
+///
+/// # Deployment
+/// A form is read before the client is known. Put a timeout and a limit of concurrent requests
+/// outside. A client that sent `Expect: 100-continue` is told to go on.
+///
+/// The request's body must be [`Unpin`], as those of hyper, axum and tonic are; another one becomes
+/// it in a `Pin<Box<_>>`.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct FormBodyToken {
+    bytes_max: usize,
+}
+
+impl FormBodyToken {
+    /// Reads forms of at most `bytes` bytes.
+    pub fn up_to(bytes: usize) -> Self {
+        Self { bytes_max: bytes }
+    }
+}
+
+impl<S> Layer<S> for FormBodyToken {
+    type Service = FormBodyTokenService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        FormBodyTokenService::new(inner, self.bytes_max)
+    }
+}

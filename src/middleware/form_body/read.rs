@@ -1,0 +1,98 @@
+//! Reads a form up to a limit and makes the request anew (RFC 6750 section 2.2).
+
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::Request;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http_body::{Body, Frame};
+
+use super::body::{ReplayedBody, with_bytes};
+use crate::bearer::form::FormCredential;
+
+/// A request whose body is being read.
+pub(super) struct Reading<B> {
+    head: Parts,
+    body: B,
+    /// Copied together: frames kept one by one would let a client that sends a byte in each use
+    /// many times the limit.
+    read: BytesMut,
+    bytes_max: usize,
+}
+
+/// What stopped the reading.
+enum End<E> {
+    Whole,
+    Trailers(Frame<Bytes>),
+    TooLarge(Bytes),
+    Broken(E),
+}
+
+impl<B: Body + Unpin> Reading<B> {
+    pub(super) fn new(head: Parts, body: B, bytes_max: usize) -> Self {
+        Self { head, body, read: BytesMut::new(), bytes_max }
+    }
+
+    /// The request with what was found in its body, once that is known; empties the slot.
+    pub(super) fn poll_request(
+        slot: &mut Option<Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Request<ReplayedBody<B>>> {
+        let Some(reading) = slot else { return Poll::Pending };
+        let end = ready!(reading.poll_end(cx));
+        match slot.take() {
+            Some(reading) => Poll::Ready(reading.into_request(end)),
+            None => Poll::Pending,
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
+        loop {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => with_bytes(frame),
+                Some(Err(error)) => return Poll::Ready(End::Broken(error)),
+                None => return Poll::Ready(End::Whole),
+            };
+            match frame.into_data() {
+                Ok(data) if self.has_room_for(&data) => self.read.extend_from_slice(&data),
+                Ok(data) => return Poll::Ready(End::TooLarge(data)),
+                Err(trailers) => return Poll::Ready(End::Trailers(trailers)),
+            }
+        }
+    }
+
+    fn has_room_for(&self, data: &Bytes) -> bool {
+        self.read.len().saturating_add(data.len()) <= self.bytes_max
+    }
+
+    fn into_request(mut self, end: End<B::Error>) -> Request<ReplayedBody<B>> {
+        let read = mem::take(&mut self.read).freeze();
+        let found = match end {
+            End::Whole | End::Trailers(_) => FormCredential::in_body(&read),
+            End::TooLarge(_) => Some(FormCredential::body_too_large()),
+            // The inner service meets the error itself.
+            End::Broken(_) => None,
+        };
+        if let Some(found) = found {
+            self.head.extensions.insert(found);
+        }
+        let body = match end {
+            End::Whole => ReplayedBody::whole(read),
+            End::Trailers(trailers) => ReplayedBody::resumed(read, Ok(trailers), self.body),
+            End::TooLarge(data) => ReplayedBody::resumed(read, Ok(Frame::data(data)), self.body),
+            End::Broken(error) => ReplayedBody::resumed(read, Err(error), self.body),
+        };
+        Request::from_parts(self.head, body)
+    }
+}
+
+/// Whether it is known before reading that the body is larger than `bytes_max`.
+pub(super) fn is_declared_larger<B: Body>(head: &Parts, body: &B, bytes_max: usize) -> bool {
+    let declared =
+        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    body.size_hint().lower().max(declared.unwrap_or(0)) > bytes_max
+}

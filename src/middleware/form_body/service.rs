@@ -1,0 +1,75 @@
+//! The service that reads a form before the inner service is called.
+
+use std::mem;
+use std::task::{Context, Poll};
+
+use http::Request;
+use http::request::Parts;
+use http_body::Body;
+use tower_service::Service;
+
+use super::body::ReplayedBody;
+use super::future::{FormBodyTokenFuture, Stage};
+use super::read::{Reading, is_declared_larger};
+use crate::bearer::form::{FormCredential, carries_form};
+
+/// The service of the layer [`FormBodyToken`].
+#[derive(Clone, Copy, Debug)]
+pub struct FormBodyTokenService<S> {
+    inner: S,
+    bytes_max: usize,
+}
+
+impl<S, B> Service<Request<B>> for FormBodyTokenService<S>
+where
+    S: Service<Request<ReplayedBody<B>>> + Clone,
+    B: Body + Unpin,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = FormBodyTokenFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        head.extensions.remove::<FormCredential>();
+        if !carries_form(&head) {
+            return self.pass(head, body);
+        }
+        if is_declared_larger(&head, &body, self.bytes_max) {
+            head.extensions.insert(FormCredential::body_too_large());
+            return self.pass(head, body);
+        }
+        self.read(head, body)
+    }
+}
+
+impl<S> FormBodyTokenService<S> {
+    pub(super) fn new(inner: S, bytes_max: usize) -> Self {
+        Self { inner, bytes_max }
+    }
+
+    fn pass<B>(&mut self, head: Parts, body: B) -> FormBodyTokenFuture<S, B>
+    where
+        S: Service<Request<ReplayedBody<B>>>,
+        B: Body,
+    {
+        let request = Request::from_parts(head, ReplayedBody::untouched(body));
+        FormBodyTokenFuture::new(Stage::Answering { future: self.inner.call(request) })
+    }
+
+    fn read<B>(&mut self, head: Parts, body: B) -> FormBodyTokenFuture<S, B>
+    where
+        S: Service<Request<ReplayedBody<B>>> + Clone,
+        B: Body + Unpin,
+    {
+        let reading = Some(Reading::new(head, body, self.bytes_max));
+        // The clone is not ready; the one that was polled goes with the request.
+        let not_ready = self.inner.clone();
+        let service = mem::replace(&mut self.inner, not_ready);
+        FormBodyTokenFuture::new(Stage::Reading { reading, service })
+    }
+}

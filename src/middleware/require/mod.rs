@@ -1,0 +1,9 @@
+//! The layer `Require`: what a route needs beyond a valid token.
+
+mod future;
+mod layer;
+mod service;
+
+pub use future::RequireFuture;
+pub use layer::Require;
+pub use service::RequireService;

@@ -1,0 +1,310 @@
+//! The table of answers: every fault with its kind, status, error code and text (RFC 6750 section 3.1).
+//!
+//! Whatever can be wrong with a request has one row in [`RejectionKind::row`], and nothing else in
+//! the crate knows a status. Texts are fixed: nothing of a token, a claim or a request is in them.
+
+mod kind;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+pub use self::kind::RejectionKind;
+
+use crate::access_token::ClaimsMismatch;
+use crate::bearer::CredentialsFault;
+use crate::crypto::SignatureMismatch;
+use crate::event::Severity;
+use crate::introspection::IntrospectionFault;
+use crate::jwt::claims::ClaimFault;
+use crate::jwt::compact::CompactFault;
+use crate::jwt::header::HeaderFault;
+use crate::requirement::PolicyFault;
+use crate::transport::FetchError;
+
+/// Why a request was refused.
+///
+/// It stands in the extensions of the response that refused it, for the layers around:
+///
+/// ```
+/// use tower_bearer::{Rejection, RejectionKind};
+///
+/// fn was_expired<B>(response: &http::Response<B>) -> bool {
+///     let rejection = response.extensions().get::<Rejection>();
+///     rejection.is_some_and(|rejection| rejection.kind() == RejectionKind::TokenExpired)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    kind: RejectionKind,
+    details: Option<Box<Details>>,
+}
+
+// A refusal must not make the accepted case larger than two words.
+const _: () = assert!(size_of::<Rejection>() <= 16);
+
+#[derive(Clone, Debug, Default)]
+struct Details {
+    claim: Option<Arc<str>>,
+    issuer: Option<Arc<str>>,
+    scopes_needed: Option<Arc<str>>,
+    retry_after: Option<Duration>,
+    cause: Option<Cause>,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    Fetch(Arc<FetchError>),
+    NotIntrospected,
+    Claims(ClaimsMismatch),
+}
+
+/// Why a route that wants to know whether a token is still active gets no answer.
+#[derive(Debug)]
+struct NotIntrospected;
+
+impl fmt::Display for NotIntrospected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the route asks whether the token is still active, and its issuer has no introspection: add Issuer::introspect")
+    }
+}
+
+impl Error for NotIntrospected {}
+
+impl Rejection {
+    /// What kind of refusal it is.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// The status of the answer (for gRPC, what it stands for).
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// The sentence for the client. It says nothing of the token.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.kind.row().text
+    }
+
+    /// The claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
+    /// [`RejectionKind::ClaimIllTyped`]: a name that RFCs or the configuration give, never a token.
+    #[must_use]
+    pub fn claim(&self) -> Option<&str> {
+        self.details.as_ref()?.claim.as_deref()
+    }
+
+    /// The issuer, as configured, once the token was known to name a configured one.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.details.as_ref()?.issuer.as_deref()
+    }
+
+    /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`].
+    #[must_use]
+    pub fn scopes_needed(&self) -> Option<&str> {
+        self.details.as_ref()?.scopes_needed.as_deref()
+    }
+
+    /// When to try again, for [`RejectionKind::KeysUnavailable`] and
+    /// [`RejectionKind::IntrospectionUnavailable`]: a whole number of seconds, at least one.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details.as_ref()?.retry_after
+    }
+
+    /// Whose business it is.
+    pub(crate) fn severity(&self) -> Severity {
+        match self.kind {
+            RejectionKind::Missing => Severity::Routine,
+            RejectionKind::KeysUnavailable | RejectionKind::IntrospectionUnavailable => Severity::Outage,
+            RejectionKind::NotCovered | RejectionKind::IntrospectionMisconfigured => Severity::Fault,
+            _ => Severity::Client,
+        }
+    }
+
+    /// The keys of an issuer could not be had.
+    pub(crate) fn keys_unavailable(retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
+        Self::unavailable(RejectionKind::KeysUnavailable, retry_after, cause)
+    }
+
+    /// The route wants to know whether the token is still active, and its issuer cannot be asked.
+    pub(crate) fn not_introspected() -> Self {
+        let mut rejection = Self::from(RejectionKind::IntrospectionMisconfigured);
+        rejection.details_mut().cause = Some(Cause::NotIntrospected);
+        rejection
+    }
+
+    fn unavailable(kind: RejectionKind, retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
+        let secs = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
+        let mut rejection = Self::from(kind);
+        let details = rejection.details_mut();
+        details.retry_after = Some(Duration::from_secs(secs));
+        details.cause = cause.map(Cause::Fetch);
+        rejection
+    }
+
+    /// The same, with the issuer that the token was routed to.
+    pub(crate) fn with_issuer(mut self, issuer: &Arc<str>) -> Self {
+        self.details_mut().issuer = Some(Arc::clone(issuer));
+        self
+    }
+
+    /// The same, with the scopes that the route needs; none are told where none would help.
+    pub(crate) fn needing(mut self, scopes: &Arc<str>) -> Self {
+        if !scopes.is_empty() {
+            self.details_mut().scopes_needed = Some(Arc::clone(scopes));
+        }
+        self
+    }
+
+    fn about_claim(kind: RejectionKind, claim: Arc<str>) -> Self {
+        let mut rejection = Self::from(kind);
+        rejection.details_mut().claim = Some(claim);
+        rejection
+    }
+
+    fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.description())?;
+        self.claim().map_or(Ok(()), |claim| write!(f, " ({claim})"))
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self.details.as_ref()?.cause.as_ref()? {
+            Cause::Fetch(error) => Some(&**error),
+            Cause::NotIntrospected => Some(&NotIntrospected),
+            Cause::Claims(error) => Some(error),
+        }
+    }
+}
+
+impl From<RejectionKind> for Rejection {
+    fn from(kind: RejectionKind) -> Self {
+        Self { kind, details: None }
+    }
+}
+
+impl From<CredentialsFault> for Rejection {
+    fn from(fault: CredentialsFault) -> Self {
+        match fault {
+            CredentialsFault::Malformed | CredentialsFault::SeveralCredentials => {
+                RejectionKind::MalformedRequest
+            }
+            CredentialsFault::TokenTooLarge => RejectionKind::TokenTooLarge,
+            CredentialsFault::BodyTooLarge => RejectionKind::BodyTooLarge,
+        }
+        .into()
+    }
+}
+
+impl From<CompactFault> for Rejection {
+    fn from(fault: CompactFault) -> Self {
+        match fault {
+            CompactFault::NotThreeParts => RejectionKind::TokenOpaque,
+            CompactFault::Undecodable => RejectionKind::TokenMalformed,
+        }
+        .into()
+    }
+}
+
+impl From<HeaderFault> for Rejection {
+    fn from(fault: HeaderFault) -> Self {
+        match fault {
+            HeaderFault::Malformed => RejectionKind::TokenMalformed,
+            HeaderFault::AlgorithmNotAllowed => RejectionKind::AlgorithmNotAllowed,
+            HeaderFault::CriticalExtension => RejectionKind::CriticalHeaderUnsupported,
+            HeaderFault::TypeMismatch => RejectionKind::TypeMismatch,
+        }
+        .into()
+    }
+}
+
+impl From<SignatureMismatch> for Rejection {
+    fn from(_: SignatureMismatch) -> Self {
+        RejectionKind::SignatureMismatch.into()
+    }
+}
+
+impl From<ClaimFault> for Rejection {
+    fn from(fault: ClaimFault) -> Self {
+        match fault {
+            ClaimFault::AudienceMismatch => RejectionKind::AudienceMismatch,
+            ClaimFault::ClientNotAllowed => RejectionKind::ClientNotAllowed,
+            ClaimFault::Expired => RejectionKind::TokenExpired,
+            ClaimFault::IdToken => RejectionKind::IdTokenPresented,
+            ClaimFault::IllTyped(claim) => return Self::about_claim(RejectionKind::ClaimIllTyped, claim),
+            ClaimFault::IssuedInFuture => RejectionKind::TokenIssuedInFuture,
+            ClaimFault::IssuerMismatch => RejectionKind::IssuerUnknown,
+            ClaimFault::LifetimeTooLong => RejectionKind::LifetimeTooLong,
+            ClaimFault::Missing(claim) => return Self::about_claim(RejectionKind::ClaimMissing, claim),
+            ClaimFault::NotYetValid => RejectionKind::TokenNotYetValid,
+            ClaimFault::OtherKind => RejectionKind::TypeMismatch,
+            ClaimFault::SenderNotProven => RejectionKind::SenderNotProven,
+            ClaimFault::TooOld => RejectionKind::TokenTooOld,
+        }
+        .into()
+    }
+}
+
+impl From<IntrospectionFault> for Rejection {
+    fn from(fault: IntrospectionFault) -> Self {
+        match fault {
+            IntrospectionFault::Inactive => RejectionKind::TokenInactive.into(),
+            IntrospectionFault::OtherToken => RejectionKind::IntrospectionMismatch.into(),
+            IntrospectionFault::Claim(fault) => fault.into(),
+            IntrospectionFault::Unavailable { retry_after, cause, .. } => {
+                Self::unavailable(RejectionKind::IntrospectionUnavailable, retry_after, Some(cause))
+            }
+            IntrospectionFault::Misconfigured(cause) => {
+                let mut rejection = Self::from(RejectionKind::IntrospectionMisconfigured);
+                rejection.details_mut().cause = Some(Cause::Fetch(cause));
+                rejection
+            }
+        }
+    }
+}
+
+impl From<PolicyFault> for Rejection {
+    fn from(fault: PolicyFault) -> Self {
+        match fault {
+            PolicyFault::ScopeInsufficient => RejectionKind::ScopeInsufficient,
+            PolicyFault::Unmet => RejectionKind::RequirementUnmet,
+        }
+        .into()
+    }
+}
+
+impl From<ClaimsMismatch> for Rejection {
+    fn from(error: ClaimsMismatch) -> Self {
+        let mut rejection = Self::from(RejectionKind::ClaimsMismatch);
+        rejection.details_mut().cause = Some(Cause::Claims(error));
+        rejection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_a_whole_number_of_seconds_and_at_least_one() {
+        for (given, told) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)] {
+            let rejection = Rejection::keys_unavailable(Duration::from_millis(given), None);
+            assert_eq!(rejection.retry_after(), Some(Duration::from_secs(told)), "{given} ms");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! State shared by threads: a bounded cache, a rate limiter, a circuit breaker and a sharded `Arc`.
+
+mod breaker;
+mod cache;
+mod rate_limit;
+mod sharded_arc;
+
+pub use breaker::IntrospectionCircuit;
+pub(crate) use breaker::{Breaker, Purpose};
+pub(crate) use cache::{BoundedCache, CacheLimits, Entry};
+pub(crate) use rate_limit::Budget;
+pub(crate) use sharded_arc::{Stripe, Striped};
