@@ -194,7 +194,7 @@ impl Variables {
             introspection = introspection.endpoint(url);
         }
         if let Some(ttl) = cache {
-            introspection = introspection.active_ttl(ttl).inactive_ttl(ttl.min(INACTIVE_TTL_MAX));
+            introspection = introspection.active_ttl(ttl).inactive_ttl(ttl.min(MAX_INACTIVE_TTL));
         }
         if jwts == Some("all") {
             introspection = introspection.also_jwts();
@@ -278,7 +278,7 @@ const INTROSPECTION: [&str; 7] = [
 ];
 
 /// The longest that a token is taken for inactive: a client that signed in again is soon let in.
-const INACTIVE_TTL_MAX: Duration = Duration::from_secs(10);
+const MAX_INACTIVE_TTL: Duration = Duration::from_secs(10);
 
 fn is_set(name: &str) -> bool {
     env::var_os(name).is_some_and(|value| !value.is_empty())

@@ -38,7 +38,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
             Issuer::with_jwks_url(partner.identifier(), partner.jwks_url())
                 .algorithms([Algorithm::EdDSA])
                 .audience(API_AT_PARTNER)
-                .only_clients(["client"]),
+                .allowed_clients(["client"]),
         )
         .build()?;
     // Not needed, but good to know before the first request: do both issuers answer?

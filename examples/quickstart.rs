@@ -86,7 +86,7 @@ fn print_summary(origin: &str, idp: &TestIssuer, auth: &BearerAuth) {
 fn trials(idp: &TestIssuer) -> Vec<Trial> {
     let alice = || idp.token(API).subject("alice").scope("orders:read").lifetime(Duration::from_secs(3600));
     let opaque = alice().opaque();
-    let stranger = TestIssuer::in_memory("https://stranger.example");
+    let untrusted = TestIssuer::in_memory("https://stranger.example");
     let invalid =
         |text| format!("Bearer realm=\"{API}\", error=\"invalid_token\", error_description=\"{text}\"");
     vec![
@@ -103,7 +103,7 @@ fn trials(idp: &TestIssuer) -> Vec<Trial> {
             .with(alice().claim("aud", "https://other.example.com").sign())
             .refused(401, invalid("The access token is for another audience")),
         Trial::of("a token of another issuer", "/me")
-            .with(stranger.token(API).lifetime(Duration::from_secs(3600)).sign())
+            .with(untrusted.token(API).lifetime(Duration::from_secs(3600)).sign())
             .refused(401, invalid("The issuer of the access token is not trusted")),
         Trial::of("a good token without the scope", "/orders").with(alice().scope("profile").sign()).refused(
             403,

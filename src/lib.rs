@@ -107,7 +107,7 @@
 //! - **Introspection** makes the issuer a part of each request whose token is not remembered: put the endpoint
 //!   near, and watch [`IntrospectionStatus`]. While it is down those requests get 503; after 5 failures in a row
 //!   it is left alone for 10 s at a time. [`Introspection::serve_stale`] trades that for tokens that were revoked
-//!   meanwhile. Every made-up opaque token costs a call; [`Introspection::calls_per_minute`] bounds them, for your
+//!   meanwhile. Every made-up opaque token costs a call; [`Introspection::max_calls_per_minute`] bounds them, for your
 //!   own clients as well. What this process remembers it does not share with others: `active_ttl` goes for
 //!   each by itself.
 //! - **Secrets.** Requests to the introspection endpoint hold this service's credentials and the token. Do not
@@ -189,7 +189,7 @@ pub use builder::{BearerAuthBuilder, ConfigError, ConfigProblem, Introspection, 
 pub use crypto::Algorithm;
 pub use diagnostics::{Bounds, Explanation, Finding, IssuerStatus, NotReady, Verdict};
 pub use introspection::{ClientAuth, IntrospectionStatus, PrivateKey, PrivateKeyError};
-pub use jwks::{KeySkipped, KeysStatus};
+pub use jwks::{KeysStatus, SkippedKey};
 pub use middleware::{
     BearerAuth, BearerAuthService, FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody,
     Require, RequireFuture, RequireService, ResponseBody, ResponseFuture,
@@ -198,7 +198,7 @@ pub use time::{Clock, SystemClock};
 
 pub use rejection::{Rejection, RejectionKind};
 pub use requirement::Scopes;
-pub use sync::IntrospectionCircuit;
+pub use sync::CircuitState;
 pub use transport::{FetchError, FetchErrorKind, FetchFuture, HttpClient};
 
 /// The examples of the README, compiled and run as tests.

@@ -38,7 +38,7 @@ pub(crate) struct Discoverable {
 }
 
 /// The most requests that [`discover`] sends.
-pub(crate) const REQUESTS_MAX: u32 = 2;
+pub(crate) const MAX_REQUESTS: u32 = 2;
 
 /// Looks an endpoint up in the metadata of `issuer`: by the form of RFC 8414 first, then by that of
 /// OpenID Connect.

@@ -93,7 +93,7 @@ pub(crate) struct Requirement {
 
 /// What a token lacks for a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum PolicyFault {
+pub(crate) enum RequirementFault {
     /// A scope.
     ScopeInsufficient,
     /// A check of the route said no.
@@ -112,13 +112,13 @@ impl Requirement {
     /// Whether `token` may call the route at which the request with that `head` arrived.
     ///
     /// # Errors
-    /// The first [`PolicyFault`].
-    pub(crate) fn check(&self, token: &AccessToken, head: &Parts) -> Result<(), PolicyFault> {
+    /// The first [`RequirementFault`].
+    pub(crate) fn check(&self, token: &AccessToken, head: &Parts) -> Result<(), RequirementFault> {
         if !self.scopes.iter().all(|scopes| scopes.met_by(token.scopes())) {
-            return Err(PolicyFault::ScopeInsufficient);
+            return Err(RequirementFault::ScopeInsufficient);
         }
         let met = self.checks.iter().all(|check| check(token, head));
-        met.then_some(()).ok_or(PolicyFault::Unmet)
+        met.then_some(()).ok_or(RequirementFault::Unmet)
     }
 
     /// Every scope that a token for this route needs, space-delimited, in the order written.

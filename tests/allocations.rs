@@ -45,7 +45,7 @@ fn a_token_not_seen_before_costs_at_most_24_allocations_more_and_a_refused_one_1
     println!(
         "allocations: {accepted} more for a token not seen before, {refused} expired, {missing} malformed"
     );
-    assert_eq!(auth.remembered_tokens(), 2);
+    assert_eq!(auth.cached_tokens(), 2);
     assert!(accepted <= 24, "{accepted}");
     assert!(refused <= 16, "{refused}");
     assert!(missing <= 5, "{missing}");
@@ -104,11 +104,11 @@ fn a_remembered_token_of_1_kb_takes_at_most_2_kb_and_a_refused_one_nothing() {
     assert!((1_000..=1_024).contains(&mean), "{mean}");
     let each = held(&tokens, 200) / TOKENS + table / 10_000;
     println!("bytes: {each} for a remembered token of {mean}, {table} of the table among them for 10 000");
-    assert_eq!(auth.remembered_tokens(), 301);
+    assert_eq!(auth.cached_tokens(), 301);
     assert!(each <= 2_048, "{each}");
     let forged: Vec<String> = tokens.iter().map(|token| token.replacen('.', ".e", 1)).collect();
     assert_eq!(held(&forged, 401), 0);
-    assert_eq!(auth.remembered_tokens(), 301);
+    assert_eq!(auth.cached_tokens(), 301);
 }
 
 /// What is read twice is decoded or copied twice: 4 KB more of claims may cost 4 KB more of memory for them, once,
@@ -116,7 +116,7 @@ fn a_remembered_token_of_1_kb_takes_at_most_2_kb_and_a_refused_one_nothing() {
 #[test]
 fn the_claims_are_read_once() {
     let issuer = TestIssuer::new();
-    let auth = auth(&issuer, TokenCache::off());
+    let auth = auth(&issuer, TokenCache::disabled());
     let mut service = auth.layer(service_fn(handle));
     let mut measure = |bytes: usize| {
         let token = issuer.token(API).claim("ext", "x".repeat(bytes)).sign();

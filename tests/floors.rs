@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up. Modules on one floor do not import each other, unless listed in [`NEIGHBOURS`].
 const FLOORS: [&[&str]; 12] = [
-    &["encoding", "event", "fetch_url", "sync", "time"],
-    &["bearer", "crypto"],
+    &["encoding", "event", "fetch_url", "time"],
+    &["bearer", "crypto", "sync"],
     &["access_token"],
     &["jwt", "transport"],
     &["introspection", "jwks", "metadata"],
@@ -94,7 +94,10 @@ fn floor(module: &str) -> usize {
 /// The top module that a file belongs to; `None` for `lib.rs`, and for tests, which look at anything.
 fn module_of(path: &Path) -> Option<String> {
     let inside = path.strip_prefix(source_folder()).expect("a file of src");
-    if inside.components().any(|part| part.as_os_str() == "tests" || part.as_os_str().to_string_lossy().ends_with("tests.rs")) {
+    if inside
+        .components()
+        .any(|part| part.as_os_str() == "tests" || part.as_os_str().to_string_lossy().ends_with("tests.rs"))
+    {
         return None;
     }
     let first = inside.components().next().expect("a path").as_os_str().to_string_lossy().into_owned();

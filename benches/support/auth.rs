@@ -25,7 +25,7 @@ pub(crate) fn warm(issuer: &TestIssuer, trusted: impl IntoIterator<Item = Issuer
 
 /// Judges every token as one that it has not seen before.
 pub(crate) fn cold(issuer: &TestIssuer, trusted: impl IntoIterator<Item = Issuer>) -> BearerAuth {
-    trusting(issuer, trusted).token_cache(TokenCache::off()).build().expect("a good configuration")
+    trusting(issuer, trusted).token_cache(TokenCache::disabled()).build().expect("a good configuration")
 }
 
 /// With the machine's clock, as services have it: that of the issuer takes a lock.

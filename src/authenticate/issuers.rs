@@ -20,19 +20,19 @@ pub(crate) struct TrustedIssuer {
     pub(crate) claims: ClaimsPolicy,
     /// `None` where every token of its is judged by introspection.
     pub(crate) keys: Option<Keys>,
-    pub(crate) introspection: Option<Introspected>,
+    pub(crate) introspection: Option<IssuerIntrospection>,
 }
 
 /// The part of an issuer that is asked about tokens.
-pub(crate) struct Introspected {
+pub(crate) struct IssuerIntrospection {
     pub(crate) introspector: Introspector,
-    pub(crate) jwts: Jwts,
+    pub(crate) jwts: JwtIntrospection,
     pub(crate) opaque: OpaqueTokens,
 }
 
 /// Which JWTs an issuer is asked about that passed every check by themselves.
 #[derive(Clone)]
-pub(crate) enum Jwts {
+pub(crate) enum JwtIntrospection {
     None,
     All,
     /// Those for which this says so.
@@ -122,9 +122,9 @@ impl TrustedIssuer {
     /// Whether the issuer is asked about this JWT, too.
     pub(crate) fn introspects(&self, jwt: &AccessToken) -> bool {
         match self.introspection.as_ref().map(|introspected| &introspected.jwts) {
-            None | Some(Jwts::None) => false,
-            Some(Jwts::All) => true,
-            Some(Jwts::When(rule)) => rule(jwt),
+            None | Some(JwtIntrospection::None) => false,
+            Some(JwtIntrospection::All) => true,
+            Some(JwtIntrospection::When(rule)) => rule(jwt),
         }
     }
 

@@ -29,8 +29,10 @@ use http::request::Parts;
 use crate::access_token::{AccessToken, Grant};
 use crate::bearer::{self, BearerToken, Credential, CredentialsFault, TokenSource};
 use crate::crypto::SignatureMismatch;
-use crate::introspection::{Freshness, IntrospectionFault, Introspector, Judged, VerdictAwaited};
-use crate::jwks::{KeySetId, KeysAwaited, Patience, Unverified};
+use crate::introspection::{
+    Freshness, IntrospectionFault, IntrospectionLookup, Introspector, PendingIntrospection,
+};
+use crate::jwks::{KeySetId, PendingKeys, VerifyError, WaitBudget};
 use crate::jwt::claims::{self, ClaimFault};
 use crate::jwt::compact::{self, Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
@@ -39,21 +41,21 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::time::now;
 use crate::time::{Clock, NumericDate};
 
-pub(crate) use issuers::{Introspected, Issuers, Jwts, OpaqueTokens, TrustedIssuer};
-pub(crate) use token_cache::{Verified, VerifiedTokens};
+pub(crate) use issuers::{IssuerIntrospection, Issuers, JwtIntrospection, OpaqueTokens, TrustedIssuer};
+pub(crate) use token_cache::{CachedToken, TokenStore};
 
 /// Who is trusted, and what a request must show. No tower in it.
 pub(crate) struct Authenticator {
     pub(crate) issuers: Issuers,
     pub(crate) names: Arc<ConfiguredNames>,
     pub(crate) sources: Vec<TokenSource>,
-    pub(crate) token_bytes_max: usize,
+    pub(crate) max_token_bytes: usize,
     /// Whether a request without credentials may pass.
     pub(crate) optional: bool,
     /// Whether CORS preflights may pass.
     pub(crate) preflight: bool,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) verified: VerifiedTokens,
+    pub(crate) verified: TokenStore,
 }
 
 /// What became of a request: a token, nobody (where that is allowed), or a refusal.
@@ -70,15 +72,15 @@ pub(crate) enum Progress {
 /// A request that waits.
 pub(crate) struct Waiting {
     awaited: Awaited,
-    patience: Patience,
+    wait_budget: WaitBudget,
 }
 
 /// What it waits for.
 pub(crate) enum Awaited {
     /// A key, to judge again with.
-    Keys(KeysAwaited),
+    Keys(PendingKeys),
     /// What this issuer says of the token, which settles it.
-    Verdict(VerdictAwaited, Arc<str>),
+    Verdict(PendingIntrospection, Arc<str>),
 }
 
 /// How long a request has waited for its issuer's word so far: it has one time for all. In its extensions.
@@ -95,7 +97,7 @@ impl Authenticator {
         let settled = match self.credential(head).transpose() {
             None => Ok(None),
             Some(Ok(credential)) => {
-                self.verified.recall(credential.octets(), || self.now(), Verified::judge)?.map(Some)
+                self.verified.recall(credential.octets(), || self.now(), CachedToken::judge)?.map(Some)
             }
             Some(Err(stop)) => Err(stop),
         };
@@ -108,18 +110,18 @@ impl Authenticator {
 
     /// Judges the request with this head, which is not settled.
     pub(crate) fn authenticate(&self, head: &Parts) -> Progress {
-        let mut patience = Patience::default();
-        match self.judge(head, &mut patience) {
+        let mut wait_budget = WaitBudget::default();
+        match self.judge(head, &mut wait_budget) {
             Ok(token) => Progress::Done(Ok(token)),
             Err(Stop::Refused(rejection)) => Progress::Done(Err(rejection)),
-            Err(Stop::Await(awaited)) => Progress::Await(Waiting { awaited, patience }),
+            Err(Stop::Await(awaited)) => Progress::Await(Waiting { awaited, wait_budget }),
         }
     }
 
     /// Waits, then judges again, as often as the request's patience allows. Owns the head meanwhile, so
     /// that nothing is shared.
     pub(crate) async fn resume(self: Arc<Self>, mut head: Parts, waiting: Waiting) -> (Parts, Outcome) {
-        let Waiting { mut awaited, mut patience } = waiting;
+        let Waiting { mut awaited, mut wait_budget } = waiting;
         let outcome = loop {
             match awaited {
                 Awaited::Keys(keys) => keys.await,
@@ -135,7 +137,7 @@ impl Authenticator {
             if let Some(outcome) = self.settle(&head) {
                 break outcome;
             }
-            match self.judge(&head, &mut patience) {
+            match self.judge(&head, &mut wait_budget) {
                 Ok(token) => break Ok(token),
                 Err(Stop::Refused(rejection)) => break Err(rejection),
                 Err(Stop::Await(next)) => awaited = next,
@@ -158,8 +160,8 @@ impl Authenticator {
         let WaitedForIssuer(waited) = head.extensions.get().copied().unwrap_or_default();
         let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(within));
         match introspector.judge(presented, digest, jwt, freshness, waited) {
-            Judged::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
-            Judged::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
+            IntrospectionLookup::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
+            IntrospectionLookup::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
         }
     }
 
@@ -167,29 +169,29 @@ impl Authenticator {
     #[cfg(feature = "test-util")]
     pub(crate) fn authenticate_token(&self, token: &str) -> Result<AccessToken, Rejection> {
         let token = BearerToken::parse(token.as_bytes())?;
-        self.judge_token(token, &mut Patience::default()).map_err(|stop| match stop {
+        self.judge_token(token, &mut WaitBudget::default()).map_err(|stop| match stop {
             Stop::Refused(rejection) => rejection,
             Stop::Await(Awaited::Keys(_)) => RejectionKind::KeysUnavailable.into(),
             Stop::Await(Awaited::Verdict(..)) => RejectionKind::IntrospectionUnavailable.into(),
         })
     }
 
-    fn judge(&self, head: &Parts, patience: &mut Patience) -> Result<Option<AccessToken>, Stop> {
+    fn judge(&self, head: &Parts, wait_budget: &mut WaitBudget) -> Result<Option<AccessToken>, Stop> {
         let Some(credential) = self.credential(head)? else { return Ok(None) };
-        self.judge_token(credential.token()?, patience).map(Some)
+        self.judge_token(credential.token()?, wait_budget).map(Some)
     }
 
     /// The one credential of a request; none only where it may pass without.
     fn credential<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Stop> {
-        match bearer::extract::find(head, &self.sources, self.token_bytes_max)? {
+        match bearer::extract::find(head, &self.sources, self.max_token_bytes)? {
             None if self.optional || (self.preflight && is_preflight(head)) => Ok(None),
             None => Err(RejectionKind::Missing.into()),
             found => Ok(found),
         }
     }
 
-    fn judge_token(&self, token: BearerToken<'_>, patience: &mut Patience) -> Result<AccessToken, Stop> {
-        match self.judge_jwt(token, patience) {
+    fn judge_token(&self, token: BearerToken<'_>, wait_budget: &mut WaitBudget) -> Result<AccessToken, Stop> {
+        match self.judge_jwt(token, wait_budget) {
             Ok(verified) => {
                 let judged = verified.judge();
                 self.verified.remember(verified);
@@ -198,7 +200,7 @@ impl Authenticator {
             // What was refused as a JWT may be none, or one that only its issuer can judge.
             Err(Stop::Refused(refusal)) => {
                 let issuer = self.shown_to(token).ok_or(refusal)?;
-                let verified = Verified::opaque(token.as_str(), issuer);
+                let verified = CachedToken::opaque(token.as_str(), issuer);
                 let accepted = verified.judge()?;
                 // A rule of the user's says each time whose the token is.
                 if !self.issuers.have_rules_for_opaque() {
@@ -214,17 +216,18 @@ impl Authenticator {
     pub(crate) fn judge_jwt(
         &self,
         token: BearerToken<'_>,
-        patience: &mut Patience,
-    ) -> Result<Verified, Stop> {
+        wait_budget: &mut WaitBudget,
+    ) -> Result<CachedToken, Stop> {
         let compact = Compact::parse(token.octets())?;
         let header_json = compact.header()?;
         let header = Header::parse(&header_json)?;
         let claims_json = compact.claims()?;
         let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
-        let (grant, keys) =
-            issuer.judge(&compact, &header, &claims, self.now(), patience).map_err(|stop| stop.at(issuer))?;
-        Ok(Verified::jwt(token.as_str(), issuer, grant, claims_json, keys))
+        let (grant, keys) = issuer
+            .judge(&compact, &header, &claims, self.now(), wait_budget)
+            .map_err(|stop| stop.at(issuer))?;
+        Ok(CachedToken::jwt(token.as_str(), issuer, grant, claims_json, keys))
     }
 
     pub(crate) fn now(&self) -> NumericDate {
@@ -259,12 +262,12 @@ impl TrustedIssuer {
         header: &Header<'_>,
         claims: &UnverifiedClaims<'_>,
         now: NumericDate,
-        patience: &mut Patience,
+        wait_budget: &mut WaitBudget,
     ) -> Result<(Grant, KeySetId), Stop> {
         self.header.check_algorithm(header)?;
         self.header.check_type(header)?;
         let keys = self.keys.as_ref().ok_or(RejectionKind::KeyUnknown)?;
-        let verified = keys.verify(compact, header, claims, patience)?;
+        let verified = keys.verify(compact, header, claims, wait_budget)?;
         Ok((claims::check(&verified.signed, &self.claims, now)?, verified.keys))
     }
 
@@ -273,7 +276,7 @@ impl TrustedIssuer {
     }
 }
 
-impl Verified {
+impl CachedToken {
     /// From what the token says to whether it is accepted now, where its issuer is asked about it.
     fn judge(&self) -> Result<AccessToken, Stop> {
         let jwt = self.jwt.as_ref().map(|jwt| &jwt.token);
@@ -287,8 +290,10 @@ impl Verified {
         let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
         let digest = self.digest(introspector);
         match introspector.judge(&self.text, digest, jwt, Freshness::Cached, Duration::ZERO) {
-            Judged::Known(verdict) => verdict.map_err(|fault| Stop::from(fault).at(&self.issuer)),
-            Judged::Await(verdict) => {
+            IntrospectionLookup::Known(verdict) => {
+                verdict.map_err(|fault| Stop::from(fault).at(&self.issuer))
+            }
+            IntrospectionLookup::Await(verdict) => {
                 Err(Stop::Await(Awaited::Verdict(verdict, Arc::clone(self.issuer.identifier()))))
             }
         }
@@ -331,14 +336,14 @@ stop_at!(
     RejectionKind
 );
 
-impl From<Unverified> for Stop {
-    fn from(unverified: Unverified) -> Self {
+impl From<VerifyError> for Stop {
+    fn from(unverified: VerifyError) -> Self {
         match unverified {
-            Unverified::Await(keys) => Self::Await(Awaited::Keys(keys)),
-            Unverified::KeyUnknown => RejectionKind::KeyUnknown.into(),
-            Unverified::Malformed(fault) => fault.into(),
-            Unverified::Mismatch(mismatch) => mismatch.into(),
-            Unverified::Unavailable { retry_after, cause } => {
+            VerifyError::Await(keys) => Self::Await(Awaited::Keys(keys)),
+            VerifyError::KeyUnknown => RejectionKind::KeyUnknown.into(),
+            VerifyError::Malformed(fault) => fault.into(),
+            VerifyError::Mismatch(mismatch) => mismatch.into(),
+            VerifyError::Unavailable { retry_after, cause } => {
                 Rejection::keys_unavailable(retry_after, cause).into()
             }
         }

@@ -25,24 +25,24 @@ use crate::time::NumericDate;
 const SAMPLE_BYTES: usize = 16;
 
 /// What the text of a token told, once and for all.
-pub(crate) struct Verified {
+pub(crate) struct CachedToken {
     pub(crate) text: Arc<str>,
     /// The one that judges it.
     pub(crate) issuer: Arc<TrustedIssuer>,
     /// What it says, where it is a JWT that the issuer signed; else only the issuer knows.
-    pub(crate) jwt: Option<VerifiedJwt>,
+    pub(crate) jwt: Option<CachedJwt>,
     /// What the issuer's answers about it are remembered under, once it was asked.
     digest: OnceLock<Box<TokenDigest>>,
 }
 
 /// A JWT whose signature and claims were checked.
-pub(crate) struct VerifiedJwt {
+pub(crate) struct CachedJwt {
     pub(crate) token: AccessToken,
     /// The keys that the signature was checked with.
     keys: KeySetId,
 }
 
-impl Verified {
+impl CachedToken {
     /// A JWT that says this, signed by `issuer` with one of `keys`.
     pub(crate) fn jwt(
         text: &str,
@@ -54,7 +54,7 @@ impl Verified {
         let text = Arc::from(text);
         let presented = issuer.introspection.as_ref().map(|_| Arc::clone(&text));
         let token = AccessToken::new(grant, claims_json, presented);
-        Self::new(text, issuer, Some(VerifiedJwt { token, keys }))
+        Self::new(text, issuer, Some(CachedJwt { token, keys }))
     }
 
     /// A token of which only `issuer` knows what it says.
@@ -62,7 +62,7 @@ impl Verified {
         Self::new(text.into(), issuer, None)
     }
 
-    fn new(text: Arc<str>, issuer: &Arc<TrustedIssuer>, jwt: Option<VerifiedJwt>) -> Self {
+    fn new(text: Arc<str>, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>) -> Self {
         Self { text, issuer: Arc::clone(issuer), jwt, digest: OnceLock::new() }
     }
 
@@ -74,30 +74,30 @@ impl Verified {
     fn holds(&self, now: impl FnOnce() -> NumericDate) -> bool {
         let Some(jwt) = &self.jwt else { return true };
         let keys_are_the_same = self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.are(jwt.keys));
-        keys_are_the_same && claims::dates_hold(jwt.token.grant(), &self.issuer.claims, now())
+        keys_are_the_same && claims::dates_are_valid(jwt.token.grant(), &self.issuer.claims, now())
     }
 }
 
 /// The tokens of one `BearerAuth`: what one configuration accepts says nothing about another.
 #[derive(Debug)]
-pub(crate) struct VerifiedTokens<S = RandomState> {
-    tokens: Option<BoundedCache<Verified, S>>,
+pub(crate) struct TokenStore<S = RandomState> {
+    tokens: Option<BoundedCache<CachedToken, S>>,
 }
 
-impl VerifiedTokens {
+impl TokenStore {
     /// Remembers up to these limits; without them, nothing.
     pub(crate) fn new(limits: Option<CacheLimits>) -> Self {
         Self { tokens: limits.map(BoundedCache::new) }
     }
 }
 
-impl<S: BuildHasher> VerifiedTokens<S> {
+impl<S: BuildHasher> TokenStore<S> {
     /// What `judge` makes of the token with these octets, if it is remembered and still holds.
     pub(crate) fn recall<T>(
         &self,
         octets: &[u8],
         now: impl FnOnce() -> NumericDate,
-        judge: impl FnOnce(&Verified) -> T,
+        judge: impl FnOnce(&CachedToken) -> T,
     ) -> Option<T> {
         let tokens = self.tokens.as_ref()?;
         let judged = tokens.get(octets, |known| known.holds(now).then(|| judge(known)))?;
@@ -108,7 +108,7 @@ impl<S: BuildHasher> VerifiedTokens<S> {
     }
 
     /// Remembers a token that was verified: a JWT by its signature and claims, another by what its issuer said.
-    pub(crate) fn remember(&self, verified: Verified) {
+    pub(crate) fn remember(&self, verified: CachedToken) {
         if let Some(tokens) = &self.tokens {
             tokens.insert(verified);
         }
@@ -120,7 +120,7 @@ impl<S: BuildHasher> VerifiedTokens<S> {
     }
 }
 
-impl Entry for Verified {
+impl Entry for CachedToken {
     type Key = [u8];
 
     fn key(&self) -> &[u8] {

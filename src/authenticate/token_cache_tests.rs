@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::crypto::AlgorithmSet;
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::{ClaimsPolicy, Optional};
+use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::HeaderPolicy;
 
 /// Gives every token the same hash.
@@ -33,7 +33,7 @@ fn issuer() -> Arc<TrustedIssuer> {
             max_age: None,
             max_lifetime: None,
             clients: None,
-            optional: Optional::default(),
+            optional: OptionalClaims::default(),
             names: Arc::new(ConfiguredNames::default()),
         },
         keys: None,
@@ -42,7 +42,7 @@ fn issuer() -> Arc<TrustedIssuer> {
 }
 
 /// The text of the token that is recalled for `text`.
-fn recalled<S: BuildHasher>(tokens: &VerifiedTokens<S>, text: &str) -> Option<Arc<str>> {
+fn recalled<S: BuildHasher>(tokens: &TokenStore<S>, text: &str) -> Option<Arc<str>> {
     tokens.recall(text.as_bytes(), || NumericDate::from_secs(0).unwrap(), |known| Arc::clone(&known.text))
 }
 
@@ -50,12 +50,12 @@ fn recalled<S: BuildHasher>(tokens: &VerifiedTokens<S>, text: &str) -> Option<Ar
 fn tokens_with_equal_hashes_are_never_taken_for_each_other() {
     let limits = CacheLimits { entries: 100, bytes: 1 << 20 };
     let cache = BoundedCache::with_hasher(limits, BuildHasherDefault::<Same>::default());
-    let tokens = VerifiedTokens { tokens: Some(cache) };
+    let tokens = TokenStore { tokens: Some(cache) };
     let issuer = issuer();
     let texts: Vec<String> = (0..6).map(|number| format!("{number}.claims.signature")).collect();
     for (number, text) in texts.iter().enumerate() {
         assert_eq!(recalled(&tokens, text), None, "not before it was verified");
-        tokens.remember(Verified::opaque(text, &issuer));
+        tokens.remember(CachedToken::opaque(text, &issuer));
         assert_eq!(tokens.len(), number + 1);
         for known in texts.iter().take(number + 1) {
             assert_eq!(recalled(&tokens, known).as_deref(), Some(&**known));
@@ -68,11 +68,11 @@ fn tokens_with_equal_hashes_are_never_taken_for_each_other() {
 
 #[test]
 fn tokens_that_end_alike_are_all_remembered_and_never_taken_for_each_other() {
-    let tokens = VerifiedTokens::new(Some(CacheLimits { entries: 10_000, bytes: 1 << 25 }));
+    let tokens = TokenStore::new(Some(CacheLimits { entries: 10_000, bytes: 1 << 25 }));
     let issuer = issuer();
     // As tokens whose footer names the key.
     let text = |number: u32| format!("v4.public.{number:080}.eyJraWQiOiJrZXktMSJ9Cg");
-    (0..1_000).for_each(|number| tokens.remember(Verified::opaque(&text(number), &issuer)));
+    (0..1_000).for_each(|number| tokens.remember(CachedToken::opaque(&text(number), &issuer)));
     let all: Vec<u32> = (0..1_000).filter(|number| recalled(&tokens, &text(*number)).is_some()).collect();
     assert!(all.len() > 990, "{}", all.len());
     for number in all {
@@ -83,7 +83,7 @@ fn tokens_that_end_alike_are_all_remembered_and_never_taken_for_each_other() {
 
 #[test]
 fn without_limits_nothing_is_remembered() {
-    let tokens = VerifiedTokens::new(None);
-    tokens.remember(Verified::opaque("a", &issuer()));
+    let tokens = TokenStore::new(None);
+    tokens.remember(CachedToken::opaque("a", &issuer()));
     assert_eq!((recalled(&tokens, "a"), tokens.len()), (None, 0));
 }

@@ -36,10 +36,10 @@ impl<'a> Credential<'a> {
     /// Takes what stands in a header field, or in a form or a query once it was percent-decoded.
     ///
     /// # Errors
-    /// [`CredentialsFault::TokenTooLarge`] over `bytes_max` bytes, found without reading them.
-    pub(crate) fn new(octets: impl Into<Cow<'a, [u8]>>, bytes_max: usize) -> Result<Self, CredentialsFault> {
+    /// [`CredentialsFault::TokenTooLarge`] over `max_bytes` bytes, found without reading them.
+    pub(crate) fn new(octets: impl Into<Cow<'a, [u8]>>, max_bytes: usize) -> Result<Self, CredentialsFault> {
         let octets = octets.into();
-        if octets.len() <= bytes_max { Ok(Self(octets)) } else { Err(CredentialsFault::TokenTooLarge) }
+        if octets.len() <= max_bytes { Ok(Self(octets)) } else { Err(CredentialsFault::TokenTooLarge) }
     }
 
     /// The octets, to recognise a token by that was read before.
@@ -108,8 +108,8 @@ pub(crate) fn only_one<T>(mut candidates: impl Iterator<Item = T>) -> Result<Opt
 mod tests {
     use super::*;
 
-    fn read(text: &[u8], bytes_max: usize) -> Result<String, CredentialsFault> {
-        let credential = Credential::new(text, bytes_max)?;
+    fn read(text: &[u8], max_bytes: usize) -> Result<String, CredentialsFault> {
+        let credential = Credential::new(text, max_bytes)?;
         credential.token().map(|token| token.as_str().to_owned())
     }
 

@@ -18,7 +18,7 @@ use crate::bearer::grammar::is_tchar;
 use crate::bearer::source::TokenSource;
 
 /// No registered scheme comes near it; it bounds the search for the end of the name.
-const SCHEME_BYTES_MAX: usize = 64;
+const MAX_SCHEME_BYTES: usize = 64;
 
 /// The one credential that `parts` presents, or `None` when it presents none to us.
 ///
@@ -30,31 +30,31 @@ const SCHEME_BYTES_MAX: usize = 64;
 pub(crate) fn find<'a>(
     parts: &'a Parts,
     sources: &[TokenSource],
-    token_bytes_max: usize,
+    max_token_bytes: usize,
 ) -> Result<Option<Credential<'a>>, CredentialsFault> {
-    let mut found = in_authorization(parts, token_bytes_max)?;
+    let mut found = in_authorization(parts, max_token_bytes)?;
     for source in sources {
-        found = either(found, source.find(parts, token_bytes_max)?)?;
+        found = either(found, source.find(parts, max_token_bytes)?)?;
     }
-    either(found, in_form(parts, token_bytes_max)?)
+    either(found, in_form(parts, max_token_bytes)?)
 }
 
 fn in_authorization(
     parts: &Parts,
-    token_bytes_max: usize,
+    max_token_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialsFault> {
     match only_one(parts.headers.get_all(AUTHORIZATION).into_iter())? {
-        Some(line) => parse_credentials(line.as_bytes(), token_bytes_max),
+        Some(line) => parse_credentials(line.as_bytes(), max_token_bytes),
         None => Ok(None),
     }
 }
 
-fn in_form(parts: &Parts, token_bytes_max: usize) -> Result<Option<Credential<'_>>, CredentialsFault> {
+fn in_form(parts: &Parts, max_token_bytes: usize) -> Result<Option<Credential<'_>>, CredentialsFault> {
     let Some(FormCredential(found)) = parts.extensions.get() else {
         return Ok(None);
     };
     let token = found.as_deref().map_err(|fault| *fault)?;
-    Credential::new(token.as_bytes(), token_bytes_max).map(Some)
+    Credential::new(token.as_bytes(), max_token_bytes).map(Some)
 }
 
 fn either<'a>(
@@ -67,17 +67,17 @@ fn either<'a>(
 /// `None` for credentials of another scheme.
 fn parse_credentials(
     value: &[u8],
-    token_bytes_max: usize,
+    max_token_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialsFault> {
     let Some(behind) = behind_bearer(value) else {
         return if has_scheme(value) { Ok(None) } else { Err(CredentialsFault::Malformed) };
     };
     let padded = behind.strip_prefix(b" ").ok_or(CredentialsFault::Malformed)?;
     // Further spaces count, so that a line full of them is not read to its end either.
-    if padded.len() > token_bytes_max {
+    if padded.len() > max_token_bytes {
         return Err(CredentialsFault::TokenTooLarge);
     }
-    Credential::new(skip_spaces(padded), token_bytes_max).map(Some)
+    Credential::new(skip_spaces(padded), max_token_bytes).map(Some)
 }
 
 /// What stands behind the name of the scheme, where that is `Bearer`.
@@ -89,7 +89,7 @@ fn behind_bearer(value: &[u8]) -> Option<&[u8]> {
 
 /// Whether it begins with the name of a scheme, and nothing or a space behind it.
 fn has_scheme(value: &[u8]) -> bool {
-    let len = value.iter().take(SCHEME_BYTES_MAX).take_while(|byte| is_tchar(**byte)).count();
+    let len = value.iter().take(MAX_SCHEME_BYTES).take_while(|byte| is_tchar(**byte)).count();
     len > 0 && matches!(value.get(len), None | Some(b' '))
 }
 

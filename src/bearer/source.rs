@@ -160,15 +160,15 @@ impl TokenSource {
     pub(crate) fn find<'a>(
         &self,
         parts: &'a Parts,
-        token_bytes_max: usize,
+        max_token_bytes: usize,
     ) -> Result<Option<Credential<'a>>, CredentialsFault> {
         let found = match &self.0 {
             Kind::Cookie(name) => only_one(cookies(parts, name))?,
             Kind::Header(name) => only_one(parts.headers.get_all(name).into_iter())?.map(AsRef::as_ref),
             Kind::WebSocketProtocol(prefix) => only_one(protocols(parts, prefix))?,
-            Kind::Query => return find_in_query(parts, token_bytes_max),
+            Kind::Query => return find_in_query(parts, max_token_bytes),
         };
-        found.map(|token| Credential::new(token, token_bytes_max)).transpose()
+        found.map(|token| Credential::new(token, max_token_bytes)).transpose()
     }
 }
 
@@ -239,13 +239,13 @@ fn is_web_socket(parts: &Parts) -> bool {
         || list_members(&parts.headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
-fn find_in_query(parts: &Parts, token_bytes_max: usize) -> Result<Option<Credential<'_>>, CredentialsFault> {
+fn find_in_query(parts: &Parts, max_token_bytes: usize) -> Result<Option<Credential<'_>>, CredentialsFault> {
     let found = only_one(query_tokens(parts))?;
     let octets = |token| match token {
         Cow::Borrowed(token) => Cow::Borrowed(str::as_bytes(token)),
         Cow::Owned(token) => Cow::Owned(String::into_bytes(token)),
     };
-    found.map(|token| Credential::new(octets(token), token_bytes_max)).transpose()
+    found.map(|token| Credential::new(octets(token), max_token_bytes)).transpose()
 }
 
 fn query_tokens(parts: &Parts) -> impl Iterator<Item = Cow<'_, str>> {

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use http::Response;
 
 use super::config_error::{ConfigError, ConfigProblem};
-use super::issuer::{Issuer, Surroundings};
+use super::issuer::{BuildContext, Issuer};
 use super::token_cache::TokenCache;
-use crate::authenticate::{Authenticator, Issuers, OpaqueTokens, VerifiedTokens};
+use crate::authenticate::{Authenticator, Issuers, OpaqueTokens, TokenStore};
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::event;
 use crate::jwks::{KeySource, RefreshPolicy, RemoteConfig};
 use crate::jwt::ConfiguredNames;
-use crate::middleware::{Answers, BearerAuth, OnReject, Protection};
+use crate::middleware::{BearerAuth, OnReject, Responder, Shared};
 use crate::rejection::Rejection;
 use crate::time::{Clock, SystemClock};
 use crate::transport::{self, DefaultClientFault, HttpClient};
@@ -31,18 +31,18 @@ pub struct BearerAuthBuilder {
     issuers: Vec<Issuer>,
     realm: Option<String>,
     leeway: Duration,
-    token_bytes_max: usize,
+    max_token_bytes: usize,
     sources: Vec<TokenSource>,
     optional: bool,
     preflight: bool,
     strip_credentials: bool,
-    terse: bool,
+    omit_error_descriptions: bool,
     on_reject: Option<OnReject>,
     clock: Arc<dyn Clock>,
     client: Option<Arc<dyn HttpClient>>,
     refresh: RefreshPolicy,
     fetch_timeout: Duration,
-    keys_wait_max: Duration,
+    max_key_wait: Duration,
     token_cache: TokenCache,
 }
 
@@ -58,7 +58,7 @@ impl BearerAuth {
 
 impl BearerAuthBuilder {
     /// The longest leeway that may be set: 5 minutes.
-    pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
+    pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
     fn new(audience: String) -> Self {
         Self {
@@ -66,18 +66,18 @@ impl BearerAuthBuilder {
             issuers: Vec::new(),
             realm: None,
             leeway: Duration::from_secs(30),
-            token_bytes_max: 16 * 1024,
+            max_token_bytes: 16 * 1024,
             sources: Vec::new(),
             optional: false,
             preflight: false,
             strip_credentials: false,
-            terse: false,
+            omit_error_descriptions: false,
             on_reject: None,
             clock: Arc::new(SystemClock),
             client: None,
             refresh: RefreshPolicy::default(),
             fetch_timeout: Duration::from_secs(5),
-            keys_wait_max: Duration::from_secs(3),
+            max_key_wait: Duration::from_secs(3),
             token_cache: TokenCache::new(),
         }
     }
@@ -109,8 +109,8 @@ impl BearerAuthBuilder {
 
     /// The largest token that is looked at, in bytes. Default 16 KiB. Most servers refuse longer
     /// header lines before they come here.
-    pub fn token_bytes_max(mut self, bytes: usize) -> Self {
-        self.token_bytes_max = bytes;
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
         self
     }
 
@@ -151,8 +151,8 @@ impl BearerAuthBuilder {
     }
 
     /// Tells clients the error codes of RFC 6750 alone, without `error_description`.
-    pub fn terse(mut self) -> Self {
-        self.terse = true;
+    pub fn omit_error_descriptions(mut self) -> Self {
+        self.omit_error_descriptions = true;
         self
     }
 
@@ -216,8 +216,8 @@ impl BearerAuthBuilder {
 
     /// The longest that a request waits for keys that are not held. Default 3 s; then 503. Waiting for an answer
     /// of introspection comes on top of it.
-    pub fn keys_wait_max(mut self, wait: Duration) -> Self {
-        self.keys_wait_max = wait;
+    pub fn max_key_wait(mut self, wait: Duration) -> Self {
+        self.max_key_wait = wait;
         self
     }
 
@@ -239,18 +239,18 @@ impl BearerAuthBuilder {
         let realm = self.checked_realm(&mut problems);
         ConfigError::unless_none(problems)?;
         let (names, issuers) = issuers;
-        let auth = BearerAuth::new(Protection {
+        let auth = BearerAuth::new(Shared {
             authenticator: Arc::new(Authenticator {
                 issuers,
                 names,
                 sources: self.sources,
-                token_bytes_max: self.token_bytes_max,
+                max_token_bytes: self.max_token_bytes,
                 optional: self.optional,
                 preflight: self.preflight,
                 clock: self.clock,
-                verified: VerifiedTokens::new(self.token_cache.limits()),
+                verified: TokenStore::new(self.token_cache.limits()),
             }),
-            answers: Answers::new(&realm, self.terse, self.on_reject),
+            answers: Responder::new(&realm, self.omit_error_descriptions, self.on_reject),
             strip_credentials: self.strip_credentials,
         });
         event::configured(&auth.bounds());
@@ -264,21 +264,21 @@ impl BearerAuthBuilder {
         if self.audiences.iter().any(String::is_empty) {
             problems.push(ConfigProblem::AudienceEmpty);
         }
-        if self.leeway > Self::LEEWAY_MAX {
+        if self.leeway > Self::MAX_LEEWAY {
             problems.push(ConfigProblem::LeewayTooLong { leeway: self.leeway });
         }
         for (setting, duration) in [
             ("jwks_ttl", self.refresh.ttl),
             ("jwks_cooldown", self.refresh.cooldown),
             ("fetch_timeout", self.fetch_timeout),
-            ("keys_wait_max", self.keys_wait_max),
+            ("max_key_wait", self.max_key_wait),
         ] {
             if duration.is_zero() {
                 problems.push(ConfigProblem::Zero { setting });
             }
         }
-        if self.token_bytes_max == 0 {
-            problems.push(ConfigProblem::Zero { setting: "token_bytes_max" });
+        if self.max_token_bytes == 0 {
+            problems.push(ConfigProblem::Zero { setting: "max_token_bytes" });
         }
         self.token_cache.check(problems);
         self.check_sources(problems);
@@ -307,10 +307,10 @@ impl BearerAuthBuilder {
             let mut config = RemoteConfig::new(issuer, source, client.clone()?);
             config.policy = self.refresh.clone();
             config.limits.timeout = self.fetch_timeout;
-            config.wait_max = self.keys_wait_max;
+            config.max_wait = self.max_key_wait;
             Some(config)
         };
-        let around = Surroundings {
+        let around = BuildContext {
             audiences: &self.audiences,
             leeway: self.leeway,
             names: &names,

@@ -118,7 +118,7 @@ pub enum ConfigProblem {
         /// The issuer.
         issuer: String,
     },
-    /// The leeway is longer than [`BearerAuthBuilder::LEEWAY_MAX`](crate::BearerAuthBuilder::LEEWAY_MAX).
+    /// The leeway is longer than [`BearerAuthBuilder::MAX_LEEWAY`](crate::BearerAuthBuilder::LEEWAY_MAX).
     LeewayTooLong {
         /// The leeway.
         leeway: Duration,
@@ -188,7 +188,7 @@ impl fmt::Display for ConfigProblem {
                 write!(f, "the issuers {issuers:?} would be asked about the same opaque tokens: say which are whose by .opaque_prefix(...) or .opaque_when(...), with .opaque_default() on at most one, or .opaque_none()")
             }
             Self::NoClient { issuer } => {
-                write!(f, "only_clients of issuer {issuer:?} is empty: name the clients, or leave it out to let all in")
+                write!(f, "allowed_clients of issuer {issuer:?} is empty: name the clients, or leave it out to let all in")
             }
             Self::LeewayTooLong { leeway } => {
                 write!(f, "a leeway of {leeway:?} is too long: give at most 5 minutes, and set the clocks right")

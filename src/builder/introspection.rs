@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::config_error::ConfigProblem;
 use crate::access_token::AccessToken;
-use crate::authenticate::{Introspected, Jwts, OpaqueTokens};
+use crate::authenticate::{IssuerIntrospection, JwtIntrospection, OpaqueTokens};
 use crate::fetch_url::{FetchUrl, PlainHttp, undecorated};
 use crate::introspection::{
-    AGE_MAX, AdmissionPolicy, AnswerPolicy, CachePolicy, ClientAuth, EndpointSource, InquirerConfig,
-    Introspector, IntrospectorConfig, MEMBERS, SIGNED_TYPE, Signer,
+    CachePolicy, ClientAuth, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
+    LimiterPolicy, MAX_RESPONSE_AGE, RESPONSE_MEMBERS, ResponsePolicy, SIGNED_TYPE, Signer,
 };
 use crate::jwks::Keys;
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::{ClaimsPolicy, Optional};
+use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::HeaderPolicy;
 use crate::metadata::{self, Discoverable, Endpoint};
 use crate::sync::CacheLimits;
@@ -22,7 +22,7 @@ use crate::time::Clock;
 use crate::transport::{FetchLimits, HttpClient};
 
 /// Half of the calls of a minute may go at once; they must do for a lookup of the endpoint and one call.
-const CALLS_PER_MINUTE_MIN: u32 = metadata::REQUESTS_MAX * 2 + 1;
+const MIN_CALLS_PER_MINUTE: u32 = metadata::MAX_REQUESTS * 2 + 1;
 
 /// Asks an issuer about tokens (RFC 7662): for opaque tokens, which only their issuer can read, and for JWTs
 /// that can be revoked.
@@ -79,14 +79,14 @@ const CALLS_PER_MINUTE_MIN: u32 = metadata::REQUESTS_MAX * 2 + 1;
 pub struct Introspection {
     auth: ClientAuth,
     endpoint: Option<String>,
-    jwts: Jwts,
+    jwts: JwtIntrospection,
     /// What was said about opaque tokens, if anything was.
     opaque: Option<OpaqueTokens>,
     without_audience: bool,
     unsigned: bool,
     cache: CachePolicy,
     limits: FetchLimits,
-    admission: AdmissionPolicy,
+    limiter: LimiterPolicy,
     client: Option<Arc<dyn HttpClient>>,
 }
 
@@ -96,7 +96,7 @@ impl Introspection {
         Self {
             auth,
             endpoint: None,
-            jwts: Jwts::None,
+            jwts: JwtIntrospection::None,
             opaque: None,
             without_audience: false,
             unsigned: true,
@@ -104,11 +104,11 @@ impl Introspection {
                 active_ttl: Duration::from_secs(30),
                 inactive_ttl: Duration::from_secs(10),
                 stale_for: Duration::ZERO,
-                token_age_max: None,
+                max_token_age: None,
                 limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
             },
             limits: FetchLimits { timeout: Duration::from_secs(3), body: 512 * 1024 },
-            admission: AdmissionPolicy { at_once_max: 64, waiting_max: 1024, per_minute: None },
+            limiter: LimiterPolicy { max_concurrent: 64, max_queued: 1024, per_minute: None },
             client: None,
         }
     }
@@ -123,7 +123,7 @@ impl Introspection {
     /// Asks about every JWT of the issuer, too, so that revocation is seen: by
     /// [`active_ttl`](Self::active_ttl) at the latest. Default: JWTs are judged by themselves.
     pub fn also_jwts(mut self) -> Self {
-        self.jwts = Jwts::All;
+        self.jwts = JwtIntrospection::All;
         self
     }
 
@@ -135,7 +135,7 @@ impl Introspection {
     where
         F: Fn(&AccessToken) -> bool + Send + Sync + 'static,
     {
-        self.jwts = Jwts::When(Arc::new(rule));
+        self.jwts = JwtIntrospection::When(Arc::new(rule));
         self
     }
 
@@ -195,7 +195,7 @@ impl Introspection {
     ///
     /// A token that is revoked is accepted for at most this long, or for the [`timeout`](Self::timeout) if that
     /// is longer. Zero asks for every request; no token then counts as active before, for which a part of
-    /// [`calls_at_once_max`](Self::calls_at_once_max) and of the other limits is kept.
+    /// [`max_concurrent_calls`](Self::calls_at_once_max) and of the other limits is kept.
     pub fn active_ttl(mut self, ttl: Duration) -> Self {
         self.cache.active_ttl = ttl;
         self
@@ -209,13 +209,13 @@ impl Introspection {
     }
 
     /// How many active tokens are remembered, and how many others. Default 10 000 each.
-    pub fn cache_tokens_max(mut self, tokens: usize) -> Self {
+    pub fn max_cached_tokens(mut self, tokens: usize) -> Self {
         self.cache.limits.entries = tokens;
         self
     }
 
     /// How much memory remembered answers may take, in bytes, for each of the two spaces. Default 32 MiB.
-    pub fn cache_bytes_max(mut self, bytes: usize) -> Self {
+    pub fn max_cache_bytes(mut self, bytes: usize) -> Self {
         self.cache.limits.bytes = bytes;
         self
     }
@@ -229,28 +229,28 @@ impl Introspection {
 
     /// How many calls may be under way at once. Default 64. A quarter of them is kept for tokens that were active
     /// before, and for JWTs that are good by themselves.
-    pub fn calls_at_once_max(mut self, calls: usize) -> Self {
-        self.admission.at_once_max = calls;
+    pub fn max_concurrent_calls(mut self, calls: usize) -> Self {
+        self.limiter.max_concurrent = calls;
         self
     }
 
     /// How many more tokens may wait for their turn, for half of the [`timeout`](Self::timeout) at most. Default
     /// 1024; beyond, 503 at once. A quarter more may if they were active before, so that made-up tokens do not keep
     /// good ones waiting outside.
-    pub fn calls_waiting_max(mut self, calls: usize) -> Self {
-        self.admission.waiting_max = calls;
+    pub fn max_queued_calls(mut self, calls: usize) -> Self {
+        self.limiter.max_queued = calls;
         self
     }
 
     /// The most HTTP requests to the issuer within any 60 s, half of them at once (and of those a quarter for
     /// tokens that were active before); beyond, 503. Default: no limit but
-    /// [`calls_at_once_max`](Self::calls_at_once_max), so that every made-up token costs a call.
+    /// [`max_concurrent_calls`](Self::calls_at_once_max), so that every made-up token costs a call.
     ///
     /// In the long run little more than half as many. Set it to several times what your clients need: a limit
     /// that they reach is an outage for them, and a client with a good token can use it up where that token is
     /// asked about for every request. At least 5 where the [`endpoint`](Self::endpoint) is looked up.
-    pub fn calls_per_minute(mut self, calls: u32) -> Self {
-        self.admission.per_minute = Some(calls);
+    pub fn max_calls_per_minute(mut self, calls: u32) -> Self {
+        self.limiter.per_minute = Some(calls);
         self
     }
 
@@ -259,7 +259,7 @@ impl Introspection {
     /// [`Require::still_active`](crate::Require::still_active). Default: not at all.
     ///
     /// A token that is revoked during an outage is accepted for as long. A limit that is reached
-    /// ([`calls_per_minute`](Self::calls_per_minute), [`calls_waiting_max`](Self::calls_waiting_max), 429 from the
+    /// ([`max_calls_per_minute`](Self::calls_per_minute), [`max_queued_calls`](Self::calls_waiting_max), 429 from the
     /// server) is no outage: whoever makes up tokens can reach it, and would keep a revoked one alive.
     pub fn serve_stale(mut self, duration: Duration) -> Self {
         self.cache.stale_for = duration;
@@ -275,7 +275,7 @@ impl Introspection {
     }
 
     /// Which JWTs it is asked about.
-    pub(super) fn jwts(&self) -> &Jwts {
+    pub(super) fn jwts(&self) -> &JwtIntrospection {
         &self.jwts
     }
 
@@ -294,14 +294,14 @@ impl Introspection {
         &self,
         of: IntrospectedIssuer<'_>,
         problems: &mut Vec<ConfigProblem>,
-    ) -> Option<Introspected> {
+    ) -> Option<IssuerIntrospection> {
         self.check(of.claims.issuer.as_ref(), of.keys.is_some(), problems);
         let endpoint = self.endpoint_source(&of, problems)?;
         let client = self.client.clone().or(of.client)?;
         let names = answer_names(&of.claims.names);
         let claims = ClaimsPolicy { required: of.required, names: Arc::clone(&names), ..of.claims };
         let config = IntrospectorConfig {
-            inquirer: InquirerConfig {
+            inquirer: IntrospectionClientConfig {
                 issuer: Arc::clone(&claims.issuer),
                 endpoint,
                 auth: self.auth.clone(),
@@ -309,16 +309,16 @@ impl Introspection {
                 signer: of.keys.transpose().ok()?.map(|keys| self.signer(keys, of.header, &claims)),
                 unsigned: self.unsigned,
                 limits: self.limits,
-                admission: self.admission.clone(),
+                limiter: self.limiter.clone(),
             },
             cache: CachePolicy {
-                token_age_max: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
+                max_token_age: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
                 ..self.cache.clone()
             },
             answers: self.answers(claims),
             clock: of.clock,
         };
-        Some(Introspected {
+        Some(IssuerIntrospection {
             introspector: Introspector::new(config),
             jwts: self.jwts.clone(),
             opaque: self.opaque.clone().unwrap_or(OpaqueTokens::Others),
@@ -345,17 +345,17 @@ impl Introspection {
                 "ClientAuth::mtls needs a client with a certificate: give one to Introspection::http_client",
             );
         }
-        if self.endpoint.is_none() && matches!(self.admission.per_minute, Some(1..CALLS_PER_MINUTE_MIN)) {
+        if self.endpoint.is_none() && matches!(self.limiter.per_minute, Some(1..MIN_CALLS_PER_MINUTE)) {
             unusable(
-                "calls_per_minute is too low to look the endpoint up: give 5 or more, or its URL to .endpoint(...)",
+                "max_calls_per_minute is too low to look the endpoint up: give 5 or more, or its URL to .endpoint(...)",
             );
         }
         let limits = [
-            ("cache_tokens_max", self.cache.limits.entries == 0),
-            ("cache_bytes_max", self.cache.limits.bytes == 0),
+            ("max_cached_tokens", self.cache.limits.entries == 0),
+            ("max_cache_bytes", self.cache.limits.bytes == 0),
             ("timeout of Introspection", self.limits.timeout.is_zero()),
-            ("calls_at_once_max", self.admission.at_once_max == 0),
-            ("calls_per_minute", self.admission.per_minute == Some(0)),
+            ("max_concurrent_calls", self.limiter.max_concurrent == 0),
+            ("max_calls_per_minute", self.limiter.per_minute == Some(0)),
         ];
         let zeros = limits.into_iter().filter(|(_, zero)| *zero);
         problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));
@@ -388,25 +388,25 @@ impl Introspection {
         }
     }
 
-    fn answers(&self, claims: ClaimsPolicy) -> AnswerPolicy {
+    fn answers(&self, claims: ClaimsPolicy) -> ResponsePolicy {
         let jwt = ClaimsPolicy {
-            optional: Optional { iss: true, aud: true, exp: true },
+            optional: OptionalClaims { iss: true, aud: true, exp: true },
             required: Vec::new(),
             max_age: None,
             max_lifetime: None,
             clients: None,
             ..claims.clone()
         };
-        let optional = Optional { iss: true, aud: self.without_audience, exp: false };
-        AnswerPolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt }
+        let optional = OptionalClaims { iss: true, aud: self.without_audience, exp: false };
+        ResponsePolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt }
     }
 
     fn signer(&self, keys: Keys, header: &HeaderPolicy, claims: &ClaimsPolicy) -> Signer {
         let header = HeaderPolicy { types: vec![SIGNED_TYPE.into()], untyped: false, ..header.clone() };
         let client_id = self.auth.client_id().map(Box::from);
         let audiences = claims.audiences.iter().cloned().chain(client_id).collect();
-        let optional = Optional { exp: true, ..Optional::default() };
-        let claims = ClaimsPolicy { audiences, optional, max_age: Some(AGE_MAX), ..claims.clone() };
+        let optional = OptionalClaims { exp: true, ..OptionalClaims::default() };
+        let claims = ClaimsPolicy { audiences, optional, max_age: Some(MAX_RESPONSE_AGE), ..claims.clone() };
         Signer { keys, header, claims }
     }
 }
@@ -419,7 +419,7 @@ pub(super) struct IntrospectedIssuer<'i> {
     /// The claims that must be there beside those that a JWT alone must have.
     pub(super) required: Vec<Arc<str>>,
     /// `None` where it has no keys; an error where it has, and they cannot be used.
-    pub(super) keys: Option<Result<Keys, ToldBefore>>,
+    pub(super) keys: Option<Result<Keys, AlreadyReported>>,
     pub(super) discoverable: Option<Discoverable>,
     pub(super) plain_http: PlainHttp,
     pub(super) client: Option<Arc<dyn HttpClient>>,
@@ -428,12 +428,12 @@ pub(super) struct IntrospectedIssuer<'i> {
 
 /// What is wrong is among the problems by now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ToldBefore;
+pub(super) struct AlreadyReported;
 
 /// The names of claims that are kept when an answer is read.
 fn answer_names(names: &ConfiguredNames) -> Arc<ConfiguredNames> {
     let mut names = names.clone();
-    MEMBERS.iter().for_each(|name| names.add(name));
+    RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
     Arc::new(names)
 }
 

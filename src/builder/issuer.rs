@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config_error::ConfigProblem;
-use super::introspection::{IntrospectedIssuer, Introspection, ToldBefore};
-use crate::authenticate::{Jwts, OpaqueTokens, TrustedIssuer};
+use super::introspection::{AlreadyReported, IntrospectedIssuer, Introspection};
+use crate::authenticate::{JwtIntrospection, OpaqueTokens, TrustedIssuer};
 use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::fetch_url::{FetchUrl, PlainHttp, undecorated};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::{ClaimsPolicy, Optional};
+use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
 use crate::time::Clock;
@@ -73,7 +73,7 @@ enum KeysFrom {
 }
 
 /// What an issuer takes from the settings around it.
-pub(super) struct Surroundings<'b> {
+pub(super) struct BuildContext<'b> {
     pub(super) audiences: &'b [String],
     pub(super) leeway: Duration,
     pub(super) names: &'b Arc<ConfiguredNames>,
@@ -218,7 +218,7 @@ impl Issuer {
 
     /// The only clients whose tokens are accepted, by [`AccessToken::client_id`](crate::AccessToken::client_id).
     /// Default: all that the issuer issues tokens to for this API.
-    pub fn only_clients<C: Into<String>>(mut self, clients: impl IntoIterator<Item = C>) -> Self {
+    pub fn allowed_clients<C: Into<String>>(mut self, clients: impl IntoIterator<Item = C>) -> Self {
         self.clients = Some(clients.into_iter().map(Into::into).collect());
         self
     }
@@ -277,14 +277,14 @@ impl Issuer {
     /// The issuer as it is used; `None` after at least one problem.
     pub(super) fn build(
         self,
-        around: &Surroundings<'_>,
+        around: &BuildContext<'_>,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<TrustedIssuer> {
         self.check(problems);
         let algorithms = self.algorithms.unwrap_or(AlgorithmSet::ALL);
         let keys = match self.keys {
             KeysFrom::Nowhere => None,
-            _ => Some(self.keys(algorithms, around, problems).ok_or(ToldBefore)),
+            _ => Some(self.keys(algorithms, around, problems).ok_or(AlreadyReported)),
         };
         let header = HeaderPolicy {
             algorithms,
@@ -304,7 +304,7 @@ impl Issuer {
         Some(TrustedIssuer { header, claims, keys, introspection })
     }
 
-    fn claims(&self, around: &Surroundings<'_>) -> ClaimsPolicy {
+    fn claims(&self, around: &BuildContext<'_>) -> ClaimsPolicy {
         let boxed =
             |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect::<Vec<Box<str>>>();
         ClaimsPolicy {
@@ -316,7 +316,7 @@ impl Issuer {
             max_age: self.max_age,
             max_lifetime: self.max_lifetime,
             clients: self.clients.as_deref().map(boxed),
-            optional: Optional::default(),
+            optional: OptionalClaims::default(),
             names: Arc::clone(around.names),
         }
     }
@@ -325,8 +325,8 @@ impl Issuer {
         &self,
         header: &'i HeaderPolicy,
         claims: &ClaimsPolicy,
-        keys: Option<Result<Keys, ToldBefore>>,
-        around: &Surroundings<'_>,
+        keys: Option<Result<Keys, AlreadyReported>>,
+        around: &BuildContext<'_>,
     ) -> IntrospectedIssuer<'i> {
         IntrospectedIssuer {
             header,
@@ -346,7 +346,7 @@ impl Issuer {
         self.required.iter().map(String::as_str).chain(strict)
     }
 
-    fn audiences(&self, around: &Surroundings<'_>) -> Vec<String> {
+    fn audiences(&self, around: &BuildContext<'_>) -> Vec<String> {
         let instead = self.audience.as_ref().map(std::slice::from_ref);
         [instead.unwrap_or(around.audiences), &self.audiences_added].concat()
     }
@@ -392,7 +392,7 @@ impl Issuer {
             ("algorithms", self.algorithms.is_some()),
             ("dangerous_accept_type", self.types.len() > ACCEPTED_TYPES.len()),
             ("seed_jwks", self.seed.is_some()),
-            ("also_jwts", !matches!(introspection.jwts(), Jwts::None)),
+            ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),
         ];
         let idle = settings.into_iter().filter(|(_, is_set)| *is_set);
         problems
@@ -416,7 +416,7 @@ impl Issuer {
     fn keys(
         &self,
         algorithms: AlgorithmSet,
-        around: &Surroundings<'_>,
+        around: &BuildContext<'_>,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<Keys> {
         let mut read = |jwks: &str| {

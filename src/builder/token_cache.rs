@@ -41,18 +41,18 @@ impl TokenCache {
     }
 
     /// Nothing is remembered: every request costs a check of its token's signature.
-    pub fn off() -> Self {
+    pub fn disabled() -> Self {
         Self { limits: None }
     }
 
     /// How many tokens are remembered. Default 10 000, at most about a million.
-    pub fn tokens_max(self, tokens: usize) -> Self {
+    pub fn max_tokens(self, tokens: usize) -> Self {
         Self { limits: Some(CacheLimits { entries: tokens, ..self.limits.unwrap_or(DEFAULT) }) }
     }
 
     /// How much memory they may take, in bytes. Default 32 MiB. A token of 1 KB takes about 2 KB. What
     /// [`AccessToken::claims`](crate::AccessToken::claims) made of a token is not counted.
-    pub fn bytes_max(self, bytes: usize) -> Self {
+    pub fn max_bytes(self, bytes: usize) -> Self {
         Self { limits: Some(CacheLimits { bytes, ..self.limits.unwrap_or(DEFAULT) }) }
     }
 

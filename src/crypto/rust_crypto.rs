@@ -13,7 +13,7 @@ use super::jwk::sec1_point;
 use super::{Algorithm, KeyMaterial, SignatureMismatch};
 
 /// The longest modulus, as for the other backend. The crate's own limit is 4096.
-const MODULUS_BITS_MAX: usize = 8192;
+const MAX_MODULUS_BITS: usize = 8192;
 
 /// A key for one algorithm.
 pub(super) enum BackendKey {
@@ -74,7 +74,7 @@ pub(super) fn random() -> Option<[u8; 16]> {
 
 fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Option<BackendKey> {
     let (n, e) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
-    let key = RsaPublicKey::new_with_max_size(n, e, MODULUS_BITS_MAX).ok()?;
+    let key = RsaPublicKey::new_with_max_size(n, e, MAX_MODULUS_BITS).ok()?;
     match algorithm {
         Algorithm::RS256 => Some(BackendKey::Rs256(pkcs1v15::VerifyingKey::new(key))),
         Algorithm::RS384 => Some(BackendKey::Rs384(pkcs1v15::VerifyingKey::new(key))),

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::authenticate::{Authenticator, Introspected, Jwts, OpaqueTokens, TrustedIssuer};
+use crate::authenticate::{
+    Authenticator, IssuerIntrospection, JwtIntrospection, OpaqueTokens, TrustedIssuer,
+};
 use crate::introspection::IntrospectionBounds;
 use crate::jwks::{Keys, KeysBounds};
 
@@ -15,10 +17,10 @@ pub struct Bounds {
     revoked_token: Option<Duration>,
     revoked_token_in_outage: Option<Duration>,
     revoked_introspected_token: Option<Duration>,
-    withdrawn_key: Option<Duration>,
-    withdrawn_key_in_outage: Option<Duration>,
+    retired_key: Option<Duration>,
+    retired_key_in_outage: Option<Duration>,
     outage: Option<Duration>,
-    calls_per_minute: Option<u32>,
+    max_calls_per_minute: Option<u32>,
 }
 
 impl Bounds {
@@ -49,14 +51,14 @@ impl Bounds {
     /// The longest that a key is used after its issuer withdrew it, while the issuer answers.
     /// `None`: with a static key set, until the next start.
     #[must_use]
-    pub fn withdrawn_key(&self) -> Option<Duration> {
-        self.withdrawn_key
+    pub fn retired_key(&self) -> Option<Duration> {
+        self.retired_key
     }
 
     /// The same while the issuer does not answer.
     #[must_use]
-    pub fn withdrawn_key_in_outage(&self) -> Option<Duration> {
-        self.withdrawn_key_in_outage
+    pub fn retired_key_in_outage(&self) -> Option<Duration> {
+        self.retired_key_in_outage
     }
 
     /// How long an issuer may be out of reach, once its keys were fetched, without a request
@@ -70,11 +72,11 @@ impl Bounds {
     }
 
     /// The most HTTP requests that go to all issuers together within any 60 s, whatever is sent. `None`: there
-    /// is introspection without a limit ([`Introspection::calls_per_minute`](crate::Introspection::calls_per_minute)),
+    /// is introspection without a limit ([`Introspection::max_calls_per_minute`](crate::Introspection::calls_per_minute)),
     /// and every token that was not seen before costs one.
     #[must_use]
-    pub fn calls_per_minute(&self) -> Option<u32> {
-        self.calls_per_minute
+    pub fn max_calls_per_minute(&self) -> Option<u32> {
+        self.max_calls_per_minute
     }
 }
 
@@ -95,17 +97,17 @@ impl fmt::Display for Bounds {
             writeln!(f, "the same of a token that is introspected: {introspected}")?;
         }
         // Zero where no issuer has keys.
-        if self.withdrawn_key != Some(Duration::ZERO) {
-            let withdrawn = at_most(self.withdrawn_key, "until the next start");
-            writeln!(f, "a withdrawn key is used for at most: {withdrawn}")?;
-            let in_outage = at_most(self.withdrawn_key_in_outage, "until the next start");
+        if self.retired_key != Some(Duration::ZERO) {
+            let retired = at_most(self.retired_key, "until the next start");
+            writeln!(f, "a withdrawn key is used for at most: {retired}")?;
+            let in_outage = at_most(self.retired_key_in_outage, "until the next start");
             writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
         }
         let outage =
             self.outage.map_or_else(|| "any time".to_owned(), |least| format!("{} s", least.as_secs()));
         writeln!(f, "the authorization server may be out of reach for at least: {outage}")?;
         f.write_str("calls to authorization servers in a minute, at most: ")?;
-        match self.calls_per_minute {
+        match self.max_calls_per_minute {
             Some(calls) => write!(f, "{calls}"),
             None => f.write_str("one for every new token (no limit was set)"),
         }
@@ -128,7 +130,7 @@ impl Authenticator {
         let revoked = |bound: fn(&IntrospectionBounds) -> Duration| {
             longest(&mut self.issuers.iter().map(|issuer| issuer.revoked_token(bound)))
         };
-        let withdrawn = |bound: fn(&KeysBounds) -> Duration| {
+        let retired = |bound: fn(&KeysBounds) -> Duration| {
             longest(&mut keys().map(|keys| keys.bounds().as_ref().map(bound)))
         };
         Bounds {
@@ -139,13 +141,13 @@ impl Authenticator {
                 .iter()
                 .filter_map(TrustedIssuer::introspected_token)
                 .max(),
-            withdrawn_key: withdrawn(|bounds| bounds.withdrawn),
-            withdrawn_key_in_outage: withdrawn(|bounds| bounds.withdrawn_in_outage),
+            retired_key: retired(|bounds| bounds.retired),
+            retired_key_in_outage: retired(|bounds| bounds.retired_in_outage),
             outage: self.issuers.iter().filter_map(TrustedIssuer::outage).min(),
-            calls_per_minute: self
+            max_calls_per_minute: self
                 .issuers
                 .iter()
-                .map(TrustedIssuer::calls_per_minute)
+                .map(TrustedIssuer::max_calls_per_minute)
                 .try_fold(0, |sum, calls| calls.map(|calls| u32::saturating_add(sum, calls))),
         }
     }
@@ -156,7 +158,8 @@ impl TrustedIssuer {
     fn revoked_token(&self, bound: fn(&IntrospectionBounds) -> Duration) -> Option<Duration> {
         let introspection = self.introspection.as_ref();
         let asked = introspection.map(|introspected| bound(&introspected.introspector.bounds()));
-        let all_asked = introspection.is_some_and(|introspected| matches!(introspected.jwts, Jwts::All));
+        let all_asked =
+            introspection.is_some_and(|introspected| matches!(introspected.jwts, JwtIntrospection::All));
         if self.keys.is_none() || all_asked {
             return asked;
         }
@@ -174,8 +177,11 @@ impl TrustedIssuer {
 
     /// Whether it is asked about tokens, and not on single routes alone.
     fn is_asked(&self) -> bool {
-        let asked_about = |introspected: &Introspected| {
-            !matches!((&introspected.jwts, &introspected.opaque), (Jwts::None, OpaqueTokens::None))
+        let asked_about = |introspected: &IssuerIntrospection| {
+            !matches!(
+                (&introspected.jwts, &introspected.opaque),
+                (JwtIntrospection::None, OpaqueTokens::None)
+            )
         };
         self.keys.is_none() || self.introspection.as_ref().is_some_and(asked_about)
     }
@@ -190,11 +196,11 @@ impl TrustedIssuer {
     }
 
     /// The most requests to it in a minute; `None` for no limit.
-    fn calls_per_minute(&self) -> Option<u32> {
-        let keys = self.keys.as_ref().and_then(Keys::bounds).map_or(0, |bounds| bounds.calls_per_minute);
+    fn max_calls_per_minute(&self) -> Option<u32> {
+        let keys = self.keys.as_ref().and_then(Keys::bounds).map_or(0, |bounds| bounds.max_calls_per_minute);
         match self.introspector() {
             None => Some(keys),
-            Some(introspector) => Some(introspector.bounds().calls_per_minute?.saturating_add(keys)),
+            Some(introspector) => Some(introspector.bounds().max_calls_per_minute?.saturating_add(keys)),
         }
     }
 }
@@ -210,10 +216,10 @@ mod tests {
             revoked_token: bound(500),
             revoked_token_in_outage: bound(1_001),
             revoked_introspected_token: bound(400),
-            withdrawn_key: bound(2_000),
-            withdrawn_key_in_outage: None,
+            retired_key: bound(2_000),
+            retired_key_in_outage: None,
             outage: bound(1_999),
-            calls_per_minute: Some(48),
+            max_calls_per_minute: Some(48),
         };
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::explanation::{Explanation, Verdict};
 use crate::access_token::AccessToken;
-use crate::authenticate::{Authenticator, Awaited, Stop, TrustedIssuer, Verified};
+use crate::authenticate::{Authenticator, Awaited, CachedToken, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
-use crate::jwks::{KeySet, Keys, Patience};
+use crate::jwks::{KeySet, Keys, WaitBudget};
 use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -45,7 +45,8 @@ impl Authenticator {
         self.fetch_missing_keys(token).await;
         let Some(issuer) = self.explain_token(token, explanation) else { return };
         let Some(introspector) = issuer.introspector() else { return };
-        let Ok(Verified { jwt: Some(jwt), .. }) = self.judge_text(token, &mut Patience::default()) else {
+        let Ok(CachedToken { jwt: Some(jwt), .. }) = self.judge_text(token, &mut WaitBudget::default())
+        else {
             return;
         };
         if issuer.introspects(&jwt.token) {
@@ -57,21 +58,21 @@ impl Authenticator {
 
     /// Makes the demands for keys that a request with `token` would make, were no check before them.
     async fn fetch_missing_keys(&self, token: &str) {
-        let mut patience = Patience::default();
-        while let Err(Stop::Await(Awaited::Keys(keys))) = self.find_keys(token, &mut patience) {
+        let mut wait_budget = WaitBudget::default();
+        while let Err(Stop::Await(Awaited::Keys(keys))) = self.find_keys(token, &mut wait_budget) {
             keys.await;
         }
-        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_text(token, &mut patience) {
+        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_text(token, &mut wait_budget) {
             keys.await;
         }
     }
 
-    fn judge_text(&self, token: &str, patience: &mut Patience) -> Result<Verified, Stop> {
-        self.judge_jwt(BearerToken::parse(token.as_bytes())?, patience)
+    fn judge_text(&self, token: &str, wait_budget: &mut WaitBudget) -> Result<CachedToken, Stop> {
+        self.judge_jwt(BearerToken::parse(token.as_bytes())?, wait_budget)
     }
 
     /// The keys to check `token` with, whatever else is wrong with it.
-    fn find_keys(&self, token: &str, patience: &mut Patience) -> Result<Arc<KeySet>, Stop> {
+    fn find_keys(&self, token: &str, wait_budget: &mut WaitBudget) -> Result<Arc<KeySet>, Stop> {
         let compact = Compact::parse(token)?;
         let (header, claims) = (compact.header()?, compact.claims()?);
         let header = Header::parse(&header)?;
@@ -79,16 +80,16 @@ impl Authenticator {
         let named = self.issuers.named_by(&claims);
         let issuer = named.or_else(|fault| self.issuers.only().ok_or(fault))?;
         let keys = issuer.keys.as_ref().ok_or(RejectionKind::KeyUnknown)?;
-        Ok(keys.select(&header, patience)?)
+        Ok(keys.select(&header, wait_budget)?)
     }
 
     fn explain_size(&self, token: &str, explanation: &mut Explanation) {
-        let size = if token.len() <= self.token_bytes_max {
+        let size = if token.len() <= self.max_token_bytes {
             Verdict::Holds
         } else {
             Verdict::Fails(RejectionKind::TokenTooLarge)
         };
-        let limit = format!("at most {} bytes", self.token_bytes_max);
+        let limit = format!("at most {} bytes", self.max_token_bytes);
         explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
     }
 

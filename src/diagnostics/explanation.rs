@@ -5,7 +5,7 @@ use std::fmt;
 use crate::rejection::{Rejection, RejectionKind};
 
 /// The longest presented value that is shown.
-const SHOWN_CHARS_MAX: usize = 80;
+const MAX_SHOWN_CHARS: usize = 80;
 
 /// What every check says of one token. `Display` prints it as a table.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Explanation {
 
     /// One more check.
     pub(super) fn add(&mut self, check: &'static str, configured: &str, presented: &str, verdict: Verdict) {
-        let presented = presented.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+        let presented = presented.chars().take(MAX_SHOWN_CHARS).flat_map(char::escape_debug).collect();
         // The ids of keys are not the user's words.
         let configured = configured.chars().flat_map(char::escape_debug).collect();
         self.findings.push(Finding { check, configured, presented, verdict });

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// The most members that one object may have.
-const MEMBERS_MAX: usize = 512;
+const MAX_MEMBERS: usize = 512;
 
 /// Up to so many names are compared with each other.
 const FEW: usize = 64;
@@ -69,7 +69,7 @@ impl<'de> MemberNames<'de> {
         };
         match is_new {
             false => Err(E::custom("a member stands twice")),
-            true if self.many.len() > MEMBERS_MAX => Err(E::custom("too many members")),
+            true if self.many.len() > MAX_MEMBERS => Err(E::custom("too many members")),
             true => Ok(()),
         }
     }

@@ -20,9 +20,9 @@ pub(crate) struct TokenDigest([u8; 32]);
 
 /// What shapes an answer beside the token: the issuer, its endpoint, the client that asks and how.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AnswerContext([u8; 32]);
+pub(super) struct RequestContext([u8; 32]);
 
-impl AnswerContext {
+impl RequestContext {
     pub(super) fn new(parts: &[String]) -> Self {
         // With their lengths, so that no two lists of parts are one text.
         let framed: Vec<u8> =
@@ -75,14 +75,14 @@ pub(crate) struct CachePolicy {
     /// How long beyond `active_ttl` an answer will do while none can be had.
     pub(crate) stale_for: Duration,
     /// The greatest time since the token was issued, where there is a limit.
-    pub(crate) token_age_max: Option<Duration>,
+    pub(crate) max_token_age: Option<Duration>,
     /// For each of the two spaces.
     pub(crate) limits: CacheLimits,
 }
 
 /// The two spaces.
 #[derive(Debug)]
-pub(super) struct AnswerCache {
+pub(super) struct ResponseCache {
     policy: CachePolicy,
     active: BoundedCache<ActiveEntry>,
     inactive: BoundedCache<InactiveEntry>,
@@ -102,7 +102,7 @@ struct InactiveEntry {
     origin: Origin,
 }
 
-impl AnswerCache {
+impl ResponseCache {
     pub(super) fn new(policy: CachePolicy) -> Self {
         let (active, inactive) = (BoundedCache::new(policy.limits), BoundedCache::new(policy.limits));
         Self { policy, active, inactive }
@@ -178,8 +178,8 @@ impl AnswerCache {
     }
 
     fn end_of(&self, token: &AccessToken) -> NumericDate {
-        let aged = token.issue_date().zip(self.policy.token_age_max);
-        let too_old = aged.map(|(issued_at, age_max)| issued_at.later(age_max));
+        let aged = token.issue_date().zip(self.policy.max_token_age);
+        let too_old = aged.map(|(issued_at, max_age)| issued_at.later(max_age));
         too_old.into_iter().fold(token.expiry(), Ord::min)
     }
 

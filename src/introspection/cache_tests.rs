@@ -8,12 +8,12 @@ use crate::transport::{FetchError, FetchErrorKind};
 
 const SEC: Duration = Duration::from_secs(1);
 
-fn cache(active: u64, inactive: u64, stale: u64) -> AnswerCache {
-    AnswerCache::new(CachePolicy {
+fn cache(active: u64, inactive: u64, stale: u64) -> ResponseCache {
+    ResponseCache::new(CachePolicy {
         active_ttl: SEC * active.try_into().unwrap(),
         inactive_ttl: SEC * inactive.try_into().unwrap(),
         stale_for: SEC * stale.try_into().unwrap(),
-        token_age_max: Some(SEC * 500),
+        max_token_age: Some(SEC * 500),
         limits: CacheLimits { entries: 100, bytes: 1 << 20 },
     })
 }
@@ -46,7 +46,7 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
 }
 
 fn digest(token: &str) -> TokenDigest {
-    AnswerContext::new(&["issuer".to_owned()]).digest(token)
+    RequestContext::new(&["issuer".to_owned()]).digest(token)
 }
 
 fn origin(call: u64, asked_at: Instant) -> Origin {
@@ -61,7 +61,7 @@ fn unavailable() -> IntrospectionFault {
 fn the_key_depends_on_the_token_and_on_everything_that_shaped_the_answer() {
     let context = |parts: &[&str]| {
         let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-        AnswerContext::new(&parts)
+        RequestContext::new(&parts)
     };
     let digests = [
         context(&["a", "b"]).digest("t"),

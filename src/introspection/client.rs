@@ -8,22 +8,22 @@ use http::{Response, StatusCode};
 use tokio::time::timeout_at;
 
 use super::client_auth::ClientAuth;
-use super::endpoint::{EndpointSource, Located};
+use super::endpoint::{EndpointCache, EndpointSource};
 use super::fault::IntrospectionFault;
-use super::limits::{Admission, AdmissionPolicy, CallFailure, Consequences, Standing, Turn};
+use super::limits::{CallFailure, Consequences, Limiter, LimiterPolicy, Permit, Priority};
 use super::request::{self, Accept};
 use super::response::{self, Reply};
 use super::signed::Signer;
 use crate::event;
 use crate::fetch_url::FetchUrl;
 use crate::metadata;
-use crate::sync::IntrospectionCircuit;
+use crate::sync::CircuitState;
 use crate::time::{Clock, NumericDate};
 use crate::time::{later, now};
 use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient, send};
 
 /// Whom to ask, how, and how much.
-pub(crate) struct InquirerConfig {
+pub(crate) struct IntrospectionClientConfig {
     /// The identifier of the issuer, to the letter.
     pub(crate) issuer: Arc<str>,
     pub(crate) endpoint: EndpointSource,
@@ -35,10 +35,10 @@ pub(crate) struct InquirerConfig {
     pub(crate) unsigned: bool,
     /// What one call may cost, from its start (waiting for its turn included) to its end.
     pub(crate) limits: FetchLimits,
-    pub(crate) admission: AdmissionPolicy,
+    pub(crate) limiter: LimiterPolicy,
 }
 
-impl InquirerConfig {
+impl IntrospectionClientConfig {
     /// What shapes its answers.
     pub(super) fn identity(&self) -> [String; 4] {
         let client_id = self.auth.client_id().unwrap_or_default();
@@ -48,24 +48,24 @@ impl InquirerConfig {
 }
 
 /// Asks.
-pub(super) struct Inquirer {
-    config: InquirerConfig,
-    admission: Admission,
-    located: Located,
+pub(super) struct IntrospectionClient {
+    config: IntrospectionClientConfig,
+    limiter: Limiter,
+    located: EndpointCache,
     clock: Arc<dyn Clock>,
 }
 
 /// A question whose turn it is.
-pub(super) struct Inquiry<'i> {
-    inquirer: &'i Inquirer,
-    turn: Turn<'i>,
+pub(super) struct Call<'i> {
+    inquirer: &'i IntrospectionClient,
+    turn: Permit<'i>,
     until: Instant,
 }
 
-impl Inquirer {
-    pub(super) fn new(config: InquirerConfig, clock: Arc<dyn Clock>) -> Self {
-        let admission = Admission::new(config.admission.clone());
-        Self { config, admission, located: Located::default(), clock }
+impl IntrospectionClient {
+    pub(super) fn new(config: IntrospectionClientConfig, clock: Arc<dyn Clock>) -> Self {
+        let limiter = Limiter::new(config.limiter.clone());
+        Self { config, limiter, located: EndpointCache::default(), clock }
     }
 
     /// The longest that one call takes.
@@ -73,25 +73,25 @@ impl Inquirer {
         self.config.limits.timeout
     }
 
-    pub(super) fn calls_per_minute(&self) -> Option<u32> {
-        self.admission.per_minute()
+    pub(super) fn max_calls_per_minute(&self) -> Option<u32> {
+        self.limiter.per_minute()
     }
 
-    pub(super) fn status(&self) -> (IntrospectionCircuit, Option<Arc<FetchError>>) {
-        self.admission.status()
+    pub(super) fn status(&self) -> (CircuitState, Option<Arc<FetchError>>) {
+        self.limiter.status()
     }
 
     /// Whether one more call may start while so many are `under_way`.
     ///
     /// # Errors
     /// Why not. It costs nothing to be told so.
-    pub(super) fn may_ask(&self, standing: Standing, under_way: usize) -> Result<(), IntrospectionFault> {
-        self.admission.may_start(standing, under_way)
+    pub(super) fn may_ask(&self, priority: Priority, under_way: usize) -> Result<(), IntrospectionFault> {
+        self.limiter.may_start(priority, under_way)
     }
 
     /// Makes sure that the endpoint is known.
     pub(super) async fn locate(&self) -> Result<(), FetchError> {
-        self.endpoint(Standing::Known, self.config.limits).await.map(drop)
+        self.endpoint(Priority::Known, self.config.limits).await.map(drop)
     }
 
     /// Waits for the turn of a question, for half of the time that its call may take: what is left must do for
@@ -99,21 +99,21 @@ impl Inquirer {
     ///
     /// # Errors
     /// Why it does not come.
-    pub(super) async fn turn(&self, standing: Standing) -> Result<Inquiry<'_>, IntrospectionFault> {
+    pub(super) async fn turn(&self, priority: Priority) -> Result<Call<'_>, IntrospectionFault> {
         let start = now();
         let half = self.timeout().checked_div(2).unwrap_or_default();
-        let turn = self.admission.turn(standing, later(start, half)).await?;
-        Ok(Inquiry { inquirer: self, turn, until: later(start, self.timeout()) })
+        let turn = self.limiter.turn(priority, later(start, half)).await?;
+        Ok(Call { inquirer: self, turn, until: later(start, self.timeout()) })
     }
 
     /// Where to ask. Looking for it costs requests as well.
-    async fn endpoint(&self, standing: Standing, limits: FetchLimits) -> Result<FetchUrl, FetchError> {
-        let may_look = || self.admission.draw(standing, metadata::REQUESTS_MAX);
-        self.located.locate(&self.config.endpoint, &*self.config.client, limits, may_look).await
+    async fn endpoint(&self, priority: Priority, limits: FetchLimits) -> Result<FetchUrl, FetchError> {
+        let may_fetch = || self.limiter.draw(priority, metadata::MAX_REQUESTS);
+        self.located.locate(&self.config.endpoint, &*self.config.client, limits, may_fetch).await
     }
 }
 
-impl Inquiry<'_> {
+impl Call<'_> {
     /// Asks about `token`, and returns what the endpoint says of it: the text of a JSON object.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Inquiry<'_> {
         let start = now();
         let answer = timeout_at(self.until.into(), self.exchange(token)).await;
         let answer = answer.unwrap_or_else(|_| Err(self.failed(FetchErrorKind::TimedOut.into())));
-        let Inquirer { config, located, .. } = self.inquirer;
+        let IntrospectionClient { config, located, .. } = self.inquirer;
         let event = event::Introspection {
             issuer: &config.issuer,
             url: &located.shown(&config.endpoint),
@@ -134,7 +134,7 @@ impl Inquiry<'_> {
         }
         let Consequences { wait, changed } = self.turn.conclude(answer.as_ref().err());
         if let Some(circuit) = changed {
-            event::circuit_changed(&config.issuer, circuit == IntrospectionCircuit::Open);
+            event::circuit_changed(&config.issuer, circuit == CircuitState::Open);
         }
         answer.map_err(|failure| IntrospectionFault::of(failure.error).not_before(wait))
     }
@@ -154,9 +154,9 @@ impl Inquiry<'_> {
     }
 
     async fn read(&self, answer: Response<Bytes>) -> Result<String, FetchError> {
-        let Inquirer { config, admission, located, clock } = self.inquirer;
+        let IntrospectionClient { config, limiter, located, clock } = self.inquirer;
         if let Some(wait) = response::pause(&answer, clock.now()) {
-            admission.pause(wait, answer.status());
+            limiter.pause(wait, answer.status());
         }
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             located.forget().await;
@@ -174,16 +174,16 @@ impl Inquiry<'_> {
     }
 
     async fn send(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
-        let Inquirer { config, admission, clock, .. } = self.inquirer;
+        let IntrospectionClient { config, limiter, clock, .. } = self.inquirer;
         let timeout = self.until.saturating_duration_since(now());
         let limits = FetchLimits { timeout, ..config.limits };
-        let url = self.inquirer.endpoint(self.turn.standing(), limits).await;
+        let url = self.inquirer.endpoint(self.turn.priority(), limits).await;
         let url = url.map_err(|error| CallFailure { looking: true, ..self.failed(error) })?;
         let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
         let credentials =
             credentials.ok_or_else(|| self.failed(FetchErrorKind::CredentialsUnusable.into()))?;
         let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
-        admission.draw(self.turn.standing(), 1).map_err(|error| self.failed(error))?;
+        limiter.draw(self.turn.priority(), 1).map_err(|error| self.failed(error))?;
         let request = request::request(&url, token, credentials, accept);
         send(&*config.client, request, limits).await.map_err(|error| self.failed(error))
     }

@@ -14,7 +14,7 @@ use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient};
 
 /// From then on the metadata is read again before a call: the endpoint may have moved although the old
 /// place still answers.
-const METADATA_AGE_MAX: Duration = Duration::from_secs(60 * 60);
+const MAX_METADATA_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// Where to look.
 #[derive(Clone, Debug)]
@@ -27,10 +27,10 @@ pub(crate) enum EndpointSource {
 
 /// Where it was found.
 #[derive(Debug, Default)]
-pub(super) struct Located {
+pub(super) struct EndpointCache {
     known: Mutex<Known>,
     /// How many looks at the metadata found nothing.
-    vain_looks: AtomicU64,
+    failed_lookups: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -56,10 +56,10 @@ impl EndpointSource {
     }
 }
 
-impl Located {
+impl EndpointCache {
     /// The endpoint. Many who ask at once share one look at the metadata. Where it was found before, one looks
     /// again and the others go on; should that fail, or take half of the time there is, the endpoint is where
-    /// it was. `may_look` says whether the metadata may be asked for now.
+    /// it was. `may_fetch` says whether the metadata may be asked for now.
     ///
     /// # Errors
     /// Why it is not known.
@@ -68,25 +68,25 @@ impl Located {
         source: &EndpointSource,
         client: &dyn HttpClient,
         limits: FetchLimits,
-        may_look: impl FnOnce() -> Result<(), FetchError>,
+        may_fetch: impl FnOnce() -> Result<(), FetchError>,
     ) -> Result<FetchUrl, FetchError> {
         let (issuer, endpoint) = match source {
             EndpointSource::Url(url) => return Ok(url.clone()),
             EndpointSource::Discovered(issuer, endpoint) => (issuer, *endpoint),
         };
-        let vain_looks = self.vain_looks.load(Ordering::Relaxed);
+        let failed_lookups = self.failed_lookups.load(Ordering::Relaxed);
         let mut known = self.known.lock().await;
         let Some(found) = &mut known.found else {
             // Who waited while another looked in vain does not look again.
-            let in_vain = self.vain_looks.load(Ordering::Relaxed) > vain_looks;
+            let in_vain = self.failed_lookups.load(Ordering::Relaxed) > failed_lookups;
             if let Some(fault) = known.fault.filter(|_| in_vain) {
                 return Err(fault.into());
             }
-            may_look()?;
+            may_fetch()?;
             return self.look(&mut known, discover(endpoint, issuer, client, limits)).await;
         };
         let url = found.url.clone();
-        if found.is_young(now()) || may_look().is_err() {
+        if found.is_young(now()) || may_fetch().is_err() {
             return Ok(url);
         }
         // Nobody else looks for as long; and nobody waits for this.
@@ -110,7 +110,7 @@ impl Located {
             Ok(url) => known.found = Some(Found::now(url)),
             Err(error) => {
                 known.fault = Some(error.kind());
-                self.vain_looks.fetch_add(1, Ordering::Relaxed);
+                self.failed_lookups.fetch_add(1, Ordering::Relaxed);
             }
         }
         discovered
@@ -134,6 +134,6 @@ impl Found {
     }
 
     fn is_young(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.looked_at) < METADATA_AGE_MAX
+        now.saturating_duration_since(self.looked_at) < MAX_METADATA_AGE
     }
 }

@@ -17,11 +17,11 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::CachePolicy;
-use super::cache::{AnswerCache, AnswerContext, Freshness, Origin, TokenDigest};
-use super::client::{Inquirer, InquirerConfig};
+use super::cache::{Freshness, Origin, RequestContext, ResponseCache, TokenDigest};
+use super::client::{IntrospectionClient, IntrospectionClientConfig};
 use super::fault::{IntrospectionFault, RETRY_AFTER};
-use super::limits::Standing;
-use super::response::{self, AnswerPolicy};
+use super::limits::Priority;
+use super::response::{self, ResponsePolicy};
 use super::status::IntrospectionStatus;
 use crate::access_token::AccessToken;
 use crate::time::{Clock, NumericDate};
@@ -30,8 +30,8 @@ use crate::transport::{FetchError, FetchErrorKind};
 
 /// How an introspector is set up.
 pub(crate) struct IntrospectorConfig {
-    pub(crate) inquirer: InquirerConfig,
-    pub(crate) answers: AnswerPolicy,
+    pub(crate) inquirer: IntrospectionClientConfig,
+    pub(crate) answers: ResponsePolicy,
     pub(crate) cache: CachePolicy,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -46,11 +46,11 @@ pub(crate) struct Introspector {
 type Verdict = Result<AccessToken, IntrospectionFault>;
 
 /// What is known of a token.
-pub(crate) enum Judged {
+pub(crate) enum IntrospectionLookup {
     /// This.
     Known(Verdict),
     /// Nothing yet.
-    Await(VerdictAwaited),
+    Await(PendingIntrospection),
 }
 
 /// What an introspector's configuration guarantees.
@@ -60,15 +60,15 @@ pub(crate) struct IntrospectionBounds {
     /// The same while the server is out of reach.
     pub(crate) inactive_in_outage: Duration,
     /// The most HTTP requests in 60 s, where there is a limit.
-    pub(crate) calls_per_minute: Option<u32>,
+    pub(crate) max_calls_per_minute: Option<u32>,
 }
 
 struct Shared {
-    inquirer: Inquirer,
-    answers: AnswerPolicy,
-    cache: AnswerCache,
+    inquirer: IntrospectionClient,
+    answers: ResponsePolicy,
+    cache: ResponseCache,
     cache_policy: CachePolicy,
-    context: AnswerContext,
+    context: RequestContext,
     clock: Arc<dyn Clock>,
     calls: Mutex<Calls>,
 }
@@ -123,11 +123,11 @@ impl Introspector {
     /// Nothing is sent now, and no runtime is needed.
     pub(crate) fn new(config: IntrospectorConfig) -> Self {
         let IntrospectorConfig { inquirer, answers, cache, clock } = config;
-        let context = AnswerContext::new(&inquirer.identity());
+        let context = RequestContext::new(&inquirer.identity());
         let shared = Shared {
-            inquirer: Inquirer::new(inquirer, Arc::clone(&clock)),
+            inquirer: IntrospectionClient::new(inquirer, Arc::clone(&clock)),
             answers,
-            cache: AnswerCache::new(cache.clone()),
+            cache: ResponseCache::new(cache.clone()),
             cache_policy: cache,
             context,
             clock,
@@ -150,9 +150,9 @@ impl Introspector {
         jwt: Option<AccessToken>,
         freshness: Freshness,
         waited: Duration,
-    ) -> Judged {
+    ) -> IntrospectionLookup {
         if let Some(verdict) = self.shared.recall(&digest, freshness) {
-            return Judged::Known(verdict);
+            return IntrospectionLookup::Known(verdict);
         }
         let stale_will_do = freshness == Freshness::Cached;
         let freshness = match freshness {
@@ -162,7 +162,7 @@ impl Introspector {
             }
             freshness => freshness,
         };
-        Judged::Await(self.ask(Question {
+        IntrospectionLookup::Await(self.ask(Question {
             token: Arc::clone(token),
             digest,
             jwt,
@@ -188,11 +188,11 @@ impl Introspector {
         if Runtime::try_current().is_err() {
             return Err(IntrospectionFault::withheld(NO_RUNTIME, RETRY_AFTER));
         }
-        self.shared.inquirer.turn(Standing::Known).await?.ask(token).await
+        self.shared.inquirer.turn(Priority::Known).await?.ask(token).await
     }
 
     /// What answers are judged by.
-    pub(crate) fn policy(&self) -> &AnswerPolicy {
+    pub(crate) fn policy(&self) -> &ResponsePolicy {
         &self.shared.answers
     }
 
@@ -210,9 +210,9 @@ impl Introspector {
     /// How it is, for an operator.
     pub(crate) fn status(&self) -> IntrospectionStatus {
         let (active_tokens, inactive_tokens) = self.shared.cache.len();
-        let calls_under_way = self.shared.lock().under_way.len();
+        let calls_in_flight = self.shared.lock().under_way.len();
         let (circuit, last_error) = self.shared.inquirer.status();
-        IntrospectionStatus { circuit, calls_under_way, active_tokens, inactive_tokens, last_error }
+        IntrospectionStatus { circuit, calls_in_flight, active_tokens, inactive_tokens, last_error }
     }
 
     /// What the configuration guarantees.
@@ -223,13 +223,13 @@ impl Introspector {
         IntrospectionBounds {
             inactive: active_ttl.max(timeout),
             inactive_in_outage: active_ttl.saturating_add(stale_for).max(timeout),
-            calls_per_minute: self.shared.inquirer.calls_per_minute(),
+            max_calls_per_minute: self.shared.inquirer.max_calls_per_minute(),
         }
     }
 
-    fn ask(&self, question: Question) -> VerdictAwaited {
+    fn ask(&self, question: Question) -> PendingIntrospection {
         let shared = Arc::clone(&self.shared);
-        VerdictAwaited(Box::pin(async move { shared.answer(question).await }))
+        PendingIntrospection(Box::pin(async move { shared.answer(question).await }))
     }
 }
 
@@ -300,8 +300,8 @@ impl Shared {
         if let Some(verdict) = self.recall(&question.digest, question.freshness) {
             return Joined::Known(verdict);
         }
-        let standing = self.standing(question);
-        if let Err(fault) = self.inquirer.may_ask(standing, calls.under_way.len()) {
+        let priority = self.priority(question);
+        if let Err(fault) = self.inquirer.may_ask(priority, calls.under_way.len()) {
             return Joined::Known(Err(fault));
         }
         calls.started = calls.started.saturating_add(1);
@@ -312,13 +312,13 @@ impl Shared {
         // Spawning on a runtime that shuts down drops the call at once, and that takes the lock.
         drop(calls);
         let under_way = UnderWay { shared: Arc::clone(self), digest: question.digest, origin, sender };
-        runtime.spawn(under_way.run(Arc::clone(&question.token), question.jwt.clone(), standing));
+        runtime.spawn(under_way.run(Arc::clone(&question.token), question.jwt.clone(), priority));
         Joined::Call(call)
     }
 
-    fn standing(&self, question: &Question) -> Standing {
+    fn priority(&self, question: &Question) -> Priority {
         let known = question.jwt.is_some() || self.cache.is_known(&question.digest);
-        if known { Standing::Known } else { Standing::Stranger }
+        if known { Priority::Known } else { Priority::Untrusted }
     }
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
@@ -340,8 +340,8 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, standing: Standing) {
-        let verdict = self.ask(&token, standing).await.and_then(|json| {
+    async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, priority: Priority) {
+        let verdict = self.ask(&token, priority).await.and_then(|json| {
             let date = NumericDate::now(&*self.shared.clock);
             response::judge(json, &token, jwt.as_ref(), &self.shared.answers, date)
         });
@@ -351,8 +351,8 @@ impl UnderWay {
         self.sender.send_replace(Progress::Over(Concluded { origin: self.origin, verdict }));
     }
 
-    async fn ask(&self, token: &str, standing: Standing) -> Result<String, IntrospectionFault> {
-        let inquiry = self.shared.inquirer.turn(standing).await?;
+    async fn ask(&self, token: &str, priority: Priority) -> Result<String, IntrospectionFault> {
+        let inquiry = self.shared.inquirer.turn(priority).await?;
         self.sender.send_replace(Progress::Asking { late: inquiry.waited() });
         inquiry.ask(token).await
     }
@@ -373,9 +373,9 @@ impl Drop for UnderWay {
 }
 
 /// Waits for a judgement. Dropping it cancels nothing but the waiting.
-pub(crate) struct VerdictAwaited(Pin<Box<dyn Future<Output = Verdict> + Send>>);
+pub(crate) struct PendingIntrospection(Pin<Box<dyn Future<Output = Verdict> + Send>>);
 
-impl Future for VerdictAwaited {
+impl Future for PendingIntrospection {
     type Output = Verdict;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict> {
@@ -383,7 +383,7 @@ impl Future for VerdictAwaited {
     }
 }
 
-impl fmt::Debug for VerdictAwaited {
+impl fmt::Debug for PendingIntrospection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VerdictAwaited")
     }

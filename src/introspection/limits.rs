@@ -13,34 +13,34 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
 use super::fault::{IntrospectionFault, RETRY_AFTER};
-use crate::sync::Budget;
-use crate::sync::{Breaker, IntrospectionCircuit, Purpose};
+use crate::sync::RateLimit;
+use crate::sync::{Breaker, CircuitState, Purpose};
 use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// How much may be asked.
 #[derive(Clone, Debug)]
-pub(crate) struct AdmissionPolicy {
-    pub(crate) at_once_max: usize,
-    pub(crate) waiting_max: usize,
+pub(crate) struct LimiterPolicy {
+    pub(crate) max_concurrent: usize,
+    pub(crate) max_queued: usize,
     pub(crate) per_minute: Option<u32>,
 }
 
 /// What is known of a token that is to be asked about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum Priority {
     /// It was active before, or it is a JWT that passed every check by itself.
     Known,
     /// Nothing: it may be made up.
-    Stranger,
+    Untrusted,
 }
 
-impl Standing {
+impl Priority {
     /// How many calls at once it may be one of.
     fn at_once(self, most: usize) -> usize {
         match self {
             Self::Known => most,
-            Self::Stranger => most.saturating_sub(most / 4),
+            Self::Untrusted => most.saturating_sub(most / 4),
         }
     }
 
@@ -48,7 +48,7 @@ impl Standing {
     fn under_way(self, most: usize) -> usize {
         match self {
             Self::Known => most.saturating_add(most / 4),
-            Self::Stranger => most,
+            Self::Untrusted => most,
         }
     }
 
@@ -57,22 +57,22 @@ impl Standing {
         match self {
             Self::Known => 0,
             // Half of them may go at once, and of these a quarter is left.
-            Self::Stranger => per_minute.unwrap_or_default() / 8,
+            Self::Untrusted => per_minute.unwrap_or_default() / 8,
         }
     }
 }
 
 /// Lets calls in.
-pub(super) struct Admission {
-    policy: AdmissionPolicy,
+pub(super) struct Limiter {
+    policy: LimiterPolicy,
     turns: Semaphore,
-    strangers: Semaphore,
+    untrusted: Semaphore,
     state: Mutex<State>,
 }
 
 struct State {
     breaker: Breaker,
-    budget: Option<Budget>,
+    budget: Option<RateLimit>,
     /// Why the last call failed; `None` if it did not.
     last_error: Option<Arc<FetchError>>,
     /// What opened the circuit last, or asked for the pause.
@@ -80,9 +80,9 @@ struct State {
 }
 
 /// A call that may be made; its end is reported by [`conclude`](Self::conclude), or else it came to nothing.
-pub(super) struct Turn<'a> {
-    admission: &'a Admission,
-    standing: Standing,
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
+    priority: Priority,
     purpose: Purpose,
     /// Whether it did not come at once.
     waited: bool,
@@ -93,15 +93,15 @@ pub(super) struct Turn<'a> {
 /// A place among those for tokens that may be made up, where it is one, and a place among all.
 type Permits<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
 
-impl Admission {
-    pub(super) fn new(policy: AdmissionPolicy) -> Self {
-        let turns = |standing: Standing| {
-            Semaphore::new(standing.at_once(policy.at_once_max).min(Semaphore::MAX_PERMITS))
+impl Limiter {
+    pub(super) fn new(policy: LimiterPolicy) -> Self {
+        let turns = |priority: Priority| {
+            Semaphore::new(priority.at_once(policy.max_concurrent).min(Semaphore::MAX_PERMITS))
         };
-        let budget = policy.per_minute.map(|calls| Budget::per_minute(calls, now()));
+        let budget = policy.per_minute.map(|calls| RateLimit::per_minute(calls, now()));
         Self {
-            turns: turns(Standing::Known),
-            strangers: turns(Standing::Stranger),
+            turns: turns(Priority::Known),
+            untrusted: turns(Priority::Untrusted),
             state: Mutex::new(State {
                 breaker: Breaker::default(),
                 budget,
@@ -116,7 +116,7 @@ impl Admission {
         self.policy.per_minute
     }
 
-    pub(super) fn status(&self) -> (IntrospectionCircuit, Option<Arc<FetchError>>) {
+    pub(super) fn status(&self) -> (CircuitState, Option<Arc<FetchError>>) {
         let state = self.lock();
         (state.breaker.circuit(now()), state.last_error.clone())
     }
@@ -125,9 +125,9 @@ impl Admission {
     ///
     /// # Errors
     /// Why not. It costs nothing to be told so.
-    pub(super) fn may_start(&self, standing: Standing, under_way: usize) -> Result<(), IntrospectionFault> {
-        let most = self.policy.at_once_max.saturating_add(self.policy.waiting_max);
-        if under_way >= standing.under_way(most) {
+    pub(super) fn may_start(&self, priority: Priority, under_way: usize) -> Result<(), IntrospectionFault> {
+        let most = self.policy.max_concurrent.saturating_add(self.policy.max_queued);
+        if under_way >= priority.under_way(most) {
             return Err(IntrospectionFault::withheld("too many calls wait", RETRY_AFTER));
         }
         let mut state = self.lock();
@@ -135,7 +135,7 @@ impl Admission {
         if let Err(retry_after) = state.breaker.would_admit(now) {
             return Err(state.withheld(retry_after));
         }
-        let units = standing.leaves(self.policy.per_minute).saturating_add(1);
+        let units = priority.leaves(self.policy.per_minute).saturating_add(1);
         match state.budget.as_mut().map(|budget| budget.wait(units, now)) {
             None | Some(Duration::ZERO) => Ok(()),
             Some(wait) => Err(IntrospectionFault::withheld(LIMIT_REACHED, wait)),
@@ -148,14 +148,14 @@ impl Admission {
     /// Why it is not.
     pub(super) async fn turn(
         &self,
-        standing: Standing,
+        priority: Priority,
         until: Instant,
-    ) -> Result<Turn<'_>, IntrospectionFault> {
-        let at_once = self.try_permits(standing);
+    ) -> Result<Permit<'_>, IntrospectionFault> {
+        let at_once = self.try_permits(priority);
         let waited = at_once.is_none();
         let permits = match at_once {
             Some(permits) => Some(permits),
-            None => timeout_at(until.into(), self.permits(standing)).await.ok().flatten(),
+            None => timeout_at(until.into(), self.permits(priority)).await.ok().flatten(),
         };
         let Some(permits) = permits else {
             return Err(IntrospectionFault::withheld("too many calls are under way", RETRY_AFTER));
@@ -163,7 +163,7 @@ impl Admission {
         let mut state = self.lock();
         match state.breaker.admit(now()) {
             Ok(purpose) => {
-                Ok(Turn { admission: self, standing, purpose, waited, concluded: false, _permits: permits })
+                Ok(Permit { limiter: self, priority, purpose, waited, concluded: false, _permits: permits })
             }
             Err(retry_after) => Err(state.withheld(retry_after)),
         }
@@ -173,11 +173,11 @@ impl Admission {
     ///
     /// # Errors
     /// [`FetchErrorKind::Withheld`].
-    pub(super) fn draw(&self, standing: Standing, requests: u32) -> Result<(), FetchError> {
+    pub(super) fn draw(&self, priority: Priority, requests: u32) -> Result<(), FetchError> {
         let mut state = self.lock();
         let Some(budget) = &mut state.budget else { return Ok(()) };
         let now = now();
-        if !budget.has(requests.saturating_add(standing.leaves(self.policy.per_minute)), now) {
+        if !budget.has(requests.saturating_add(priority.leaves(self.policy.per_minute)), now) {
             return Err(FetchError::because(FetchErrorKind::Withheld, LIMIT_REACHED));
         }
         (0..requests).for_each(|_| budget.draw(now));
@@ -191,21 +191,21 @@ impl Admission {
         state.blocked_by = Some(Arc::new(FetchErrorKind::Status(status.as_u16()).into()));
     }
 
-    fn try_permits(&self, standing: Standing) -> Option<Permits<'_>> {
-        let stranger = match standing {
-            Standing::Known => None,
-            Standing::Stranger => Some(self.strangers.try_acquire().ok()?),
+    fn try_permits(&self, priority: Priority) -> Option<Permits<'_>> {
+        let untrusted = match priority {
+            Priority::Known => None,
+            Priority::Untrusted => Some(self.untrusted.try_acquire().ok()?),
         };
-        Some((stranger, self.turns.try_acquire().ok()?))
+        Some((untrusted, self.turns.try_acquire().ok()?))
     }
 
     /// `None` is never returned: nobody closes a semaphore.
-    async fn permits(&self, standing: Standing) -> Option<Permits<'_>> {
-        let stranger = match standing {
-            Standing::Known => None,
-            Standing::Stranger => Some(self.strangers.acquire().await.ok()?),
+    async fn permits(&self, priority: Priority) -> Option<Permits<'_>> {
+        let untrusted = match priority {
+            Priority::Known => None,
+            Priority::Untrusted => Some(self.untrusted.acquire().await.ok()?),
         };
-        Some((stranger, self.turns.acquire().await.ok()?))
+        Some((untrusted, self.turns.acquire().await.ok()?))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -226,9 +226,9 @@ impl State {
     }
 }
 
-impl Turn<'_> {
-    pub(super) fn standing(&self) -> Standing {
-        self.standing
+impl Permit<'_> {
+    pub(super) fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// Whether it did not come at once, so that less than the usual time is left for an answer.
@@ -239,23 +239,23 @@ impl Turn<'_> {
     /// Reports how the call ended, and returns what comes of that.
     pub(super) fn conclude(mut self, failure: Option<&CallFailure>) -> Consequences {
         self.concluded = true;
-        let mut state = self.admission.lock();
+        let mut state = self.limiter.lock();
         let now = now();
         let health = failure.map_or(Health::Well, CallFailure::health);
         let changed = match health {
-            Health::Well => state.breaker.succeeded().then_some(IntrospectionCircuit::Closed),
+            Health::Well => state.breaker.succeeded().then_some(CircuitState::Closed),
             // Enough for the one that finds out, and no more than nothing for a call from before.
-            Health::Answers if self.purpose == Purpose::Probe => {
-                state.breaker.succeeded().then_some(IntrospectionCircuit::Closed)
+            Health::Responder if self.purpose == Purpose::Probe => {
+                state.breaker.succeeded().then_some(CircuitState::Closed)
             }
             Health::Fails => {
                 let opened = state.breaker.failed(self.purpose, now);
                 if opened || self.purpose == Purpose::Probe {
                     state.blocked_by = failure.map(|failure| Arc::clone(&failure.error));
                 }
-                opened.then_some(IntrospectionCircuit::Open)
+                opened.then_some(CircuitState::Open)
             }
-            Health::Answers | Health::Unknown => {
+            Health::Responder | Health::Unknown => {
                 state.breaker.abandoned(self.purpose);
                 None
             }
@@ -268,10 +268,10 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if !self.concluded {
-            self.admission.lock().breaker.abandoned(self.purpose);
+            self.limiter.lock().breaker.abandoned(self.purpose);
         }
     }
 }
@@ -281,7 +281,7 @@ pub(super) struct Consequences {
     /// How long nothing will be asked after it.
     pub(super) wait: Option<Duration>,
     /// What the circuit has become by it, if that is something else.
-    pub(super) changed: Option<IntrospectionCircuit>,
+    pub(super) changed: Option<CircuitState>,
 }
 
 /// How a call failed.
@@ -295,7 +295,7 @@ pub(super) struct CallFailure {
 impl CallFailure {
     fn health(&self) -> Health {
         match health(self.error.kind()) {
-            Health::Answers if self.looking => Health::Fails,
+            Health::Responder if self.looking => Health::Fails,
             health => health,
         }
     }
@@ -307,7 +307,7 @@ enum Health {
     /// It gave the answer.
     Well,
     /// It gave an answer that may be due to the token.
-    Answers,
+    Responder,
     /// It is out of reach or out of order.
     Fails,
     /// Nothing.
@@ -322,7 +322,7 @@ fn health(kind: FetchErrorKind) -> Health {
         Kind::Transport | Kind::ConnectionLost | Kind::TimedOut | Kind::ClientRefused(401) => Health::Fails,
         Kind::Status(404 | 405 | 408 | 410 | 429 | 500..) => Health::Fails,
         Kind::Withheld | Kind::CredentialsUnusable => Health::Unknown,
-        _ => Health::Answers,
+        _ => Health::Responder,
     }
 }
 

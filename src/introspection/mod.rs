@@ -17,14 +17,14 @@ mod signed;
 mod status;
 
 pub(crate) use cache::{CachePolicy, Freshness, TokenDigest};
-pub(crate) use client::InquirerConfig;
+pub(crate) use client::IntrospectionClientConfig;
 pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};
 pub(crate) use endpoint::EndpointSource;
 pub(crate) use fault::IntrospectionFault;
 pub(crate) use introspector::{
-    IntrospectionBounds, Introspector, IntrospectorConfig, Judged, VerdictAwaited,
+    IntrospectionBounds, IntrospectionLookup, Introspector, IntrospectorConfig, PendingIntrospection,
 };
-pub(crate) use limits::AdmissionPolicy;
-pub(crate) use response::{Active, AnswerPolicy, MEMBERS, SIGNED_TYPE};
-pub(crate) use signed::{AGE_MAX, Signer};
+pub(crate) use limits::LimiterPolicy;
+pub(crate) use response::{Active, RESPONSE_MEMBERS, ResponsePolicy, SIGNED_TYPE};
+pub(crate) use signed::{MAX_RESPONSE_AGE, Signer};
 pub use status::IntrospectionStatus;

@@ -17,13 +17,13 @@ use serde_json::Value;
 use super::fault::IntrospectionFault;
 use crate::access_token::{AccessToken, ClaimText, Grant};
 use crate::encoding::json;
-use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, Vouched};
+use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, TrustedClaims};
 use crate::jwt::{Claim, ConfiguredNames, UnverifiedClaims};
 use crate::time::NumericDate;
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// The members of an answer that are no claims of a JWT.
-pub(crate) const MEMBERS: [&str; 3] = ["active", "token_type", "username"];
+pub(crate) const RESPONSE_MEMBERS: [&str; 3] = ["active", "token_type", "username"];
 
 /// The type of a signed answer (RFC 9701 section 5), without `application/`.
 pub(crate) const SIGNED_TYPE: &str = "token-introspection+jwt";
@@ -39,7 +39,7 @@ pub(super) enum Reply {
 
 /// What an answer must say.
 #[derive(Clone, Debug)]
-pub(crate) struct AnswerPolicy {
+pub(crate) struct ResponsePolicy {
     /// About an opaque token, of which nothing else is known.
     pub(crate) opaque: ClaimsPolicy,
     /// About a JWT that passed every check by itself.
@@ -97,7 +97,7 @@ pub(super) fn judge(
     json: String,
     token: &Arc<str>,
     jwt: Option<&AccessToken>,
-    policy: &AnswerPolicy,
+    policy: &ResponsePolicy,
     now: NumericDate,
 ) -> Result<AccessToken, IntrospectionFault> {
     let names = &policy.opaque.names;
@@ -117,7 +117,7 @@ pub(super) fn judge(
 /// Claims that the introspection endpoint says are those of an active token. Only [`Active::of`] makes one.
 pub(crate) struct Active<'c>(&'c UnverifiedClaims<'c>);
 
-impl<'c> Vouched<'c> for Active<'c> {
+impl<'c> TrustedClaims<'c> for Active<'c> {
     fn claims(&self) -> &'c UnverifiedClaims<'c> {
         self.0
     }

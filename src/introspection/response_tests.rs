@@ -3,13 +3,13 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::jwt::claims::Optional;
+use crate::jwt::claims::OptionalClaims;
 
 const NOW: u64 = 1_800_000_000;
 
-fn policy() -> AnswerPolicy {
+fn policy() -> ResponsePolicy {
     let mut names = ConfiguredNames::default();
-    MEMBERS.iter().for_each(|name| names.add(name));
+    RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
     let opaque = ClaimsPolicy {
         issuer: "https://h.example".into(),
         audiences: vec!["api".into()],
@@ -19,11 +19,11 @@ fn policy() -> AnswerPolicy {
         max_age: None,
         max_lifetime: None,
         clients: None,
-        optional: Optional { iss: true, aud: false, exp: false },
+        optional: OptionalClaims { iss: true, aud: false, exp: false },
         names: Arc::new(names),
     };
-    let jwt = ClaimsPolicy { optional: Optional { iss: true, aud: true, exp: true }, ..opaque.clone() };
-    AnswerPolicy { opaque, jwt }
+    let jwt = ClaimsPolicy { optional: OptionalClaims { iss: true, aud: true, exp: true }, ..opaque.clone() };
+    ResponsePolicy { opaque, jwt }
 }
 
 fn judged(json: &str, jwt: Option<&AccessToken>) -> Result<AccessToken, IntrospectionFault> {

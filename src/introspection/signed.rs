@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::jwks::{Keys, Patience, Unverified};
+use crate::jwks::{Keys, VerifyError, WaitBudget};
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::jwt::compact::Compact;
 use crate::jwt::header::{Header, HeaderPolicy};
@@ -21,7 +21,7 @@ use crate::time::NumericDate;
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// How old a signed answer may be, beside the leeway: it was made for the call that it answers.
-pub(crate) const AGE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const MAX_RESPONSE_AGE: Duration = Duration::from_secs(60);
 
 /// Who signs, and for whom.
 #[derive(Clone)]
@@ -60,19 +60,19 @@ impl Signer {
         claims: &UnverifiedClaims<'_>,
         now: NumericDate,
     ) -> Result<(), FetchError> {
-        let mut patience = Patience::default();
+        let mut wait_budget = WaitBudget::default();
         let signed = loop {
-            match self.keys.verify(compact, header, claims, &mut patience) {
+            match self.keys.verify(compact, header, claims, &mut wait_budget) {
                 Ok(verified) => break verified.signed,
-                Err(Unverified::Await(keys)) => keys.await,
-                Err(Unverified::Unavailable { cause: Some(cause), .. }) => {
+                Err(VerifyError::Await(keys)) => keys.await,
+                Err(VerifyError::Unavailable { cause: Some(cause), .. }) => {
                     return Err(FetchError::because(FetchErrorKind::NotSigned, Arc::clone(&cause)));
                 }
-                Err(Unverified::Unavailable { cause: None, .. }) => {
+                Err(VerifyError::Unavailable { cause: None, .. }) => {
                     return Err(not_signed("the keys of the issuer are out of reach"));
                 }
-                Err(Unverified::KeyUnknown) => return Err(not_signed("its key is unknown")),
-                Err(Unverified::Malformed(_) | Unverified::Mismatch(_)) => {
+                Err(VerifyError::KeyUnknown) => return Err(not_signed("its key is unknown")),
+                Err(VerifyError::Malformed(_) | VerifyError::Mismatch(_)) => {
                     return Err(not_signed("its signature does not hold"));
                 }
             };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::sync::IntrospectionCircuit;
+use crate::sync::CircuitState;
 use crate::transport::FetchError;
 
 /// The introspection endpoint of one issuer, as this process sees it.
@@ -10,9 +10,9 @@ use crate::transport::FetchError;
 #[non_exhaustive]
 pub struct IntrospectionStatus {
     /// Whether the endpoint is asked.
-    pub circuit: IntrospectionCircuit,
+    pub circuit: CircuitState,
     /// How many tokens are being asked about, those whose turn is still to come included.
-    pub calls_under_way: usize,
+    pub calls_in_flight: usize,
     /// How many active tokens are remembered.
     pub active_tokens: usize,
     /// How many refused tokens are remembered.

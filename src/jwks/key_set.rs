@@ -22,7 +22,7 @@ use crate::crypto::{self, Algorithm, AlgorithmSet, Jwk, JwkFault, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
 /// The most keys that one token is tried with, so that it costs a bounded number of checks.
-const CANDIDATES_MAX: usize = 16;
+const MAX_CANDIDATES: usize = 16;
 
 /// The usable keys of one issuer.
 pub(crate) struct KeySet {
@@ -31,7 +31,7 @@ pub(crate) struct KeySet {
     keys: Vec<VerifyingKey>,
     /// Places in `keys`, by `kid`.
     by_kid: BTreeMap<Box<str>, Vec<usize>>,
-    skipped: Vec<SkippedKey>,
+    skipped: Vec<UnusableJwk>,
 }
 
 /// Tells key sets of one issuer apart: by a digest of their documents, so that a set which was fetched again
@@ -48,7 +48,7 @@ impl KeySetId {
 
 /// A key of the document that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct SkippedKey {
+pub(crate) struct UnusableJwk {
     /// Its `kid`, if it can be read. Another party wrote it: escape it where it is shown.
     pub(crate) kid: Option<Box<str>>,
     /// Why it was skipped.
@@ -110,7 +110,7 @@ impl KeySet {
             _ => (&[], &self.keys),
         };
         let named = named.iter().filter_map(|place| self.keys.get(*place));
-        named.chain(every).filter(move |key| key.fits(alg)).take(CANDIDATES_MAX)
+        named.chain(every).filter(move |key| key.fits(alg)).take(MAX_CANDIDATES)
     }
 
     /// Each `kid` of a usable key once, in no particular order.
@@ -119,7 +119,7 @@ impl KeySet {
     }
 
     /// The keys that cannot be used, in the order of the document.
-    pub(crate) fn skipped(&self) -> &[SkippedKey] {
+    pub(crate) fn skipped(&self) -> &[UnusableJwk] {
         &self.skipped
     }
 
@@ -137,7 +137,7 @@ impl KeySet {
                 }
                 self.keys.push(key);
             }
-            Err(fault) => self.skipped.push(SkippedKey { kid: readable_kid(entry), fault }),
+            Err(fault) => self.skipped.push(UnusableJwk { kid: readable_kid(entry), fault }),
         }
     }
 

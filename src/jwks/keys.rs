@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::key_set::{KeySet, KeySetId};
-use super::refresh::Want;
-use super::remote::{Demanded, KeysBounds, KeysStatus, Patience, RemoteKeys};
+use super::refresh::KeyQuery;
+use super::remote::{KeyLookup, KeysBounds, KeysStatus, RemoteKeys, WaitBudget};
 use crate::time::now;
 use crate::transport::FetchError;
 
@@ -37,13 +37,13 @@ impl Keys {
     /// What a request is told that misses `want` among the keys `seen`.
     pub(super) fn demand(
         &self,
-        want: Want<'_>,
+        want: KeyQuery<'_>,
         seen: Option<&Arc<KeySet>>,
-        patience: &mut Patience,
-    ) -> Demanded {
+        wait_budget: &mut WaitBudget,
+    ) -> KeyLookup {
         match self {
-            Self::Static(_) => Demanded::Refuse,
-            Self::Remote(keys) => keys.demand(want, seen, patience),
+            Self::Static(_) => KeyLookup::Refuse,
+            Self::Remote(keys) => keys.demand(want, seen, wait_budget),
         }
     }
 

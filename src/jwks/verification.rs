@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::key_set::{KeySet, KeySetId};
 use super::keys::Keys;
-use super::refresh::Want;
-use super::remote::{Demanded, KeysAwaited, Patience};
+use super::refresh::KeyQuery;
+use super::remote::{KeyLookup, PendingKeys, WaitBudget};
 use crate::crypto::SignatureMismatch;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -25,7 +25,7 @@ pub(crate) struct SignedBy<'c> {
 }
 
 /// Why claims stay unverified.
-pub(crate) enum Unverified {
+pub(crate) enum VerifyError {
     /// The signature is not base64url.
     Malformed(CompactFault),
     /// The issuer has no such key.
@@ -33,7 +33,7 @@ pub(crate) enum Unverified {
     /// No key of the issuer made the signature.
     Mismatch(SignatureMismatch),
     /// Await this, then verify again.
-    Await(KeysAwaited),
+    Await(PendingKeys),
     /// The keys are out of reach.
     Unavailable {
         /// When it is worth while to try again.
@@ -47,24 +47,24 @@ impl Keys {
     /// Verifies the signature of `compact`, with the keys in hand.
     ///
     /// # Errors
-    /// [`Unverified`]; it may be worth while to wait and try again, as far as `patience` goes.
+    /// [`VerifyError`]; it may be worth while to wait and try again, as far as `wait_budget` goes.
     pub(crate) fn verify<'c>(
         &self,
         compact: &Compact<'_>,
         header: &Header<'_>,
         claims: &'c UnverifiedClaims<'c>,
-        patience: &mut Patience,
-    ) -> Result<SignedBy<'c>, Unverified> {
+        wait_budget: &mut WaitBudget,
+    ) -> Result<SignedBy<'c>, VerifyError> {
         let key_id = header.key_id.as_deref();
-        let keys = self.select(header, patience)?;
+        let keys = self.select(header, wait_budget)?;
         let candidates = keys.select(key_id, header.algorithm);
-        let signature = compact.signature().map_err(Unverified::Malformed)?;
+        let signature = compact.signature().map_err(VerifyError::Malformed)?;
         let octets = (compact.signing_input(), &*signature);
         match signature::verify(claims, header.algorithm, octets, candidates) {
             Ok(signed) => Ok(SignedBy { signed, keys: keys.id() }),
             Err(mismatch) => {
-                let refusal = Unverified::Mismatch(mismatch);
-                Err(self.want(Want::Mismatch(key_id), Some(&keys), refusal, patience))
+                let refusal = VerifyError::Mismatch(mismatch);
+                Err(self.want(KeyQuery::Mismatch(key_id), Some(&keys), refusal, wait_budget))
             }
         }
     }
@@ -76,32 +76,32 @@ impl Keys {
     pub(crate) fn select(
         &self,
         header: &Header<'_>,
-        patience: &mut Patience,
-    ) -> Result<Arc<KeySet>, Unverified> {
+        wait_budget: &mut WaitBudget,
+    ) -> Result<Arc<KeySet>, VerifyError> {
         let key_id = header.key_id.as_deref();
         let keys = self.current();
         let want = match &keys {
             Some(keys) if keys.select(key_id, header.algorithm).next().is_some() => {
                 return Ok(Arc::clone(keys));
             }
-            Some(_) => key_id.map_or(Want::Mismatch(None), Want::Kid),
-            None => Want::AnyKey,
+            Some(_) => key_id.map_or(KeyQuery::Mismatch(None), KeyQuery::Kid),
+            None => KeyQuery::AnyKey,
         };
-        Err(self.want(want, keys.as_ref(), Unverified::KeyUnknown, patience))
+        Err(self.want(want, keys.as_ref(), VerifyError::KeyUnknown, wait_budget))
     }
 
     /// Asks for newer keys than those `seen`; `refusal` is the end when there are none.
     fn want(
         &self,
-        want: Want<'_>,
+        want: KeyQuery<'_>,
         seen: Option<&Arc<KeySet>>,
-        refusal: Unverified,
-        patience: &mut Patience,
-    ) -> Unverified {
-        match self.demand(want, seen, patience) {
-            Demanded::Wait(keys) => Unverified::Await(keys),
-            Demanded::Refuse => refusal,
-            Demanded::Unavailable { retry_after, cause } => Unverified::Unavailable { retry_after, cause },
+        refusal: VerifyError,
+        wait_budget: &mut WaitBudget,
+    ) -> VerifyError {
+        match self.demand(want, seen, wait_budget) {
+            KeyLookup::Wait(keys) => VerifyError::Await(keys),
+            KeyLookup::Refuse => refusal,
+            KeyLookup::Unavailable { retry_after, cause } => VerifyError::Unavailable { retry_after, cause },
         }
     }
 }

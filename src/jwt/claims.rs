@@ -35,21 +35,21 @@ pub(crate) struct ClaimsPolicy {
     /// The clients that may call, where not every client of the issuer may.
     pub(crate) clients: Option<Vec<Box<str>>>,
     /// The claims that are said to be known by another way, and are checked only where they are there.
-    pub(crate) optional: Optional,
+    pub(crate) optional: OptionalClaims,
     /// The names in `scope_claims` and `required` that this crate does not know by itself.
     pub(crate) names: Arc<ConfiguredNames>,
 }
 
 /// Which claims may be absent that a JWT must have.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Optional {
+pub(crate) struct OptionalClaims {
     pub(crate) iss: bool,
     pub(crate) aud: bool,
     pub(crate) exp: bool,
 }
 
 /// Claims whose author is known to be the issuer.
-pub(crate) trait Vouched<'c> {
+pub(crate) trait TrustedClaims<'c> {
     /// The claims.
     fn claims(&self) -> &'c UnverifiedClaims<'c>;
 }
@@ -108,7 +108,7 @@ pub(crate) const CHECKS: [Check; 12] = [
 /// # Errors
 /// The first [`ClaimFault`] in the order of [`CHECKS`].
 pub(crate) fn check<'c>(
-    vouched: &impl Vouched<'c>,
+    vouched: &impl TrustedClaims<'c>,
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<Grant, ClaimFault> {
@@ -117,7 +117,7 @@ pub(crate) fn check<'c>(
 }
 
 /// Whether the dates of claims that passed [`check`] once, and were granted this, hold at another time.
-pub(crate) fn dates_hold(grant: &Grant, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+pub(crate) fn dates_are_valid(grant: &Grant, policy: &ClaimsPolicy, now: NumericDate) -> bool {
     let begun = |begin: Option<NumericDate>| begin.is_none_or(|begin| has_begun(begin, policy, now));
     let young = || {
         let limits = grant.issued_at.zip(policy.max_age);
@@ -134,7 +134,7 @@ pub(crate) fn dates_hold(grant: &Grant, policy: &ClaimsPolicy, now: NumericDate)
 /// # Errors
 /// As [`check`].
 pub(crate) fn check_all<'c>(
-    vouched: &impl Vouched<'c>,
+    vouched: &impl TrustedClaims<'c>,
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
@@ -146,7 +146,7 @@ pub(crate) fn check_all<'c>(
 /// # Errors
 /// The first [`ClaimFault`].
 pub(crate) fn check_envelope<'c>(
-    vouched: &impl Vouched<'c>,
+    vouched: &impl TrustedClaims<'c>,
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<(), ClaimFault> {

@@ -6,7 +6,7 @@ use super::*;
 
 struct Given<'c>(&'c UnverifiedClaims<'c>);
 
-impl<'c> Vouched<'c> for Given<'c> {
+impl<'c> TrustedClaims<'c> for Given<'c> {
     fn claims(&self) -> &'c UnverifiedClaims<'c> {
         self.0
     }
@@ -22,7 +22,7 @@ fn policy(leeway: u64, max_age: Option<u64>) -> ClaimsPolicy {
         max_age: max_age.map(Duration::from_secs),
         max_lifetime: None,
         clients: None,
-        optional: Optional::default(),
+        optional: OptionalClaims::default(),
         names: Arc::default(),
     }
 }
@@ -50,7 +50,7 @@ fn dates_that_held_once_are_judged_again_as_they_are_judged_at_first() {
         let Some(granted) = judged.iter().find_map(|judged| judged.as_ref().ok()) else { continue };
         accepted += 1;
         for (now, judged) in times.iter().zip(&judged) {
-            let hold = dates_hold(granted, &policy, *now);
+            let hold = dates_are_valid(granted, &policy, *now);
             assert_eq!(hold, judged.is_ok(), "{json} at {now:?}, {leeway}, {max_age:?}");
         }
     }

@@ -4,14 +4,14 @@
 //! Does not check: which keys those are: the caller selects among the issuer's own.
 
 use super::claim_set::UnverifiedClaims;
-use super::claims::Vouched;
+use super::claims::TrustedClaims;
 use crate::crypto::{Algorithm, SignatureMismatch, VerifyingKey};
 
 /// Claims under a signature that held. Only [`verify`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'c>(&'c UnverifiedClaims<'c>);
 
-impl<'c> Vouched<'c> for Signed<'c> {
+impl<'c> TrustedClaims<'c> for Signed<'c> {
     fn claims(&self) -> &'c UnverifiedClaims<'c> {
         self.0
     }

@@ -11,7 +11,7 @@ pub use bearer_auth::{BearerAuth, BearerAuthService, ResponseFuture};
 pub use body::ResponseBody;
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
 pub use require::{Require, RequireFuture, RequireService};
-pub(crate) use responder::{Answers, OnReject};
-pub(crate) use shared::Protection;
+pub(crate) use responder::{OnReject, Responder};
+pub(crate) use shared::Shared;
 #[cfg(feature = "axum")]
 pub(crate) use shared::{is_covered, refuse};

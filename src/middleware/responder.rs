@@ -23,9 +23,9 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub(crate) type OnReject = Arc<dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync>;
 
 /// All answers of one `BearerAuth`, most of them written beforehand.
-pub(crate) struct Answers {
+pub(crate) struct Responder {
     realm: Box<str>,
-    terse: bool,
+    omit_error_descriptions: bool,
     on_reject: Option<OnReject>,
     prepared: Vec<(RejectionKind, Prepared)>,
 }
@@ -36,9 +36,10 @@ struct Prepared {
     body: Bytes,
 }
 
-impl Answers {
-    pub(crate) fn new(realm: &str, terse: bool, on_reject: Option<OnReject>) -> Self {
-        let mut answers = Self { realm: realm.into(), terse, on_reject, prepared: Vec::new() };
+impl Responder {
+    pub(crate) fn new(realm: &str, omit_error_descriptions: bool, on_reject: Option<OnReject>) -> Self {
+        let mut answers =
+            Self { realm: realm.into(), omit_error_descriptions, on_reject, prepared: Vec::new() };
         answers.prepared = RejectionKind::ALL.iter().map(|kind| (*kind, answers.prepare(*kind))).collect();
         answers
     }
@@ -71,7 +72,7 @@ impl Answers {
         prepared: &Prepared,
     ) -> Response<ResponseBody<B>> {
         let mut response = match &self.on_reject {
-            _ if is_grpc(head) => grpc(rejection, self.terse),
+            _ if is_grpc(head) => grpc(rejection, self.omit_error_descriptions),
             Some(on_reject) => in_their_words(rejection, &**on_reject),
             None => {
                 let mut response = Response::new(ResponseBody::refusal(prepared.body.clone()));
@@ -105,7 +106,8 @@ impl Answers {
             None => return None,
             Some(error) => challenge.error(error),
         };
-        let challenge = if self.terse { challenge } else { challenge.error_description(row.text) };
+        let challenge =
+            if self.omit_error_descriptions { challenge } else { challenge.error_description(row.text) };
         let challenge = match scopes {
             Some(scopes) => challenge.scope(scopes),
             None => challenge,
@@ -121,7 +123,7 @@ impl Answers {
             (None, StatusCode::SERVICE_UNAVAILABLE) => "temporarily_unavailable",
             (None, _) => "server_error",
         };
-        let text = if self.terse {
+        let text = if self.omit_error_descriptions {
             format!(r#"{{"error":"{error}"}}"#)
         } else {
             format!(r#"{{"error":"{error}","error_description":"{}"}}"#, row.text)
@@ -130,11 +132,11 @@ impl Answers {
     }
 }
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answers")
             .field("realm", &self.realm)
-            .field("terse", &self.terse)
+            .field("omit_error_descriptions", &self.omit_error_descriptions)
             .finish_non_exhaustive()
     }
 }
@@ -149,12 +151,12 @@ fn in_their_words<B>(
 }
 
 /// A response of trailers only, as gRPC over HTTP/2 answers what never reached a method.
-fn grpc<B>(rejection: &Rejection, terse: bool) -> Response<ResponseBody<B>> {
+fn grpc<B>(rejection: &Rejection, omit_error_descriptions: bool) -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::refusal(Bytes::new()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));
-    if !terse {
+    if !omit_error_descriptions {
         // The texts of the table need no percent-encoding.
         headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
     }

@@ -8,21 +8,21 @@ use http::Response;
 use http::request::Parts;
 
 use super::body::ResponseBody;
-use super::responder::Answers;
+use super::responder::Responder;
 use crate::access_token::{Acceptor, AccessToken};
 use crate::authenticate::{Authenticator, StillActive};
 use crate::event;
 use crate::rejection::Rejection;
-use crate::sync::Stripe;
+use crate::sync::Shard;
 
 /// Who is trusted, and how refusals are answered.
-pub(crate) struct Protection {
+pub(crate) struct Shared {
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) answers: Answers,
+    pub(crate) answers: Responder,
     pub(crate) strip_credentials: bool,
 }
 
-impl Protection {
+impl Shared {
     /// Reports and answers a request with that `head` that goes no further.
     pub(super) fn refuse<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
         report(&rejection);
@@ -31,7 +31,7 @@ impl Protection {
 }
 
 /// A reference on it, of one request.
-pub(super) type Protector = Arc<Stripe<Protection>>;
+pub(super) type SharedRef = Arc<Shard<Shared>>;
 
 /// The mark on a request that a `BearerAuth` let through. With a box of its own it would cost each an allocation,
 /// so that the token says which one it was.
@@ -41,17 +41,17 @@ struct Covered;
 /// The same, where there is no token to say it.
 #[derive(Clone)]
 struct Anonymous {
-    acceptor: Protector,
+    acceptor: SharedRef,
 }
 
-impl Protection {
+impl Shared {
     /// Marks the request with that `head` as let through.
-    pub(super) fn cover(this: &Protector, head: &mut Parts, token: Option<AccessToken>) {
+    pub(super) fn cover(this: &SharedRef, head: &mut Parts, token: Option<AccessToken>) {
         // Whoever put a token or a mark there before us did not ask this issuer.
         match token {
             Some(token) => {
                 head.extensions.remove::<Anonymous>();
-                let acceptor: Weak<Stripe<Self>> = Arc::downgrade(this);
+                let acceptor: Weak<Shard<Self>> = Arc::downgrade(this);
                 head.extensions.insert(token.with_acceptor(Acceptor(acceptor)));
             }
             None => {
@@ -64,7 +64,7 @@ impl Protection {
 }
 
 /// Which `BearerAuth` let the request with `head` through, if that can be told.
-fn acceptor(head: &Parts) -> Option<Protector> {
+fn acceptor(head: &Parts) -> Option<SharedRef> {
     let token: Option<&AccessToken> = head.extensions.get();
     let acceptor = token.and_then(AccessToken::acceptor).and_then(|Acceptor(acceptor)| acceptor.upgrade());
     acceptor.and_then(|acceptor| acceptor.downcast().ok()).or_else(|| {
@@ -79,7 +79,7 @@ pub(crate) fn is_covered(head: &Parts) -> bool {
 }
 
 /// How a request is answered that nobody let through, or nobody can tell who.
-static UNCOVERED: OnceLock<Answers> = OnceLock::new();
+static UNCOVERED: OnceLock<Responder> = OnceLock::new();
 
 /// Reports a refusal further in and answers it as the `BearerAuth` that covers the request would.
 pub(crate) fn refuse<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
@@ -87,7 +87,7 @@ pub(crate) fn refuse<B>(rejection: Rejection, head: &Parts) -> Response<Response
         Some(protection) => protection.refuse(rejection, head),
         None => {
             report(&rejection);
-            UNCOVERED.get_or_init(|| Answers::new("api", false, None)).answer(rejection, head)
+            UNCOVERED.get_or_init(|| Responder::new("api", false, None)).answer(rejection, head)
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::introspection::IntrospectionFault;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
-use crate::requirement::PolicyFault;
+use crate::requirement::RequirementFault;
 use crate::transport::FetchError;
 
 /// Why a request was refused.
@@ -278,11 +278,11 @@ impl From<IntrospectionFault> for Rejection {
     }
 }
 
-impl From<PolicyFault> for Rejection {
-    fn from(fault: PolicyFault) -> Self {
+impl From<RequirementFault> for Rejection {
+    fn from(fault: RequirementFault) -> Self {
         match fault {
-            PolicyFault::ScopeInsufficient => RejectionKind::ScopeInsufficient,
-            PolicyFault::Unmet => RejectionKind::RequirementUnmet,
+            RequirementFault::ScopeInsufficient => RejectionKind::ScopeInsufficient,
+            RequirementFault::Unmet => RejectionKind::RequirementUnmet,
         }
         .into()
     }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use crate::time::later;
 
 /// After so many failures in a row nothing is asked for a while.
-const FAILURES_MAX: u32 = 5;
+const MAX_FAILURES: u32 = 5;
 
 /// For so long.
 const OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// The longest pause that the server can ask for.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
 /// When to try again while one call finds out whether the server is back.
 const RETRY_AFTER_PROBE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const RETRY_AFTER_PROBE: Duration = Duration::from_secs(1);
 /// Whether an introspection endpoint is asked.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum IntrospectionCircuit {
+pub enum CircuitState {
     /// It is.
     #[default]
     Closed,
@@ -93,7 +93,7 @@ impl Breaker {
             self.open_until = Some(later(now, OPEN_FOR));
             return false;
         }
-        let opens = self.failures >= FAILURES_MAX && self.open_until.is_none();
+        let opens = self.failures >= MAX_FAILURES && self.open_until.is_none();
         if opens {
             self.open_until = Some(later(now, OPEN_FOR));
         }
@@ -110,16 +110,16 @@ impl Breaker {
 
     /// The server asks not to be asked for so long (RFC 9110 section 10.2.3).
     pub(crate) fn pause(&mut self, wait: Duration, now: Instant) {
-        self.paused_until = self.paused_until.max(Some(later(now, wait.min(PAUSE_MAX))));
+        self.paused_until = self.paused_until.max(Some(later(now, wait.min(MAX_PAUSE))));
     }
 
     /// The state, for an operator.
-    pub(crate) fn circuit(&self, now: Instant) -> IntrospectionCircuit {
+    pub(crate) fn circuit(&self, now: Instant) -> CircuitState {
         match self.would_admit(now) {
-            Err(_) if self.probing => IntrospectionCircuit::HalfOpen,
-            Err(_) => IntrospectionCircuit::Open,
-            Ok(()) if self.open_until.is_some() => IntrospectionCircuit::HalfOpen,
-            Ok(()) => IntrospectionCircuit::Closed,
+            Err(_) if self.probing => CircuitState::HalfOpen,
+            Err(_) => CircuitState::Open,
+            Ok(()) if self.open_until.is_some() => CircuitState::HalfOpen,
+            Ok(()) => CircuitState::Closed,
         }
     }
 }
@@ -148,9 +148,9 @@ mod tests {
             (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, now)));
             assert!(!breaker.succeeded());
         }
-        assert_eq!(breaker.circuit(now), IntrospectionCircuit::Closed);
+        assert_eq!(breaker.circuit(now), CircuitState::Closed);
         let breaker = opened(now);
-        assert_eq!(breaker.circuit(now), IntrospectionCircuit::Open);
+        assert_eq!(breaker.circuit(now), CircuitState::Open);
         assert_eq!(breaker.would_admit(now + 3 * SEC), Err(7 * SEC));
     }
 
@@ -159,15 +159,15 @@ mod tests {
         let now = Instant::now();
         let mut breaker = opened(now);
         let then = now + OPEN_FOR;
-        assert_eq!(breaker.circuit(then), IntrospectionCircuit::HalfOpen);
+        assert_eq!(breaker.circuit(then), CircuitState::HalfOpen);
         assert_eq!(breaker.admit(then), Ok(Purpose::Probe));
         assert_eq!(breaker.admit(then), Err(SEC));
-        assert_eq!(breaker.circuit(then), IntrospectionCircuit::HalfOpen);
+        assert_eq!(breaker.circuit(then), CircuitState::HalfOpen);
         assert!(!breaker.failed(Purpose::Probe, then + SEC), "it stays open");
         assert_eq!(breaker.admit(then + 2 * SEC), Err(9 * SEC));
         assert_eq!(breaker.admit(then + 11 * SEC), Ok(Purpose::Probe));
         assert!(breaker.succeeded());
-        assert_eq!(breaker.circuit(then), IntrospectionCircuit::Closed);
+        assert_eq!(breaker.circuit(then), CircuitState::Closed);
         (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, then)));
         assert_eq!(breaker.admit(then), Ok(Purpose::Answer));
     }
@@ -216,11 +216,11 @@ mod tests {
         breaker.pause(7 * SEC, now);
         breaker.pause(SEC, now);
         assert_eq!(breaker.admit(now), Err(7 * SEC));
-        assert_eq!(breaker.circuit(now), IntrospectionCircuit::Open);
+        assert_eq!(breaker.circuit(now), CircuitState::Open);
         assert!(!breaker.succeeded(), "the pause is the server's");
         assert_eq!(breaker.admit(now + 6 * SEC), Err(SEC));
         assert_eq!(breaker.admit(now + 7 * SEC), Ok(Purpose::Answer));
         breaker.pause(Duration::MAX, now);
-        assert_eq!(breaker.admit(now), Err(PAUSE_MAX));
+        assert_eq!(breaker.admit(now), Err(MAX_PAUSE));
     }
 }

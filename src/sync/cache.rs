@@ -23,22 +23,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use arc_swap::ArcSwapOption;
 
 /// How many places a set has.
-const PLACES_PER_SET: usize = 8;
+const WAYS: usize = 8;
 
 /// How many of them are taken when the cache is full, on average: hardly any set overflows.
-const TAKEN_PER_SET: usize = 4;
+const TARGET_ENTRIES_PER_SET: usize = 4;
 
 /// How often the hand passes an entry by that is used no more.
-const USES_MAX: u8 = 3;
+const MAX_USES: u8 = 3;
 
 /// How many entries that were used the hand passes by at most: who inserts does not wait for longer.
-const SPARED_MAX: usize = 64;
+const MAX_SECOND_CHANCES: usize = 64;
 
 /// What an entry weighs, in bytes, for the number of sets: there are more places than this makes needed.
 const ENTRY_BYTES: usize = 1024;
 
 /// The most entries, however many are allowed: their places are made at once, and take 32 bytes for each.
-const ENTRIES_MAX: usize = 1 << 20;
+const MAX_ENTRIES: usize = 1 << 20;
 
 /// What can be kept, and found by its key.
 pub(crate) trait Entry {
@@ -68,34 +68,34 @@ pub(crate) struct BoundedCache<E, S = RandomState> {
     hasher: S,
     /// Made at the first insertion.
     sets: OnceLock<Box<[Set<E>]>>,
-    books: Mutex<Books>,
+    eviction: Mutex<Eviction>,
 }
 
 /// Where the entries stand whose hashes tell the same set. The tags lie in one line of the processor's cache.
 #[repr(align(64))]
 struct Set<E> {
     /// The hash of what stands in each place, or 0. One that is out of date makes a look-up miss and no more.
-    tags: [AtomicU64; PLACES_PER_SET],
-    kept: [ArcSwapOption<Kept<E>>; PLACES_PER_SET],
+    tags: [AtomicU64; WAYS],
+    kept: [ArcSwapOption<Slot<E>>; WAYS],
 }
 
 /// One place of a set.
 struct Place<'s, E> {
     tag: &'s AtomicU64,
-    kept: &'s ArcSwapOption<Kept<E>>,
+    kept: &'s ArcSwapOption<Slot<E>>,
 }
 
 /// An entry in its place.
-struct Kept<E> {
+struct Slot<E> {
     entry: E,
     weight: usize,
-    /// How often it was used of late: up to [`USES_MAX`], and one less each time the hand comes by.
+    /// How often it was used of late: up to [`MAX_USES`], and one less each time the hand comes by.
     uses: AtomicU8,
 }
 
 /// What is kept, all in all. Whoever writes holds it.
 #[derive(Default)]
-struct Books {
+struct Eviction {
     entries: usize,
     bytes: usize,
     /// The place where room is looked for next.
@@ -111,7 +111,7 @@ impl<E: Entry> BoundedCache<E> {
 impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
     /// With a hash of the caller's.
     pub(crate) fn with_hasher(limits: CacheLimits, hasher: S) -> Self {
-        Self { limits, hasher, sets: OnceLock::new(), books: Mutex::default() }
+        Self { limits, hasher, sets: OnceLock::new(), eviction: Mutex::default() }
     }
 
     /// What `read` makes of the entry with this key, if it is kept.
@@ -124,7 +124,7 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
             }
             let kept = place.kept.load();
             if let Some(kept) = kept.as_deref().filter(|kept| kept.entry.key() == key) {
-                kept.note_use();
+                kept.mark_used();
                 return Some(read(&kept.entry));
             }
         }
@@ -133,35 +133,37 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
 
     /// Keeps `entry` in place of the one with its key, unless it alone is more than may be kept.
     pub(crate) fn insert(&self, entry: E) {
-        let weight = size_of::<Kept<E>>().saturating_add(entry.bytes());
+        let weight = size_of::<Slot<E>>().saturating_add(entry.bytes());
         let sets = self.sets.get_or_init(|| self.make_sets());
         let tag = self.tag(entry.key());
         let Some(set) = set_of(sets, tag) else { return };
-        let mut books = self.lock();
+        let mut eviction = self.lock();
         // Dropped when the lock is free again: what was kept may hold values of the user's.
         let mut removed = Vec::new();
-        removed.extend(set.place_of(tag, entry.key()).and_then(|place| books.remove(&place)));
+        removed.extend(set.place_of(tag, entry.key()).and_then(|place| eviction.remove(&place)));
         if weight > self.limits.bytes {
-            return drop(books);
+            return drop(eviction);
         }
-        while books.entries >= self.limits.entries || books.bytes.saturating_add(weight) > self.limits.bytes {
-            removed.extend(books.make_room(sets));
+        while eviction.entries >= self.limits.entries
+            || eviction.bytes.saturating_add(weight) > self.limits.bytes
+        {
+            removed.extend(eviction.make_room(sets));
         }
         let vacant = set.places().find(|place| place.tag.load(Ordering::Relaxed) == 0);
-        if let Some(place) = vacant.or_else(|| set.dispensable(books.entries)) {
-            removed.extend(books.remove(&place));
-            books.fill(&place, tag, Kept { entry, weight, uses: AtomicU8::new(0) });
+        if let Some(place) = vacant.or_else(|| set.victim(eviction.entries)) {
+            removed.extend(eviction.remove(&place));
+            eviction.fill(&place, tag, Slot { entry, weight, uses: AtomicU8::new(0) });
         }
-        drop(books);
+        drop(eviction);
     }
 
     /// Keeps no entry with this key any more.
     pub(crate) fn remove(&self, key: &E::Key) {
         let tag = self.tag(key);
         let Some(set) = self.sets.get().and_then(|sets| set_of(sets, tag)) else { return };
-        let mut books = self.lock();
-        let removed = set.place_of(tag, key).and_then(|place| books.remove(&place));
-        drop(books);
+        let mut eviction = self.lock();
+        let removed = set.place_of(tag, key).and_then(|place| eviction.remove(&place));
+        drop(eviction);
         drop(removed);
     }
 
@@ -178,12 +180,12 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
     }
 
     fn make_sets(&self) -> Box<[Set<E>]> {
-        let entries = self.limits.entries.min(self.limits.bytes / ENTRY_BYTES).min(ENTRIES_MAX);
-        (0..(entries / TAKEN_PER_SET).max(1)).map(|_| Set::default()).collect()
+        let entries = self.limits.entries.min(self.limits.bytes / ENTRY_BYTES).min(MAX_ENTRIES);
+        (0..(entries / TARGET_ENTRIES_PER_SET).max(1)).map(|_| Set::default()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Eviction> {
+        self.eviction.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,7 +198,7 @@ fn set_of<E>(sets: &[Set<E>], tag: u64) -> Option<&Set<E>> {
 
 impl<E: Entry> Set<E> {
     fn place_of(&self, tag: u64, key: &E::Key) -> Option<Place<'_, E>> {
-        let is_it = |kept: &Kept<E>| kept.entry.key() == key;
+        let is_it = |kept: &Slot<E>| kept.entry.key() == key;
         self.places().find(|place| {
             place.tag.load(Ordering::Relaxed) == tag && place.kept.load().as_deref().is_some_and(is_it)
         })
@@ -209,47 +211,47 @@ impl<E> Set<E> {
     }
 
     /// A place whose entry was not used of late; the one that `any` tells where all were.
-    fn dispensable(&self, any: usize) -> Option<Place<'_, E>> {
-        let unused = self.places().find(|place| !place.kept.load().as_deref().is_some_and(Kept::is_used));
-        unused.or_else(|| self.places().nth(any % PLACES_PER_SET))
+    fn victim(&self, any: usize) -> Option<Place<'_, E>> {
+        let unused = self.places().find(|place| !place.kept.load().as_deref().is_some_and(Slot::is_used));
+        unused.or_else(|| self.places().nth(any % WAYS))
     }
 }
 
-impl<E> Kept<E> {
+impl<E> Slot<E> {
     fn is_used(&self) -> bool {
         self.uses.load(Ordering::Relaxed) > 0
     }
 
-    fn note_use(&self) {
+    fn mark_used(&self) {
         let uses = self.uses.load(Ordering::Relaxed);
         // Not written at every use: what many threads write in turn makes each wait for the others.
-        if uses < USES_MAX {
+        if uses < MAX_USES {
             self.uses.store(uses.saturating_add(1), Ordering::Relaxed);
         }
     }
 
     /// Whether it may stay when the hand comes by.
-    fn is_spared(&self) -> bool {
+    fn take_second_chance(&self) -> bool {
         let uses = self.uses.load(Ordering::Relaxed);
         self.uses.store(uses.saturating_sub(1), Ordering::Relaxed);
         uses > 0
     }
 }
 
-impl Books {
+impl Eviction {
     /// Moves the hand to the next entry that is not used any more, and takes it out.
-    fn make_room<E>(&mut self, sets: &[Set<E>]) -> Option<Arc<Kept<E>>> {
+    fn make_room<E>(&mut self, sets: &[Set<E>]) -> Option<Arc<Slot<E>>> {
         let mut spared: usize = 0;
         loop {
             self.hand = self.hand.wrapping_add(1);
-            let set = sets.get((self.hand / PLACES_PER_SET).checked_rem(sets.len())?)?;
-            let place = set.places().nth(self.hand % PLACES_PER_SET)?;
+            let set = sets.get((self.hand / WAYS).checked_rem(sets.len())?)?;
+            let place = set.places().nth(self.hand % WAYS)?;
             if place.tag.load(Ordering::Relaxed) == 0 {
                 continue;
             }
             match &*place.kept.load() {
                 None => continue,
-                Some(kept) if spared < SPARED_MAX && kept.is_spared() => {
+                Some(kept) if spared < MAX_SECOND_CHANCES && kept.take_second_chance() => {
                     spared = spared.saturating_add(1);
                 }
                 Some(_) => return self.remove(&place),
@@ -257,7 +259,7 @@ impl Books {
         }
     }
 
-    fn remove<E>(&mut self, place: &Place<'_, E>) -> Option<Arc<Kept<E>>> {
+    fn remove<E>(&mut self, place: &Place<'_, E>) -> Option<Arc<Slot<E>>> {
         place.tag.store(0, Ordering::Relaxed);
         let kept = place.kept.swap(None)?;
         self.entries = self.entries.saturating_sub(1);
@@ -265,7 +267,7 @@ impl Books {
         Some(kept)
     }
 
-    fn fill<E>(&mut self, place: &Place<'_, E>, tag: u64, kept: Kept<E>) {
+    fn fill<E>(&mut self, place: &Place<'_, E>, tag: u64, kept: Slot<E>) {
         self.entries = self.entries.saturating_add(1);
         self.bytes = self.bytes.saturating_add(kept.weight);
         place.kept.store(Some(Arc::new(kept)));

@@ -137,7 +137,7 @@ fn with_equal_hashes<const HASH: u64>() {
         assert!(!holds(&cache, key + 1_000));
     }
     let held = (0..100).filter(|key| holds(&cache, *key)).count();
-    assert_eq!((held, cache.len()), (PLACES_PER_SET, PLACES_PER_SET));
+    assert_eq!((held, cache.len()), (WAYS, WAYS));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn who_inserts_passes_by_few_entries_even_where_all_are_used() {
         cache.insert(item(inserted, 0));
         inserted += 1;
     }
-    for _ in 0..USES_MAX {
+    for _ in 0..MAX_USES {
         assert_eq!((0..inserted).filter(|key| holds(&cache, *key)).count(), 1_000);
     }
     let uses = || -> usize {
@@ -159,7 +159,7 @@ fn who_inserts_passes_by_few_entries_even_where_all_are_used() {
     let before = uses();
     cache.insert(item(inserted, 0));
     let lost = before - uses();
-    assert!((1..=SPARED_MAX + 2 * usize::from(USES_MAX)).contains(&lost), "{lost}");
+    assert!((1..=MAX_SECOND_CHANCES + 2 * usize::from(MAX_USES)).contains(&lost), "{lost}");
 }
 
 /// Looks at the cache when it is dropped, as a value of the user's may.
@@ -183,7 +183,7 @@ impl Entry for Dropped {
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        let free = self.1.upgrade().is_none_or(|cache| cache.books.try_lock().is_ok());
+        let free = self.1.upgrade().is_none_or(|cache| cache.eviction.try_lock().is_ok());
         assert!(free, "the cache is locked while an entry is dropped");
     }
 }
@@ -226,11 +226,11 @@ fn whatever_is_done_in_whatever_order_a_key_tells_its_own_entry_and_the_books_ar
     for key in 0..100 {
         if let Some(own) = cache.get(&key, |item| item.bytes) {
             entries += 1;
-            bytes += own + size_of::<Kept<Item>>();
+            bytes += own + size_of::<Slot<Item>>();
         }
     }
-    let books = cache.lock();
-    assert_eq!((entries, bytes), (books.entries, books.bytes));
+    let eviction = cache.lock();
+    assert_eq!((entries, bytes), (eviction.entries, eviction.bytes));
 }
 
 #[test]

@@ -5,8 +5,8 @@ mod cache;
 mod rate_limit;
 mod sharded_arc;
 
-pub use breaker::IntrospectionCircuit;
+pub use breaker::CircuitState;
 pub(crate) use breaker::{Breaker, Purpose};
 pub(crate) use cache::{BoundedCache, CacheLimits, Entry};
-pub(crate) use rate_limit::Budget;
-pub(crate) use sharded_arc::{Stripe, Striped};
+pub(crate) use rate_limit::RateLimit;
+pub(crate) use sharded_arc::{Shard, ShardedArc};

@@ -4,19 +4,19 @@ use std::time::{Duration, Instant};
 
 /// The bucket. One unit is worth `interval` of credit.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct RateLimit {
     interval: Duration,
     credit: Duration,
-    credit_max: Duration,
+    max_credit: Duration,
     /// When the credit was last counted.
     at: Instant,
 }
 
-impl Budget {
+impl RateLimit {
     /// So many units at once, and one more per `interval`.
     pub(crate) fn full(units: u32, interval: Duration, now: Instant) -> Self {
         let credit = interval.saturating_mul(units);
-        Self { interval, credit, credit_max: credit, at: now }
+        Self { interval, credit, max_credit: credit, at: now }
     }
 
     /// At most so many units within any 60 s: half of them at once, the rest as time goes by.
@@ -53,7 +53,7 @@ impl Budget {
 
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at);
-        self.credit = self.credit.saturating_add(passed).min(self.credit_max);
+        self.credit = self.credit.saturating_add(passed).min(self.max_credit);
         self.at = now;
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn two_are_there_at_once_and_one_more_per_cooldown() {
         let start = Instant::now();
-        let mut budget = Budget::full(2, COOLDOWN, start);
+        let mut budget = RateLimit::full(2, COOLDOWN, start);
         let mut drawn = Vec::new();
         for second in 0..=90 {
             let now = start + Duration::from_secs(second);
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn it_never_holds_more_than_two_nor_less_than_none() {
         let start = Instant::now();
-        let mut budget = Budget::full(2, COOLDOWN, start);
+        let mut budget = RateLimit::full(2, COOLDOWN, start);
         for _ in 0..5 {
             budget.draw(start);
         }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_clock_that_stands_or_turns_back_refills_nothing() {
         let start = Instant::now() + COOLDOWN;
-        let mut budget = Budget::full(2, COOLDOWN, start);
+        let mut budget = RateLimit::full(2, COOLDOWN, start);
         budget.draw(start);
         budget.draw(start);
         assert!(!budget.has_one(start));
@@ -112,7 +112,7 @@ mod tests {
     fn no_minute_sees_more_than_its_units_and_they_can_be_used_up() {
         for units in [1, 2, 3, 7, 60, 1_000] {
             let start = Instant::now();
-            let mut budget = Budget::per_minute(units, start);
+            let mut budget = RateLimit::per_minute(units, start);
             let mut drawn = Vec::new();
             for millis in 0..=150_000 {
                 let now = start + Duration::from_millis(millis);

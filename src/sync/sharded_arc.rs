@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many counts there are.
-const STRIPES: usize = 8;
+const SHARDS: usize = 8;
 
 static NEXT_THREAD: AtomicUsize = AtomicUsize::new(0);
 
@@ -18,39 +18,39 @@ thread_local! {
 }
 
 /// The value, and the counts.
-pub(crate) struct Striped<T> {
-    stripes: [Arc<Stripe<T>>; STRIPES],
+pub(crate) struct ShardedArc<T> {
+    shards: [Arc<Shard<T>>; SHARDS],
 }
 
 /// One count; what `Arc` counts stands before it. Processors fetch lines of 64 bytes in pairs.
 #[repr(align(128))]
-pub(crate) struct Stripe<T> {
+pub(crate) struct Shard<T> {
     value: Arc<T>,
 }
 
-impl<T> Striped<T> {
+impl<T> ShardedArc<T> {
     pub(crate) fn new(value: T) -> Self {
         let value = Arc::new(value);
-        Self { stripes: std::array::from_fn(|_| Arc::new(Stripe { value: Arc::clone(&value) })) }
+        Self { shards: std::array::from_fn(|_| Arc::new(Shard { value: Arc::clone(&value) })) }
     }
 
     /// The reference for this thread to count.
-    pub(crate) fn stripe(&self) -> &Arc<Stripe<T>> {
-        let [first, ..] = &self.stripes;
-        THREAD.with(|thread| self.stripes.get(thread % STRIPES)).unwrap_or(first)
+    pub(crate) fn shard(&self) -> &Arc<Shard<T>> {
+        let [first, ..] = &self.shards;
+        THREAD.with(|thread| self.shards.get(thread % SHARDS)).unwrap_or(first)
     }
 }
 
-impl<T> Deref for Striped<T> {
+impl<T> Deref for ShardedArc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        let [first, ..] = &self.stripes;
+        let [first, ..] = &self.shards;
         &first.value
     }
 }
 
-impl<T> Deref for Stripe<T> {
+impl<T> Deref for Shard<T> {
     type Target = T;
 
     fn deref(&self) -> &T {

@@ -10,13 +10,13 @@ pub(super) const LIFETIME: u64 = 300;
 
 /// A token before it is signed.
 #[derive(Clone)]
-pub(super) struct Draft {
+pub(super) struct UnsignedToken {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
     pub(super) key_id: Option<String>,
 }
 
-impl Draft {
+impl UnsignedToken {
     /// Every claim that RFC 9068 section 2.2 requires, for a user. `number` makes the `jti` its own.
     pub(super) fn new(issuer: &str, audience: Value, now: u64, number: u64) -> Self {
         let claims = [
@@ -38,15 +38,15 @@ impl Draft {
 
     /// The same with other dates and another `jti`, as far as it has them: for as long as before,
     /// or for the usual time where that is unknown or past.
-    pub(super) fn renewed(&self, now: u64, number: u64) -> Self {
+    pub(super) fn with_new_jti(&self, now: u64, number: u64) -> Self {
         let date = |name| self.claims.get(name).and_then(Value::as_u64);
         let lifetime = date("exp").zip(date("iat")).and_then(|(exp, iat)| exp.checked_sub(iat));
         let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(LIFETIME);
-        let mut renewed = self.renamed(now, number);
+        let mut with_new_jti = self.renamed(now, number);
         for (name, value) in [("iat", now), ("exp", now.saturating_add(lifetime))] {
-            renewed.replace(name, value);
+            with_new_jti.replace(name, value);
         }
-        renewed
+        with_new_jti
     }
 
     /// The same with another `jti`, if it has one.
@@ -103,19 +103,20 @@ mod tests {
 
     #[test]
     fn renewing_replaces_the_dates_and_the_name_that_are_there() {
-        let old = Draft::new("https://issuer.test", json!("api"), 1000, 0);
-        let dates = |draft: &Draft| ["iat", "exp"].map(|name| draft.claims.get(name).and_then(Value::as_u64));
-        assert_eq!(dates(&old.renewed(5000, 1)), [Some(5000), Some(5300)]);
+        let old = UnsignedToken::new("https://issuer.test", json!("api"), 1000, 0);
+        let dates =
+            |draft: &UnsignedToken| ["iat", "exp"].map(|name| draft.claims.get(name).and_then(Value::as_u64));
+        assert_eq!(dates(&old.with_new_jti(5000, 1)), [Some(5000), Some(5300)]);
         for (name, exp, expected) in
             [("longer", json!(1900), 5900), ("past", json!(10), 5300), ("no date", json!("soon"), 5300)]
         {
             let mut old = old.clone();
             old.set("exp", exp);
-            assert_eq!(dates(&old.renewed(5000, 1)), [Some(5000), Some(expected)], "{name}");
+            assert_eq!(dates(&old.with_new_jti(5000, 1)), [Some(5000), Some(expected)], "{name}");
         }
         let mut bare = old.clone();
         bare.claims.retain(|name, _| name == "sub");
-        assert_eq!(bare.renewed(5000, 1).claims, bare.claims);
-        assert_ne!(old.renewed(5000, 1).claims.get("jti"), old.renewed(5000, 2).claims.get("jti"));
+        assert_eq!(bare.with_new_jti(5000, 1).claims, bare.claims);
+        assert_ne!(old.with_new_jti(5000, 1).claims.get("jti"), old.with_new_jti(5000, 2).claims.get("jti"));
     }
 }

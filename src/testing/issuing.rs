@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::draft::{Draft, compact};
+use super::draft::{UnsignedToken, compact};
 use super::state::State;
 use super::tokens::{FamilyId, Grant, TokenForm};
 
@@ -35,7 +35,7 @@ impl fmt::Debug for TokenSet {
 
 impl State {
     /// An access token, in that form.
-    pub(super) fn issue(&self, draft: &Draft, form: TokenForm, family: Option<FamilyId>) -> String {
+    pub(super) fn issue(&self, draft: &UnsignedToken, form: TokenForm, family: Option<FamilyId>) -> String {
         match form {
             TokenForm::Jwt => self.issue_jwt(draft, family),
             TokenForm::Opaque => self.issue_opaque(draft, family),
@@ -43,19 +43,19 @@ impl State {
     }
 
     /// An access token with this text.
-    pub(super) fn issue_as(&self, draft: &Draft, token: &str) {
+    pub(super) fn issue_as(&self, draft: &UnsignedToken, token: &str) {
         self.lock().tokens.add_opaque(token, &draft.claims, None);
     }
 
     /// The first tokens of a family.
-    pub(super) fn issue_set(&self, draft: &Draft, form: TokenForm) -> TokenSet {
+    pub(super) fn issue_set(&self, draft: &UnsignedToken, form: TokenForm) -> TokenSet {
         let draft = draft.renamed(self.now(), self.unused_number());
         let family = self.lock().tokens.add_family(Grant { draft: draft.clone(), form });
         self.issue_set_of(&draft, form, family)
     }
 
     /// The next tokens of a family.
-    pub(super) fn issue_set_of(&self, draft: &Draft, form: TokenForm, family: FamilyId) -> TokenSet {
+    pub(super) fn issue_set_of(&self, draft: &UnsignedToken, form: TokenForm, family: FamilyId) -> TokenSet {
         let access_token = self.issue(draft, form, Some(family));
         let tokens = &mut self.lock().tokens;
         let refresh_token = tokens.unused_text(self.identifier());
@@ -69,25 +69,25 @@ impl State {
     }
 
     /// A compact JWS of the draft with these octets for the claims. The empty text when there is no such key.
-    pub(super) fn sign_claims(&self, draft: &Draft, claims: &[u8]) -> String {
+    pub(super) fn sign_claims(&self, draft: &UnsignedToken, claims: &[u8]) -> String {
         let Some((kid, key)) = self.signing_key(draft.key_id.as_deref()) else { return String::new() };
         let header = draft.full_header(&kid, &key).to_string();
         compact(&key, header.as_bytes(), claims)
     }
 
     /// The same with these octets for the header.
-    pub(super) fn sign_header(&self, draft: &Draft, header: &[u8]) -> String {
+    pub(super) fn sign_header(&self, draft: &UnsignedToken, header: &[u8]) -> String {
         let Some((_, key)) = self.signing_key(draft.key_id.as_deref()) else { return String::new() };
         compact(&key, header, draft.claims_json().as_bytes())
     }
 
-    fn issue_jwt(&self, draft: &Draft, family: Option<FamilyId>) -> String {
+    fn issue_jwt(&self, draft: &UnsignedToken, family: Option<FamilyId>) -> String {
         let token = self.sign_claims(draft, draft.claims_json().as_bytes());
         self.lock().tokens.add_jwt(&token, family);
         token
     }
 
-    fn issue_opaque(&self, draft: &Draft, family: Option<FamilyId>) -> String {
+    fn issue_opaque(&self, draft: &UnsignedToken, family: Option<FamilyId>) -> String {
         let tokens = &mut self.lock().tokens;
         let token = tokens.unused_text(self.identifier());
         tokens.add_opaque(&token, &draft.claims, family);

@@ -24,7 +24,7 @@ use super::response::plain;
 use super::state::State;
 
 /// The most bytes that are read of a request's body.
-const BODY_MAX: usize = 1 << 20;
+const MAX_BODY: usize = 1 << 20;
 
 /// A server that ends when this is dropped, with all its connections.
 pub(super) struct Loopback(AbortHandle);
@@ -90,7 +90,7 @@ async fn read(request: Request<Incoming>) -> Result<Option<Request<Bytes>>, Refu
     let mut read = BytesMut::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let Ok(data) = frame.map_err(|_| Refused)?.into_data() else { continue };
-        if data.len() > BODY_MAX.saturating_sub(read.len()) {
+        if data.len() > MAX_BODY.saturating_sub(read.len()) {
             return Ok(None);
         }
         read.extend_from_slice(&data);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::draft::Draft;
+use super::draft::UnsignedToken;
 use super::issuer::TestIssuer;
 use super::issuing::TokenSet;
 use super::tokens::TokenForm;
@@ -22,14 +22,14 @@ use crate::rejection::Rejection;
 #[must_use]
 pub struct TokenBuilder {
     issuer: TestIssuer,
-    draft: Draft,
+    draft: UnsignedToken,
 }
 
 impl TestIssuer {
     /// A token for that audience, to be altered and signed: valid for 5 minutes from now.
     pub fn token(&self, audience: impl Into<String>) -> TokenBuilder {
         let (now, number) = (self.state.now(), self.state.unused_number());
-        let draft = Draft::new(self.identifier(), audience.into().into(), now, number);
+        let draft = UnsignedToken::new(self.identifier(), audience.into().into(), now, number);
         TokenBuilder { issuer: self.clone(), draft }
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::draft::Draft;
+use super::draft::UnsignedToken;
 use super::form::Form;
 use super::refusal::Refusal;
 use super::response::json;
@@ -35,7 +35,8 @@ impl State {
     /// A JWT for the client itself, which is `sub` and `client_id` (RFC 9068 section 2.2), and no
     /// refresh token (RFC 6749 section 4.4.3). What it is for must be said (RFC 8707 section 2).
     fn grant_to_client(&self, client: &str, form: &Form) -> Result<Response<Bytes>, Refusal> {
-        let mut draft = Draft::new(self.identifier(), audience(form)?, self.now(), self.unused_number());
+        let mut draft =
+            UnsignedToken::new(self.identifier(), audience(form)?, self.now(), self.unused_number());
         draft.set("sub", client);
         draft.set("client_id", client);
         if let Some(scope) = requested_scope(form)? {
@@ -49,7 +50,7 @@ impl State {
     fn refresh(&self, form: &Form) -> Result<Response<Bytes>, Refusal> {
         let used = form.text("refresh_token").ok_or(Refusal::InvalidRequest)?;
         let (family, grant) = self.lock().tokens.granted(used).ok_or(Refusal::InvalidGrant)?;
-        let mut draft = grant.draft.renewed(self.now(), self.unused_number());
+        let mut draft = grant.draft.with_new_jti(self.now(), self.unused_number());
         if let Some(scope) = requested_scope(form)? {
             narrow(&mut draft, scope)?;
         }
@@ -61,7 +62,12 @@ impl State {
     }
 
     /// RFC 6749 section 5.1.
-    fn granted(&self, draft: &Draft, access_token: &str, refresh_token: Option<&str>) -> Response<Bytes> {
+    fn granted(
+        &self,
+        draft: &UnsignedToken,
+        access_token: &str,
+        refresh_token: Option<&str>,
+    ) -> Response<Bytes> {
         let expires_at = draft.claims.get("exp").and_then(Value::as_u64);
         let members = [
             ("access_token", Some(json!(access_token))),
@@ -95,7 +101,7 @@ fn requested_scope(form: &Form) -> Result<Option<&str>, Refusal> {
 }
 
 /// The access token has less than was granted; the family keeps all of it (RFC 6749 section 6).
-fn narrow(draft: &mut Draft, scope: &str) -> Result<(), Refusal> {
+fn narrow(draft: &mut UnsignedToken, scope: &str) -> Result<(), Refusal> {
     let granted = draft.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
     if !scope.split(' ').all(|asked| granted.split(' ').any(|granted| granted == asked)) {
         return Err(Refusal::InvalidScope);

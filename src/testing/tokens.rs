@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::draft::Draft;
+use super::draft::UnsignedToken;
 use super::fingerprint::{Fingerprint, octets};
 use crate::encoding::base64url;
 use crate::jwt::compact::Compact;
@@ -23,7 +23,7 @@ pub(super) struct FamilyId(usize);
 
 /// What a family's access tokens are made from.
 pub(super) struct Grant {
-    pub(super) draft: Draft,
+    pub(super) draft: UnsignedToken,
     pub(super) form: TokenForm,
 }
 
@@ -55,7 +55,7 @@ enum KnownClaims {
     /// They stand in the token itself.
     InToken,
     /// As JSON.
-    Kept(Box<str>),
+    Slot(Box<str>),
     /// There are none to tell any more.
     Revoked,
 }
@@ -81,7 +81,7 @@ impl Tokens {
     /// Takes down an opaque token, in place of one with the same text.
     pub(super) fn add_opaque(&mut self, token: &str, claims: &Map<String, Value>, family: Option<FamilyId>) {
         let claims = serde_json::to_string(claims).unwrap_or_default();
-        let claims = KnownClaims::Kept(claims.into_boxed_str());
+        let claims = KnownClaims::Slot(claims.into_boxed_str());
         self.access.insert(Fingerprint::of(token), Access { claims, family });
     }
 
@@ -93,7 +93,7 @@ impl Tokens {
         }
         match &access.claims {
             KnownClaims::InToken => serde_json::from_str(&Compact::parse(token).ok()?.claims().ok()?).ok(),
-            KnownClaims::Kept(claims) => serde_json::from_str(claims).ok(),
+            KnownClaims::Slot(claims) => serde_json::from_str(claims).ok(),
             KnownClaims::Revoked => None,
         }
     }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn family(tokens: &mut Tokens) -> FamilyId {
-        let draft = Draft::new("https://issuer.test", json!("api"), 0, 0);
+        let draft = UnsignedToken::new("https://issuer.test", json!("api"), 0, 0);
         tokens.add_family(Grant { draft, form: TokenForm::Opaque })
     }
 

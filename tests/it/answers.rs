@@ -34,7 +34,7 @@ impl Refusals {
             .issuer()
             .max_age(Duration::from_secs(3600))
             .max_lifetime(Duration::from_secs(7200))
-            .only_clients(["client"])
+            .allowed_clients(["client"])
             .introspect(
                 asking(TestIssuer::CLIENT_SECRET)
                     .opaque_prefix("op_")
@@ -194,7 +194,7 @@ async fn every_kind_has_its_status_challenge_and_body() {
 
 #[tokio::test(start_paused = true)]
 async fn terse_answers_hold_codes_alone() {
-    let refusals = Refusals::new(BearerAuthBuilder::terse);
+    let refusals = Refusals::new(BearerAuthBuilder::omit_error_descriptions);
     for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
         let answer = refusals.answer(kind, &[]).await;
         answer.check_refusal(kind.as_str());
@@ -448,7 +448,7 @@ async fn each_request_has_one_event() {
 #[tokio::test(start_paused = true)]
 async fn explain_finds_every_fault_and_prints_no_secret() {
     let idp = TestIssuer::new();
-    let issuer = idp.issuer().strict_rfc9068().max_age(Duration::from_secs(60)).only_clients(["app"]);
+    let issuer = idp.issuer().strict_rfc9068().max_age(Duration::from_secs(60)).allowed_clients(["app"]);
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client()).clock(idp.clock());
     let auth = builder.build().unwrap();
     let faulty = |token: TokenBuilder| {
@@ -545,11 +545,13 @@ fn a_configuration_lists_all_its_problems_at_once() {
         .issuer(Issuer::discover("http://login.example.com"))
         .issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
         .issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
-        .issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).only_clients(Vec::<String>::new()))
+        .issuer(
+            Issuer::with_static_jwks("https://c.example", idp.jwks()).allowed_clients(Vec::<String>::new()),
+        )
         .issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
         .realm("\n")
         .leeway(Duration::from_secs(301))
-        .token_bytes_max(0)
+        .max_token_bytes(0)
         .jwks_cooldown(Duration::ZERO)
         .add_token_source(TokenSource::cookie("token"))
         .add_token_source(TokenSource::query())
@@ -563,14 +565,14 @@ fn a_configuration_lists_all_its_problems_at_once() {
         "ftp://a.example/keys",
         "https://b.example",
         "no algorithm",
-        "only_clients",
+        "allowed_clients",
         "https://c.example",
         "added twice",
         "require_claim",
         "an audience is empty",
         "realm",
         "301s",
-        "token_bytes_max is zero",
+        "max_token_bytes is zero",
         "jwks_cooldown is zero",
         "__Host-",
         "add it once",
@@ -585,6 +587,6 @@ fn a_configuration_lists_all_its_problems_at_once() {
     assert!(matches!(error.problems(), [ConfigProblem::JwksUnusable { .. }]), "{error}");
     let longest = BearerAuth::builder(API)
         .issuer(Issuer::with_static_jwks("https://e.example", idp.jwks()))
-        .leeway(BearerAuthBuilder::LEEWAY_MAX);
+        .leeway(BearerAuthBuilder::MAX_LEEWAY);
     assert!(longest.build().is_ok());
 }

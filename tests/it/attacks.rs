@@ -96,14 +96,14 @@ async fn an_endless_ttl_is_no_endless_fetching() {
     assert!(
         n <= 2,
         "{n} fetches without a second gone by; promised {}/min",
-        auth.bounds().calls_per_minute().unwrap()
+        auth.bounds().max_calls_per_minute().unwrap()
     );
 }
 #[tokio::test(start_paused = true)]
 async fn an_endless_wait_is_no_zero_wait() {
     let idp = TestIssuer::new();
     idp.set_fault(Endpoint::Jwks, Some(Fault::Delay(Duration::from_millis(100))));
-    let auth = idp.bearer_auth(API).keys_wait_max(Duration::MAX).build().unwrap();
+    let auth = idp.bearer_auth(API).max_key_wait(Duration::MAX).build().unwrap();
     assert_eq!(outcome(&auth, &idp.token(API).sign()).await, "accepted");
 }
 #[tokio::test(start_paused = true)]

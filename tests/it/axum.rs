@@ -105,7 +105,7 @@ async fn a_route_that_is_not_covered_is_a_server_error_and_never_open() {
 #[tokio::test(start_paused = true)]
 async fn an_extractor_answers_as_the_layer_is_configured() {
     let idp = TestIssuer::new();
-    let auth = idp.bearer_auth(API).terse().build().unwrap();
+    let auth = idp.bearer_auth(API).omit_error_descriptions().build().unwrap();
     let app = routes().layer(auth);
     let answer = ask(&app, "/tenant", Some(idp.token(API).sign())).await;
     assert_eq!(answer.rejection().unwrap().kind(), RejectionKind::ClaimsMismatch);

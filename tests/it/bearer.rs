@@ -392,7 +392,7 @@ async fn an_oversized_token_is_refused_unread() {
     assert_eq!(exact.len(), LIMIT);
     app.present(&exact).await.assert_accepted("exactly the limit");
     app.present(&format!("{exact}A")).await.assert_refused(TokenTooLarge, "one more");
-    let small = App::with(|builder| builder.token_bytes_max(100));
+    let small = App::with(|builder| builder.max_token_bytes(100));
     small.present(&small.token().sign()).await.assert_refused(TokenTooLarge, "another limit");
 }
 
@@ -417,12 +417,12 @@ async fn no_piece_of_a_token_is_ever_logged() {
     let app = App::new();
     let (log, _guard) = Log::capture();
     let good = app.token().claim("secret", "the-value-of-a-private-claim").sign();
-    let stranger = crate::support::app::issuer(crate::support::app::ISSUER);
+    let untrusted = crate::support::app::issuer(crate::support::app::ISSUER);
     let header = |json: &str| app.signed_header(json);
     let tokens = [
         ("good", good.clone()),
         ("bad signature", altered(&good)),
-        ("foreign key", crate::support::app::base(&stranger).sign()),
+        ("foreign key", crate::support::app::base(&untrusted).sign()),
         ("unknown kid", app.token().header("kid", "a-key-id-that-nobody-knows").sign()),
         ("unknown issuer", app.token().claim("iss", "https://an-issuer-nobody-knows.example").sign()),
         ("other audience", app.token().claim("aud", "https://an-api-nobody-knows.example").sign()),

@@ -84,7 +84,7 @@ async fn a_call_over_http_goes_on_when_all_who_wait_for_it_go_away() {
         let (api, token) = (api.clone(), token.clone());
         requests.spawn(async move { api.kind(token).await });
     }
-    while auth.status()[0].introspection().unwrap().calls_under_way == 0 {
+    while auth.status()[0].introspection().unwrap().calls_in_flight == 0 {
         tokio::task::yield_now().await;
     }
     requests.shutdown().await;
@@ -139,7 +139,7 @@ async fn every_fault_over_http_is_answered_in_bounded_time_and_no_secret_is_logg
         assert_eq!(api.kind(&token).await, kind, "{fault:?}");
         assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
         // Whoever waits may give up a moment before the call does.
-        while auth.status()[0].introspection().unwrap().calls_under_way > 0 {
+        while auth.status()[0].introspection().unwrap().calls_in_flight > 0 {
             tokio::task::yield_now().await;
         }
         let told = match (why(&auth), &fault) {

@@ -267,7 +267,7 @@ async fn unknown_kids_cost_no_key_while_fetches_fail() {
         }
     }
     let asked = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata) - before;
-    assert!(asked <= auth.bounds().calls_per_minute().unwrap() as usize, "{asked}");
+    assert!(asked <= auth.bounds().max_calls_per_minute().unwrap() as usize, "{asked}");
     assert_eq!(other.requests(Endpoint::Jwks), 1);
 
     // The other issuer's budget is untouched: its rotation is followed at once.
@@ -282,7 +282,7 @@ fn a_hundred_thousand_random_kids_cost_four_fetches_and_no_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(a_hundred_thousand_random_kids()));
-    assert!(held.bytes_max < 8 * 1024 * 1024, "{} bytes at once", held.bytes_max);
+    assert!(held.max_bytes < 8 * 1024 * 1024, "{} bytes at once", held.max_bytes);
 }
 
 async fn a_hundred_thousand_random_kids() {
@@ -643,8 +643,8 @@ async fn the_stated_bounds_hold() {
     let auth = idp.bearer_auth(API).build().unwrap();
     let bounds = auth.bounds();
     assert_eq!(bounds.revoked_token(), None);
-    assert_eq!(bounds.withdrawn_key(), Some(24 * HOUR));
-    assert_eq!(bounds.withdrawn_key_in_outage(), Some(28 * HOUR));
+    assert_eq!(bounds.retired_key(), Some(24 * HOUR));
+    assert_eq!(bounds.retired_key_in_outage(), Some(28 * HOUR));
     assert_eq!(bounds.outage(), Some(4 * HOUR));
     let text = bounds.to_string();
     assert_eq!(text.lines().count(), 5, "{text}");
@@ -665,8 +665,8 @@ async fn the_stated_bounds_hold() {
             builder.build().unwrap()
         };
         let bounds = configured().bounds();
-        assert_eq!(bounds.withdrawn_key(), Some(ttl * SECOND));
-        assert_eq!(bounds.withdrawn_key_in_outage(), Some(ttl * SECOND + HOUR));
+        assert_eq!(bounds.retired_key(), Some(ttl * SECOND));
+        assert_eq!(bounds.retired_key_in_outage(), Some(ttl * SECOND + HOUR));
         assert_eq!(bounds.outage(), Some(HOUR));
         let held = withdrawn_for(&configured(), &idp, false, SECOND).await;
         assert!(held <= ttl * SECOND, "{held:?}");
@@ -676,7 +676,7 @@ async fn the_stated_bounds_hold() {
 
     let fixed = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
     let bounds = BearerAuth::builder(API).issuer(fixed).build().unwrap().bounds();
-    assert_eq!((bounds.withdrawn_key(), bounds.outage(), bounds.calls_per_minute()), (None, None, Some(0)));
+    assert_eq!((bounds.retired_key(), bounds.outage(), bounds.max_calls_per_minute()), (None, None, Some(0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -745,7 +745,7 @@ async fn no_attack_on_a_failing_server_exceeds_the_stated_calls() {
                 assert!(kinds.iter().all(|kind| kind != "ok"), "{name}");
             }
             let most = busiest_minute(&net);
-            let stated = auth.bounds().calls_per_minute().unwrap() as usize;
+            let stated = auth.bounds().max_calls_per_minute().unwrap() as usize;
             assert!(most <= stated, "{name}, {ttl:?}: {most} calls, {stated} stated");
         }
     }

@@ -757,7 +757,7 @@ async fn a_configuration_that_checks_too_little_does_not_build() {
         ),
         (
             "no clients",
-            builder(API).issuer(idp.issuer().only_clients(Vec::<String>::new())).build(),
+            builder(API).issuer(idp.issuer().allowed_clients(Vec::<String>::new())).build(),
             vec![ConfigProblem::NoClient { issuer: ISSUER.to_owned() }],
         ),
         (

@@ -133,7 +133,7 @@ async fn a_token_outside_the_limits_of_the_configuration_is_refused() {
     let now = |clock: &ManualClock| clock.now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let age: Limit = |issuer| issuer.max_age(Duration::from_secs(60));
     let life: Limit = |issuer| issuer.max_lifetime(Duration::from_secs(600));
-    let clients: Limit = |issuer| issuer.only_clients(["app", "web"]);
+    let clients: Limit = |issuer| issuer.allowed_clients(["app", "web"]);
     let tenant: Limit = |issuer| issuer.require_claim("tenant");
     type Change = fn(TokenBuilder, u64) -> TokenBuilder;
     let cases: Vec<(&str, Limit, Change, &str)> = vec![

@@ -17,7 +17,7 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::support::events::Log;
-use crate::support::introspected::{Introspected, SECOND, introspection};
+use crate::support::introspected::{IssuerIntrospection, SECOND, introspection};
 use crate::support::protected::{API, Handler, Protected, at_once, get, send};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -47,9 +47,9 @@ impl Api {
     /// A good token that is remembered.
     async fn remembered(&self) -> String {
         let token = self.idp.token(API).lifetime(100 * MINUTE).sign();
-        let before = self.auth.remembered_tokens();
+        let before = self.auth.cached_tokens();
         assert_eq!(self.api.kind(&token).await, "ok");
-        assert_eq!(self.auth.remembered_tokens(), before + 1);
+        assert_eq!(self.auth.cached_tokens(), before + 1);
         assert_eq!(self.api.kind_at_once(&token), "ok");
         token
     }
@@ -72,7 +72,7 @@ async fn a_remembered_token_is_refused_from_the_end_of_its_life_on() {
     assert_eq!(api.api.kind_at_once(&token), "ok");
     api.idp.clock().advance(SECOND);
     assert_eq!(api.api.kind_at_once(&token), "token_expired");
-    assert_eq!(api.auth.remembered_tokens(), 0);
+    assert_eq!(api.auth.cached_tokens(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,9 +111,9 @@ async fn a_remembered_token_is_refused_once_its_key_was_withdrawn() {
     api.idp.rotate_key();
     api.idp.withdraw_key(&kid);
     api.pass(11 * MINUTE).await;
-    assert_eq!(api.auth.remembered_tokens(), 1);
+    assert_eq!(api.auth.cached_tokens(), 1);
     assert_eq!(api.api.kind(&token).await, "key_unknown");
-    assert_eq!(api.auth.remembered_tokens(), 0);
+    assert_eq!(api.auth.cached_tokens(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +148,7 @@ async fn a_remembered_token_outlives_a_rotation_that_leaves_its_key_and_a_refres
     api.idp.rotate_key();
     api.pass(11 * MINUTE).await;
     assert_eq!(api.api.kind_at_once(&token), "ok");
-    assert_eq!(api.auth.remembered_tokens(), 1);
+    assert_eq!(api.auth.cached_tokens(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,27 +168,23 @@ async fn a_remembered_token_lives_no_longer_through_an_outage_than_the_keys_do()
 
 #[tokio::test(start_paused = true)]
 async fn a_remembered_token_is_refused_once_its_issuer_says_that_it_was_revoked() {
-    let asked = Introspected::with(|introspection| introspection.also_jwts().active_ttl(10 * SECOND));
+    let asked = IssuerIntrospection::with(|introspection| introspection.also_jwts().active_ttl(10 * SECOND));
     for (name, token) in [("JWT", asked.idp.token(API).sign()), ("opaque", asked.opaque())] {
         for _ in 0..3 {
             assert_eq!(asked.api.kind(&token).await, "ok", "{name}");
         }
-        let remembered = asked.auth.remembered_tokens();
+        let remembered = asked.auth.cached_tokens();
         asked.idp.revoke(&token);
         asked.pass(10 * SECOND).await;
         assert_eq!(asked.api.kind(&token).await, "token_inactive", "{name}");
         assert_eq!(asked.api.kind_at_once(&token), "token_inactive", "{name}");
-        assert_eq!(
-            asked.auth.remembered_tokens(),
-            remembered,
-            "the issuer is asked, not this memory: {name}"
-        );
+        assert_eq!(asked.auth.cached_tokens(), remembered, "the issuer is asked, not this memory: {name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_asks_anew_learns_at_once_that_a_remembered_token_was_revoked() {
-    let asked = Introspected::with(|introspection| introspection.also_jwts());
+    let asked = IssuerIntrospection::with(|introspection| introspection.also_jwts());
     let route = asked.asking_now();
     for (name, token) in [("JWT", asked.idp.token(API).sign()), ("opaque", asked.opaque())] {
         for _ in 0..3 {
@@ -205,23 +201,23 @@ async fn a_route_that_asks_anew_learns_at_once_that_a_remembered_token_was_revok
 async fn another_configuration_does_not_know_the_token() {
     let idp = TestIssuer::new();
     let token = idp.token(API).claim("azp", "shop").sign();
-    let of = |audience: &str, issuer: Issuer, token_bytes_max: usize| {
+    let of = |audience: &str, issuer: Issuer, max_token_bytes: usize| {
         let builder = BearerAuth::builder(audience).clock(idp.clock()).http_client(idp.http_client());
-        builder.issuer(issuer).token_bytes_max(token_bytes_max).build().unwrap()
+        builder.issuer(issuer).max_token_bytes(max_token_bytes).build().unwrap()
     };
     let first = of(API, idp.issuer(), 16 * 1024);
     assert_eq!(Protected::by(&first).kind(&token).await, "ok");
-    assert_eq!(first.remembered_tokens(), 1);
+    assert_eq!(first.cached_tokens(), 1);
     let elsewhere = TestIssuer::in_memory("https://elsewhere.example").issuer();
-    for (name, audience, issuer, token_bytes_max, kind) in [
+    for (name, audience, issuer, max_token_bytes, kind) in [
         ("audience", "https://other.example", idp.issuer(), 16 * 1024, "audience_mismatch"),
         ("issuer", API, elsewhere, 16 * 1024, "issuer_unknown"),
         ("algorithms", API, idp.issuer().algorithms([Algorithm::PS256]), 16 * 1024, "algorithm_not_allowed"),
-        ("clients", API, idp.issuer().only_clients(["cart"]), 16 * 1024, "client_not_allowed"),
+        ("clients", API, idp.issuer().allowed_clients(["cart"]), 16 * 1024, "client_not_allowed"),
         ("size", API, idp.issuer(), 64, "token_too_large"),
     ] {
-        let other = of(audience, issuer, token_bytes_max);
-        assert_eq!(other.remembered_tokens(), 0);
+        let other = of(audience, issuer, max_token_bytes);
+        assert_eq!(other.cached_tokens(), 0);
         assert_eq!(Protected::by(&other).kind(&token).await, kind, "{name}");
         assert_eq!(Protected::by(&first).kind_at_once(&token), "ok");
     }
@@ -233,12 +229,12 @@ async fn clones_share_what_is_remembered() {
     let token = api.remembered().await;
     let clone = api.auth.clone();
     assert_eq!(Protected::by(&clone).kind_at_once(&token), "ok");
-    assert_eq!((clone.remembered_tokens(), api.auth.remembered_tokens()), (1, 1));
+    assert_eq!((clone.cached_tokens(), api.auth.cached_tokens()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_a_token_that_was_accepted_is_remembered() {
-    let asked = Introspected::new();
+    let asked = IssuerIntrospection::new();
     let good = asked.idp.token(API).sign();
     let (input, signature) = good.rsplit_once('.').unwrap();
     let forged = if signature.starts_with('B') { "C" } else { "B" };
@@ -257,9 +253,9 @@ async fn only_a_token_that_was_accepted_is_remembered() {
             assert_eq!(asked.api.kind(&token).await, kind);
         }
     }
-    assert_eq!(asked.auth.remembered_tokens(), 0);
+    assert_eq!(asked.auth.cached_tokens(), 0);
     assert_eq!(asked.api.kind(&good).await, "ok");
-    assert_eq!(asked.auth.remembered_tokens(), 1);
+    assert_eq!(asked.auth.cached_tokens(), 1);
 }
 
 #[test]
@@ -280,7 +276,7 @@ fn a_token_that_differs_in_one_letter_is_another_token() {
         assert_ne!(api.kind_at_once(&altered), "ok", "{altered}");
     }
     assert_eq!(api.kind_at_once(&token), "ok");
-    assert_eq!(auth.remembered_tokens(), 1);
+    assert_eq!(auth.cached_tokens(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +305,7 @@ async fn a_remembered_token_is_taken_from_every_source_and_in_every_spelling() {
         assert_eq!(answer.kind(), "ok");
         assert_eq!(answer.header("cache-control"), Some("private"));
     }
-    assert_eq!(api.auth.remembered_tokens(), 1);
+    assert_eq!(api.auth.cached_tokens(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -432,8 +428,9 @@ async fn nothing_of_a_layer_is_left_once_it_is_dropped_whatever_it_remembers() {
 async fn a_rule_about_opaque_tokens_is_asked_at_every_request() {
     let on = Arc::new(AtomicBool::new(true));
     let rule = Arc::clone(&on);
-    let asked =
-        Introspected::with(|introspection| introspection.opaque_when(move |_| rule.load(Ordering::Relaxed)));
+    let asked = IssuerIntrospection::with(|introspection| {
+        introspection.opaque_when(move |_| rule.load(Ordering::Relaxed))
+    });
     let token = asked.opaque();
     for _ in 0..3 {
         assert_eq!(asked.api.kind(&token).await, "ok");
@@ -444,25 +441,26 @@ async fn a_rule_about_opaque_tokens_is_asked_at_every_request() {
 
 #[tokio::test(start_paused = true)]
 async fn an_opaque_token_is_remembered_once_its_issuer_said_that_it_is_active() {
-    let asked = Introspected::new();
+    let asked = IssuerIntrospection::new();
     let token = asked.opaque();
     for _ in 0..2 {
         assert_eq!(asked.api.kind(&token).await, "ok");
     }
-    assert_eq!((asked.auth.remembered_tokens(), asked.calls()), (1, 1));
+    assert_eq!((asked.auth.cached_tokens(), asked.calls()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn limits_may_be_as_large_or_small_as_anybody_likes() {
     for (tokens, bytes) in [(1, usize::MAX), (usize::MAX, 1), (usize::MAX, usize::MAX)] {
-        let cache = TokenCache::new().tokens_max(tokens).bytes_max(bytes);
+        let cache = TokenCache::new().max_tokens(tokens).max_bytes(bytes);
         let api = Api::with(|builder| builder.token_cache(cache), |issuer| issuer);
         let token = api.idp.token(API).sign();
         for _ in 0..3 {
             assert_eq!(api.api.kind(&token).await, "ok", "{tokens} {bytes}");
         }
-        let asked =
-            Introspected::with(|introspection| introspection.cache_tokens_max(tokens).cache_bytes_max(bytes));
+        let asked = IssuerIntrospection::with(|introspection| {
+            introspection.max_cached_tokens(tokens).max_cache_bytes(bytes)
+        });
         assert_eq!(asked.kind_of_new().await, "ok", "{tokens} {bytes}");
     }
 }
@@ -516,35 +514,35 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for Named {
 
 #[tokio::test(start_paused = true)]
 async fn with_the_cache_off_nothing_is_remembered() {
-    let api = Api::with(|builder| builder.token_cache(TokenCache::off()), |issuer| issuer);
+    let api = Api::with(|builder| builder.token_cache(TokenCache::disabled()), |issuer| issuer);
     let token = api.idp.token(API).sign();
     for _ in 0..3 {
         assert_eq!(api.api.kind(&token).await, "ok");
     }
-    assert_eq!(api.auth.remembered_tokens(), 0);
+    assert_eq!(api.auth.cached_tokens(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_cache_stays_within_its_limits_and_keeps_the_tokens_that_are_used() {
     for (name, cache, most) in [
-        ("tokens", TokenCache::new().tokens_max(100), 100),
-        ("bytes", TokenCache::new().bytes_max(100 * 1024), 100),
+        ("tokens", TokenCache::new().max_tokens(100), 100),
+        ("bytes", TokenCache::new().max_bytes(100 * 1024), 100),
     ] {
         let api = Api::with(|builder| builder.token_cache(cache), |issuer| issuer);
         let used = api.idp.token(API).sign();
         for number in 0..500 {
             assert_eq!(api.api.kind(api.idp.token(API).claim("n", number).sign()).await, "ok");
             assert_eq!(api.api.kind_at_once(&used), "ok");
-            assert!(api.auth.remembered_tokens() <= most, "{name}");
+            assert!(api.auth.cached_tokens() <= most, "{name}");
         }
-        assert!(api.auth.remembered_tokens() >= 20, "{name}: {}", api.auth.remembered_tokens());
+        assert!(api.auth.cached_tokens() >= 20, "{name}: {}", api.auth.cached_tokens());
     }
 }
 
 #[test]
 fn limits_of_zero_are_refused() {
     let idp = TestIssuer::new();
-    let cache = TokenCache::new().tokens_max(0).bytes_max(0);
+    let cache = TokenCache::new().max_tokens(0).max_bytes(0);
     let issuer = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
     let error = BearerAuth::builder(API).issuer(issuer).token_cache(cache).build().unwrap_err();
     let settings: Vec<&str> = error

@@ -24,7 +24,7 @@ struct Figures {
     send: Sender,
     /// The token that it gets all the time.
     kept: Option<Token>,
-    answers: Answers,
+    answers: Responder,
     allocations: f64,
     accepted: Samples,
     slowdown: Samples,
@@ -34,7 +34,7 @@ struct Figures {
 }
 
 /// The statuses of its refusals.
-struct Answers {
+struct Responder {
     forged: u16,
     missing: u16,
     garbage: u16,
@@ -72,7 +72,7 @@ impl Figures {
             let token = kept.as_ref().unwrap_or(token);
             counts.push(allocations(|| assert_eq!(send(Some(&token.authorization)), 200)) as f64);
         }
-        let answers = Answers {
+        let answers = Responder {
             forged: send(Some(&tokens[0].forged)),
             missing: send(None),
             garbage: send(Some(garbage)),

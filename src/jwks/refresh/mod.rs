@@ -19,21 +19,21 @@ use std::time::{Duration, Instant};
 
 pub(super) use freshness::freshness;
 pub(crate) use policy::RefreshPolicy;
-use unknown_keys::Remembered;
+use unknown_keys::UnknownKeys;
 
-use crate::sync::Budget;
+use crate::sync::RateLimit;
 use crate::time::later;
 
 /// The least that a client is asked to wait before it tries again.
-const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The state of one issuer's keys, without the keys.
 #[derive(Debug)]
 pub(super) struct Refresh {
     policy: RefreshPolicy,
-    budget: Budget,
-    remembered: Remembered,
-    held: Option<Held>,
+    budget: RateLimit,
+    remembered: UnknownKeys,
+    held: Option<Validity>,
     /// How many fetches have started; the number of the latest.
     fetches: u64,
     in_flight: bool,
@@ -47,7 +47,7 @@ pub(super) struct Refresh {
 
 /// The keys in hand, as far as time is concerned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
+pub(super) struct Validity {
     /// When the server last vouched for them; `None` for keys from elsewhere.
     pub(super) vouched_at: Option<Instant>,
     /// From then on they are stale.
@@ -58,7 +58,7 @@ pub(super) struct Held {
 
 /// What a request misses.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Want<'a> {
+pub(crate) enum KeyQuery<'a> {
     /// Any key: none is in hand that may be used.
     AnyKey,
     /// A key of this id, for the algorithm of the token.
@@ -69,7 +69,7 @@ pub(crate) enum Want<'a> {
 
 /// What a request that misses a key is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Demand {
+pub(super) enum RefreshDecision {
     /// Look again when the fetch of this number has ended (which it may have by now).
     Wait {
         /// Its number.
@@ -84,7 +84,7 @@ pub(super) enum Demand {
     Refuse,
 }
 
-impl Demand {
+impl RefreshDecision {
     /// The keys are there by now. No fetch has the number 0: this wait is over at once.
     pub(super) const LOOK_AGAIN: Self = Self::Wait { fetch: 0 };
 }
@@ -106,8 +106,8 @@ impl Refresh {
     /// No keys in hand; the first fetch is due at once.
     pub(super) fn new(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
         Self {
-            budget: Budget::full(2, policy.cooldown, now),
-            remembered: Remembered::new(hasher, policy.unknown_kids_max),
+            budget: RateLimit::full(2, policy.cooldown, now),
+            remembered: UnknownKeys::new(hasher, policy.max_unknown_kids),
             held: None,
             fetches: 0,
             in_flight: false,
@@ -120,7 +120,8 @@ impl Refresh {
 
     /// With keys from elsewhere in hand: stale from the start, so a fetch is due at once.
     pub(super) fn seeded(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
-        let held = Held { vouched_at: None, fresh_until: now, usable_until: later(now, policy.stale_for) };
+        let held =
+            Validity { vouched_at: None, fresh_until: now, usable_until: later(now, policy.stale_for) };
         Self { held: Some(held), ..Self::new(policy, hasher, now) }
     }
 
@@ -142,7 +143,7 @@ impl Refresh {
         let freshness = self.policy.freshness(served);
         let fresh_until = later(now, freshness);
         let usable_until = later(fresh_until, self.policy.stale_for);
-        self.held = Some(Held { vouched_at: Some(now), fresh_until, usable_until });
+        self.held = Some(Validity { vouched_at: Some(now), fresh_until, usable_until });
         self.remembered.found_absent(self.fetches, later(now, self.policy.cooldown));
         self.in_flight = false;
         self.failures = 0;
@@ -154,7 +155,7 @@ impl Refresh {
     pub(super) fn failed(&mut self, outage: bool, now: Instant, random: f64) {
         self.remembered.forget(self.fetches);
         self.in_flight = false;
-        self.due = later(now, self.policy.back_off(self.failures, random));
+        self.due = later(now, self.policy.backoff(self.failures, random));
         self.failures = self.failures.saturating_add(1);
         if let Some(held) = self.held.as_mut().filter(|_| !outage) {
             held.usable_until = held.fresh_until;
@@ -172,15 +173,15 @@ impl Refresh {
     }
 
     /// What a request is told that misses `want`.
-    pub(super) fn demand(&mut self, want: Want<'_>, now: Instant) -> Demand {
+    pub(super) fn demand(&mut self, want: KeyQuery<'_>, now: Instant) -> RefreshDecision {
         if self.remembered.contains(want, now) {
-            return Demand::Refuse;
+            return RefreshDecision::Refuse;
         }
         if self.in_flight {
-            return Demand::Wait { fetch: self.fetches };
+            return RefreshDecision::Wait { fetch: self.fetches };
         }
-        if want == Want::AnyKey && self.usable(now) {
-            return Demand::LOOK_AGAIN;
+        if want == KeyQuery::AnyKey && self.usable(now) {
+            return RefreshDecision::LOOK_AGAIN;
         }
         if now < self.due {
             if let Some(refusal) = self.refusal(want, now) {
@@ -191,23 +192,27 @@ impl Refresh {
         self.demanded = true;
         let fetch = self.fetches.saturating_add(1);
         self.remembered.note(want, fetch, now);
-        Demand::Wait { fetch }
+        RefreshDecision::Wait { fetch }
     }
 
     /// Why no fetch may start before its time for `want`; `None` where one may.
-    fn refusal(&mut self, want: Want<'_>, now: Instant) -> Option<Demand> {
+    fn refusal(&mut self, want: KeyQuery<'_>, now: Instant) -> Option<RefreshDecision> {
         match want {
             // With a key in hand under this very id, there is nothing to wait for.
-            Want::Mismatch(Some(_)) if self.failures > 0 => Some(Demand::Refuse),
-            _ if self.failures > 0 => Some(Demand::Unavailable { retry_after: self.retry_after(now) }),
-            Want::AnyKey => None,
-            Want::Kid(_) | Want::Mismatch(_) => (!self.budget.has_one(now)).then_some(Demand::Refuse),
+            KeyQuery::Mismatch(Some(_)) if self.failures > 0 => Some(RefreshDecision::Refuse),
+            _ if self.failures > 0 => {
+                Some(RefreshDecision::Unavailable { retry_after: self.retry_after(now) })
+            }
+            KeyQuery::AnyKey => None,
+            KeyQuery::Kid(_) | KeyQuery::Mismatch(_) => {
+                (!self.budget.has_one(now)).then_some(RefreshDecision::Refuse)
+            }
         }
     }
 
     /// The time to the next attempt, as it is told to a client.
     pub(super) fn retry_after(&self, now: Instant) -> Duration {
-        self.due.saturating_duration_since(now).max(RETRY_AFTER_MIN)
+        self.due.saturating_duration_since(now).max(MIN_RETRY_AFTER)
     }
 
     /// Whether there are keys in hand that may be used.
@@ -216,7 +221,7 @@ impl Refresh {
     }
 
     /// The times of the keys in hand.
-    pub(super) fn held(&self) -> Option<Held> {
+    pub(super) fn held(&self) -> Option<Validity> {
         self.held
     }
 

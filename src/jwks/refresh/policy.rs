@@ -13,7 +13,7 @@ const REFRESH_SPREAD: f64 = 0.15;
 /// A retry comes after this share of its back-off at the earliest.
 const RETRY_EARLIEST: f64 = 0.5;
 
-/// The span that [`RefreshPolicy::fetches_per_minute_max`] speaks of.
+/// The span that [`RefreshPolicy::max_fetches_per_minute`] speaks of.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// When keys are fetched and how long they are used.
@@ -24,19 +24,19 @@ pub(crate) struct RefreshPolicy {
     /// Whether the user chose `ttl`: it is then the longest that a server may say, too.
     pub(crate) ttl_is_fixed: bool,
     /// The shortest that a server may say. Default 1 min.
-    pub(crate) ttl_min: Duration,
+    pub(crate) min_ttl: Duration,
     /// The longest that a server may say. Default 24 h.
-    pub(crate) ttl_max: Duration,
+    pub(crate) max_ttl: Duration,
     /// The time in which requests may cause one fetch; one more is to spare. Default 30 s, never zero.
     pub(crate) cooldown: Duration,
     /// How long stale keys are used in an outage. Default 4 h.
     pub(crate) stale_for: Duration,
     /// How many keys that do not exist are remembered, each for `cooldown`. Default 1024.
-    pub(crate) unknown_kids_max: usize,
+    pub(crate) max_unknown_kids: usize,
     /// The wait before the first retry, doubled with each. Default 250 ms.
-    pub(crate) back_off_min: Duration,
+    pub(crate) min_backoff: Duration,
     /// The longest wait before a retry. Default 30 s.
-    pub(crate) back_off_max: Duration,
+    pub(crate) max_backoff: Duration,
 }
 
 impl Default for RefreshPolicy {
@@ -44,13 +44,13 @@ impl Default for RefreshPolicy {
         Self {
             ttl: Duration::from_secs(10 * 60),
             ttl_is_fixed: false,
-            ttl_min: Duration::from_secs(60),
-            ttl_max: Duration::from_secs(24 * 60 * 60),
+            min_ttl: Duration::from_secs(60),
+            max_ttl: Duration::from_secs(24 * 60 * 60),
             cooldown: Duration::from_secs(30),
             stale_for: Duration::from_secs(4 * 60 * 60),
-            unknown_kids_max: 1024,
-            back_off_min: Duration::from_millis(250),
-            back_off_max: Duration::from_secs(30),
+            max_unknown_kids: 1024,
+            min_backoff: Duration::from_millis(250),
+            max_backoff: Duration::from_secs(30),
         }
     }
 }
@@ -64,17 +64,17 @@ impl RefreshPolicy {
 
     /// How long a set is fresh whose server says `served`.
     pub(super) fn freshness(&self, served: Option<Duration>) -> Duration {
-        served.unwrap_or(self.ttl).min(self.freshness_max()).max(self.freshness_min())
+        served.unwrap_or(self.ttl).min(self.max_freshness()).max(self.min_freshness())
     }
 
     /// The longest that a set can be fresh: a withdrawn key is used that long at most, and
     /// `stale_for` longer if the server is out of reach all that time.
-    pub(crate) fn freshness_max(&self) -> Duration {
-        if self.ttl_is_fixed { self.ttl } else { self.ttl_max }.max(FRESHNESS_FLOOR)
+    pub(crate) fn max_freshness(&self) -> Duration {
+        if self.ttl_is_fixed { self.ttl } else { self.max_ttl }.max(FRESHNESS_FLOOR)
     }
 
-    fn freshness_min(&self) -> Duration {
-        if self.ttl_is_fixed { self.ttl_min.min(self.ttl) } else { self.ttl_min }.max(FRESHNESS_FLOOR)
+    fn min_freshness(&self) -> Duration {
+        if self.ttl_is_fixed { self.min_ttl.min(self.ttl) } else { self.min_ttl }.max(FRESHNESS_FLOOR)
     }
 
     /// When a set that is fresh for `freshness` is fetched again; `random` is in 0..1.
@@ -83,13 +83,13 @@ impl RefreshPolicy {
     }
 
     /// The wait before the next attempt, after `failures` retries failed; `random` is in 0..1.
-    pub(super) fn back_off(&self, failures: u32, random: f64) -> Duration {
-        share(self.back_off_full(failures), RETRY_EARLIEST + (1.0 - RETRY_EARLIEST) * random)
+    pub(super) fn backoff(&self, failures: u32, random: f64) -> Duration {
+        share(self.full_backoff(failures), RETRY_EARLIEST + (1.0 - RETRY_EARLIEST) * random)
     }
 
-    fn back_off_full(&self, failures: u32) -> Duration {
+    fn full_backoff(&self, failures: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.min(31));
-        self.back_off_min.saturating_mul(doubled).min(self.back_off_max)
+        self.min_backoff.saturating_mul(doubled).min(self.max_backoff)
     }
 
     /// The most fetches that start within any 60 s, whatever requests come and whether the server
@@ -99,14 +99,14 @@ impl RefreshPolicy {
     /// 500 ms and so on at the earliest; the next can start when a fetch is due or demanded, which
     /// is a cooldown or 75 % of a freshness later, since two fetches leave nothing in the budget.
     /// One fetch more is the spare.
-    pub(crate) fn fetches_per_minute_max(&self) -> u32 {
+    pub(crate) fn max_fetches_per_minute(&self) -> u32 {
         let pause =
-            self.cooldown.min(share(self.freshness_min(), REFRESH_EARLIEST)).max(Duration::from_millis(1));
+            self.cooldown.min(share(self.min_freshness(), REFRESH_EARLIEST)).max(Duration::from_millis(1));
         let mut most: u32 = 0;
         let mut time = Some(MINUTE);
         let mut runs: u32 = 1;
         while let Some(left) = time {
-            most = most.max(runs.saturating_add(self.retries_max(runs, left)));
+            most = most.max(runs.saturating_add(self.max_retries(runs, left)));
             runs = runs.saturating_add(1);
             time = left.checked_sub(pause);
         }
@@ -114,10 +114,10 @@ impl RefreshPolicy {
     }
 
     /// The most retries of so many runs whose waits take `time` in all: the shortest waits first.
-    fn retries_max(&self, runs: u32, time: Duration) -> u32 {
+    fn max_retries(&self, runs: u32, time: Duration) -> u32 {
         let (mut retries, mut left) = (0_u32, time);
         for failures in 0.. {
-            let wait = self.back_off(failures, 0.0).max(Duration::from_millis(1));
+            let wait = self.backoff(failures, 0.0).max(Duration::from_millis(1));
             let fitting = left.as_nanos().checked_div(wait.as_nanos()).unwrap_or_default();
             let fitting = u32::try_from(fitting).unwrap_or(u32::MAX).min(runs);
             retries = retries.saturating_add(fitting);
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn the_back_off_doubles_from_250_ms_to_30_s() {
         let policy = RefreshPolicy::default();
-        let longest: Vec<u128> = (0..9).map(|failures| policy.back_off(failures, 1.0).as_millis()).collect();
+        let longest: Vec<u128> = (0..9).map(|failures| policy.backoff(failures, 1.0).as_millis()).collect();
         assert_eq!(longest, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         for failures in [0, 3, 8, 31, 32, u32::MAX] {
-            let (least, most) = (policy.back_off(failures, 0.0), policy.back_off(failures, 1.0));
+            let (least, most) = (policy.backoff(failures, 0.0), policy.backoff(failures, 1.0));
             assert_eq!(least, most / 2, "{failures}");
-            assert!(most <= policy.back_off_max, "{failures}");
+            assert!(most <= policy.max_backoff, "{failures}");
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
         for (name, policy, expected) in
             [("the default", RefreshPolicy::default(), 16), ("a short ttl", fixed(20), 24)]
         {
-            assert_eq!(policy.fetches_per_minute_max(), expected, "{name}");
+            assert_eq!(policy.max_fetches_per_minute(), expected, "{name}");
         }
     }
 }

@@ -72,12 +72,12 @@ impl Bench {
         self.refresh.failed(outage, self.now, self.random);
     }
 
-    fn demand(&mut self, want: Want<'_>) -> Demand {
+    fn demand(&mut self, want: KeyQuery<'_>) -> RefreshDecision {
         self.refresh.demand(want, self.now)
     }
 
-    fn waits(&mut self, want: Want<'_>) -> bool {
-        matches!(self.demand(want), Demand::Wait { .. })
+    fn waits(&mut self, want: KeyQuery<'_>) -> bool {
+        matches!(self.demand(want), RefreshDecision::Wait { .. })
     }
 
     fn usable(&self) -> bool {
@@ -97,11 +97,11 @@ impl Bench {
 #[test]
 fn the_first_fetch_starts_at_once_and_every_first_demand_joins_it() {
     let mut bench = Bench::cold();
-    for want in [Want::AnyKey, Want::AnyKey, Want::Kid("a"), Want::Mismatch(None)] {
-        assert_eq!(bench.demand(want), Demand::Wait { fetch: 1 });
+    for want in [KeyQuery::AnyKey, KeyQuery::AnyKey, KeyQuery::Kid("a"), KeyQuery::Mismatch(None)] {
+        assert_eq!(bench.demand(want), RefreshDecision::Wait { fetch: 1 });
     }
     bench.starts();
-    assert_eq!(bench.demand(Want::AnyKey), Demand::Wait { fetch: 1 });
+    assert_eq!(bench.demand(KeyQuery::AnyKey), RefreshDecision::Wait { fetch: 1 });
     assert_eq!(bench.refresh.fetches(), 1);
 }
 
@@ -155,9 +155,9 @@ fn a_server_that_is_down_at_start_makes_keys_unavailable_until_it_is_up() {
     let mut bench = Bench::cold();
     bench.starts();
     bench.fails(true);
-    for want in [Want::AnyKey, Want::Kid("a")] {
+    for want in [KeyQuery::AnyKey, KeyQuery::Kid("a")] {
         let retry_after = Duration::from_secs(1);
-        assert_eq!(bench.demand(want), Demand::Unavailable { retry_after }, "{want:?}");
+        assert_eq!(bench.demand(want), RefreshDecision::Unavailable { retry_after }, "{want:?}");
     }
     for _ in 0..6 {
         let wait = bench.rests();
@@ -166,13 +166,13 @@ fn a_server_that_is_down_at_start_makes_keys_unavailable_until_it_is_up() {
         bench.fails(true);
     }
     let retry_after = Duration::from_secs(16);
-    assert_eq!(bench.demand(Want::AnyKey), Demand::Unavailable { retry_after });
+    assert_eq!(bench.demand(KeyQuery::AnyKey), RefreshDecision::Unavailable { retry_after });
     bench.passes(16);
-    assert_eq!(bench.demand(Want::AnyKey), Demand::Wait { fetch: 8 });
+    assert_eq!(bench.demand(KeyQuery::AnyKey), RefreshDecision::Wait { fetch: 8 });
     bench.starts();
     bench.brings(None);
     assert!(bench.usable());
-    assert_eq!(bench.demand(Want::AnyKey), Demand::LOOK_AGAIN);
+    assert_eq!(bench.demand(KeyQuery::AnyKey), RefreshDecision::LOOK_AGAIN);
 }
 
 #[test]
@@ -228,17 +228,17 @@ fn a_seed_may_be_used_at_once_and_is_due_for_refresh() {
 
 #[test]
 fn a_miss_causes_one_fetch_and_is_refused_once_that_fetch_has_looked() {
-    for want in [Want::Kid("a"), Want::Mismatch(Some("a")), Want::Mismatch(None)] {
+    for want in [KeyQuery::Kid("a"), KeyQuery::Mismatch(Some("a")), KeyQuery::Mismatch(None)] {
         let mut bench = Bench::warm();
-        assert_eq!(bench.demand(want), Demand::Wait { fetch: 2 }, "{want:?}");
+        assert_eq!(bench.demand(want), RefreshDecision::Wait { fetch: 2 }, "{want:?}");
         bench.starts();
-        assert_eq!(bench.demand(want), Demand::Wait { fetch: 2 }, "{want:?}");
+        assert_eq!(bench.demand(want), RefreshDecision::Wait { fetch: 2 }, "{want:?}");
         bench.brings(None);
-        assert_eq!(bench.demand(want), Demand::Refuse, "{want:?}");
+        assert_eq!(bench.demand(want), RefreshDecision::Refuse, "{want:?}");
         bench.passes(29);
-        assert_eq!(bench.demand(want), Demand::Refuse, "{want:?}");
+        assert_eq!(bench.demand(want), RefreshDecision::Refuse, "{want:?}");
         bench.passes(1);
-        assert_eq!(bench.demand(want), Demand::Wait { fetch: 3 }, "{want:?}");
+        assert_eq!(bench.demand(want), RefreshDecision::Wait { fetch: 3 }, "{want:?}");
     }
 }
 
@@ -247,43 +247,43 @@ fn a_fetch_that_had_started_before_the_demand_does_not_settle_it() {
     let mut bench = Bench::warm();
     bench.passes(53 * MIN);
     bench.starts();
-    assert_eq!(bench.demand(Want::Kid("new")), Demand::Wait { fetch: 2 });
+    assert_eq!(bench.demand(KeyQuery::Kid("new")), RefreshDecision::Wait { fetch: 2 });
     bench.brings(Some(HOUR));
-    assert_eq!(bench.demand(Want::Kid("new")), Demand::Wait { fetch: 3 });
+    assert_eq!(bench.demand(KeyQuery::Kid("new")), RefreshDecision::Wait { fetch: 3 });
     bench.starts();
     bench.brings(Some(HOUR));
-    assert_eq!(bench.demand(Want::Kid("new")), Demand::Refuse);
+    assert_eq!(bench.demand(KeyQuery::Kid("new")), RefreshDecision::Refuse);
 }
 
 #[test]
 fn what_is_remembered_is_refused_even_while_a_fetch_is_in_flight() {
     let mut bench = Bench::warm();
-    assert!(bench.waits(Want::Kid("a")));
+    assert!(bench.waits(KeyQuery::Kid("a")));
     bench.starts();
     bench.brings(None);
-    assert!(bench.waits(Want::Kid("b")));
+    assert!(bench.waits(KeyQuery::Kid("b")));
     bench.starts();
-    assert_eq!(bench.demand(Want::Kid("a")), Demand::Refuse);
-    assert!(bench.waits(Want::Mismatch(Some("a"))));
-    assert!(bench.waits(Want::AnyKey));
+    assert_eq!(bench.demand(KeyQuery::Kid("a")), RefreshDecision::Refuse);
+    assert!(bench.waits(KeyQuery::Mismatch(Some("a"))));
+    assert!(bench.waits(KeyQuery::AnyKey));
 }
 
 #[test]
 fn a_miss_in_an_outage_is_unavailable_and_never_refused() {
     let mut bench = Bench::warm();
-    assert!(bench.waits(Want::Kid("a")));
+    assert!(bench.waits(KeyQuery::Kid("a")));
     bench.starts();
     bench.fails(true);
     for kid in ["a", "b"] {
-        assert!(matches!(bench.demand(Want::Kid(kid)), Demand::Unavailable { .. }), "{kid}");
+        assert!(matches!(bench.demand(KeyQuery::Kid(kid)), RefreshDecision::Unavailable { .. }), "{kid}");
     }
     // The key is in hand and the signature does not fit it: that much is known.
-    assert_eq!(bench.demand(Want::Mismatch(Some("held"))), Demand::Refuse);
+    assert_eq!(bench.demand(KeyQuery::Mismatch(Some("held"))), RefreshDecision::Refuse);
     bench.passes_millis(250);
-    assert!(bench.waits(Want::Kid("a")));
+    assert!(bench.waits(KeyQuery::Kid("a")));
     bench.starts();
     bench.brings(None);
-    assert_eq!(bench.demand(Want::Kid("a")), Demand::Refuse);
+    assert_eq!(bench.demand(KeyQuery::Kid("a")), RefreshDecision::Refuse);
 }
 
 #[test]
@@ -292,27 +292,27 @@ fn a_demanded_fetch_needs_budget_and_a_spare_one_is_kept_for_rotations() {
     bench.passes(53 * MIN);
     bench.starts();
     bench.brings(Some(HOUR));
-    assert!(bench.waits(Want::Kid("rotated in right after the refresh")));
+    assert!(bench.waits(KeyQuery::Kid("rotated in right after the refresh")));
     bench.starts();
     bench.brings(Some(HOUR));
-    assert_eq!(bench.demand(Want::Kid("another")), Demand::Refuse);
+    assert_eq!(bench.demand(KeyQuery::Kid("another")), RefreshDecision::Refuse);
     bench.passes(29);
-    assert_eq!(bench.demand(Want::Kid("another")), Demand::Refuse);
+    assert_eq!(bench.demand(KeyQuery::Kid("another")), RefreshDecision::Refuse);
     bench.passes(1);
-    assert!(bench.waits(Want::Kid("another")));
+    assert!(bench.waits(KeyQuery::Kid("another")));
 }
 
 #[test]
 fn a_wrong_kid_that_comes_all_the_time_leaves_the_spare_fetch_alone() {
     let mut bench = Bench::warm();
     for _ in 0..20 {
-        if bench.waits(Want::Kid("from another environment")) {
+        if bench.waits(KeyQuery::Kid("from another environment")) {
             bench.starts();
             bench.brings(Some(HOUR));
         }
         bench.passes(10);
     }
-    assert!(bench.waits(Want::Kid("rotated in")));
+    assert!(bench.waits(KeyQuery::Kid("rotated in")));
 }
 
 #[test]
@@ -323,12 +323,12 @@ fn a_hundred_thousand_random_kids_in_a_minute_cause_four_fetches() {
     for n in 0..=100_000_u32 {
         bench.now = start + Duration::from_secs(MIN) * n / 100_000;
         let kid = format!("random-{n}");
-        if bench.waits(Want::Kid(&kid)) {
+        if bench.waits(KeyQuery::Kid(&kid)) {
             waited += 1;
             bench.starts();
             bench.brings(None);
         }
-        assert_eq!(bench.demand(Want::Kid(&kid)), Demand::Refuse);
+        assert_eq!(bench.demand(KeyQuery::Kid(&kid)), RefreshDecision::Refuse);
     }
     assert_eq!((bench.fetched_at.len(), waited), (4, 4));
     assert!(bench.refresh.remembered.len() <= 4);
@@ -336,34 +336,34 @@ fn a_hundred_thousand_random_kids_in_a_minute_cause_four_fetches() {
 
 #[test]
 fn what_is_remembered_is_bounded() {
-    let policy = RefreshPolicy { unknown_kids_max: 8, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy { max_unknown_kids: 8, ..RefreshPolicy::default() };
     let mut bench = Bench::with(policy);
     let long = "k".repeat(10_000);
     for n in 0..1000 {
-        assert!(bench.waits(Want::Kid(&format!("{long}{n}"))));
-        assert!(bench.waits(Want::Kid("the same one each time")));
+        assert!(bench.waits(KeyQuery::Kid(&format!("{long}{n}"))));
+        assert!(bench.waits(KeyQuery::Kid("the same one each time")));
     }
     assert_eq!(bench.refresh.remembered.len(), 8);
     bench.starts();
     bench.brings(None);
-    assert_eq!(bench.demand(Want::Kid(&format!("{long}999"))), Demand::Refuse);
-    assert!(!bench.refresh.remembered.contains(Want::Kid(&format!("{long}0")), bench.now));
+    assert_eq!(bench.demand(KeyQuery::Kid(&format!("{long}999"))), RefreshDecision::Refuse);
+    assert!(!bench.refresh.remembered.contains(KeyQuery::Kid(&format!("{long}0")), bench.now));
 }
 
 #[test]
 fn an_abandoned_fetch_releases_its_waiters_and_costs_no_back_off() {
     for started in [false, true] {
         let mut bench = Bench::cold();
-        assert_eq!(bench.demand(Want::Kid("a")), Demand::Wait { fetch: 1 });
+        assert_eq!(bench.demand(KeyQuery::Kid("a")), RefreshDecision::Wait { fetch: 1 });
         if started {
             bench.starts();
         }
         bench.refresh.abandoned();
         assert_eq!(bench.refresh.fetches(), 1);
-        assert_eq!(bench.demand(Want::Kid("a")), Demand::Wait { fetch: 2 });
+        assert_eq!(bench.demand(KeyQuery::Kid("a")), RefreshDecision::Wait { fetch: 2 });
         bench.starts();
         bench.brings(None);
-        assert_eq!(bench.demand(Want::Kid("a")), Demand::Refuse);
+        assert_eq!(bench.demand(KeyQuery::Kid("a")), RefreshDecision::Refuse);
     }
 }
 
@@ -373,7 +373,7 @@ fn a_clock_that_stands_still_breaks_nothing() {
     bench.starts();
     bench.brings(None);
     for n in 0..100 {
-        if bench.waits(Want::Kid(&n.to_string())) {
+        if bench.waits(KeyQuery::Kid(&n.to_string())) {
             bench.starts();
             bench.brings(None);
         }
@@ -387,10 +387,10 @@ fn a_clock_that_stands_still_breaks_nothing() {
 fn attack(bench: &mut Bench, mut answers: impl FnMut() -> bool, minutes: u64) {
     for step in 0..minutes * MIN * 8 {
         for (n, start) in
-            [Want::AnyKey, Want::Mismatch(None), Want::Mismatch(Some("held"))].iter().enumerate()
+            [KeyQuery::AnyKey, KeyQuery::Mismatch(None), KeyQuery::Mismatch(Some("held"))].iter().enumerate()
         {
             bench.demand(*start);
-            bench.demand(Want::Kid(&format!("{step}.{n}")));
+            bench.demand(KeyQuery::Kid(&format!("{step}.{n}")));
             if matches!(bench.next(), Next::Fetch { .. }) {
                 if answers() { bench.brings(None) } else { bench.fails(true) }
             }
@@ -420,7 +420,7 @@ fn the_guaranteed_number_of_fetches_holds_whether_the_server_is_up_down_or_flaps
         if let Some(ttl) = ttl {
             policy.fix_ttl(secs(ttl));
         }
-        let guaranteed = policy.fetches_per_minute_max() as usize;
+        let guaranteed = policy.max_fetches_per_minute() as usize;
         for percent_up in [0, 10, 20, 30, 50, 70, 90, 100] {
             let mut random = fastrand::Rng::with_seed(percent_up);
             let mut bench = hurried(policy.clone());

@@ -7,19 +7,19 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
-use super::Want;
+use super::KeyQuery;
 
 /// The keys that do not exist, as far as is known.
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(super) struct UnknownKeys {
     hasher: RandomState,
     max: usize,
     /// The oldest first.
-    looked_for: VecDeque<LookedFor>,
+    looked_for: VecDeque<UnknownKey>,
 }
 
 #[derive(Debug)]
-struct LookedFor {
+struct UnknownKey {
     want: u64,
     /// The fetch that looks for it.
     fetch: u64,
@@ -27,18 +27,18 @@ struct LookedFor {
     absent_until: Option<Instant>,
 }
 
-impl Remembered {
+impl UnknownKeys {
     /// For at most `max` entries.
     pub(super) fn new(hasher: RandomState, max: usize) -> Self {
         Self { hasher, max, looked_for: VecDeque::new() }
     }
 
     /// Takes down that `fetch`, which has yet to start, looks for `want`.
-    pub(super) fn note(&mut self, want: Want<'_>, fetch: u64, now: Instant) {
+    pub(super) fn note(&mut self, want: KeyQuery<'_>, fetch: u64, now: Instant) {
         let Some(want) = self.hash(want) else { return };
         self.looked_for
             .retain(|entry| entry.want != want && entry.absent_until.is_none_or(|until| now < until));
-        self.looked_for.push_back(LookedFor { want, fetch, absent_until: None });
+        self.looked_for.push_back(UnknownKey { want, fetch, absent_until: None });
         if self.looked_for.len() > self.max {
             self.looked_for.pop_front();
         }
@@ -57,15 +57,15 @@ impl Remembered {
     }
 
     /// Whether `want` was looked for and may be refused.
-    pub(super) fn contains(&self, want: Want<'_>, now: Instant) -> bool {
+    pub(super) fn contains(&self, want: KeyQuery<'_>, now: Instant) -> bool {
         let Some(want) = self.hash(want) else { return false };
         let known = self.looked_for.iter().find(|entry| entry.want == want);
         known.and_then(|entry| entry.absent_until).is_some_and(|until| now < until)
     }
 
     /// `None` for what is never refused.
-    fn hash(&self, want: Want<'_>) -> Option<u64> {
-        (want != Want::AnyKey).then(|| self.hasher.hash_one(want))
+    fn hash(&self, want: KeyQuery<'_>) -> Option<u64> {
+        (want != KeyQuery::AnyKey).then(|| self.hasher.hash_one(want))
     }
 
     #[cfg(test)]

@@ -10,7 +10,7 @@ use super::source::{Answer, KeyFetcher};
 use super::{KeysStatus, RemoteConfig, lock};
 use crate::event::KeyFetch;
 use crate::jwks::key_set::KeySet;
-use crate::jwks::refresh::{Held, Next, Refresh};
+use crate::jwks::refresh::{Next, Refresh, Validity};
 use crate::time::now;
 use crate::transport::FetchError;
 
@@ -38,7 +38,7 @@ pub(super) struct State {
 /// The keys in hand and their times.
 pub(super) struct Snapshot {
     pub(super) keys: Arc<KeySet>,
-    pub(super) held: Held,
+    pub(super) held: Validity,
 }
 
 impl Snapshot {

@@ -20,10 +20,10 @@ use tokio::task::AbortHandle;
 
 use self::driver::{Driver, Shared};
 pub(crate) use self::source::KeySource;
-pub use self::status::{KeySkipped, KeysStatus};
-pub(crate) use self::wait::{KeysAwaited, Patience};
+pub use self::status::{KeysStatus, SkippedKey};
+pub(crate) use self::wait::{PendingKeys, WaitBudget};
 use super::key_set::{KeySet, KeySetId};
-use super::refresh::{Demand, Refresh, RefreshPolicy, Want};
+use super::refresh::{KeyQuery, Refresh, RefreshDecision, RefreshPolicy};
 use crate::crypto::AlgorithmSet;
 use crate::time::now;
 use crate::transport::{FetchError, FetchLimits, HttpClient};
@@ -46,7 +46,7 @@ pub(crate) struct RemoteConfig {
     /// What one document may cost. Default 5 s and 512 KiB.
     pub(crate) limits: FetchLimits,
     /// The longest that one request waits for keys, in all. Default 3 s.
-    pub(crate) wait_max: Duration,
+    pub(crate) max_wait: Duration,
 }
 
 impl RemoteConfig {
@@ -59,7 +59,7 @@ impl RemoteConfig {
             allowed: AlgorithmSet::ALL,
             policy: RefreshPolicy::default(),
             limits: FetchLimits { timeout: Duration::from_secs(5), body: 512 * 1024 },
-            wait_max: Duration::from_secs(3),
+            max_wait: Duration::from_secs(3),
         }
     }
 }
@@ -77,9 +77,9 @@ struct Handle {
 }
 
 /// What a request is told that found no key.
-pub(crate) enum Demanded {
+pub(crate) enum KeyLookup {
     /// Await this, then look again.
-    Wait(KeysAwaited),
+    Wait(PendingKeys),
     /// The keys are out of reach.
     Unavailable {
         /// When it is worth while to try again: at least a second from now.
@@ -94,13 +94,13 @@ pub(crate) enum Demanded {
 /// What a refresh policy guarantees.
 pub(crate) struct KeysBounds {
     /// The longest that a withdrawn key is used while the server answers.
-    pub(crate) withdrawn: Duration,
+    pub(crate) retired: Duration,
     /// The same while it does not.
-    pub(crate) withdrawn_in_outage: Duration,
+    pub(crate) retired_in_outage: Duration,
     /// How long the server may be out of reach.
     pub(crate) outage: Duration,
     /// The most HTTP requests in 60 s.
-    pub(crate) calls_per_minute: u32,
+    pub(crate) max_calls_per_minute: u32,
 }
 
 impl RemoteKeys {
@@ -138,29 +138,29 @@ impl RemoteKeys {
 
     /// What a request is told that looked at the keys `seen` and misses `want` among them.
     ///
-    /// `patience` is the request's own, one for all its demands.
+    /// `wait_budget` is the request's own, one for all its demands.
     pub(crate) fn demand(
         &self,
-        want: Want<'_>,
+        want: KeyQuery<'_>,
         seen: Option<&Arc<KeySet>>,
-        patience: &mut Patience,
-    ) -> Demanded {
+        wait_budget: &mut WaitBudget,
+    ) -> KeyLookup {
         let now = now();
         let mut state = self.shared().lock();
         let demand = if self.shared().holds_other_than(seen, now) {
-            Demand::LOOK_AGAIN
+            RefreshDecision::LOOK_AGAIN
         } else {
             state.refresh.demand(want, now)
         };
         let cause = state.last_error.clone();
         drop(state);
         match demand {
-            Demand::Wait { fetch } if Runtime::try_current().is_ok() && self.keep_driver() => {
-                self.wait(want, fetch, patience, now)
+            RefreshDecision::Wait { fetch } if Runtime::try_current().is_ok() && self.keep_driver() => {
+                self.wait(want, fetch, wait_budget, now)
             }
-            Demand::Wait { .. } => Demanded::Unavailable { retry_after: RETRY_AFTER, cause },
-            Demand::Unavailable { retry_after } => Demanded::Unavailable { retry_after, cause },
-            Demand::Refuse => Demanded::Refuse,
+            RefreshDecision::Wait { .. } => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause },
+            RefreshDecision::Unavailable { retry_after } => KeyLookup::Unavailable { retry_after, cause },
+            RefreshDecision::Refuse => KeyLookup::Refuse,
         }
     }
 
@@ -194,23 +194,25 @@ impl RemoteKeys {
     /// What the configuration guarantees.
     pub(crate) fn bounds(&self) -> KeysBounds {
         let RemoteConfig { policy, source, .. } = &self.shared().config;
-        let withdrawn = policy.freshness_max();
+        let retired = policy.max_freshness();
         KeysBounds {
-            withdrawn,
-            withdrawn_in_outage: withdrawn.saturating_add(policy.stale_for),
+            retired,
+            retired_in_outage: retired.saturating_add(policy.stale_for),
             outage: policy.stale_for,
-            calls_per_minute: policy.fetches_per_minute_max().saturating_mul(source.requests_per_fetch_max()),
+            max_calls_per_minute: policy
+                .max_fetches_per_minute()
+                .saturating_mul(source.max_requests_per_fetch()),
         }
     }
 
-    fn wait(&self, want: Want<'_>, fetch: u64, patience: &mut Patience, now: Instant) -> Demanded {
+    fn wait(&self, want: KeyQuery<'_>, fetch: u64, wait_budget: &mut WaitBudget, now: Instant) -> KeyLookup {
         let shared = self.shared();
         shared.woken.notify_one();
-        match patience.wait(now, shared.config.wait_max) {
-            Some(until) => Demanded::Wait(KeysAwaited::new(shared.ended.subscribe(), fetch, until)),
-            None if matches!(want, Want::Mismatch(Some(_))) => Demanded::Refuse,
+        match wait_budget.wait(now, shared.config.max_wait) {
+            Some(until) => KeyLookup::Wait(PendingKeys::new(shared.ended.subscribe(), fetch, until)),
+            None if matches!(want, KeyQuery::Mismatch(Some(_))) => KeyLookup::Refuse,
             // Whether there is such a key is still not known.
-            None => Demanded::Unavailable { retry_after: RETRY_AFTER, cause: None },
+            None => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause: None },
         }
     }
 

@@ -13,13 +13,13 @@ use super::RemoteConfig;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::key_set::{KeySet, KeySetFault};
 use crate::jwks::refresh::freshness;
-use crate::metadata::{Discoverable, Endpoint, REQUESTS_MAX, discover};
+use crate::metadata::{Discoverable, Endpoint, MAX_REQUESTS, discover};
 use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, fetch};
 
 /// From then on metadata is read again before the keys are: they may have moved although the old place
 /// still answers.
-const METADATA_AGE_MAX: Duration = Duration::from_secs(60 * 60);
+const MAX_METADATA_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// Where the keys of an issuer are.
 #[derive(Clone, Debug)]
@@ -32,10 +32,10 @@ pub(crate) enum KeySource {
 
 impl KeySource {
     /// The most requests that one fetch sends.
-    pub(super) fn requests_per_fetch_max(&self) -> u32 {
+    pub(super) fn max_requests_per_fetch(&self) -> u32 {
         match self {
             Self::Url(_) => 1,
-            Self::Discovered(_) => REQUESTS_MAX.saturating_add(1),
+            Self::Discovered(_) => MAX_REQUESTS.saturating_add(1),
         }
     }
 
@@ -109,7 +109,7 @@ impl KeyFetcher {
             KeySource::Discovered(issuer) => issuer,
         };
         let now = now();
-        let young = |at: Instant| now.saturating_duration_since(at) < METADATA_AGE_MAX;
+        let young = |at: Instant| now.saturating_duration_since(at) < MAX_METADATA_AGE;
         let known = self.discovered_at.is_some_and(young) && !self.may_have_moved;
         if let Some(url) = self.discovered.as_ref().filter(|_| known) {
             return Ok(url.clone());

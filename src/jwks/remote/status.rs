@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::jwks::key_set::{KeySet, SkippedKey};
+use crate::jwks::key_set::{KeySet, UnusableJwk};
 use crate::transport::FetchError;
 
 /// How the keys of one issuer are: for a health check or a page for operators, never for a client.
@@ -15,7 +15,7 @@ pub struct KeysStatus {
     /// The ids (`kid`) of the keys in hand; a key without one is not listed.
     pub key_ids: Vec<String>,
     /// The keys of the set that cannot be used.
-    pub skipped: Vec<KeySkipped>,
+    pub skipped: Vec<SkippedKey>,
     /// The time since the server last vouched for the keys; `None` where it never did.
     pub age: Option<Duration>,
     /// The time to the next fetch, if no request demands one; `None` while one is under way.
@@ -29,7 +29,7 @@ impl KeysStatus {
     pub(crate) fn of_static(keys: &KeySet) -> Self {
         let mut key_ids: Vec<String> = keys.key_ids().map(str::to_owned).collect();
         key_ids.sort_unstable();
-        let skipped = keys.skipped().iter().map(KeySkipped::from).collect();
+        let skipped = keys.skipped().iter().map(SkippedKey::from).collect();
         Self { usable: true, key_ids, skipped, ..Self::default() }
     }
 }
@@ -37,15 +37,15 @@ impl KeysStatus {
 /// A key that the issuer publishes and this crate cannot use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct KeySkipped {
+pub struct SkippedKey {
     /// Its id (`kid`), if it has one. Another party wrote it: escape it where it is shown.
     pub key_id: Option<String>,
     /// Why it cannot be used, in words for an operator.
     pub reason: String,
 }
 
-impl From<&SkippedKey> for KeySkipped {
-    fn from(key: &SkippedKey) -> Self {
+impl From<&UnusableJwk> for SkippedKey {
+    fn from(key: &UnusableJwk) -> Self {
         Self { key_id: key.kid.as_deref().map(str::to_owned), reason: key.fault.to_string() }
     }
 }

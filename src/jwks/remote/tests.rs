@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{Request, Response};
 use tokio::time::sleep;
 
-use super::patience::Awaited;
+use super::wait_budget::Awaited;
 use super::*;
 use crate::fetch_url::{FetchUrl, PlainHttp};
 use crate::metadata::Discoverable;
@@ -183,23 +183,23 @@ enum Outcome {
 
 /// What `authenticate` does: look, demand, wait, look again.
 async fn seek(keys: &RemoteKeys, kid: &str) -> Outcome {
-    let mut patience = Patience::default();
+    let mut wait_budget = WaitBudget::default();
     loop {
         let set = keys.current(now());
         if set.as_ref().is_some_and(|set| set.key_ids().any(|id| id == kid)) {
             return Outcome::Found;
         }
-        let want = if set.is_some() { Want::Kid(kid) } else { Want::AnyKey };
-        match keys.demand(want, set.as_ref(), &mut patience) {
-            Demanded::Wait(awaited) => match awaited.await {
+        let want = if set.is_some() { KeyQuery::Kid(kid) } else { KeyQuery::AnyKey };
+        match keys.demand(want, set.as_ref(), &mut wait_budget) {
+            KeyLookup::Wait(awaited) => match awaited.await {
                 Awaited::Ended => {}
                 Awaited::TimedOut => return Outcome::TimedOut,
             },
-            Demanded::Unavailable { retry_after, .. } => {
+            KeyLookup::Unavailable { retry_after, .. } => {
                 assert!(retry_after >= Duration::from_secs(1));
                 return Outcome::Unavailable;
             }
-            Demanded::Refuse => return Outcome::Refused,
+            KeyLookup::Refuse => return Outcome::Refused,
         }
     }
 }
@@ -223,8 +223,8 @@ fn construction_needs_no_runtime_and_sends_nothing() {
 #[test]
 fn without_a_runtime_keys_are_unavailable_rather_than_a_panic() {
     let keys = Server::always(Reply::keys(&["a"])).keys();
-    let demanded = keys.demand(Want::AnyKey, None, &mut Patience::default());
-    assert!(matches!(demanded, Demanded::Unavailable { .. }));
+    let demanded = keys.demand(KeyQuery::AnyKey, None, &mut WaitBudget::default());
+    assert!(matches!(demanded, KeyLookup::Unavailable { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -461,8 +461,8 @@ async fn keys_that_came_between_the_look_and_the_demand_are_looked_at_first() {
     server.now(Reply::keys(&["new"]));
     sleep(10 * MIN).await;
     let before = server.requests();
-    match keys.demand(Want::Kid("new"), Some(&seen), &mut Patience::default()) {
-        Demanded::Wait(awaited) => assert_eq!(awaited.await, Awaited::Ended),
+    match keys.demand(KeyQuery::Kid("new"), Some(&seen), &mut WaitBudget::default()) {
+        KeyLookup::Wait(awaited) => assert_eq!(awaited.await, Awaited::Ended),
         _ => panic!("the new keys were not looked at"),
     }
     assert_eq!(server.requests(), before);
@@ -475,14 +475,15 @@ async fn a_mismatch_causes_one_fetch_and_is_then_refused() {
     let keys = server.keys();
     keys.ready().await.unwrap();
     let set = keys.current(now()).unwrap();
-    let mut patience = Patience::default();
-    let Demanded::Wait(awaited) = keys.demand(Want::Mismatch(Some("a")), Some(&set), &mut patience) else {
+    let mut wait_budget = WaitBudget::default();
+    let KeyLookup::Wait(awaited) = keys.demand(KeyQuery::Mismatch(Some("a")), Some(&set), &mut wait_budget)
+    else {
         panic!("no fetch");
     };
     assert_eq!(awaited.await, Awaited::Ended);
     let set = keys.current(now()).unwrap();
-    let again = keys.demand(Want::Mismatch(Some("a")), Some(&set), &mut patience);
-    assert!(matches!(again, Demanded::Refuse));
+    let again = keys.demand(KeyQuery::Mismatch(Some("a")), Some(&set), &mut wait_budget);
+    assert!(matches!(again, KeyLookup::Refuse));
     assert_eq!(server.requests(), 2);
 }
 
@@ -616,5 +617,5 @@ async fn an_attack_on_a_flapping_server_stays_within_the_guaranteed_requests() {
         seen = server.requests();
     }
     let busiest = per_second.windows(60).map(|minute| minute.iter().sum::<usize>()).max().unwrap();
-    assert!(busiest <= keys.bounds().calls_per_minute as usize, "{busiest}");
+    assert!(busiest <= keys.bounds().max_calls_per_minute as usize, "{busiest}");
 }

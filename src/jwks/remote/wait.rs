@@ -10,28 +10,28 @@ use tokio::sync::watch;
 use crate::time::later;
 
 /// How many fetches one request waits for: one that was under way, and one of its own.
-const WAITS_MAX: u8 = 2;
+const MAX_WAITS: u8 = 2;
 
 /// What a request has waited so far; each has its own.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
+pub(crate) struct WaitBudget {
     waits: u8,
     until: Option<Instant>,
 }
 
-impl Patience {
+impl WaitBudget {
     /// Until when it may wait once more; `None` when it has waited often enough.
-    pub(super) fn wait(&mut self, now: Instant, wait_max: Duration) -> Option<Instant> {
-        if self.waits >= WAITS_MAX {
+    pub(super) fn wait(&mut self, now: Instant, max_wait: Duration) -> Option<Instant> {
+        if self.waits >= MAX_WAITS {
             return None;
         }
         self.waits = self.waits.saturating_add(1);
-        Some(*self.until.get_or_insert_with(|| later(now, wait_max)))
+        Some(*self.until.get_or_insert_with(|| later(now, max_wait)))
     }
 }
 
 /// Waits for the end of a fetch. Dropping it cancels nothing but the waiting.
-pub(crate) struct KeysAwaited(Pin<Box<dyn Future<Output = Awaited> + Send>>);
+pub(crate) struct PendingKeys(Pin<Box<dyn Future<Output = Awaited> + Send>>);
 
 /// How waiting for keys ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,7 +42,7 @@ pub(crate) enum Awaited {
     TimedOut,
 }
 
-impl KeysAwaited {
+impl PendingKeys {
     /// Ready when `ended` has come to `fetch`, or at `until`.
     pub(super) fn new(mut ended: watch::Receiver<u64>, fetch: u64, until: Instant) -> Self {
         Self(Box::pin(async move {
@@ -55,7 +55,7 @@ impl KeysAwaited {
     }
 }
 
-impl Future for KeysAwaited {
+impl Future for PendingKeys {
     type Output = Awaited;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Awaited> {

@@ -10,21 +10,21 @@ use crate::access_token::AccessToken;
 use crate::bearer;
 use crate::event;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::shared::{Protection, Protector};
+use crate::middleware::shared::{Shared, SharedRef};
 use crate::rejection::Rejection;
 
 /// How a request was let through.
-pub(super) struct Passage {
+pub(super) struct Accepted {
     /// Kept for the layers further in, which may be all that is left of the service by the time they need it.
-    _protection: Protector,
+    _protection: SharedRef,
     report: Option<event::Accepted>,
     /// The token stood in the URL.
     in_query: bool,
 }
 
-impl Passage {
+impl Accepted {
     /// Makes the head what the inner service sees.
-    pub(super) fn of(head: &mut Parts, token: Option<AccessToken>, protection: &Protector) -> Self {
+    pub(super) fn of(head: &mut Parts, token: Option<AccessToken>, protection: &SharedRef) -> Self {
         let sources = &protection.authenticator.sources;
         let passage = Self {
             _protection: Arc::clone(protection),
@@ -38,7 +38,7 @@ impl Passage {
             credentials.set_sensitive(true);
         }
         sources.iter().for_each(|source| source.hide(&mut head.headers, removed));
-        Protection::cover(protection, head, token);
+        Shared::cover(protection, head, token);
         passage
     }
 

@@ -17,10 +17,10 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::accepted::Passage;
+use super::accepted::Accepted;
 use crate::authenticate::{Outcome, Progress};
 use crate::middleware::body::ResponseBody;
-use crate::middleware::shared::Protector;
+use crate::middleware::shared::SharedRef;
 use crate::rejection::Rejection;
 
 type Resumed = Pin<Box<dyn Future<Output = (Parts, Outcome)> + Send>>;
@@ -39,13 +39,13 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        Judge { call: Option<(S, Parts, B, Protector)> },
+        Judge { call: Option<(S, Parts, B, SharedRef)> },
         // A clone of the service that was ready: who waits holds no place in it.
-        Await { resumed: Resumed, call: Option<(S, B, Protector)> },
+        Await { resumed: Resumed, call: Option<(S, B, SharedRef)> },
         // By such a clone, once it is ready.
-        Admitted { call: Option<(S, Request<B>, Passage)> },
-        Pass { #[pin] response: F, passage: Passage },
-        Refuse { refusal: Option<(Rejection, Parts, Protector)> },
+        Admitted { call: Option<(S, Request<B>, Accepted)> },
+        Pass { #[pin] response: F, passage: Accepted },
+        Refuse { refusal: Option<(Rejection, Parts, SharedRef)> },
     }
 }
 
@@ -53,15 +53,15 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn judging(ready: S, head: Parts, body: B, protection: Protector) -> Self {
+    pub(super) fn judging(ready: S, head: Parts, body: B, protection: SharedRef) -> Self {
         Self { state: State::Judge { call: Some((ready, head, body, protection)) } }
     }
 
-    pub(super) fn passing(response: S::Future, passage: Passage) -> Self {
+    pub(super) fn passing(response: S::Future, passage: Accepted) -> Self {
         Self { state: State::Pass { response, passage } }
     }
 
-    pub(super) fn refusing(rejection: Rejection, head: Parts, protection: Protector) -> Self {
+    pub(super) fn refusing(rejection: Rejection, head: Parts, protection: SharedRef) -> Self {
         Self { state: State::Refuse { refusal: Some((rejection, head, protection)) } }
     }
 }
@@ -83,7 +83,7 @@ where
                     };
                     match protection.authenticator.authenticate(&head) {
                         Progress::Done(Ok(token)) => {
-                            let passage = Passage::of(&mut head, token, &protection);
+                            let passage = Accepted::of(&mut head, token, &protection);
                             let response = service.call(Request::from_parts(head, body));
                             State::Pass { response, passage }
                         }
@@ -102,7 +102,7 @@ where
                     let Some((service, body, protection)) = call.take() else { return Poll::Pending };
                     match outcome {
                         Ok(token) => {
-                            let passage = Passage::of(&mut head, token, &protection);
+                            let passage = Accepted::of(&mut head, token, &protection);
                             State::Admitted {
                                 call: Some((service, Request::from_parts(head, body), passage)),
                             }

@@ -9,10 +9,10 @@ use super::service::BearerAuthService;
 #[cfg(feature = "test-util")]
 use crate::access_token::AccessToken;
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
-use crate::middleware::shared::Protection;
+use crate::middleware::shared::Shared;
 #[cfg(feature = "test-util")]
 use crate::rejection::Rejection;
-use crate::sync::Striped;
+use crate::sync::ShardedArc;
 
 /// Makes a service an OAuth 2.0 resource server: only requests with a valid access token pass.
 ///
@@ -23,12 +23,12 @@ use crate::sync::Striped;
 #[derive(Clone)]
 #[must_use]
 pub struct BearerAuth {
-    protection: Arc<Striped<Protection>>,
+    protection: Arc<ShardedArc<Shared>>,
 }
 
 impl BearerAuth {
-    pub(crate) fn new(protection: Protection) -> Self {
-        Self { protection: Arc::new(Striped::new(protection)) }
+    pub(crate) fn new(protection: Shared) -> Self {
+        Self { protection: Arc::new(ShardedArc::new(protection)) }
     }
 
     /// Waits until every issuer has keys, and those that introspect an endpoint, and fetches what is missing. It
@@ -58,7 +58,7 @@ impl BearerAuth {
 
     /// How many verified tokens are remembered; see [`TokenCache`](crate::TokenCache).
     #[must_use]
-    pub fn remembered_tokens(&self) -> usize {
+    pub fn cached_tokens(&self) -> usize {
         self.protection.authenticator.verified.len()
     }
 

@@ -9,21 +9,21 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::accepted::Passage;
+use super::accepted::Accepted;
 use super::future::ResponseFuture;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::shared::Protection;
-use crate::sync::Striped;
+use crate::middleware::shared::Shared;
+use crate::sync::ShardedArc;
 
 /// The service that [`BearerAuth`](crate::BearerAuth) makes of an inner service `S`.
 #[derive(Clone)]
 pub struct BearerAuthService<S> {
     inner: S,
-    protection: Arc<Striped<Protection>>,
+    protection: Arc<ShardedArc<Shared>>,
 }
 
 impl<S> BearerAuthService<S> {
-    pub(super) fn new(inner: S, protection: Arc<Striped<Protection>>) -> Self {
+    pub(super) fn new(inner: S, protection: Arc<ShardedArc<Shared>>) -> Self {
         Self { inner, protection }
     }
 }
@@ -42,10 +42,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let protection = self.protection.stripe();
+        let protection = self.protection.shard();
         let settled = protection.authenticator.settle(&head);
         if let Some(Ok(token)) = settled {
-            let passage = Passage::of(&mut head, token, protection);
+            let passage = Accepted::of(&mut head, token, protection);
             return ResponseFuture::passing(self.inner.call(Request::from_parts(head, body)), passage);
         }
         // The service that was polled ready goes with the request, or gives back the place that it had kept for it;

@@ -35,13 +35,13 @@ use super::service::FormBodyTokenService;
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct FormBodyToken {
-    bytes_max: usize,
+    max_bytes: usize,
 }
 
 impl FormBodyToken {
     /// Reads forms of at most `bytes` bytes.
     pub fn up_to(bytes: usize) -> Self {
-        Self { bytes_max: bytes }
+        Self { max_bytes: bytes }
     }
 }
 
@@ -49,6 +49,6 @@ impl<S> Layer<S> for FormBodyToken {
     type Service = FormBodyTokenService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FormBodyTokenService::new(inner, self.bytes_max)
+        FormBodyTokenService::new(inner, self.max_bytes)
     }
 }

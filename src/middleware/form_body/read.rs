@@ -20,7 +20,7 @@ pub(super) struct Reading<B> {
     /// Copied together: frames kept one by one would let a client that sends a byte in each use
     /// many times the limit.
     read: BytesMut,
-    bytes_max: usize,
+    max_bytes: usize,
 }
 
 /// What stopped the reading.
@@ -32,8 +32,8 @@ enum End<E> {
 }
 
 impl<B: Body + Unpin> Reading<B> {
-    pub(super) fn new(head: Parts, body: B, bytes_max: usize) -> Self {
-        Self { head, body, read: BytesMut::new(), bytes_max }
+    pub(super) fn new(head: Parts, body: B, max_bytes: usize) -> Self {
+        Self { head, body, read: BytesMut::new(), max_bytes }
     }
 
     /// The request with what was found in its body, once that is known; empties the slot.
@@ -65,7 +65,7 @@ impl<B: Body + Unpin> Reading<B> {
     }
 
     fn has_room_for(&self, data: &Bytes) -> bool {
-        self.read.len().saturating_add(data.len()) <= self.bytes_max
+        self.read.len().saturating_add(data.len()) <= self.max_bytes
     }
 
     fn into_request(mut self, end: End<B::Error>) -> Request<ReplayedBody<B>> {
@@ -89,10 +89,10 @@ impl<B: Body + Unpin> Reading<B> {
     }
 }
 
-/// Whether it is known before reading that the body is larger than `bytes_max`.
-pub(super) fn is_declared_larger<B: Body>(head: &Parts, body: &B, bytes_max: usize) -> bool {
+/// Whether it is known before reading that the body is larger than `max_bytes`.
+pub(super) fn is_declared_larger<B: Body>(head: &Parts, body: &B, max_bytes: usize) -> bool {
     let declared =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    body.size_hint().lower().max(declared.unwrap_or(0)) > bytes_max
+    let max_bytes = u64::try_from(max_bytes).unwrap_or(u64::MAX);
+    body.size_hint().lower().max(declared.unwrap_or(0)) > max_bytes
 }

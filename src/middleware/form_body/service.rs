@@ -17,7 +17,7 @@ use crate::bearer::form::{FormCredential, carries_form};
 #[derive(Clone, Copy, Debug)]
 pub struct FormBodyTokenService<S> {
     inner: S,
-    bytes_max: usize,
+    max_bytes: usize,
 }
 
 impl<S, B> Service<Request<B>> for FormBodyTokenService<S>
@@ -39,7 +39,7 @@ where
         if !carries_form(&head) {
             return self.pass(head, body);
         }
-        if is_declared_larger(&head, &body, self.bytes_max) {
+        if is_declared_larger(&head, &body, self.max_bytes) {
             head.extensions.insert(FormCredential::body_too_large());
             return self.pass(head, body);
         }
@@ -48,8 +48,8 @@ where
 }
 
 impl<S> FormBodyTokenService<S> {
-    pub(super) fn new(inner: S, bytes_max: usize) -> Self {
-        Self { inner, bytes_max }
+    pub(super) fn new(inner: S, max_bytes: usize) -> Self {
+        Self { inner, max_bytes }
     }
 
     fn pass<B>(&mut self, head: Parts, body: B) -> FormBodyTokenFuture<S, B>
@@ -66,7 +66,7 @@ impl<S> FormBodyTokenService<S> {
         S: Service<Request<ReplayedBody<B>>> + Clone,
         B: Body + Unpin,
     {
-        let reading = Some(Reading::new(head, body, self.bytes_max));
+        let reading = Some(Reading::new(head, body, self.max_bytes));
         // The clone is not ready; the one that was polled goes with the request.
         let not_ready = self.inner.clone();
         let service = mem::replace(&mut self.inner, not_ready);

@@ -160,12 +160,12 @@ async fn an_assertion_is_good_once() {
 #[tokio::test]
 async fn an_assertion_that_its_key_has_not_signed_is_refused() {
     let client = Asserter::new(Algorithm::ES256);
-    let stranger = Asserter::new(Algorithm::ES256);
+    let untrusted = Asserter::new(Algorithm::ES256);
     let good = client.sign(&client.claims("once"));
     let (input, _) = good.rsplit_once('.').unwrap();
     let unsigned = compact(&client.key, br#"{"alg":"none"}"#, client.claims("once").to_string().as_bytes());
     for (name, assertion, more) in [
-        ("another key", stranger.sign(&stranger.claims("once")), &[TYPE][..]),
+        ("another key", untrusted.sign(&untrusted.claims("once")), &[TYPE][..]),
         ("no signature", format!("{input}."), &[TYPE]),
         ("alg none", unsigned, &[TYPE]),
         ("no type", good.clone(), &[]),

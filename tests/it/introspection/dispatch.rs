@@ -395,25 +395,34 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
             "zeros",
             discover(
                 introspection()
-                    .cache_tokens_max(0)
-                    .cache_bytes_max(0)
+                    .max_cached_tokens(0)
+                    .max_cache_bytes(0)
                     .timeout(Duration::ZERO)
-                    .calls_at_once_max(0)
-                    .calls_per_minute(0),
+                    .max_concurrent_calls(0)
+                    .max_calls_per_minute(0),
             ),
-            vec!["cache_tokens_max", "cache_bytes_max", "timeout", "calls_at_once_max", "calls_per_minute"],
+            vec![
+                "max_cached_tokens",
+                "max_cache_bytes",
+                "timeout",
+                "max_concurrent_calls",
+                "max_calls_per_minute",
+            ],
         ),
         (
             "everything",
             discover(
-                with(ClientAuth::mtls("")).endpoint("ftp://a.example").opaque_prefix("").calls_at_once_max(0),
+                with(ClientAuth::mtls(""))
+                    .endpoint("ftp://a.example")
+                    .opaque_prefix("")
+                    .max_concurrent_calls(0),
             ),
             vec![
                 "identifier is empty",
                 "Introspection::http_client",
                 "ftp://a.example",
                 "opaque_prefix",
-                "calls_at_once_max",
+                "max_concurrent_calls",
             ],
         ),
         (
@@ -424,8 +433,8 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
         ),
         (
             "a limit too low to find the endpoint",
-            discover(introspection().calls_per_minute(2)),
-            vec!["calls_per_minute", ".endpoint("],
+            discover(introspection().max_calls_per_minute(2)),
+            vec!["max_calls_per_minute", ".endpoint("],
         ),
     ];
     for (name, issuer, told) in cases {
@@ -436,7 +445,7 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
         assert!(!text.contains("u:p") && !text.contains("secret=1"), "{name}: {text}");
     }
     let zero_is_a_word =
-        introspection().active_ttl(Duration::ZERO).inactive_ttl(Duration::ZERO).calls_waiting_max(0);
+        introspection().active_ttl(Duration::ZERO).inactive_ttl(Duration::ZERO).max_queued_calls(0);
     let idp = TestIssuer::new();
     let builder = BearerAuth::builder(API).http_client(idp.http_client());
     assert!(builder.issuer(idp.issuer().introspect(zero_is_a_word)).build().is_ok());

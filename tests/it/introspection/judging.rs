@@ -225,7 +225,7 @@ async fn the_settings_of_the_issuer_go_for_answers_too() {
         ),
         (
             "clients",
-            |issuer| issuer.only_clients(["client"]),
+            |issuer| issuer.allowed_clients(["client"]),
             vec![
                 ("client_id", Some(json!("client")), "ok"),
                 ("client_id", None, "claim_missing"),

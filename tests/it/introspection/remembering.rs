@@ -214,7 +214,7 @@ async fn tokens_that_begin_alike_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn made_up_tokens_do_not_push_out_a_good_one() {
-    let api = Api::asking(introspection().active_ttl(3600 * SECOND).cache_tokens_max(100));
+    let api = Api::asking(introspection().active_ttl(3600 * SECOND).max_cached_tokens(100));
     let token = api.token().opaque();
     assert_eq!(api.kind(&token).await, "ok");
     for number in 0..10_000 {
@@ -224,10 +224,10 @@ async fn made_up_tokens_do_not_push_out_a_good_one() {
     }
     assert_eq!(api.asked(), 10_001, "without a limit, each is a call");
     assert_eq!((api.kind(&token).await.as_str(), api.asked()), ("ok", 10_001));
-    assert_eq!(api.status().calls_under_way, 0);
+    assert_eq!(api.status().calls_in_flight, 0);
 
     // Neither do bytes: each of these answers is large.
-    let api = Api::asking(introspection().cache_bytes_max(1_000_000));
+    let api = Api::asking(introspection().max_cache_bytes(1_000_000));
     for number in 0..300 {
         assert_eq!(api.kind(api.token().claim("much", "x".repeat(20_000)).opaque()).await, "ok", "{number}");
     }
@@ -238,10 +238,10 @@ async fn made_up_tokens_do_not_push_out_a_good_one() {
 #[tokio::test(start_paused = true)]
 async fn no_minute_sees_more_calls_than_were_allowed() {
     const CALLS: u32 = 60;
-    let api = Api::asking(introspection().calls_per_minute(CALLS).active_ttl(3600 * SECOND));
-    let jwts_alone = Api::with(|issuer| issuer).auth.bounds().calls_per_minute().unwrap();
-    assert_eq!(api.auth.bounds().calls_per_minute(), Some(CALLS + jwts_alone));
-    assert_eq!(Api::new().auth.bounds().calls_per_minute(), None, "unless a limit is set there is none");
+    let api = Api::asking(introspection().max_calls_per_minute(CALLS).active_ttl(3600 * SECOND));
+    let jwts_alone = Api::with(|issuer| issuer).auth.bounds().max_calls_per_minute().unwrap();
+    assert_eq!(api.auth.bounds().max_calls_per_minute(), Some(CALLS + jwts_alone));
+    assert_eq!(Api::new().auth.bounds().max_calls_per_minute(), None, "unless a limit is set there is none");
     let token = api.token().lifetime(3600 * SECOND).opaque();
     assert_eq!(api.kind(&token).await, "ok");
     let requests = || api.idp.requests(Endpoint::Introspection) + api.idp.requests(Endpoint::Metadata);
@@ -268,7 +268,7 @@ async fn no_minute_sees_more_calls_than_were_allowed() {
 #[tokio::test(start_paused = true)]
 async fn a_low_limit_does_not_keep_the_endpoint_from_being_found() {
     for calls in [5, 6, 10] {
-        let api = Api::asking(introspection().calls_per_minute(calls));
+        let api = Api::asking(introspection().max_calls_per_minute(calls));
         api.idp.set_outage(Some(Fault::Status(500)));
         for second in 0..60 {
             api.pass(SECOND).await;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tower_bearer::testing::{Endpoint, Fault};
-use tower_bearer::{FetchErrorKind, IntrospectionCircuit};
+use tower_bearer::{CircuitState, FetchErrorKind};
 
-use crate::support::introspected::{Introspected, SECOND, settle, timed};
+use crate::support::introspected::{IssuerIntrospection, SECOND, settle, timed};
 use crate::support::net::Reply;
 use crate::support::protected::{at_once, get};
 use crate::support::wire::Act;
@@ -15,27 +15,27 @@ const UNAVAILABLE: &str = "introspection_unavailable";
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_died_before_the_answer_costs_one_more_request_and_no_failure() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     for round in 1..=10 {
         of.wire.once(Act::Lost);
         assert_eq!(of.kind_of_new().await, "ok");
         assert_eq!(of.wire.total(), 2 * round);
     }
-    assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+    assert_eq!(of.circuit(), CircuitState::Closed);
     let asked = of.wire.asked();
     assert_eq!(asked[0].body, asked[1].body, "the same question");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_is_asked_twice_at_most() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.wire.always(Act::Lost);
     for round in 1..=5 {
         assert_eq!(of.kind_of_new().await, UNAVAILABLE);
         assert_eq!(of.wire.total(), 2 * round);
     }
-    assert_eq!((of.circuit(), of.why()), (IntrospectionCircuit::Open, Some(FetchErrorKind::ConnectionLost)));
-    let of = Introspected::new();
+    assert_eq!((of.circuit(), of.why()), (CircuitState::Open, Some(FetchErrorKind::ConnectionLost)));
+    let of = IssuerIntrospection::new();
     of.wire.then(vec![Act::Lost, Act::Instead(Reply::status(500))]);
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);
     assert_eq!((of.wire.total(), of.why()), (2, Some(FetchErrorKind::Status(500))));
@@ -53,7 +53,7 @@ async fn nothing_but_a_dead_connection_is_asked_again() {
         Act::Panic,
         Act::PanicAtOnce,
     ] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.wire.once(act);
         assert_eq!(of.kind_of_new().await, UNAVAILABLE);
         assert_eq!(of.wire.total(), 1);
@@ -63,7 +63,7 @@ async fn nothing_but_a_dead_connection_is_asked_again() {
 /// Both requests share the time that one may take.
 #[tokio::test(start_paused = true)]
 async fn a_second_request_gets_what_time_is_left() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.wire.then(vec![Act::After(2 * SECOND, Box::new(Act::Lost)), Act::Instead(Reply::Hang)]);
     let (kind, waited) = timed(of.kind_of_new()).await;
     assert_eq!((kind.as_str(), waited, of.wire.total()), (UNAVAILABLE, 3 * SECOND, 2));
@@ -72,14 +72,14 @@ async fn a_second_request_gets_what_time_is_left() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_panics_costs_that_answer_only() {
     for act in [Act::Panic, Act::PanicAtOnce] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         let jwt = of.idp.token(crate::support::protected::API).sign();
         assert_eq!(of.api.kind(&jwt).await, "ok");
         of.wire.always(act);
         let token = of.opaque();
         let (kind, waited) = timed(of.api.kind(&token)).await;
         assert_eq!((kind.as_str(), waited), (UNAVAILABLE, Duration::ZERO));
-        assert_eq!((of.status().calls_under_way, of.api.kind_at_once(&jwt)), (0, "ok".to_owned()));
+        assert_eq!((of.status().calls_in_flight, of.api.kind_at_once(&jwt)), (0, "ok".to_owned()));
         of.wire.always(Act::Pass);
         assert_eq!(of.api.kind(&token).await, "ok");
     }
@@ -88,7 +88,7 @@ async fn a_client_that_panics_costs_that_answer_only() {
 /// In the look at the metadata as well, where a lock is held.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_panics_while_the_endpoint_is_looked_up_costs_that_answer_only() {
-    let of = Introspected::discovered(|_, introspection| introspection);
+    let of = IssuerIntrospection::discovered(|_, introspection| introspection);
     of.wire.then(vec![Act::Panic, Act::PanicAtOnce]);
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);
@@ -97,18 +97,18 @@ async fn a_client_that_panics_while_the_endpoint_is_looked_up_costs_that_answer_
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_resolves_is_given_up_in_time() {
-    let of = Introspected::with(|introspection| introspection.timeout(SECOND / 2));
+    let of = IssuerIntrospection::with(|introspection| introspection.timeout(SECOND / 2));
     of.wire.always(Act::Instead(Reply::Hang));
     let (kind, waited) = timed(of.kind_of_new()).await;
     assert_eq!((kind.as_str(), waited), (UNAVAILABLE, SECOND / 2));
     settle().await;
     assert_eq!(of.why(), Some(FetchErrorKind::TimedOut));
-    assert_eq!(of.status().calls_under_way, 0);
+    assert_eq!(of.status().calls_in_flight, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_larger_than_asked_for_is_not_read() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let good = r#"{"active":true,"aud":"https://api.example.com","exp":9999999999,"sub":"mallory","pad":""#;
     let padded = format!("{good}{}\"}}", "x".repeat(512 << 10));
     of.wire.always(Act::Instead(Reply::body(padded)));
@@ -126,8 +126,8 @@ fn runtime() -> Runtime {
 fn a_runtime_that_ends_within_a_call_leaves_nothing_behind() {
     for found in [true, false] {
         let of = match found {
-            true => Introspected::new(),
-            false => Introspected::discovered(|_, introspection| introspection),
+            true => IssuerIntrospection::new(),
+            false => IssuerIntrospection::discovered(|_, introspection| introspection),
         };
         let token = of.opaque();
         of.idp.set_outage(Some(Fault::Hang));
@@ -137,17 +137,17 @@ fn a_runtime_that_ends_within_a_call_leaves_nothing_behind() {
             first.spawn(async move { api.kind(asked).await });
             first.block_on(async { tokio::time::sleep(SECOND).await });
             drop(first);
-            assert_eq!(of.status().calls_under_way, 0);
+            assert_eq!(of.status().calls_in_flight, 0);
         }
         of.idp.set_outage(None);
         assert_eq!(runtime().block_on(of.api.kind(&token)), "ok", "the next runtime goes on");
-        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+        assert_eq!(of.circuit(), CircuitState::Closed);
     }
 }
 
 #[test]
 fn a_runtime_that_ends_within_the_call_that_finds_out_does_not_jam_it() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let first = runtime();
     first.block_on(of.open_the_circuit(Fault::Status(500)));
     of.fail(Fault::Hang);
@@ -155,20 +155,20 @@ fn a_runtime_that_ends_within_the_call_that_finds_out_does_not_jam_it() {
     let (api, token) = (of.api.clone(), of.opaque());
     first.spawn(async move { api.kind(token).await });
     first.block_on(async { tokio::time::sleep(SECOND).await });
-    assert_eq!((of.circuit(), of.calls()), (IntrospectionCircuit::HalfOpen, 6));
+    assert_eq!((of.circuit(), of.calls()), (CircuitState::HalfOpen, 6));
     drop(first);
     of.fail(None);
     // The other's time begins anew at the time of the machine; ten seconds of it may be to come.
     let second = runtime();
     second.block_on(of.pass(30 * SECOND));
     assert_eq!(second.block_on(of.kind_of_new()), "ok");
-    assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+    assert_eq!(of.circuit(), CircuitState::Closed);
 }
 
 /// A request that waits on one runtime for a call that another runs is answered when that ends.
 #[test]
 fn who_waits_for_a_call_of_a_runtime_that_ends_is_answered_at_once() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.fail(Fault::Hang);
     let token = of.opaque();
     let (first, second) = (runtime(), runtime());
@@ -185,7 +185,7 @@ fn who_waits_for_a_call_of_a_runtime_that_ends_is_answered_at_once() {
 
 #[test]
 fn without_a_runtime_it_is_an_outage_and_no_panic() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let token = of.opaque();
     assert_eq!(at_once(of.api.get(&token)).kind(), UNAVAILABLE);
     assert_eq!(of.calls(), 0);
@@ -194,12 +194,12 @@ fn without_a_runtime_it_is_an_outage_and_no_panic() {
     assert_eq!(of.api.kind_at_once(&token), "ok");
     assert_eq!(at_once(of.asking_now().send(get(&token))).kind(), UNAVAILABLE);
     assert_eq!(of.idp.requests(Endpoint::Introspection), 1);
-    assert_eq!((of.circuit(), of.status().calls_under_way), (IntrospectionCircuit::Closed, 0));
+    assert_eq!((of.circuit(), of.status().calls_in_flight), (CircuitState::Closed, 0));
 }
 
 #[test]
 fn without_a_runtime_nobody_is_ready_and_nothing_can_be_explained() {
-    let of = Introspected::discovered(|_, introspection| introspection);
+    let of = IssuerIntrospection::discovered(|_, introspection| introspection);
     assert!(at_once(of.auth.ready()).is_err());
     assert!(!at_once(of.auth.explain(&of.opaque())).is_accepted());
     assert_eq!(of.wire.total(), 0);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tower_bearer::testing::Fault;
-use tower_bearer::{FetchErrorKind, IntrospectionCircuit};
+use tower_bearer::{CircuitState, FetchErrorKind};
 use tracing::Level;
 
 use crate::support::events::Log;
-use crate::support::introspected::{Introspected, SECOND, retry_after, timed};
+use crate::support::introspected::{IssuerIntrospection, SECOND, retry_after, timed};
 use crate::support::net::Reply;
 use crate::support::protected::{API, at_once};
 use crate::support::wire::Act;
@@ -17,7 +17,7 @@ const UNAVAILABLE: &str = "introspection_unavailable";
 const MILLI: Duration = Duration::from_millis(1);
 
 /// A thousand requests at once, each with a token of its own: what becomes of them.
-async fn a_thousand_kinds(of: &Introspected) -> Vec<String> {
+async fn a_thousand_kinds(of: &IssuerIntrospection) -> Vec<String> {
     let mut requests = JoinSet::new();
     for _ in 0..1000 {
         let (api, token) = (of.api.clone(), of.opaque());
@@ -29,7 +29,7 @@ async fn a_thousand_kinds(of: &Introspected) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn after_five_failures_the_answer_comes_at_once_and_without_a_call_for_ten_seconds() {
     for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Status(404)] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         let log = Log::start();
         of.open_the_circuit(fault.clone()).await;
         for tenth in 0..100 {
@@ -40,7 +40,7 @@ async fn after_five_failures_the_answer_comes_at_once_and_without_a_call_for_ten
             of.pass(100 * MILLI).await;
         }
         assert_eq!(of.calls(), 5, "{fault:?}");
-        assert_eq!(of.circuit(), IntrospectionCircuit::HalfOpen, "{fault:?}");
+        assert_eq!(of.circuit(), CircuitState::HalfOpen, "{fault:?}");
         let opened: Vec<_> =
             log.events().into_iter().filter(|event| event.field("circuit").is_some()).collect();
         assert_eq!(opened.len(), 1, "{fault:?}");
@@ -51,7 +51,7 @@ async fn after_five_failures_the_answer_comes_at_once_and_without_a_call_for_ten
 
 #[tokio::test(start_paused = true)]
 async fn one_call_finds_out_however_many_requests_come() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.open_the_circuit(Fault::Status(500)).await;
 
     // It fails: ten seconds more, as often as need be.
@@ -60,13 +60,13 @@ async fn one_call_finds_out_however_many_requests_come() {
         of.fail(Fault::Hang);
         let (kinds, waited) = timed(a_thousand_kinds(&of)).await;
         assert!(kinds.iter().all(|kind| kind == UNAVAILABLE));
-        assert_eq!((of.calls(), of.circuit()), (5 + round, IntrospectionCircuit::Open));
+        assert_eq!((of.calls(), of.circuit()), (5 + round, CircuitState::Open));
         assert_eq!(waited, 3 * SECOND, "only the one that finds out waits");
         of.pass(9 * SECOND).await;
         assert_eq!(a_thousand_kinds(&of).await.len(), 1000);
         assert_eq!(of.calls(), 5 + round);
         of.pass(SECOND).await;
-        assert_eq!(of.circuit(), IntrospectionCircuit::HalfOpen);
+        assert_eq!(of.circuit(), CircuitState::HalfOpen);
         of.pass(MILLI).await;
     }
 
@@ -75,7 +75,7 @@ async fn one_call_finds_out_however_many_requests_come() {
     of.fail(Fault::Delay(SECOND));
     let kinds = a_thousand_kinds(&of).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "ok").count(), 1);
-    assert_eq!((of.calls(), of.circuit()), (9, IntrospectionCircuit::Closed));
+    assert_eq!((of.calls(), of.circuit()), (9, CircuitState::Closed));
     let closed: Vec<_> = log.events().into_iter().filter(|event| event.field("circuit").is_some()).collect();
     assert_eq!(closed.len(), 1);
     of.fail(None);
@@ -86,29 +86,29 @@ async fn one_call_finds_out_however_many_requests_come() {
 
 #[tokio::test(start_paused = true)]
 async fn while_one_call_finds_out_the_circuit_is_half_open() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.open_the_circuit(Fault::Status(500)).await;
     of.pass(10 * SECOND).await;
     of.fail(Fault::Delay(2 * SECOND));
     let (api, token) = (of.api.clone(), of.opaque());
     let first = tokio::spawn(async move { api.kind(token).await });
     of.pass(SECOND).await;
-    assert_eq!((of.circuit(), of.status().calls_under_way), (IntrospectionCircuit::HalfOpen, 1));
+    assert_eq!((of.circuit(), of.status().calls_in_flight), (CircuitState::HalfOpen, 1));
     assert_eq!(of.api.kind_at_once(of.opaque()), UNAVAILABLE);
     assert_eq!(first.await.unwrap(), "ok");
-    assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+    assert_eq!(of.circuit(), CircuitState::Closed);
 }
 
 #[tokio::test(start_paused = true)]
 async fn failures_that_are_not_in_a_row_do_not_add_up() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     for _ in 0..20 {
         of.idp.set_fault_for(tower_bearer::testing::Endpoint::Introspection, Fault::Status(500), 4);
         for _ in 0..4 {
             assert_eq!(of.kind_of_new().await, UNAVAILABLE);
         }
         assert_eq!(of.kind_of_new().await, "ok");
-        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+        assert_eq!(of.circuit(), CircuitState::Closed);
     }
     assert_eq!(of.calls(), 100);
 }
@@ -125,37 +125,34 @@ async fn what_may_be_due_to_one_token_shuts_nobody_out() {
         error("unauthorized_client"),
         error("invalid_client"),
     ] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.fail(fault.clone());
         for n in 0..100 {
             assert_ne!(of.kind_of_new().await, "ok", "{fault:?}");
-            assert_eq!((of.calls(), of.circuit()), (n + 1, IntrospectionCircuit::Closed), "{fault:?}");
+            assert_eq!((of.calls(), of.circuit()), (n + 1, CircuitState::Closed), "{fault:?}");
         }
         of.fail(None);
         assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
     }
     // Nor does what is said of a token that is not active, or meant for somebody else.
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     for n in 0..100 {
         assert_eq!(of.api.kind(format!("made-up-{n}")).await, "token_inactive");
         let elsewhere = of.idp.token("https://elsewhere.example.com").opaque();
         assert_eq!(of.api.kind(elsewhere).await, "audience_mismatch");
-        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+        assert_eq!(of.circuit(), CircuitState::Closed);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_refused_stays_a_fault_of_the_configuration_while_nothing_is_asked() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.fail(Fault::Status(401));
     for n in 1..=20 {
         assert_eq!(of.kind_of_new().await, "introspection_misconfigured");
         assert_eq!(of.calls(), n.min(5));
     }
-    assert_eq!(
-        (of.circuit(), of.why()),
-        (IntrospectionCircuit::Open, Some(FetchErrorKind::ClientRefused(401)))
-    );
+    assert_eq!((of.circuit(), of.why()), (CircuitState::Open, Some(FetchErrorKind::ClientRefused(401))));
     of.fail(None);
     of.pass(10 * SECOND).await;
     assert_eq!(of.kind_of_new().await, "ok");
@@ -164,7 +161,7 @@ async fn a_client_that_is_refused_stays_a_fault_of_the_configuration_while_nothi
 /// Tokens that are remembered need no call.
 #[tokio::test(start_paused = true)]
 async fn remembered_tokens_pass_while_the_circuit_is_open() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let (token, jwt) = (of.opaque(), of.idp.token(API).sign());
     assert_eq!(of.api.kind(&token).await, "ok");
     assert_eq!(of.api.kind("made-up").await, "token_inactive");
@@ -181,7 +178,7 @@ async fn remembered_tokens_pass_while_the_circuit_is_open() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_asks_anew_is_shut_while_the_circuit_is_open() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let route = of.asking_now();
     let token = of.opaque();
     assert_eq!(route.kind(&token).await, "ok");
@@ -193,18 +190,18 @@ async fn a_route_that_asks_anew_is_shut_while_the_circuit_is_open() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_lost_while_it_finds_out_does_not_keep_the_circuit_open() {
     for act in [Act::Panic, Act::PanicAtOnce] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.open_the_circuit(Fault::Status(500)).await;
         of.fail(None);
         of.pass(10 * SECOND).await;
         of.wire.always(act);
         for _ in 0..3 {
             assert_eq!(of.kind_of_new().await, UNAVAILABLE);
-            assert_eq!(of.circuit(), IntrospectionCircuit::HalfOpen);
+            assert_eq!(of.circuit(), CircuitState::HalfOpen);
         }
         of.wire.always(Act::Pass);
         assert_eq!(of.kind_of_new().await, "ok");
-        assert_eq!(of.circuit(), IntrospectionCircuit::Closed);
+        assert_eq!(of.circuit(), CircuitState::Closed);
     }
 }
 
@@ -212,7 +209,7 @@ async fn a_call_that_is_lost_while_it_finds_out_does_not_keep_the_circuit_open()
 #[tokio::test(start_paused = true)]
 async fn calls_from_before_do_not_let_a_second_one_find_out() {
     for old_ends in ["failing", "panicking", "with another status"] {
-        let of = Introspected::with(|introspection| introspection.timeout(60 * SECOND));
+        let of = IssuerIntrospection::with(|introspection| introspection.timeout(60 * SECOND));
         let act = match old_ends {
             "failing" => Act::Instead(Reply::status(500)),
             "panicking" => Act::Panic,
@@ -254,12 +251,12 @@ async fn what_one_token_can_cause_does_not_open_the_circuit() {
         Fault::Status(403),
         Fault::Redirect("https://blocked.example.com".to_owned()),
     ] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.fail(fault.clone());
         for _ in 0..20 {
             assert_ne!(of.kind_of_new().await, "ok", "{fault:?}");
         }
-        assert_eq!((of.circuit(), of.calls()), (IntrospectionCircuit::Closed, 20), "{fault:?}");
+        assert_eq!((of.circuit(), of.calls()), (CircuitState::Closed, 20), "{fault:?}");
         of.fail(None);
         assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
     }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, FetchErrorKind, IntrospectionCircuit, Issuer};
+use tower_bearer::{BearerAuth, CircuitState, FetchErrorKind, Issuer};
 
-use crate::support::introspected::{Introspected, SECOND, introspection, timed};
+use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
 use crate::support::net::{Net, Reply};
 use crate::support::protected::{API, Protected};
 use crate::support::wire::{Act, Wire};
@@ -66,7 +66,7 @@ async fn many_first_requests_look_it_up_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_configured_is_not_looked_up() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.idp.set_fault(Endpoint::Metadata, Some(Fault::Hang));
     assert_eq!(of.kind_of_new().await, "ok");
     assert_eq!(of.idp.requests(Endpoint::Metadata), 0);
@@ -225,7 +225,7 @@ async fn the_endpoint_for_clients_with_a_certificate_is_found_where_it_is_named(
 #[tokio::test(start_paused = true)]
 async fn metadata_that_cannot_be_used_is_looked_at_once_for_all_and_opens_the_circuit() {
     for fault in [Fault::Status(403), Fault::Html, Fault::Status(404), Fault::Status(500)] {
-        let of = Introspected::discovered(|_, introspection| introspection);
+        let of = IssuerIntrospection::discovered(|_, introspection| introspection);
         of.idp.set_fault(Endpoint::Metadata, Some(fault.clone()));
         let mut requests = JoinSet::new();
         for _ in 0..60 {
@@ -235,7 +235,7 @@ async fn metadata_that_cannot_be_used_is_looked_at_once_for_all_and_opens_the_ci
         assert!(requests.join_all().await.iter().all(|kind| kind == "introspection_unavailable"));
         let looks = of.idp.requests(Endpoint::Metadata);
         assert!(looks <= 10, "{fault:?}: two each for five failures, and not {looks}");
-        assert_eq!(of.circuit(), IntrospectionCircuit::Open, "{fault:?}");
+        assert_eq!(of.circuit(), CircuitState::Open, "{fault:?}");
         of.idp.set_fault(Endpoint::Metadata, None);
         of.pass(10 * SECOND).await;
         assert_eq!(of.kind_of_new().await, "ok", "{fault:?}");
@@ -244,7 +244,7 @@ async fn metadata_that_cannot_be_used_is_looked_at_once_for_all_and_opens_the_ci
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_while_another_looks_in_vain_does_not_look_again() {
-    let of = Introspected::discovered(|_, introspection| introspection);
+    let of = IssuerIntrospection::discovered(|_, introspection| introspection);
     of.wire.always(Act::After(SECOND / 4, Box::new(Act::Instead(Reply::status(500)))));
     let mut requests = JoinSet::new();
     for _ in 0..40 {

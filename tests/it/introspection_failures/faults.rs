@@ -6,7 +6,7 @@ use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{BearerAuth, ClientAuth, FetchErrorKind};
 use tracing::Level;
 
-use crate::support::introspected::{Introspected, SECOND, introspection, retry_after, settle, timed};
+use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, retry_after, settle, timed};
 use crate::support::log::{Log, assert_holds_no_piece};
 use crate::support::net::Reply;
 use crate::support::protected::{API, Protected};
@@ -84,7 +84,7 @@ fn cases(elsewhere: &TestIssuer) -> Vec<Case> {
 async fn every_fault_is_answered_in_time_as_the_table_says_and_is_not_remembered() {
     let elsewhere = TestIssuer::in_memory("https://elsewhere.example.com");
     for (name, fault, kind, why) in cases(&elsewhere) {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         let good_jwt = of.idp.token(API).sign();
         assert_eq!(of.api.kind(&good_jwt).await, "ok", "{name}");
         let (token, before) = (of.opaque(), of.api.handler.calls());
@@ -114,7 +114,8 @@ async fn every_fault_is_answered_in_time_as_the_table_says_and_is_not_remembered
 async fn no_fault_lets_a_jwt_pass_that_must_be_asked_about() {
     let elsewhere = TestIssuer::in_memory("https://elsewhere.example.com");
     for (name, fault, kind, _) in cases(&elsewhere) {
-        let of = Introspected::with(|introspection| introspection.also_jwts().serve_stale(60 * SECOND));
+        let of =
+            IssuerIntrospection::with(|introspection| introspection.also_jwts().serve_stale(60 * SECOND));
         let route = of.asking_now();
         let (old, new) = (of.idp.token(API).sign(), of.idp.token(API).sign());
         assert_eq!(of.api.kind(&old).await, "ok", "{name}");
@@ -134,7 +135,7 @@ async fn no_fault_lets_a_jwt_pass_that_must_be_asked_about() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_no_utf_8_is_no_answer() {
     for body in [&b"\xff\xfe"[..], b"{\"active\":true,\"sub\":\"\xff\"}", b"\xef\xbb\xbf{\"active\":true}"] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.wire.always(Act::Instead(Reply::body(body)));
         assert_eq!(of.kind_of_new().await, UNAVAILABLE, "{body:?}");
         assert_eq!(of.why(), Some(FetchErrorKind::Unreadable), "{body:?}");
@@ -174,7 +175,7 @@ async fn tokens_of_other_issuers_go_on_while_one_is_out_of_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_refused_is_told_to_the_operator_and_not_to_the_caller() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     for fault in
         [Fault::Status(401), Fault::Status(403), Fault::Json(400, r#"{"error":"invalid_client"}"#.into())]
     {
@@ -202,7 +203,7 @@ async fn a_client_that_is_refused_is_told_to_the_operator_and_not_to_the_caller(
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_told_to_the_operator_with_its_cause() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let log = crate::support::events::Log::start();
     of.fail(Fault::Status(502));
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{Fault, TestIssuer};
 use tower_bearer::{BearerAuth, Introspection};
 
-use crate::support::introspected::{Introspected, SECOND, introspection, retry_after, timed};
+use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, retry_after, timed};
 use crate::support::net::Asked;
 use crate::support::protected::API;
 use crate::support::wire::Act;
@@ -15,7 +15,7 @@ use crate::support::wire::Act;
 const UNAVAILABLE: &str = "introspection_unavailable";
 
 /// So many requests at once, each with a token of its own: the kinds, and how long each waited.
-async fn at_once(of: &Introspected, requests: usize) -> Vec<(String, Duration)> {
+async fn at_once(of: &IssuerIntrospection, requests: usize) -> Vec<(String, Duration)> {
     let mut tasks = JoinSet::new();
     for _ in 0..requests {
         let (api, token) = (of.api.clone(), of.opaque());
@@ -27,7 +27,7 @@ async fn at_once(of: &Introspected, requests: usize) -> Vec<(String, Duration)> 
 #[tokio::test(start_paused = true)]
 async fn no_more_calls_are_under_way_at_once_than_allowed() {
     for fault in [Fault::Hang, Fault::Delay(SECOND), Fault::Delay(SECOND / 10)] {
-        let of = Introspected::with(|introspection| introspection.calls_at_once_max(2));
+        let of = IssuerIntrospection::with(|introspection| introspection.max_concurrent_calls(2));
         of.fail(fault.clone());
         let answers = at_once(&of, 500).await;
         assert_eq!(of.wire.most_under_way(), 2, "{fault:?}");
@@ -35,7 +35,7 @@ async fn no_more_calls_are_under_way_at_once_than_allowed() {
         let accepted = answers.iter().filter(|(kind, _)| kind == "ok").count();
         sleep(Duration::from_millis(1)).await;
         println!("500 tokens at once, 2 calls at once, {fault:?}: {accepted} accepted");
-        assert_eq!(of.status().calls_under_way, 0, "{fault:?}");
+        assert_eq!(of.status().calls_in_flight, 0, "{fault:?}");
         match fault {
             // The others give up before the first two do.
             Fault::Hang => assert_eq!((accepted, of.calls()), (0, 2)),
@@ -50,7 +50,8 @@ async fn no_more_calls_are_under_way_at_once_than_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn beyond_those_that_may_wait_the_answer_comes_at_once() {
-    let of = Introspected::with(|introspection| introspection.calls_at_once_max(2).calls_waiting_max(5));
+    let of =
+        IssuerIntrospection::with(|introspection| introspection.max_concurrent_calls(2).max_queued_calls(5));
     of.fail(Fault::Delay(SECOND));
     let answers = at_once(&of, 100).await;
     let refused_at_once =
@@ -61,7 +62,8 @@ async fn beyond_those_that_may_wait_the_answer_comes_at_once() {
     of.fail(None);
     assert_eq!(of.kind_of_new().await, "ok");
     // None may wait.
-    let of = Introspected::with(|introspection| introspection.calls_at_once_max(1).calls_waiting_max(0));
+    let of =
+        IssuerIntrospection::with(|introspection| introspection.max_concurrent_calls(1).max_queued_calls(0));
     of.fail(Fault::Delay(SECOND));
     assert_eq!(at_once(&of, 10).await.iter().filter(|(kind, _)| kind == "ok").count(), 1);
     // Those who share a call count once.
@@ -88,7 +90,8 @@ async fn no_minute_sees_more_requests_than_allowed() {
         for (name, lost, moved) in
             [("all is well", false, false), ("connections die", true, false), ("it moves", false, true)]
         {
-            let of = Introspected::discovered(|_, introspection| introspection.calls_per_minute(calls));
+            let of =
+                IssuerIntrospection::discovered(|_, introspection| introspection.max_calls_per_minute(calls));
             let start = Instant::now();
             let mut accepted = 0;
             let mut n = 0_u32;
@@ -120,14 +123,14 @@ async fn no_minute_sees_more_requests_than_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn the_limit_of_a_minute_is_told_at_once_and_is_no_failure_of_the_server() {
-    let of = Introspected::with(|introspection| introspection.calls_per_minute(10));
+    let of = IssuerIntrospection::with(|introspection| introspection.max_calls_per_minute(10));
     let token = of.opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     let answers = at_once(&of, 1000).await;
     // Five at once, of which one is kept for tokens that were active before.
     assert_eq!(answers.iter().filter(|(kind, _)| kind == "ok").count(), 3);
     assert!(answers.iter().all(|(_, waited)| waited.is_zero()));
-    assert_eq!((of.calls(), of.circuit()), (4, tower_bearer::IntrospectionCircuit::Closed));
+    assert_eq!((of.calls(), of.circuit()), (4, tower_bearer::CircuitState::Closed));
     let answer = of.api.get(of.opaque()).await;
     assert_eq!((answer.kind().as_str(), retry_after(&answer)), (UNAVAILABLE, Some(11)));
     assert_eq!(of.api.kind_at_once(&token), "ok", "what is remembered costs nothing");
@@ -140,15 +143,15 @@ fn bounds(configure: impl FnOnce(Introspection) -> Introspection) -> Option<u32>
     let idp = TestIssuer::new();
     let issuer = tower_bearer::Issuer::without_keys(idp.identifier()).introspect(configure(introspection()));
     let builder = BearerAuth::builder(API).http_client(idp.http_client()).issuer(issuer);
-    builder.build().unwrap().bounds().calls_per_minute()
+    builder.build().unwrap().bounds().max_calls_per_minute()
 }
 
 #[test]
 fn the_bounds_say_what_the_limit_is_and_that_there_is_none() {
     assert_eq!(bounds(|introspection| introspection), None);
-    assert_eq!(bounds(|introspection| introspection.calls_at_once_max(1).calls_waiting_max(0)), None);
-    assert_eq!(bounds(|introspection| introspection.calls_per_minute(60)), Some(60));
-    assert_eq!(bounds(|introspection| introspection.calls_per_minute(u32::MAX)), Some(u32::MAX));
+    assert_eq!(bounds(|introspection| introspection.max_concurrent_calls(1).max_queued_calls(0)), None);
+    assert_eq!(bounds(|introspection| introspection.max_calls_per_minute(60)), Some(60));
+    assert_eq!(bounds(|introspection| introspection.max_calls_per_minute(u32::MAX)), Some(u32::MAX));
 }
 
 /// Half of them go at once, and a lookup takes two.
@@ -156,14 +159,14 @@ fn the_bounds_say_what_the_limit_is_and_that_there_is_none() {
 fn fewer_calls_than_a_lookup_and_one_call_need_are_no_configuration() {
     let build = |calls: u32, endpoint: bool| {
         let idp = TestIssuer::new();
-        let asks = introspection().calls_per_minute(calls);
+        let asks = introspection().max_calls_per_minute(calls);
         let asks = if endpoint { asks.endpoint(idp.introspection_url()) } else { asks };
         let issuer = idp.issuer().introspect(asks);
         BearerAuth::builder(API).http_client(idp.http_client()).issuer(issuer).build().map(drop)
     };
     for calls in 1..=4 {
         let told = build(calls, false).unwrap_err().to_string();
-        assert!(told.contains("calls_per_minute") && told.contains(".endpoint("), "{calls}: {told}");
+        assert!(told.contains("max_calls_per_minute") && told.contains(".endpoint("), "{calls}: {told}");
         assert!(build(calls, true).is_ok(), "{calls}");
     }
     assert!(build(5, false).is_ok());
@@ -172,7 +175,7 @@ fn fewer_calls_than_a_lookup_and_one_call_need_are_no_configuration() {
 /// Requests keep coming, each of which could pay for a part of the lookup.
 #[tokio::test(start_paused = true)]
 async fn a_lookup_that_cannot_be_paid_yet_is_made_when_it_can() {
-    let of = Introspected::discovered(|_, introspection| introspection.calls_per_minute(5));
+    let of = IssuerIntrospection::discovered(|_, introspection| introspection.max_calls_per_minute(5));
     assert_eq!(of.kind_of_new().await, "ok");
     of.wire.once(Act::Instead(crate::support::net::Reply::status(404)));
     let start = Instant::now();
@@ -191,13 +194,13 @@ async fn a_lookup_that_cannot_be_paid_yet_is_made_when_it_can() {
 #[tokio::test(start_paused = true)]
 async fn more_tokens_at_once_than_there_are_turns_for_do_not_open_the_circuit() {
     for tokens in [100, 193, 300, 1000] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.fail(Fault::Delay(Duration::from_millis(1200)));
         let answers = at_once(&of, tokens).await;
         let accepted = answers.iter().filter(|(kind, _)| kind == "ok").count();
         sleep(Duration::from_millis(1)).await;
         println!("{tokens} tokens at once, 1.2 s each: {accepted} accepted, then {:?}", of.circuit());
-        assert_eq!(of.circuit(), tower_bearer::IntrospectionCircuit::Closed, "{tokens}");
+        assert_eq!(of.circuit(), tower_bearer::CircuitState::Closed, "{tokens}");
         assert_eq!(of.kind_of_new().await, "ok", "{tokens}");
     }
 }
@@ -206,9 +209,9 @@ async fn more_tokens_at_once_than_there_are_turns_for_do_not_open_the_circuit() 
 #[tokio::test(start_paused = true)]
 async fn tokens_that_were_good_before_get_through_a_flood_of_made_up_ones() {
     let limited = |introspection: Introspection| {
-        introspection.calls_per_minute(240).calls_at_once_max(8).calls_waiting_max(40)
+        introspection.max_calls_per_minute(240).max_concurrent_calls(8).max_queued_calls(40)
     };
-    let of = Introspected::with(limited);
+    let of = IssuerIntrospection::with(limited);
     let good: Vec<String> =
         (0..5).map(|_| of.idp.token(API).lifetime(Duration::from_secs(3600)).opaque()).collect();
     for token in &good {

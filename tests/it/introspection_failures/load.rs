@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower_bearer::Clock;
 
-use crate::support::introspected::Introspected;
+use crate::support::introspected::IssuerIntrospection;
 use crate::support::net::Reply;
 use crate::support::protected::API;
 use crate::support::wire::Act;
@@ -26,13 +26,13 @@ fn a_hundred_thousand_requests_with_a_thousand_tokens_are_a_thousand_calls_and_l
     let mut calls = 0;
     let held = allocation_counter::measure(|| calls = runtime.block_on(a_hundred_thousand_requests()));
     println!("100 000 requests with 1 000 tokens in 10 s: {calls} calls, {} saved", 100_000 - calls);
-    println!("at most {} KiB held", held.bytes_max / 1024);
+    println!("at most {} KiB held", held.max_bytes / 1024);
     assert_eq!(calls, 1000);
-    assert!(held.bytes_max < 8 * MIB, "{} bytes at once", held.bytes_max);
+    assert!(held.max_bytes < 8 * MIB, "{} bytes at once", held.max_bytes);
 }
 
 async fn a_hundred_thousand_requests() -> usize {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let tokens: Vec<String> = (0..1000).map(|_| of.opaque()).collect();
     let mut random = fastrand::Rng::with_seed(7662);
     for n in 0..100_000 {
@@ -51,12 +51,12 @@ fn twenty_thousand_made_up_tokens_take_no_memory_and_push_out_no_good_one() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(twenty_thousand_made_up_tokens()));
-    println!("20 000 made-up tokens of 2 KB: at most {} KiB held", held.bytes_max / 1024);
-    assert!(held.bytes_max < 8 * MIB, "{} bytes at once", held.bytes_max);
+    println!("20 000 made-up tokens of 2 KB: at most {} KiB held", held.max_bytes / 1024);
+    assert!(held.max_bytes < 8 * MIB, "{} bytes at once", held.max_bytes);
 }
 
 async fn twenty_thousand_made_up_tokens() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     // Without the log of the test, which keeps every question.
     let issuer = of.idp.issuer();
     let asks = crate::support::introspected::introspection().endpoint(of.idp.introspection_url());
@@ -205,7 +205,7 @@ fn damage(random: &mut fastrand::Rng, answer: &mut Vec<u8>, good: &[String]) {
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_answer_lets_nobody_pass_unless_it_says_so_as_a_whole() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let now = of.idp.clock().now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let issuer = of.idp.identifier();
     let good = json!({"active": true, "iss": issuer, "aud": API, "sub": "alice", "exp": now + 300,
@@ -245,7 +245,7 @@ async fn a_damaged_answer_lets_nobody_pass_unless_it_says_so_as_a_whole() {
         } else {
             refused += 1;
         }
-        if of.circuit() != tower_bearer::IntrospectionCircuit::Closed {
+        if of.circuit() != tower_bearer::CircuitState::Closed {
             sleep(Duration::from_secs(10)).await;
         }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tower_bearer::IntrospectionCircuit;
+use tower_bearer::CircuitState;
 use tower_bearer::testing::Fault;
 
-use crate::support::introspected::{Introspected, SECOND, http_date, retry_after};
+use crate::support::introspected::{IssuerIntrospection, SECOND, http_date, retry_after};
 use crate::support::net::Reply;
 use crate::support::wire::Act;
 
@@ -16,7 +16,7 @@ fn asking_for(status: u16, retry_after: &str) -> Act {
 }
 
 /// What the first request is told, and for how many seconds nothing is asked then.
-async fn paused_for(of: &Introspected, act: Act) -> (u64, u64) {
+async fn paused_for(of: &IssuerIntrospection, act: Act) -> (u64, u64) {
     of.wire.once(act);
     let first = of.api.get(of.opaque()).await;
     assert_eq!(first.kind(), UNAVAILABLE);
@@ -28,7 +28,7 @@ async fn paused_for(of: &Introspected, act: Act) -> (u64, u64) {
             assert_eq!(of.wire.total(), asked + 1);
             return (retry_after(&first).unwrap(), seconds);
         }
-        assert_eq!((answer.kind().as_str(), of.circuit()), (UNAVAILABLE, IntrospectionCircuit::Open));
+        assert_eq!((answer.kind().as_str(), of.circuit()), (UNAVAILABLE, CircuitState::Open));
         assert_eq!(of.wire.total(), asked, "asked after {seconds} s");
         let told = retry_after(&answer).unwrap();
         of.pass(SECOND).await;
@@ -40,8 +40,8 @@ async fn paused_for(of: &Introspected, act: Act) -> (u64, u64) {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_asked_before_the_time_that_the_server_names_and_clients_are_told_it() {
     for status in [429, 503] {
-        let in_future = |of: &Introspected, secs| http_date(&of.idp, Duration::from_secs(secs));
-        let of = Introspected::new();
+        let in_future = |of: &IssuerIntrospection, secs| http_date(&of.idp, Duration::from_secs(secs));
+        let of = IssuerIntrospection::new();
         for (name, text, expected) in [
             ("seconds", "7".to_owned(), 7),
             ("more of them", "120".to_owned(), 120),
@@ -69,18 +69,18 @@ async fn a_time_that_is_none_counts_as_none() {
     for text in
         ["", "soon", "-1", "1.5", "7 s", "0x10", "18446744073709551616", "Wed, 99 Nov 2026 00:00:00 GMT"]
     {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         assert_eq!(paused_for(&of, asking_for(429, text)).await, (1, 1), "{text}");
         assert_eq!(paused_for(&of, asking_for(503, text)).await, (1, 0), "{text}");
     }
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     for past in ["0", "Thu, 01 Jan 1970 00:00:00 GMT"] {
         assert_eq!(paused_for(&of, asking_for(429, past)).await, (1, 0), "{past}");
     }
     assert_eq!(paused_for(&of, Act::Instead(Reply::status(429))).await, (1, 1));
     // With other statuses it means something else.
     for status in [400, 404, 500, 502] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         assert_eq!(paused_for(&of, asking_for(status, "60")).await, (1, 0), "{status}");
     }
 }
@@ -88,7 +88,7 @@ async fn a_time_that_is_none_counts_as_none() {
 /// A pause does not end early because the answer of a call from before it comes in.
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_kept_whatever_other_calls_bring() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.fail(Fault::Delay(SECOND));
     let (api, token) = (of.api.clone(), of.opaque());
     let other = tokio::spawn(async move { api.kind(token).await });
@@ -109,7 +109,7 @@ async fn a_pause_is_kept_whatever_other_calls_bring() {
 
 #[tokio::test(start_paused = true)]
 async fn remembered_tokens_pass_during_a_pause() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let token = of.opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.fail(Fault::RetryAfter(429, 200 * SECOND));

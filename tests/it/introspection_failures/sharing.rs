@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep};
 use tower_bearer::Require;
 use tower_bearer::testing::Fault;
 
-use crate::support::introspected::{Introspected, SECOND};
+use crate::support::introspected::{IssuerIntrospection, SECOND};
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_requests_with_one_token_are_one_call() {
     for delay in [Duration::ZERO, SECOND] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.fail(Fault::Delay(delay));
         let token = of.opaque();
         let mut requests = JoinSet::new();
@@ -25,14 +25,14 @@ async fn a_thousand_requests_with_one_token_are_one_call() {
         }
         assert!(requests.join_all().await.iter().all(|kind| kind == "ok"));
         assert_eq!((of.calls(), of.api.handler.calls()), (1, 1000));
-        assert_eq!(of.status().calls_under_way, 0);
+        assert_eq!(of.status().calls_in_flight, 0);
         assert_eq!(of.api.kind_at_once(&token), "ok");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_requests_with_one_token_that_is_not_active_are_one_call() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.fail(Fault::Delay(SECOND));
     let mut requests = JoinSet::new();
     for _ in 0..1000 {
@@ -47,7 +47,7 @@ async fn a_thousand_requests_with_one_token_that_is_not_active_are_one_call() {
 /// None of those who share the failure makes a call of its own when it ends.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_requests_share_a_failure() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     of.fail(Fault::Hang);
     let token = of.opaque();
     let mut requests = JoinSet::new();
@@ -62,7 +62,7 @@ async fn a_thousand_requests_share_a_failure() {
 #[tokio::test(start_paused = true)]
 async fn a_call_goes_on_when_those_who_wait_for_it_go_away() {
     for (name, stay) in [("the first goes", 1..10), ("only the last stays", 9..10), ("all go", 0..0)] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         of.fail(Fault::Delay(SECOND));
         let token = of.opaque();
         let mut requests: Vec<_> = (0..10)
@@ -91,7 +91,7 @@ async fn a_call_goes_on_when_those_who_wait_for_it_go_away() {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_requests_that_ask_anew_are_three_calls() {
     for delay in [Duration::ZERO, SECOND / 2] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         let route = of.asking_now();
         of.fail(Fault::Delay(delay));
         let token = of.opaque();
@@ -108,7 +108,7 @@ async fn a_thousand_requests_that_ask_anew_are_three_calls() {
 /// A request a millisecond, each answer 100 ms on its way: every call carries those who came during the last.
 #[tokio::test(start_paused = true)]
 async fn requests_that_ask_anew_share_the_call_after_the_one_under_way() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let route = of.asking_now();
     let token = of.opaque();
     assert_eq!(route.kind(&token).await, "ok");
@@ -136,7 +136,7 @@ async fn requests_that_ask_anew_share_the_call_after_the_one_under_way() {
 #[tokio::test(start_paused = true)]
 async fn nobody_who_asks_anew_after_a_revocation_passes() {
     for revoked_after in [0, 1, 50, 99, 100, 101, 150, 555] {
-        let of = Introspected::new();
+        let of = IssuerIntrospection::new();
         let route = of.asking_now();
         let token = of.opaque();
         assert_eq!(route.kind(&token).await, "ok");
@@ -165,7 +165,7 @@ async fn nobody_who_asks_anew_after_a_revocation_passes() {
 /// The same where an answer of the last 50 ms will do: whoever comes later than that does not pass.
 #[tokio::test(start_paused = true)]
 async fn nobody_passes_by_an_answer_older_than_the_route_takes() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let age = Duration::from_millis(50);
     let route = of.requiring(&Require::token().still_active_within(age));
     let token = of.opaque();
@@ -194,7 +194,7 @@ async fn nobody_passes_by_an_answer_older_than_the_route_takes() {
 /// What another request learns in the meantime counts for all.
 #[tokio::test(start_paused = true)]
 async fn a_route_that_asks_anew_corrects_what_others_remember() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let route = of.asking_now();
     let token = of.opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
@@ -210,8 +210,8 @@ async fn a_route_that_asks_anew_corrects_what_others_remember() {
 fn nothing_is_left_behind_by_requests_that_go_away_at_any_moment() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let of = Introspected::with(|introspection| {
-            let introspection = introspection.timeout(Duration::from_millis(200)).calls_at_once_max(4);
+        let of = IssuerIntrospection::with(|introspection| {
+            let introspection = introspection.timeout(Duration::from_millis(200)).max_concurrent_calls(4);
             introspection.active_ttl(Duration::from_millis(5)).inactive_ttl(Duration::from_millis(5))
         });
         let (route, tokens) = (of.asking_now(), Vec::from_iter((0..20).map(|_| of.opaque())));
@@ -245,7 +245,7 @@ fn nothing_is_left_behind_by_requests_that_go_away_at_any_moment() {
         assert_eq!(ended, 4000);
         assert!(start.elapsed() < 20 * SECOND, "{:?}", start.elapsed());
         assert!(of.wire.most_under_way() <= 4, "{}", of.wire.most_under_way());
-        while of.status().calls_under_way > 0 {
+        while of.status().calls_in_flight > 0 {
             assert!(start.elapsed() < 20 * SECOND, "calls are left behind");
             sleep(Duration::from_millis(1)).await;
         }

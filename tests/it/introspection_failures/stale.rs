@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tower_bearer::testing::Fault;
-use tower_bearer::{Introspection, IntrospectionCircuit};
+use tower_bearer::{CircuitState, Introspection};
 
-use crate::support::introspected::{Introspected, SECOND, timed};
+use crate::support::introspected::{IssuerIntrospection, SECOND, timed};
 use crate::support::protected::API;
 
 const UNAVAILABLE: &str = "introspection_unavailable";
@@ -20,7 +20,7 @@ fn stale(introspection: Introspection) -> Introspection {
 async fn a_token_that_was_active_passes_that_much_longer_and_not_longer() {
     for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Html, Fault::RetryAfter(503, SECOND)]
     {
-        let of = Introspected::with(stale);
+        let of = IssuerIntrospection::with(stale);
         let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
         let (start, _) = (tokio::time::Instant::now(), assert_eq!(of.api.kind(&token).await, "ok"));
         of.fail(fault.clone());
@@ -42,7 +42,7 @@ async fn a_token_that_was_active_passes_that_much_longer_and_not_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn without_it_an_outage_is_one_for_every_token() {
-    let of = Introspected::new();
+    let of = IssuerIntrospection::new();
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.fail(Fault::Refuse);
@@ -52,7 +52,7 @@ async fn without_it_an_outage_is_one_for_every_token() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_passes_beyond_its_end() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let token = of.idp.token(API).lifetime(2 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.fail(Fault::Refuse);
@@ -70,7 +70,7 @@ async fn nothing_passes_beyond_its_end() {
 #[tokio::test(start_paused = true)]
 async fn what_the_server_calls_inactive_is_never_revived() {
     for ttl in [10 * SECOND, Duration::ZERO] {
-        let of = Introspected::with(|introspection| stale(introspection).inactive_ttl(ttl));
+        let of = IssuerIntrospection::with(|introspection| stale(introspection).inactive_ttl(ttl));
         let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
         assert_eq!(of.api.kind(&token).await, "ok");
         of.idp.revoke(&token);
@@ -87,7 +87,7 @@ async fn what_the_server_calls_inactive_is_never_revived() {
 /// Nor what fits no more: the server has told what the token is good for now.
 #[tokio::test(start_paused = true)]
 async fn what_the_server_said_last_counts() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.idp.alter_introspection(|answer| {
@@ -102,7 +102,7 @@ async fn what_the_server_said_last_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_asks_anew_takes_nothing_stale() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let route = of.asking_now();
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(route.kind(&token).await, "ok");
@@ -120,7 +120,7 @@ async fn a_client_that_is_refused_takes_nothing_stale() {
     for fault in
         [Fault::Status(401), Fault::Status(403), Fault::Json(400, r#"{"error":"invalid_client"}"#.into())]
     {
-        let of = Introspected::with(stale);
+        let of = IssuerIntrospection::with(stale);
         let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
         assert_eq!(of.api.kind(&token).await, "ok");
         of.fail(fault.clone());
@@ -134,7 +134,7 @@ async fn a_client_that_is_refused_takes_nothing_stale() {
 /// Once the circuit is open nobody waits for what is stale.
 #[tokio::test(start_paused = true)]
 async fn with_the_circuit_open_stale_tokens_pass_at_once() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.pass(30 * SECOND).await;
@@ -142,7 +142,7 @@ async fn with_the_circuit_open_stale_tokens_pass_at_once() {
     let asked = of.calls();
     for _ in 0..9 {
         let (kind, waited) = timed(of.api.kind(&token)).await;
-        assert_eq!((kind.as_str(), waited, of.circuit()), ("ok", Duration::ZERO, IntrospectionCircuit::Open));
+        assert_eq!((kind.as_str(), waited, of.circuit()), ("ok", Duration::ZERO, CircuitState::Open));
         of.pass(SECOND).await;
     }
     assert_eq!(of.calls(), asked);
@@ -151,7 +151,7 @@ async fn with_the_circuit_open_stale_tokens_pass_at_once() {
 #[tokio::test]
 async fn the_bounds_say_how_long_a_revoked_token_passes_in_an_outage() {
     let bounds = |configure: fn(Introspection) -> Introspection| {
-        let of = Introspected::with(|introspection| configure(introspection.also_jwts()));
+        let of = IssuerIntrospection::with(|introspection| configure(introspection.also_jwts()));
         (of.auth.bounds().revoked_token(), of.auth.bounds().revoked_token_in_outage())
     };
     assert_eq!(bounds(|introspection| introspection), (Some(30 * SECOND), Some(30 * SECOND)));
@@ -164,9 +164,9 @@ async fn the_bounds_say_how_long_a_revoked_token_passes_in_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_is_reached_is_no_outage() {
     for full in ["the minute", "those who wait"] {
-        let of = Introspected::with(|introspection| match full {
-            "the minute" => stale(introspection).calls_per_minute(10),
-            _ => stale(introspection).calls_at_once_max(1).calls_waiting_max(0),
+        let of = IssuerIntrospection::with(|introspection| match full {
+            "the minute" => stale(introspection).max_calls_per_minute(10),
+            _ => stale(introspection).max_concurrent_calls(1).max_queued_calls(0),
         });
         let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
         assert_eq!(of.api.kind(&token).await, "ok");
@@ -187,7 +187,7 @@ async fn a_limit_that_is_reached_is_no_outage() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_has_too_much_to_do_is_not_out_of_reach() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.idp.revoke(&token);
@@ -201,7 +201,7 @@ async fn a_server_that_has_too_much_to_do_is_not_out_of_reach() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_for_anew_each_time_is_good_for_an_outage_as_well() {
-    let of = Introspected::with(|introspection| stale(introspection).active_ttl(Duration::ZERO));
+    let of = IssuerIntrospection::with(|introspection| stale(introspection).active_ttl(Duration::ZERO));
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     assert_eq!((of.api.kind(&token).await.as_str(), of.calls()), ("ok", 2));
@@ -215,7 +215,7 @@ async fn what_is_asked_for_anew_each_time_is_good_for_an_outage_as_well() {
 /// A server that answers everything, and takes long: who waits behind a flood must not take that for an outage.
 #[tokio::test(start_paused = true)]
 async fn waiting_behind_made_up_tokens_revives_no_revoked_one() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.idp.revoke(&token);
@@ -227,7 +227,7 @@ async fn waiting_behind_made_up_tokens_revives_no_revoked_one() {
             tokio::spawn(async move { api.kind(format!("made-up-{round}-{number}")).await });
         }
         of.pass(SECOND / 3).await;
-        assert_eq!(of.circuit(), IntrospectionCircuit::Closed, "{round}");
+        assert_eq!(of.circuit(), CircuitState::Closed, "{round}");
         let (api, revoked) = (of.api.clone(), token.clone());
         tokio::spawn(async move { assert_ne!(api.kind(revoked).await, "ok") });
     }
@@ -238,7 +238,7 @@ async fn waiting_behind_made_up_tokens_revives_no_revoked_one() {
 /// What ends while the server asks for a pause does not make an outage of the pause.
 #[tokio::test(start_paused = true)]
 async fn a_pause_stays_one_whatever_ends_in_it() {
-    let of = Introspected::with(stale);
+    let of = IssuerIntrospection::with(stale);
     let token = of.idp.token(API).lifetime(60 * MINUTE).opaque();
     assert_eq!(of.api.kind(&token).await, "ok");
     of.idp.revoke(&token);

@@ -42,7 +42,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(crate) struct App {
     pub(crate) idp: TestIssuer,
     auth: BearerAuth,
-    form_bytes_max: Option<usize>,
+    max_form_bytes: Option<usize>,
     fetched: Arc<Mutex<Vec<String>>>,
 }
 
@@ -171,12 +171,12 @@ impl App {
         let fetched = Arc::default();
         let client = WatchedClient { client, fetched: Arc::clone(&fetched) };
         let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(client).issuer(trusted);
-        Self { idp, auth: configure(builder).build().unwrap(), form_bytes_max: None, fetched }
+        Self { idp, auth: configure(builder).build().unwrap(), max_form_bytes: None, fetched }
     }
 
     /// The same, which takes tokens from forms of so many bytes.
     pub(crate) fn reading_forms(self, bytes: usize) -> Self {
-        Self { form_bytes_max: Some(bytes), ..self }
+        Self { max_form_bytes: Some(bytes), ..self }
     }
 
     /// The base token, before it is signed.
@@ -208,7 +208,7 @@ impl App {
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
-        let response = match self.form_bytes_max {
+        let response = match self.max_form_bytes {
             None => {
                 let noted = Arc::clone(&calls);
                 let handler = service_fn(move |request| handle(request, Arc::clone(&noted)));

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{
-    BearerAuth, BearerAuthService, ClientAuth, Clock, FetchErrorKind, Introspection, IntrospectionCircuit,
+    BearerAuth, BearerAuthService, CircuitState, ClientAuth, Clock, FetchErrorKind, Introspection,
     IntrospectionStatus, Require, RequireService,
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn introspection() -> Introspection {
 
 /// An issuer in memory, the wire to it, and a service that asks over it.
 #[derive(Clone)]
-pub(crate) struct Introspected {
+pub(crate) struct IssuerIntrospection {
     pub(crate) idp: TestIssuer,
     pub(crate) wire: Wire,
     pub(crate) auth: BearerAuth,
@@ -40,7 +40,7 @@ pub(crate) struct AskingNow {
     service: BearerAuthService<RequireService<Handler>>,
 }
 
-impl Introspected {
+impl IssuerIntrospection {
     /// With the defaults; where the endpoint is, is known.
     pub(crate) fn new() -> Self {
         Self::with(|introspection| introspection)
@@ -92,7 +92,7 @@ impl Introspected {
         self.auth.status()[0].introspection().unwrap().clone()
     }
 
-    pub(crate) fn circuit(&self) -> IntrospectionCircuit {
+    pub(crate) fn circuit(&self) -> CircuitState {
         self.status().circuit
     }
 
@@ -105,11 +105,11 @@ impl Introspected {
     pub(crate) async fn open_the_circuit(&self, fault: Fault) {
         self.fail(fault);
         for failure in 1..=5 {
-            assert_eq!(self.circuit(), IntrospectionCircuit::Closed, "before failure {failure}");
+            assert_eq!(self.circuit(), CircuitState::Closed, "before failure {failure}");
             assert_eq!(self.kind_of_new().await, "introspection_unavailable");
             settle().await;
         }
-        assert_eq!(self.circuit(), IntrospectionCircuit::Open);
+        assert_eq!(self.circuit(), CircuitState::Open);
     }
 
     /// Lets the time go by, for the clock of the issuer as well.

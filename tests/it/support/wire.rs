@@ -132,7 +132,7 @@ struct UnderWay(Arc<Inner>);
 impl UnderWay {
     fn enter(inner: &Arc<Inner>) -> Self {
         let now = inner.under_way.fetch_add(1, Ordering::Relaxed) + 1;
-        inner.most_under_way.fetch_max(now, Ordering::Relaxed);
+        inner.most_under_way.max_fetch(now, Ordering::Relaxed);
         Self(Arc::clone(inner))
     }
 }
