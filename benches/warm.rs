@@ -52,7 +52,7 @@ fn through_a_router(table: &Table) {
     let header = [bearer(&token(&issuer).sign())];
     let auth = warm(&issuer, [with_static_keys(&issuer)]);
     show(&auth, &header);
-    let protected = get(async |token: AccessToken| token.subject().to_owned());
+    let protected = get(async |token: AccessToken| token.subject().unwrap_or_default().to_owned());
     let protected = routed(&Router::new().route(ORDERS, protected).layer(auth), &header, 200);
     let open = get(async || "f1b7c0e2-5a7d-4d0e-9a55-3c1b7d6a8e21".to_owned());
     let open = routed(&Router::new().route(ORDERS, open), &header, 200);

@@ -61,13 +61,13 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 async fn me(token: AccessToken) -> String {
-    format!("hello {} of {}\n", token.subject(), token.issuer())
+    format!("hello {} of {}\n", token.subject().unwrap_or("client"), token.issuer())
 }
 
 fn print_summary(origin: &str, auth: &BearerAuth) {
     println!("\nProtected API  {origin}\n");
     for issuer in auth.status() {
-        let key_ids = issuer.keys().map(|keys| keys.key_ids.join(", ")).unwrap_or_default();
+        let key_ids = issuer.keys().map(|keys| keys.key_ids().join(", ")).unwrap_or_default();
         println!("  trusts {} with the keys {key_ids}", issuer.issuer());
     }
     println!();

@@ -64,11 +64,11 @@ fn app(auth: BearerAuth) -> Router {
 }
 
 async fn me(token: AccessToken) -> String {
-    format!("hello {}\n", token.subject())
+    format!("hello {}\n", token.subject().unwrap_or("client"))
 }
 
 async fn orders(token: AccessToken) -> String {
-    format!("the orders of {}\n", token.subject())
+    format!("the orders of {}\n", token.subject().unwrap_or("client"))
 }
 
 fn print_summary(origin: &str, idp: &TestIssuer, auth: &BearerAuth) {

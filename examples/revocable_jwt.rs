@@ -67,11 +67,11 @@ fn app(auth: BearerAuth) -> Router {
 }
 
 async fn me(token: AccessToken) -> String {
-    format!("hello {}\n", token.subject())
+    format!("hello {}\n", token.subject().unwrap_or("client"))
 }
 
 async fn pay(token: AccessToken) -> String {
-    format!("{} pays\n", token.subject())
+    format!("{} pays\n", token.subject().unwrap_or("client"))
 }
 
 fn print_summary(origin: &str, idp: &TestIssuer, auth: &BearerAuth) {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
-use crate::bearer::ScopeSet;
+pub use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
 
 /// An access token that passed every check of the [`BearerAuth`](crate::BearerAuth) that put it here.
@@ -171,13 +171,13 @@ impl AccessToken {
         &self.checked.grant.issuer
     }
 
-    /// Whom it was issued about (`sub`), unique at its [`issuer`](Self::issuer) only.
+    /// The subject (`sub`): who the token is about, unique within its [`issuer`](Self::issuer) only.
     ///
-    /// Empty when the token names nobody: RFC 9068 asks for `sub`, RFC 7519 does not. To refuse
+    /// `None` when the token has no `sub`, or an empty one: RFC 9068 requires the claim, RFC 7519 does not. To reject
     /// such tokens, add [`Issuer::require_claim`](crate::Issuer::require_claim)`("sub")`.
     #[must_use]
-    pub fn subject(&self) -> &str {
-        self.text(&self.checked.grant.subject).unwrap_or_default()
+    pub fn subject(&self) -> Option<&str> {
+        self.text(&self.checked.grant.subject).filter(|subject| !subject.is_empty())
     }
 
     /// A name of the subject for people to read, as introspection tells it (`username`, RFC 7662 section 2.2).
@@ -192,13 +192,6 @@ impl AccessToken {
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.text(&self.checked.grant.client_id)
-    }
-
-    /// Whether it speaks for a client rather than for a person: the subject is the client
-    /// (RFC 9068 section 2.2, RFC 9700 section 4.15).
-    #[must_use]
-    pub fn subject_is_client(&self) -> bool {
-        self.client_id().is_some_and(|client| client == self.subject())
     }
 
     /// The APIs that it is for (`aud`); this one is among them. Empty only where introspection does not tell

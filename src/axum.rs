@@ -10,7 +10,7 @@
 //! }
 //!
 //! async fn me(token: AccessToken) -> String {
-//!     format!("hello {}", token.subject())
+//!     format!("hello {}", token.subject().unwrap_or("client"))
 //! }
 //!
 //! async fn tenant(Claims(claims): Claims<Tenant>) -> String {

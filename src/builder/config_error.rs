@@ -39,11 +39,13 @@ pub enum ConfigProblem {
     /// No issuer was added, so that no token could ever be accepted.
     NoIssuer,
     /// Two issuers have the same identifier.
+    #[non_exhaustive]
     IssuerRepeated {
         /// The identifier.
         issuer: String,
     },
     /// The identifier of an issuer cannot be used.
+    #[non_exhaustive]
     IssuerUnusable {
         /// The identifier.
         issuer: String,
@@ -51,6 +53,7 @@ pub enum ConfigProblem {
         reason: &'static str,
     },
     /// The URL of a key set cannot be fetched.
+    #[non_exhaustive]
     JwksUrlUnusable {
         /// The issuer that it belongs to.
         issuer: String,
@@ -60,6 +63,7 @@ pub enum ConfigProblem {
         reason: &'static str,
     },
     /// A key set given as text has no usable key, or is none.
+    #[non_exhaustive]
     JwksUnusable {
         /// The issuer that it belongs to.
         issuer: String,
@@ -67,6 +71,7 @@ pub enum ConfigProblem {
         reason: String,
     },
     /// An issuer has no algorithm that its tokens may be signed with.
+    #[non_exhaustive]
     NoAlgorithm {
         /// The issuer.
         issuer: String,
@@ -74,6 +79,7 @@ pub enum ConfigProblem {
     /// An audience is empty.
     AudienceEmpty,
     /// The name of a claim is empty.
+    #[non_exhaustive]
     ClaimNameEmpty {
         /// The issuer.
         issuer: String,
@@ -81,11 +87,13 @@ pub enum ConfigProblem {
         setting: &'static str,
     },
     /// An issuer has no keys, and no introspection to judge its tokens by.
+    #[non_exhaustive]
     NoKeysNorIntrospection {
         /// The issuer.
         issuer: String,
     },
     /// The introspection of an issuer's tokens cannot be used.
+    #[non_exhaustive]
     IntrospectionUnusable {
         /// The issuer.
         issuer: String,
@@ -93,6 +101,7 @@ pub enum ConfigProblem {
         reason: &'static str,
     },
     /// A setting of an issuer without keys that would do nothing, since its tokens are judged by introspection.
+    #[non_exhaustive]
     SettingNeedsKeys {
         /// The issuer.
         issuer: String,
@@ -100,6 +109,7 @@ pub enum ConfigProblem {
         setting: &'static str,
     },
     /// The URL of an introspection endpoint cannot be asked.
+    #[non_exhaustive]
     IntrospectionUrlUnusable {
         /// The issuer that it belongs to.
         issuer: String,
@@ -109,31 +119,37 @@ pub enum ConfigProblem {
         reason: &'static str,
     },
     /// Several issuers introspect, and it is not said whose opaque tokens are.
+    #[non_exhaustive]
     OpaqueTokensAmbiguous {
         /// The issuers that would be asked about the same tokens.
         issuers: Vec<String>,
     },
     /// A list of clients is empty, so that no token could ever be accepted.
+    #[non_exhaustive]
     NoClient {
         /// The issuer.
         issuer: String,
     },
     /// The leeway is longer than [`BearerAuthBuilder::MAX_LEEWAY`](crate::BearerAuthBuilder::LEEWAY_MAX).
+    #[non_exhaustive]
     LeewayTooLong {
         /// The leeway.
         leeway: Duration,
     },
     /// The realm holds a character that a challenge cannot.
+    #[non_exhaustive]
     RealmUnusable {
         /// The realm.
         realm: String,
     },
     /// A setting that must be positive is zero.
+    #[non_exhaustive]
     Zero {
         /// The setting.
         setting: &'static str,
     },
     /// A source of tokens cannot be used.
+    #[non_exhaustive]
     TokenSourceUnusable {
         /// The source.
         source: String,
@@ -143,6 +159,7 @@ pub enum ConfigProblem {
     /// Keys must be fetched, or tokens introspected, and there is no HTTP client.
     NoHttpClient,
     /// The default HTTP client could not be made.
+    #[non_exhaustive]
     HttpClientUnusable {
         /// What it said.
         reason: String,

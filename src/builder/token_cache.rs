@@ -63,7 +63,7 @@ impl TokenCache {
     pub(super) fn check(self, problems: &mut Vec<ConfigProblem>) {
         let Some(limits) = self.limits else { return };
         let settings =
-            [("tokens_max of TokenCache", limits.entries), ("bytes_max of TokenCache", limits.bytes)];
+            [("max_tokens of TokenCache", limits.entries), ("max_bytes of TokenCache", limits.bytes)];
         let zeros = settings.into_iter().filter(|(_, limit)| *limit == 0);
         problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));
     }

@@ -10,6 +10,7 @@ mod algorithm;
 mod aws_lc_rs;
 mod jwk;
 mod key;
+mod private_key;
 #[cfg(feature = "rust-crypto")]
 #[cfg_attr(feature = "aws-lc-rs", allow(dead_code, reason = "with both backends on, aws-lc-rs is used"))]
 mod rust_crypto;
@@ -28,6 +29,7 @@ pub use algorithm::Algorithm;
 pub(crate) use algorithm::AlgorithmSet;
 pub(crate) use jwk::{Jwk, JwkFault, KeyMaterial};
 pub(crate) use key::{SignatureMismatch, VerifyingKey};
+pub use private_key::{PrivateKey, PrivateKeyError};
 pub(crate) use signing::SigningKey;
 
 /// The SHA-256 digest of these octets, one piece behind the other.

@@ -5,6 +5,9 @@ mod explain;
 mod explanation;
 mod status;
 
+pub use crate::introspection::IntrospectionStatus;
+pub use crate::jwks::{KeysStatus, SkippedKey};
+pub use crate::sync::CircuitState;
 pub use bounds::Bounds;
 pub use explanation::{Explanation, Finding, Verdict};
 pub use status::{IssuerStatus, NotReady};

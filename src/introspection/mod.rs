@@ -18,7 +18,7 @@ mod status;
 
 pub(crate) use cache::{CachePolicy, Freshness, TokenDigest};
 pub(crate) use client::IntrospectionClientConfig;
-pub use client_auth::{ClientAuth, PrivateKey, PrivateKeyError};
+pub use client_auth::ClientAuth;
 pub(crate) use endpoint::EndpointSource;
 pub(crate) use fault::IntrospectionFault;
 pub(crate) use introspector::{

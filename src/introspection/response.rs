@@ -162,9 +162,8 @@ impl<'c> Active<'c> {
             (Some(told), Some(own)) => *told == own,
             _ => true,
         };
-        let subject = Some(jwt.subject()).filter(|subject| !subject.is_empty());
         let ends = self.0.exp.value().is_none_or(|end| end.as_secs() == jwt.expiry().as_secs());
-        same(&self.0.sub, subject) && same(&self.0.client_id, jwt.client_id()) && ends
+        same(&self.0.sub, jwt.subject()) && same(&self.0.client_id, jwt.client_id()) && ends
     }
 }
 

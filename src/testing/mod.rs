@@ -15,7 +15,7 @@
 //! # async fn main() {
 //! let idp = TestIssuer::new();
 //! let auth = idp.bearer_auth(API).build().unwrap();
-//! let me = get(|token: AccessToken| async move { token.subject().to_owned() });
+//! let me = get(|token: AccessToken| async move { token.subject().unwrap_or_default().to_owned() });
 //! let app: Router = Router::new().route("/me", me.layer(Require::scope("profile"))).layer(auth);
 //! let status = async |token: String| {
 //!     let request = Request::get("/me").header("authorization", format!("Bearer {token}"));
@@ -51,7 +51,7 @@
 //!     .clock(idp.clock())
 //!     .build()
 //!     .unwrap();
-//! let me = get(|token: AccessToken| async move { token.subject().to_owned() });
+//! let me = get(|token: AccessToken| async move { token.subject().unwrap_or_default().to_owned() });
 //! let app: Router = Router::new().route("/me", me.layer(Require::token().still_active())).layer(auth);
 //! let status = async |token: &str| {
 //!     let request = Request::get("/me").header("authorization", format!("Bearer {token}"));

@@ -9,10 +9,12 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
 use tower::Layer;
+use tower_bearer::builder::ConfigProblem;
+use tower_bearer::diagnostics::Verdict;
 use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
 use tower_bearer::{
-    Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, ConfigProblem, FormBodyToken, Introspection,
-    Issuer, Rejection, RejectionKind, Require, TokenSource, Verdict,
+    Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, FormBodyToken, Introspection, Issuer, Rejection,
+    RejectionKind, Require, TokenSource,
 };
 use tracing::Level;
 
@@ -38,7 +40,7 @@ impl Refusals {
             .introspect(
                 asking(TestIssuer::CLIENT_SECRET)
                     .opaque_prefix("op_")
-                    .also_jwts_when(|token| token.subject() == "swapped"),
+                    .also_jwts_when(|token| token.subject() == Some("swapped")),
             );
         idp.alter_introspection(|answer| {
             answer.insert("sub".to_owned(), "another".into());
@@ -61,7 +63,7 @@ impl Refusals {
     }
 
     fn now(&self) -> u64 {
-        use tower_bearer::Clock;
+        use tower_bearer::time::Clock;
         self.idp.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
     }
 
@@ -323,7 +325,8 @@ async fn a_challenge_holds_only_allowed_characters() {
     }
     for realm in ["a\r\nb", "a\nb", "a\0", "\u{e9}", "\t", "\u{7f}", ""] {
         let error = idp.bearer_auth(API).realm(realm).build().unwrap_err();
-        assert_eq!(error.problems(), [ConfigProblem::RealmUnusable { realm: realm.to_owned() }]);
+        let named = |problem: &ConfigProblem| matches!(problem, ConfigProblem::RealmUnusable { realm: named, .. } if named == realm);
+        assert!(error.problems().len() == 1 && error.problems().iter().all(named), "{error}");
     }
     // An audience that can be no realm is none.
     let auth = idp.bearer_auth("\u{e9}").build().unwrap();
@@ -388,7 +391,7 @@ async fn nothing_of_the_token_is_logged_or_told() {
             }
             if let Some(token) = answer.token() {
                 // What a handler is given on purpose is not shown by chance.
-                assert_eq!(token.subject(), "secret-subject-value");
+                assert_eq!(token.subject(), Some("secret-subject-value"));
                 told.push_str(&format!("{token:?}"));
             }
         }
@@ -526,7 +529,7 @@ async fn explain_finds_every_fault_and_prints_no_secret() {
         }
         assert_eq!(api.kind(&token).await, kind.as_str());
         let explanation = refusals.auth.explain(&token).await;
-        let fails = |finding: &tower_bearer::Finding| finding.verdict() == Verdict::Fails(kind);
+        let fails = |finding: &tower_bearer::diagnostics::Finding| finding.verdict() == Verdict::Fails(kind);
         assert!(explanation.findings().iter().any(fails), "{kind}: {explanation}");
         assert!(!explanation.is_accepted(), "{kind}");
     }

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_bearer::middleware::ResponseBody;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{
-    BearerAuth, Clock, FetchFuture, HttpClient, Issuer, Rejection, ResponseBody, TokenSource,
-};
+use tower_bearer::time::Clock;
+use tower_bearer::transport::{FetchFuture, HttpClient};
+use tower_bearer::{BearerAuth, Issuer, Rejection, TokenSource};
 
 const API: &str = "https://api.example";
 

@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Layer;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, ClientAuth, FetchErrorKind, Introspection, Issuer, Require};
+use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer, Require};
 
 use crate::support::introspected::introspection;
 use crate::support::log::{Log, assert_holds_no_piece};
@@ -25,7 +26,7 @@ fn over_http(idp: &TestIssuer, configure: impl FnOnce(Introspection) -> Introspe
 }
 
 fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].introspection()?.last_error.as_ref().map(|error| error.kind())
+    auth.status()[0].introspection()?.last_error().map(FetchError::kind)
 }
 
 fn opaque(idp: &TestIssuer) -> String {
@@ -84,12 +85,12 @@ async fn a_call_over_http_goes_on_when_all_who_wait_for_it_go_away() {
         let (api, token) = (api.clone(), token.clone());
         requests.spawn(async move { api.kind(token).await });
     }
-    while auth.status()[0].introspection().unwrap().calls_in_flight == 0 {
+    while auth.status()[0].introspection().unwrap().calls_in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     requests.shutdown().await;
     let start = Instant::now();
-    while auth.status()[0].introspection().unwrap().active_tokens == 0 {
+    while auth.status()[0].introspection().unwrap().active_tokens() == 0 {
         assert!(start.elapsed() < Duration::from_secs(20), "it was not remembered");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -139,7 +140,7 @@ async fn every_fault_over_http_is_answered_in_bounded_time_and_no_secret_is_logg
         assert_eq!(api.kind(&token).await, kind, "{fault:?}");
         assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
         // Whoever waits may give up a moment before the call does.
-        while auth.status()[0].introspection().unwrap().calls_in_flight > 0 {
+        while auth.status()[0].introspection().unwrap().calls_in_flight() > 0 {
             tokio::task::yield_now().await;
         }
         let told = match (why(&auth), &fault) {

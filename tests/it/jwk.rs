@@ -102,8 +102,8 @@ async fn odd_keys_never_spoil_the_set() {
         assert_eq!(api.kind(naming(ES256, kid)).await, "key_unknown", "{kid}");
     }
     let status = auth.status().remove(0);
-    assert_eq!(status.keys().unwrap().skipped.len(), skipped);
-    assert_eq!(status.keys().unwrap().key_ids, ["a large unknown member", "good", "unknown members"]);
+    assert_eq!(status.keys().unwrap().skipped_keys().len(), skipped);
+    assert_eq!(status.keys().unwrap().key_ids(), ["a large unknown member", "good", "unknown members"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{Algorithm, BearerAuth, Clock, FetchErrorKind, Issuer};
+use tower_bearer::time::Clock;
+use tower_bearer::transport::FetchErrorKind;
+use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
 use crate::support::keys::unknown_kid;
 use crate::support::net::{Net, Reply};
@@ -78,13 +80,13 @@ async fn a_bad_answer_leaves_the_old_keys_in_force() {
         }
         let tried = net.count(JWKS);
         assert!((2..40).contains(&tried), "{name}: asked {tried} times");
-        assert!(auth.status()[0].keys().unwrap().last_error.is_some(), "{name}");
+        assert!(auth.status()[0].keys().unwrap().last_error().is_some(), "{name}");
 
         // A good answer is taken at the next attempt.
         let kid = idp.rotate_key();
         net.set(JWKS, Reply::body(idp.jwks()));
         sleep(Duration::from_secs(36)).await;
-        assert!(auth.status()[0].keys().unwrap().key_ids.contains(&kid), "{name}");
+        assert!(auth.status()[0].keys().unwrap().key_ids().contains(&kid), "{name}");
         assert_eq!(api.kind_at_once(idp.token(API).sign()), "ok", "{name}");
         assert!(!net.urls().iter().any(|url| url.ends_with("/other")), "{name}: a redirect was followed");
     }
@@ -282,7 +284,7 @@ fn a_hundred_thousand_random_kids_cost_four_fetches_and_no_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(a_hundred_thousand_random_kids()));
-    assert!(held.max_bytes < 8 * 1024 * 1024, "{} bytes at once", held.max_bytes);
+    assert!(held.bytes_max < 8 * 1024 * 1024, "{} bytes at once", held.bytes_max);
 }
 
 async fn a_hundred_thousand_random_kids() {
@@ -375,7 +377,7 @@ async fn a_rotation_is_followed_on_first_use() {
     assert_eq!(api.kind_at_once(&old), "ok", "still published");
 
     // Just after a scheduled refresh: one attempt is to spare for this.
-    let due = auth.status()[0].keys().unwrap().next_refresh.unwrap();
+    let due = auth.status()[0].keys().unwrap().next_refresh().unwrap();
     sleep(due + Duration::from_millis(10)).await;
     assert_eq!(idp.requests(Endpoint::Jwks), 3);
     idp.rotate_key();
@@ -427,12 +429,12 @@ async fn a_withdrawn_key_is_refused_from_the_refresh_on() {
     }
     idp.withdraw_key(&kid);
     assert_eq!(api.kind_at_once(&old), "ok", "not known yet");
-    let due = auth.status()[0].keys().unwrap().next_refresh.unwrap();
+    let due = auth.status()[0].keys().unwrap().next_refresh().unwrap();
     sleep(due + Duration::from_millis(10)).await;
     assert_eq!(api.kind(&old).await, "key_unknown");
     assert_eq!(api.kind(&old).await, "key_unknown");
     assert_eq!(api.kind_at_once(&new), "ok");
-    assert!(!auth.status()[0].keys().unwrap().key_ids.contains(&kid));
+    assert!(!auth.status()[0].keys().unwrap().key_ids().contains(&kid));
 }
 
 /// The times from each fetch of the key set to the next, with one good request per `step`.
@@ -493,7 +495,7 @@ async fn freshness_is_clamped() {
     for _ in 0..600 {
         sleep(MINUTE).await;
         assert_eq!(api.kind_at_once(&token), "ok");
-        assert!(auth.status()[0].keys().unwrap().age.unwrap() <= MINUTE);
+        assert!(auth.status()[0].keys().unwrap().age().unwrap() <= MINUTE);
     }
     let asked = net.asked();
     assert!(
@@ -561,27 +563,28 @@ async fn the_status_shows_what_an_operator_needs() {
     let auth = idp.bearer_auth(API).build().unwrap();
     let keys = || auth.status().remove(0).keys().unwrap().clone();
     assert_eq!(auth.status()[0].issuer(), idp.identifier());
-    assert!(!keys().usable && keys().key_ids.is_empty() && keys().age.is_none());
+    assert!(!keys().is_usable() && keys().key_ids().is_empty() && keys().age().is_none());
     assert_eq!(idp.requests(Endpoint::Metadata), 0, "looking sends nothing");
 
     auth.ready().await.unwrap();
-    assert!(keys().usable && keys().last_error.is_none());
-    assert_eq!(keys().key_ids, [idp.key_id(), second]);
-    assert_eq!(keys().age, Some(Duration::ZERO));
-    let next = keys().next_refresh.unwrap();
+    assert!(keys().is_usable() && keys().last_error().is_none());
+    assert_eq!(keys().key_ids(), [idp.key_id(), second]);
+    assert_eq!(keys().age(), Some(Duration::ZERO));
+    let next = keys().next_refresh().unwrap();
     assert!(next >= 450 * SECOND && next <= 540 * SECOND, "{next:?}");
     sleep(100 * SECOND).await;
-    assert_eq!(keys().age, Some(100 * SECOND));
-    assert_eq!(keys().next_refresh, Some(next - 100 * SECOND));
+    assert_eq!(keys().age(), Some(100 * SECOND));
+    assert_eq!(keys().next_refresh(), Some(next - 100 * SECOND));
 
     idp.set_fault(Endpoint::Jwks, Some(Fault::Status(502)));
     sleep(next).await;
-    let error = keys().last_error.unwrap();
+    let status = keys();
+    let error = status.last_error().unwrap();
     assert_eq!((error.kind(), error.is_outage()), (FetchErrorKind::Status(502), true));
-    assert!(keys().usable);
+    assert!(keys().is_usable());
     idp.set_fault(Endpoint::Jwks, None);
     sleep(36 * SECOND).await;
-    assert!(keys().last_error.is_none() && keys().age.unwrap() <= 36 * SECOND);
+    assert!(keys().last_error().is_none() && keys().age().unwrap() <= 36 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]

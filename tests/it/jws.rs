@@ -330,7 +330,7 @@ async fn every_default_algorithm_verifies() {
         let (header_octets, octets) = (decode(header), decode(signature));
         for (set, app) in [("named", &default), ("not named", &unnamed)] {
             let name = &format!("{algorithm}, {set}");
-            assert_eq!(app.present(&token).await.assert_accepted(name).subject(), "alice", "{name}");
+            assert_eq!(app.present(&token).await.assert_accepted(name).subject(), Some("alice"), "{name}");
             let len = octets.len();
             for place in [0, 1, len / 4, len / 2 - 1, len / 2, len - 2, len - 1] {
                 for bit in [0, 7] {
@@ -626,7 +626,7 @@ async fn the_signature_covers_the_received_octets() {
         "{{ \"exp\" :1.8000003e9 ,\"aud\":[ \"{API}\" ],\n\"iss\":\"https:\\/\\/login.example.com\", \"sub\":\"\\u0061lice\"}}"
     );
     for (name, token) in [("header", app.signed_header(&header)), ("claims", app.signed_claims(&claims))] {
-        assert_eq!(app.present(&token).await.assert_accepted(name).subject(), "alice", "{name}");
+        assert_eq!(app.present(&token).await.assert_accepted(name).subject(), Some("alice"), "{name}");
         let [h, p, s] = parts(&token);
         let rewritten = |part: &str| {
             let json: Value = serde_json::from_slice(&decode(part)).unwrap();

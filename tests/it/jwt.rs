@@ -9,7 +9,7 @@ use tower_bearer::RejectionKind::{
     TokenMalformed, TokenNotYetValid, TokenOpaque, TypeMismatch,
 };
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{Algorithm, BearerAuth, ConfigError, ConfigProblem, Issuer, RejectionKind};
+use tower_bearer::{Algorithm, BearerAuth, ConfigError, Issuer, RejectionKind};
 
 use crate::support::app::{
     API, Answer, App, ISSUER, NOW, at, base, claims_json, decode, encode, header_json, issuer, parts,
@@ -177,7 +177,7 @@ async fn unknown_members_are_ignored() {
         ("large and small numbers", r#""x":[1e300,-1,0.1,18446744073709551615,-9223372036854775808]"#),
     ] {
         let token = app.signed_claims(claims_json(&[], more));
-        assert_eq!(app.present(&token).await.assert_accepted(name).subject(), "alice", "{name}");
+        assert_eq!(app.present(&token).await.assert_accepted(name).subject(), Some("alice"), "{name}");
     }
 }
 
@@ -715,7 +715,7 @@ async fn remembered_tokens_are_told_apart() {
     let (alice, bob) = (app.token().sign(), app.token().subject("bob").claim("jti", "2").sign());
     for _ in 0..100 {
         for (name, token) in [("alice", &alice), ("bob", &bob)] {
-            assert_eq!(app.present(token).await.assert_accepted(name).subject(), name);
+            assert_eq!(app.present(token).await.assert_accepted(name).subject(), Some(name));
         }
     }
     let ([header, payload, signature], [_, other_payload, other_signature]) = (parts(&alice), parts(&bob));
@@ -737,38 +737,41 @@ async fn remembered_tokens_are_told_apart() {
 async fn a_configuration_that_checks_too_little_does_not_build() {
     let idp = issuer(ISSUER);
     let builder = |audience: &str| BearerAuth::builder(audience).http_client(idp.http_client());
-    let problems = |built: Result<BearerAuth, ConfigError>| built.err().unwrap().problems().to_vec();
+    let problems = |built: Result<BearerAuth, ConfigError>| {
+        built.err().unwrap().problems().iter().map(|problem| format!("{problem:?}")).collect::<Vec<String>>()
+    };
     let no_algorithm = || idp.issuer().algorithms(Vec::<Algorithm>::new());
-    let no_algorithm_fault = ConfigProblem::NoAlgorithm { issuer: ISSUER.to_owned() };
+    let no_algorithm_problem = format!("NoAlgorithm {{ issuer: {ISSUER:?} }}");
+    let leeway_problem = "LeewayTooLong { leeway: 301s }".to_owned();
     let too_long = Duration::from_secs(301);
     for (name, built, expected) in [
-        ("no issuer", builder(API).build(), vec![ConfigProblem::NoIssuer]),
-        ("no audience", builder("").issuer(idp.issuer()).build(), vec![ConfigProblem::AudienceEmpty]),
+        ("no issuer", builder(API).build(), vec!["NoIssuer".to_owned()]),
+        ("no audience", builder("").issuer(idp.issuer()).build(), vec!["AudienceEmpty".to_owned()]),
         (
             "no audience of the issuer",
             builder(API).issuer(idp.issuer().audience("")).build(),
-            vec![ConfigProblem::AudienceEmpty],
+            vec!["AudienceEmpty".to_owned()],
         ),
-        ("no algorithm", builder(API).issuer(no_algorithm()).build(), vec![no_algorithm_fault.clone()]),
+        ("no algorithm", builder(API).issuer(no_algorithm()).build(), vec![no_algorithm_problem.clone()]),
         (
             "leeway of 301 s",
             builder(API).issuer(idp.issuer()).leeway(too_long).build(),
-            vec![ConfigProblem::LeewayTooLong { leeway: too_long }],
+            vec![leeway_problem.clone()],
         ),
         (
             "no clients",
             builder(API).issuer(idp.issuer().allowed_clients(Vec::<String>::new())).build(),
-            vec![ConfigProblem::NoClient { issuer: ISSUER.to_owned() }],
+            vec![format!("NoClient {{ issuer: {ISSUER:?} }}")],
         ),
         (
             "the same issuer twice",
             builder(API).issuer(idp.issuer()).issuer(idp.issuer().audience("x")).build(),
-            vec![ConfigProblem::IssuerRepeated { issuer: ISSUER.to_owned() }],
+            vec![format!("IssuerRepeated {{ issuer: {ISSUER:?} }}")],
         ),
         (
             "two at once",
             builder(API).issuer(no_algorithm()).leeway(too_long).build(),
-            vec![ConfigProblem::LeewayTooLong { leeway: too_long }, no_algorithm_fault],
+            vec![leeway_problem, no_algorithm_problem],
         ),
     ] {
         assert_eq!(problems(built), expected, "{name}");

@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use tower_bearer::builder::ConfigProblem;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{BearerAuth, ConfigProblem, FetchErrorKind, Issuer};
+use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::{BearerAuth, Issuer};
 
 use crate::support::net::{Net, Reply};
 use crate::support::protected::{API, LOGIN, Protected};
@@ -22,7 +24,7 @@ fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
 }
 
 fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error.as_ref().map(|error| error.kind())
+    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +189,7 @@ async fn an_unusable_document_is_an_outage() {
         net.set(JWKS, Reply::body(idp.jwks()));
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(
-            auth.status()[0].keys().unwrap().last_error.is_none(),
+            auth.status()[0].keys().unwrap().last_error().is_none(),
             "the keys are where they were: {name}"
         );
     }
@@ -217,7 +219,7 @@ async fn only_https_addresses_are_configured_or_followed() {
         let shown = shown.split(['?', '#']).next().unwrap();
         let error = build(Issuer::discover(text)).unwrap_err();
         assert!(
-            matches!(error.problems(), [ConfigProblem::IssuerUnusable { issuer, reason }]
+            matches!(error.problems(), [ConfigProblem::IssuerUnusable { issuer, reason, .. }]
             if issuer == shown && !reason.is_empty()),
             "{text}: {error}"
         );

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use tokio::time::sleep;
+use tower_bearer::builder::ConfigProblem;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{
-    Algorithm, BearerAuth, BearerAuthBuilder, Clock, ConfigProblem, Issuer, Require, TokenCache, TokenSource,
-};
+use tower_bearer::time::Clock;
+use tower_bearer::{Algorithm, BearerAuth, BearerAuthBuilder, Issuer, Require, TokenCache, TokenSource};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -329,7 +329,7 @@ async fn the_handler_and_the_log_see_a_remembered_token_as_they_saw_it_first() {
     let log = Log::start();
     let (first, second) = (api.api.get(&token).await, api.api.get(&token).await);
     for answer in [&first, &second] {
-        assert_eq!(answer.token().unwrap().subject(), "alice");
+        assert_eq!(answer.token().unwrap().subject(), Some("alice"));
         assert!(!answer.seen().headers.contains_key("authorization"));
     }
     let requests = log.requests();
@@ -369,7 +369,7 @@ async fn a_rule_about_tokens_to_ask_about_is_asked_at_every_request() {
     let introspection = introspection().endpoint(idp.introspection_url());
     let issuer = idp.issuer().introspect(introspection.also_jwts_when(move |token| {
         counter.fetch_add(1, Ordering::Relaxed);
-        token.subject() == "alice"
+        token.subject() == Some("alice")
     }));
     let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
     let auth = builder.issuer(issuer).build().unwrap();
@@ -549,9 +549,9 @@ fn limits_of_zero_are_refused() {
         .problems()
         .iter()
         .filter_map(|problem| match problem {
-            ConfigProblem::Zero { setting } => Some(*setting),
+            ConfigProblem::Zero { setting, .. } => Some(*setting),
             _ => None,
         })
         .collect();
-    assert_eq!(settings, ["tokens_max of TokenCache", "bytes_max of TokenCache"]);
+    assert_eq!(settings, ["max_tokens of TokenCache", "max_bytes of TokenCache"]);
 }

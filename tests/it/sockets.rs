@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, BearerAuthBuilder, FetchErrorKind, Issuer};
+use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use crate::support::protected::{API, LOGIN, Protected};
 
@@ -25,7 +26,7 @@ fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
 }
 
 fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error.as_ref().map(|error| error.kind())
+    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
 }
 
 #[tokio::test]

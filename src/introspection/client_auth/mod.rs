@@ -10,7 +10,7 @@
 //! Why: with a secret or a key of an API's own, its issuer knows which API asks. An anonymous
 //! question is deliberately not to be had: whoever may ask can try out tokens (RFC 7662 section 4).
 
-mod private_key;
+mod assertion;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +21,8 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::bearer::is_b64token;
+use crate::crypto::PrivateKey;
 use crate::time::NumericDate;
-
-pub use private_key::{PrivateKey, PrivateKeyError};
 
 /// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -38,7 +37,8 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// Secrets are wiped from memory when the last clone is gone, and `Debug` does not show them.
 ///
 /// ```
-/// use tower_bearer::{Algorithm, ClientAuth, PrivateKey, PrivateKeyError};
+/// use tower_bearer::crypto::{PrivateKey, PrivateKeyError};
+/// use tower_bearer::{Algorithm, ClientAuth};
 ///
 /// fn client_auth(key: &str) -> Result<ClientAuth, PrivateKeyError> {
 ///     let key = PrivateKey::from_pkcs8_pem(Algorithm::ES256, key)?.key_id("2025-05");
@@ -161,7 +161,7 @@ impl ClientAuth {
             ])),
             Method::PrivateKeyJwt { id, key } => Some(Credentials::form([
                 ("client_assertion_type", Zeroizing::new(JWT_BEARER.to_owned())),
-                ("client_assertion", key.assertion(id, issuer, now)?),
+                ("client_assertion", assertion::sign(key, id, issuer, now)?),
             ])),
             Method::Bearer(token) => bearer(token),
             Method::BearerFrom(token) => bearer(&Zeroizing::new(token())),

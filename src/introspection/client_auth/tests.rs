@@ -146,7 +146,7 @@ mod private_key_jwt {
 
     use super::*;
     use crate::crypto::tests::private_keys::{self, der, pem_for};
-    use crate::crypto::{Algorithm, AlgorithmSet, Jwk, SigningKey, VerifyingKey};
+    use crate::crypto::{Algorithm, AlgorithmSet, Jwk, PrivateKeyError, SigningKey, VerifyingKey};
     use crate::encoding::base64url;
 
     fn refusal(algorithm: Algorithm, pem: &str) -> PrivateKeyError {

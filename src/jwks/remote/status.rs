@@ -6,42 +6,82 @@ use std::time::Duration;
 use crate::jwks::key_set::{KeySet, UnusableJwk};
 use crate::transport::FetchError;
 
-/// How the keys of one issuer are: for a health check or a page for operators, never for a client.
+/// The keys of one issuer as this process sees them: for a health check or an operator's page, never for a client.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
 pub struct KeysStatus {
-    /// Whether there are keys in hand that may be used.
-    pub usable: bool,
-    /// The ids (`kid`) of the keys in hand; a key without one is not listed.
-    pub key_ids: Vec<String>,
-    /// The keys of the set that cannot be used.
-    pub skipped: Vec<SkippedKey>,
-    /// The time since the server last vouched for the keys; `None` where it never did.
-    pub age: Option<Duration>,
-    /// The time to the next fetch, if no request demands one; `None` while one is under way.
-    pub next_refresh: Option<Duration>,
-    /// Why the last fetch failed; `None` if it did not.
-    pub last_error: Option<Arc<FetchError>>,
+    pub(super) usable: bool,
+    pub(super) key_ids: Vec<String>,
+    pub(super) skipped: Vec<SkippedKey>,
+    pub(super) age: Option<Duration>,
+    pub(super) next_refresh: Option<Duration>,
+    pub(super) last_error: Option<Arc<FetchError>>,
 }
 
 impl KeysStatus {
-    /// Of keys that are never fetched: they may always be used.
+    /// The status of keys that are never fetched: they can always be used.
     pub(crate) fn of_static(keys: &KeySet) -> Self {
         let mut key_ids: Vec<String> = keys.key_ids().map(str::to_owned).collect();
         key_ids.sort_unstable();
         let skipped = keys.skipped().iter().map(SkippedKey::from).collect();
         Self { usable: true, key_ids, skipped, ..Self::default() }
     }
+
+    /// Whether keys are cached that tokens can be verified with now.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// The `kid` of each cached key, sorted. A key without a `kid` is not listed.
+    #[must_use]
+    pub fn key_ids(&self) -> &[String] {
+        &self.key_ids
+    }
+
+    /// The keys of the set that cannot be used, in the order of the document.
+    #[must_use]
+    pub fn skipped_keys(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// The time since the authorization server last confirmed the keys. `None` if it never did.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.age
+    }
+
+    /// The time to the next scheduled fetch. `None` while a fetch is in flight, and for keys that are never fetched.
+    #[must_use]
+    pub fn next_refresh(&self) -> Option<Duration> {
+        self.next_refresh
+    }
+
+    /// Why the last fetch failed. `None` if it succeeded, or if there was none.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&FetchError> {
+        self.last_error.as_deref()
+    }
 }
 
-/// A key that the issuer publishes and this crate cannot use.
+/// A published key that this crate cannot use.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub struct SkippedKey {
-    /// Its id (`kid`), if it has one. Another party wrote it: escape it where it is shown.
-    pub key_id: Option<String>,
-    /// Why it cannot be used, in words for an operator.
-    pub reason: String,
+    key_id: Option<String>,
+    reason: String,
+}
+
+impl SkippedKey {
+    /// The `kid`, if the key has one. The authorization server wrote it: escape it before displaying it.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Why the key cannot be used, in words for an operator.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl From<&UnusableJwk> for SkippedKey {

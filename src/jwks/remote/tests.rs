@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{Request, Response};
 use tokio::time::sleep;
 
-use super::wait_budget::Awaited;
+use super::wait::Awaited;
 use super::*;
 use crate::fetch_url::{FetchUrl, PlainHttp};
 use crate::metadata::Discoverable;
@@ -530,7 +530,7 @@ async fn the_status_tells_an_operator_what_is_there() {
     assert!(status.usable);
     assert_eq!(status.key_ids, ["a", "b"]);
     assert_eq!(status.skipped.len(), 1);
-    assert_eq!(status.skipped[0].key_id.as_deref(), Some("odd"));
+    assert_eq!(status.skipped_keys()[0].key_id(), Some("odd"));
     assert_eq!(status.age, Some(MIN));
     assert!(status.next_refresh.is_some_and(|due| due > 6 * MIN && due <= 8 * MIN));
 }

@@ -26,7 +26,7 @@ use crate::rejection::Rejection;
 type Resumed = Pin<Box<dyn Future<Output = (Parts, Outcome)> + Send>>;
 
 pin_project! {
-    /// The future of a [`BearerAuthService`](crate::BearerAuthService).
+    /// The future of a [`BearerAuthService`](crate::middleware::BearerAuthService).
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,

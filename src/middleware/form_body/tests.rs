@@ -3,21 +3,25 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
-use http_body::{Frame, SizeHint};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::limit::ConcurrencyLimit;
 use tower::{ServiceExt, service_fn};
+use tower_layer::Layer;
+use tower_service::Service;
 use tower_test::mock;
 
-use super::replayed::with_bytes;
+use super::body::with_bytes;
 use super::*;
 use crate::bearer::CredentialsFault::{self, BodyTooLarge, Malformed, SeveralCredentials};
+use crate::bearer::form::FormCredential;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const LIMIT: usize = 25;

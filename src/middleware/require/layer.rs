@@ -31,7 +31,7 @@ use crate::requirement::{Requirement, Scopes};
 ///     .route(
 ///         "/tenants/{tenant}",
 ///         post(create).layer(Require::scope("tenants").check(|token, head| {
-///             head.uri.path().strip_prefix("/tenants/") == Some(token.subject())
+///             head.uri.path().strip_prefix("/tenants/") == token.subject()
 ///         })),
 ///     );
 /// # }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use http::Method;
 use serde_json::{Value, json};
+use tower_bearer::crypto::PrivateKey;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, PrivateKey};
+use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection};
 
 use super::{Api, introspection};
 use crate::support::keys::decode;

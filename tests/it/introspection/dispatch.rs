@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tower_bearer::builder::ConfigProblem;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
+use tower_bearer::time::Clock;
 use tower_bearer::{
-    BearerAuth, BearerAuthBuilder, ClientAuth, Clock, ConfigError, ConfigProblem, Introspection, Issuer,
-    TokenSource,
+    BearerAuth, BearerAuthBuilder, ClientAuth, ConfigError, Introspection, Issuer, TokenSource,
 };
 
 use super::{Api, introspection};
@@ -280,7 +281,7 @@ async fn every_token_that_names_an_issuer_without_keys_goes_to_it_and_no_other()
         let before = asked();
         let answer = api.get(token).await;
         assert_eq!(answer.kind(), "ok", "{subject}");
-        assert_eq!((answer.token().unwrap().subject(), asked()), (subject, before + 1));
+        assert_eq!((answer.token().unwrap().subject(), asked()), (Some(subject), before + 1));
         assert!(auth.explain(token).await.is_accepted(), "{subject}");
     }
     keyless.revoke(&es256);
@@ -334,7 +335,10 @@ fn a_configuration_that_shows_tokens_to_several_issuers_does_not_build() {
     ] {
         let error = problems([issuer("a", one), issuer("b", other)]);
         let issuers = ["https://a.example", "https://b.example"].map(str::to_owned).to_vec();
-        assert_eq!(error.problems(), [ConfigProblem::OpaqueTokensAmbiguous { issuers }], "{name}");
+        assert!(
+            matches!(error.problems(), [ConfigProblem::OpaqueTokensAmbiguous { issuers: named, .. }] if *named == issuers),
+            "{name}: {error}"
+        );
         let mends = [".opaque_prefix(", ".opaque_when(", ".opaque_default(", ".opaque_none("];
         assert!(mends.iter().all(|mend| error.to_string().contains(mend)), "{name}: {error}");
     }
@@ -520,7 +524,10 @@ fn what_looks_like_a_protection_of_an_issuer_without_keys_must_be_one() {
     ] {
         let error = problems([issuer]);
         let issuer = "https://a.example".to_owned();
-        assert_eq!(error.problems(), [ConfigProblem::SettingNeedsKeys { issuer, setting }]);
+        assert!(
+            matches!(error.problems(), [ConfigProblem::SettingNeedsKeys { issuer: at, setting: named, .. }] if *at == issuer && *named == setting),
+            "{error}"
+        );
         assert!(error.to_string().contains("Issuer::discover"), "{error}");
     }
 }

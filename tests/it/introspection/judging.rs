@@ -310,7 +310,7 @@ async fn an_answer_without_issuer_and_audience_needs_a_dangerous_word() {
     lax.idp.set_fault(Endpoint::Introspection, answer(lax.now() + 60));
     let seen = lax.protected.get("opaque").await;
     let token = seen.token().unwrap();
-    assert_eq!((token.issuer(), token.subject()), (lax.idp.identifier(), ""));
+    assert_eq!((token.issuer(), token.subject()), (lax.idp.identifier(), None));
     assert_eq!((token.client_id(), token.username()), (Some("app"), Some("alice")));
     assert!(token.scopes().contains("read"));
 }
@@ -336,10 +336,10 @@ async fn a_handler_gets_from_an_opaque_token_what_it_gets_from_a_jwt() {
     let (jwt, opaque) = (builder.sign(), builder.opaque());
     let (jwt, opaque) = (api.protected.get(jwt).await, api.protected.get(opaque).await);
     for token in [jwt.token().unwrap(), opaque.token().unwrap()] {
-        assert_eq!((token.issuer(), token.subject()), (api.idp.identifier(), "alice"));
+        assert_eq!((token.issuer(), token.subject()), (api.idp.identifier(), Some("alice")));
         assert_eq!((token.client_id(), token.acr()), (Some("client"), Some("gold")));
         assert_eq!(token.audiences().collect::<Vec<_>>(), ["other", API]);
-        assert!(token.scopes().contains("a") && token.scopes().contains("b") && !token.subject_is_client());
+        assert!(token.scopes().contains("a") && token.scopes().contains("b"));
         let secs = |time: std::time::SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs();
         assert_eq!(secs(token.expires_at()), now + 300);
         assert_eq!(

@@ -11,11 +11,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use tower::Layer;
+use tower_bearer::diagnostics::{Explanation, IntrospectionStatus, Verdict};
 use tower_bearer::testing::{Endpoint, TestIssuer, TokenBuilder};
-use tower_bearer::{
-    BearerAuth, BearerAuthBuilder, ClientAuth, Clock, Explanation, Introspection, IntrospectionStatus,
-    Issuer, Require, Verdict,
-};
+use tower_bearer::time::Clock;
+use tower_bearer::{BearerAuth, BearerAuthBuilder, ClientAuth, Introspection, Issuer, Require};
 
 use crate::support::protected::{API, Answer, Handler, Protected, get, send};
 

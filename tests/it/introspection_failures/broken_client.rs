@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::{Endpoint, Fault};
-use tower_bearer::{CircuitState, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 
 use crate::support::introspected::{IssuerIntrospection, SECOND, settle, timed};
 use crate::support::net::Reply;
@@ -79,7 +80,7 @@ async fn a_client_that_panics_costs_that_answer_only() {
         let token = of.opaque();
         let (kind, waited) = timed(of.api.kind(&token)).await;
         assert_eq!((kind.as_str(), waited), (UNAVAILABLE, Duration::ZERO));
-        assert_eq!((of.status().calls_in_flight, of.api.kind_at_once(&jwt)), (0, "ok".to_owned()));
+        assert_eq!((of.status().calls_in_flight(), of.api.kind_at_once(&jwt)), (0, "ok".to_owned()));
         of.wire.always(Act::Pass);
         assert_eq!(of.api.kind(&token).await, "ok");
     }
@@ -103,7 +104,7 @@ async fn a_client_that_never_resolves_is_given_up_in_time() {
     assert_eq!((kind.as_str(), waited), (UNAVAILABLE, SECOND / 2));
     settle().await;
     assert_eq!(of.why(), Some(FetchErrorKind::TimedOut));
-    assert_eq!(of.status().calls_in_flight, 0);
+    assert_eq!(of.status().calls_in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +138,7 @@ fn a_runtime_that_ends_within_a_call_leaves_nothing_behind() {
             first.spawn(async move { api.kind(asked).await });
             first.block_on(async { tokio::time::sleep(SECOND).await });
             drop(first);
-            assert_eq!(of.status().calls_in_flight, 0);
+            assert_eq!(of.status().calls_in_flight(), 0);
         }
         of.idp.set_outage(None);
         assert_eq!(runtime().block_on(of.api.kind(&token)), "ok", "the next runtime goes on");
@@ -194,7 +195,7 @@ fn without_a_runtime_it_is_an_outage_and_no_panic() {
     assert_eq!(of.api.kind_at_once(&token), "ok");
     assert_eq!(at_once(of.asking_now().send(get(&token))).kind(), UNAVAILABLE);
     assert_eq!(of.idp.requests(Endpoint::Introspection), 1);
-    assert_eq!((of.circuit(), of.status().calls_in_flight), (CircuitState::Closed, 0));
+    assert_eq!((of.circuit(), of.status().calls_in_flight()), (CircuitState::Closed, 0));
 }
 
 #[test]

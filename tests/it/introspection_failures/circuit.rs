@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::Fault;
-use tower_bearer::{CircuitState, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tracing::Level;
 
 use crate::support::events::Log;
@@ -93,7 +94,7 @@ async fn while_one_call_finds_out_the_circuit_is_half_open() {
     let (api, token) = (of.api.clone(), of.opaque());
     let first = tokio::spawn(async move { api.kind(token).await });
     of.pass(SECOND).await;
-    assert_eq!((of.circuit(), of.status().calls_in_flight), (CircuitState::HalfOpen, 1));
+    assert_eq!((of.circuit(), of.status().calls_in_flight()), (CircuitState::HalfOpen, 1));
     assert_eq!(of.api.kind_at_once(of.opaque()), UNAVAILABLE);
     assert_eq!(first.await.unwrap(), "ok");
     assert_eq!(of.circuit(), CircuitState::Closed);

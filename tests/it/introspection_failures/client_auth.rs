@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
+use tower_bearer::crypto::PrivateKey;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{Algorithm, BearerAuth, ClientAuth, FetchErrorKind, Introspection, PrivateKey};
+use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection};
 
 use crate::support::introspected::SECOND;
 use crate::support::keys::decode;
@@ -60,7 +62,7 @@ impl Client {
     }
 
     fn why(&self) -> Option<FetchErrorKind> {
-        self.auth.status()[0].introspection()?.last_error.as_ref().map(|error| error.kind())
+        self.auth.status()[0].introspection()?.last_error().map(FetchError::kind)
     }
 
     /// The members of that name in the forms that were sent.

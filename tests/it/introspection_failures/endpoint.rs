@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, CircuitState, FetchErrorKind, Issuer};
+use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::{BearerAuth, Issuer};
 
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
 use crate::support::net::{Net, Reply};
@@ -22,7 +24,7 @@ fn looking_up(idp: &TestIssuer) -> (BearerAuth, Protected, Wire) {
 }
 
 fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].introspection()?.last_error.as_ref().map(|error| error.kind())
+    auth.status()[0].introspection()?.last_error().map(FetchError::kind)
 }
 
 /// The metadata of `idp` with a member set, or with `null` removed.

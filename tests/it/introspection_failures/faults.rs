@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, ClientAuth, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
+use tower_bearer::{BearerAuth, ClientAuth};
 use tracing::Level;
 
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, retry_after, settle, timed};
@@ -97,7 +98,7 @@ async fn every_fault_is_answered_in_time_as_the_table_says_and_is_not_remembered
         assert_eq!(of.api.handler.calls(), before, "{name}: the handler was called");
         assert!(retry_after(&answer).is_none_or(|secs| secs >= 1), "{name}");
         let status = of.status();
-        assert_eq!((status.active_tokens, status.inactive_tokens), (0, 0), "{name}: it is remembered");
+        assert_eq!((status.active_tokens(), status.inactive_tokens()), (0, 0), "{name}: it is remembered");
         assert_eq!(of.calls(), 1, "{name}: it is asked once");
 
         assert_eq!(of.api.kind_at_once(&good_jwt), "ok", "{name}: JWTs go on");

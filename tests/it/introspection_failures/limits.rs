@@ -35,7 +35,7 @@ async fn no_more_calls_are_under_way_at_once_than_allowed() {
         let accepted = answers.iter().filter(|(kind, _)| kind == "ok").count();
         sleep(Duration::from_millis(1)).await;
         println!("500 tokens at once, 2 calls at once, {fault:?}: {accepted} accepted");
-        assert_eq!(of.status().calls_in_flight, 0, "{fault:?}");
+        assert_eq!(of.status().calls_in_flight(), 0, "{fault:?}");
         match fault {
             // The others give up before the first two do.
             Fault::Hang => assert_eq!((accepted, of.calls()), (0, 2)),
@@ -130,7 +130,7 @@ async fn the_limit_of_a_minute_is_told_at_once_and_is_no_failure_of_the_server()
     // Five at once, of which one is kept for tokens that were active before.
     assert_eq!(answers.iter().filter(|(kind, _)| kind == "ok").count(), 3);
     assert!(answers.iter().all(|(_, waited)| waited.is_zero()));
-    assert_eq!((of.calls(), of.circuit()), (4, tower_bearer::CircuitState::Closed));
+    assert_eq!((of.calls(), of.circuit()), (4, tower_bearer::diagnostics::CircuitState::Closed));
     let answer = of.api.get(of.opaque()).await;
     assert_eq!((answer.kind().as_str(), retry_after(&answer)), (UNAVAILABLE, Some(11)));
     assert_eq!(of.api.kind_at_once(&token), "ok", "what is remembered costs nothing");
@@ -200,7 +200,7 @@ async fn more_tokens_at_once_than_there_are_turns_for_do_not_open_the_circuit() 
         let accepted = answers.iter().filter(|(kind, _)| kind == "ok").count();
         sleep(Duration::from_millis(1)).await;
         println!("{tokens} tokens at once, 1.2 s each: {accepted} accepted, then {:?}", of.circuit());
-        assert_eq!(of.circuit(), tower_bearer::CircuitState::Closed, "{tokens}");
+        assert_eq!(of.circuit(), tower_bearer::diagnostics::CircuitState::Closed, "{tokens}");
         assert_eq!(of.kind_of_new().await, "ok", "{tokens}");
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use tower_bearer::Clock;
+use tower_bearer::time::Clock;
 
 use crate::support::introspected::IssuerIntrospection;
 use crate::support::net::Reply;
@@ -26,9 +26,9 @@ fn a_hundred_thousand_requests_with_a_thousand_tokens_are_a_thousand_calls_and_l
     let mut calls = 0;
     let held = allocation_counter::measure(|| calls = runtime.block_on(a_hundred_thousand_requests()));
     println!("100 000 requests with 1 000 tokens in 10 s: {calls} calls, {} saved", 100_000 - calls);
-    println!("at most {} KiB held", held.max_bytes / 1024);
+    println!("at most {} KiB held", held.bytes_max / 1024);
     assert_eq!(calls, 1000);
-    assert!(held.max_bytes < 8 * MIB, "{} bytes at once", held.max_bytes);
+    assert!(held.bytes_max < 8 * MIB, "{} bytes at once", held.bytes_max);
 }
 
 async fn a_hundred_thousand_requests() -> usize {
@@ -41,7 +41,7 @@ async fn a_hundred_thousand_requests() -> usize {
             of.pass(Duration::from_millis(1)).await;
         }
     }
-    assert_eq!(of.status().active_tokens, 1000);
+    assert_eq!(of.status().active_tokens(), 1000);
     of.calls()
 }
 
@@ -51,8 +51,8 @@ fn twenty_thousand_made_up_tokens_take_no_memory_and_push_out_no_good_one() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(twenty_thousand_made_up_tokens()));
-    println!("20 000 made-up tokens of 2 KB: at most {} KiB held", held.max_bytes / 1024);
-    assert!(held.max_bytes < 8 * MIB, "{} bytes at once", held.max_bytes);
+    println!("20 000 made-up tokens of 2 KB: at most {} KiB held", held.bytes_max / 1024);
+    assert!(held.bytes_max < 8 * MIB, "{} bytes at once", held.bytes_max);
 }
 
 async fn twenty_thousand_made_up_tokens() {
@@ -75,8 +75,8 @@ async fn twenty_thousand_made_up_tokens() {
         }
     }
     let status = auth.status()[0].introspection().unwrap().clone();
-    assert_eq!(status.active_tokens, 1);
-    assert!(status.inactive_tokens <= 10_000, "{}", status.inactive_tokens);
+    assert_eq!(status.active_tokens(), 1);
+    assert!(status.inactive_tokens() <= 10_000, "{}", status.inactive_tokens());
 }
 
 /// An answer, read once more and by other means: what counts of it, or nothing if it is none.
@@ -240,12 +240,12 @@ async fn a_damaged_answer_lets_nobody_pass_unless_it_says_so_as_a_whole() {
                 Told::read(&answer).unwrap_or_else(|| panic!("{seed}: accepted what is no answer: {shown}"));
             assert!(told.lets_pass(issuer, now), "{seed}: accepted {shown}");
             let subject = told.get("sub").and_then(Value::as_str).unwrap_or_default();
-            assert_eq!(said.token().unwrap().subject(), subject, "{seed}: {shown}");
+            assert_eq!(said.token().unwrap().subject(), Some(subject), "{seed}: {shown}");
             accepted += 1;
         } else {
             refused += 1;
         }
-        if of.circuit() != tower_bearer::CircuitState::Closed {
+        if of.circuit() != tower_bearer::diagnostics::CircuitState::Closed {
             sleep(Duration::from_secs(10)).await;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_bearer::CircuitState;
+use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::Fault;
 
 use crate::support::introspected::{IssuerIntrospection, SECOND, http_date, retry_after};

@@ -25,7 +25,7 @@ async fn a_thousand_requests_with_one_token_are_one_call() {
         }
         assert!(requests.join_all().await.iter().all(|kind| kind == "ok"));
         assert_eq!((of.calls(), of.api.handler.calls()), (1, 1000));
-        assert_eq!(of.status().calls_in_flight, 0);
+        assert_eq!(of.status().calls_in_flight(), 0);
         assert_eq!(of.api.kind_at_once(&token), "ok");
     }
 }
@@ -245,7 +245,7 @@ fn nothing_is_left_behind_by_requests_that_go_away_at_any_moment() {
         assert_eq!(ended, 4000);
         assert!(start.elapsed() < 20 * SECOND, "{:?}", start.elapsed());
         assert!(of.wire.most_under_way() <= 4, "{}", of.wire.most_under_way());
-        while of.status().calls_in_flight > 0 {
+        while of.status().calls_in_flight() > 0 {
             assert!(start.elapsed() < 20 * SECOND, "calls are left behind");
             sleep(Duration::from_millis(1)).await;
         }

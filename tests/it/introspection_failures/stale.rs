@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use tower_bearer::Introspection;
+use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::Fault;
-use tower_bearer::{CircuitState, Introspection};
 
 use crate::support::introspected::{IssuerIntrospection, SECOND, timed};
 use crate::support::protected::API;

@@ -17,9 +17,9 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::testing::{
     Endpoint, InMemoryClient, ParsedChallenge, TestIssuer, TokenBuilder, parse_challenges,
 };
+use tower_bearer::transport::{FetchFuture, HttpClient};
 use tower_bearer::{
-    AccessToken, BearerAuth, BearerAuthBuilder, FetchFuture, FormBodyToken, HttpClient, Issuer, Rejection,
-    RejectionKind,
+    AccessToken, BearerAuth, BearerAuthBuilder, FormBodyToken, Issuer, Rejection, RejectionKind,
 };
 
 /// The issuer of the base token.

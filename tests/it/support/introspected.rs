@@ -7,11 +7,12 @@ use http::Request;
 use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
+use tower_bearer::diagnostics::{CircuitState, IntrospectionStatus};
+use tower_bearer::middleware::{BearerAuthService, RequireService};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{
-    BearerAuth, BearerAuthService, CircuitState, ClientAuth, Clock, FetchErrorKind, Introspection,
-    IntrospectionStatus, Require, RequireService,
-};
+use tower_bearer::time::Clock;
+use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::{BearerAuth, ClientAuth, Introspection, Require};
 
 use super::events::keep_events;
 use super::protected::{API, Answer, Handler, Protected, get, send};
@@ -93,12 +94,12 @@ impl IssuerIntrospection {
     }
 
     pub(crate) fn circuit(&self) -> CircuitState {
-        self.status().circuit
+        self.status().circuit()
     }
 
     /// Why the last call failed.
     pub(crate) fn why(&self) -> Option<FetchErrorKind> {
-        self.status().last_error.map(|error| error.kind())
+        self.status().last_error().map(FetchError::kind)
     }
 
     /// Fails five calls in a row, so that the circuit is open.

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request, Response};
 use serde_json::json;
 use tokio::time::Instant;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{FetchError, FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchError, FetchFuture, HttpClient};
 
 /// All hosts there are. A clone is the same network.
 #[derive(Clone, Default)]

@@ -13,8 +13,9 @@ use http::{HeaderMap, Request, Response, request, response};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
+use tower_bearer::middleware::BearerAuthService;
 use tower_bearer::testing::{ParsedChallenge, parse_challenges};
-use tower_bearer::{AccessToken, BearerAuth, BearerAuthService, Rejection};
+use tower_bearer::{AccessToken, BearerAuth, Rejection};
 
 use super::events::keep_events;
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Request;
 use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{InMemoryClient, TestIssuer};
-use tower_bearer::{FetchError, FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchError, FetchFuture, HttpClient};
 
 use super::net::{Asked, Reply};
 
@@ -132,7 +132,7 @@ struct UnderWay(Arc<Inner>);
 impl UnderWay {
     fn enter(inner: &Arc<Inner>) -> Self {
         let now = inner.under_way.fetch_add(1, Ordering::Relaxed) + 1;
-        inner.most_under_way.max_fetch(now, Ordering::Relaxed);
+        inner.most_under_way.fetch_max(now, Ordering::Relaxed);
         Self(Arc::clone(inner))
     }
 }

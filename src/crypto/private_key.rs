@@ -1,28 +1,18 @@
-//! A client's own key, and the assertions it signs (RFC 7523 section 3).
+//! The private key of an OAuth client, read from PEM (RFC 7468 section 10, RFC 5958).
 //!
 //! Checks: the key is unencrypted PKCS#8 in PEM (RFC 7468 section 10), it fits the algorithm, and RSA has
 //! 2048 to 8192 bits.
 //! Does not check: that the issuer knows the public half.
-//!
-//! Why: `aud` is the identifier of the issuer, alone and as a text. An assertion for an endpoint, or
-//! for several audiences, could be handed on to another server that takes it.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::crypto::{self, Algorithm, SigningKey};
-use crate::encoding::base64url;
-use crate::time::NumericDate;
-
-/// How long an assertion is good for.
-const LIFETIME: Duration = Duration::from_secs(60);
+use super::{Algorithm, SigningKey};
 
 /// The key that [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) signs with.
 #[derive(Clone)]
@@ -73,21 +63,14 @@ impl PrivateKey {
         self
     }
 
-    /// An assertion of `client` to `issuer`, used once; `None` when the machine has no randomness.
-    pub(super) fn assertion(
-        &self,
-        client: &str,
-        issuer: &str,
-        now: NumericDate,
-    ) -> Option<Zeroizing<String>> {
-        let algorithm = self.key.algorithm().as_str();
-        let header = Header { alg: algorithm, typ: "JWT", kid: self.key_id.as_deref() };
-        let jti = base64url::encode(&crypto::random()?);
-        let exp = now.later(LIFETIME).as_secs();
-        let claims = Claims { iss: client, sub: client, aud: issuer, jti: &jti, iat: now.as_secs(), exp };
-        let input = format!("{}.{}", part(&header)?, part(&claims)?);
-        let signature = self.key.sign(input.as_bytes())?;
-        Some(Zeroizing::new(format!("{input}.{}", base64url::encode(&signature))))
+    /// The key that signs.
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// The `kid` to name the key by, where one was set.
+    pub(crate) fn kid(&self) -> Option<&str> {
+        self.key_id.as_deref()
     }
 }
 
@@ -122,25 +105,6 @@ impl fmt::Display for PrivateKeyError {
 
 impl Error for PrivateKeyError {}
 
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'a str,
-    typ: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<&'a str>,
-}
-
-/// RFC 7523 section 3.
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    jti: &'a str,
-    iat: u64,
-    exp: u64,
-}
-
 /// The first private key of any form. A label of an encrypted one is no kind that the reader knows, and
 /// the fields on top of an older encrypted form are no base64 to it: both come as errors.
 fn private_key(pem: &str) -> Result<Zeroizing<PrivateKeyDer<'static>>, PrivateKeyError> {
@@ -149,8 +113,4 @@ fn private_key(pem: &str) -> Result<Zeroizing<PrivateKeyDer<'static>>, PrivateKe
         Err(_) if pem.contains("ENCRYPTED") => Err(PrivateKeyError::Encrypted),
         Err(_) => Err(PrivateKeyError::NotFound),
     }
-}
-
-fn part(members: &impl Serialize) -> Option<String> {
-    serde_json::to_vec(members).ok().map(|json| base64url::encode(&json))
 }

@@ -1,0 +1,56 @@
+//! The assertions that a client signs to authenticate itself (RFC 7523 section 3).
+//!
+//! Why: `aud` is the identifier of the issuer, alone and as a text. An assertion for an endpoint, or
+//! for several audiences, could be handed on to another server that takes it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::crypto::{self, PrivateKey};
+use crate::encoding::base64url;
+use crate::time::NumericDate;
+
+/// How long an assertion is valid.
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// An assertion of `client` to `issuer`, used once; `None` when the machine has no randomness.
+pub(super) fn sign(
+    key: &PrivateKey,
+    client: &str,
+    issuer: &str,
+    now: NumericDate,
+) -> Option<Zeroizing<String>> {
+    let algorithm = key.signing_key().algorithm().as_str();
+    let header = Header { alg: algorithm, typ: "JWT", kid: key.kid() };
+    let jti = base64url::encode(&crypto::random()?);
+    let exp = now.later(LIFETIME).as_secs();
+    let claims = Claims { iss: client, sub: client, aud: issuer, jti: &jti, iat: now.as_secs(), exp };
+    let input = format!("{}.{}", part(&header)?, part(&claims)?);
+    let signature = key.signing_key().sign(input.as_bytes())?;
+    Some(Zeroizing::new(format!("{input}.{}", base64url::encode(&signature))))
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+}
+
+/// RFC 7523 section 3.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    jti: &'a str,
+    iat: u64,
+    exp: u64,
+}
+
+fn part(members: &impl Serialize) -> Option<String> {
+    serde_json::to_vec(members).ok().map(|json| base64url::encode(&json))
+}
