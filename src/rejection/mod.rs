@@ -23,7 +23,6 @@ use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
 use crate::requirement::RequirementFault;
-use crate::transport::FetchError;
 
 /// Why a request was refused.
 ///
@@ -57,7 +56,7 @@ struct Details {
 
 #[derive(Clone, Debug)]
 enum Cause {
-    Fetch(Arc<FetchError>),
+    Error(Arc<dyn Error + Send + Sync>),
     NotIntrospected,
     Claims(ClaimsMismatch),
 }
@@ -130,7 +129,10 @@ impl Rejection {
     }
 
     /// The keys of an issuer could not be had.
-    pub(crate) fn keys_unavailable(retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
+    pub(crate) fn keys_unavailable<E>(retry_after: Duration, cause: Option<Arc<E>>) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
         Self::unavailable(RejectionKind::KeysUnavailable, retry_after, cause)
     }
 
@@ -141,12 +143,15 @@ impl Rejection {
         rejection
     }
 
-    fn unavailable(kind: RejectionKind, retry_after: Duration, cause: Option<Arc<FetchError>>) -> Self {
+    fn unavailable<E>(kind: RejectionKind, retry_after: Duration, cause: Option<Arc<E>>) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
         let secs = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
         let mut rejection = Self::from(kind);
         let details = rejection.details_mut();
         details.retry_after = Some(Duration::from_secs(secs));
-        details.cause = cause.map(Cause::Fetch);
+        details.cause = cause.map(|cause| Cause::Error(cause));
         rejection
     }
 
@@ -185,7 +190,7 @@ impl fmt::Display for Rejection {
 impl Error for Rejection {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self.details.as_ref()?.cause.as_ref()? {
-            Cause::Fetch(error) => Some(&**error),
+            Cause::Error(error) => Some(&**error),
             Cause::NotIntrospected => Some(&NotIntrospected),
             Cause::Claims(error) => Some(error),
         }
@@ -271,7 +276,7 @@ impl From<IntrospectionFault> for Rejection {
             }
             IntrospectionFault::Misconfigured(cause) => {
                 let mut rejection = Self::from(RejectionKind::IntrospectionMisconfigured);
-                rejection.details_mut().cause = Some(Cause::Fetch(cause));
+                rejection.details_mut().cause = Some(Cause::Error(cause));
                 rejection
             }
         }
@@ -303,7 +308,7 @@ mod tests {
     #[test]
     fn retry_after_is_a_whole_number_of_seconds_and_at_least_one() {
         for (given, told) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)] {
-            let rejection = Rejection::keys_unavailable(Duration::from_millis(given), None);
+            let rejection = Rejection::keys_unavailable::<fmt::Error>(Duration::from_millis(given), None);
             assert_eq!(rejection.retry_after(), Some(Duration::from_secs(told)), "{given} ms");
         }
     }
