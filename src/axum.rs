@@ -36,7 +36,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::access_token::AccessToken;
-use crate::middleware::{is_covered, refuse};
+use crate::middleware::{is_covered, reject};
 use crate::rejection::{Rejection, RejectionKind};
 
 /// The token of the request. Without one (under [`optional`](crate::BearerAuthBuilder::optional)):
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AccessToken {
     type Rejection = Response;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        token(head).map_err(|rejection| refused(rejection, head))
+        token(head).map_err(|rejection| rejected(rejection, head))
     }
 }
 
@@ -58,7 +58,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for AccessToken {
         match token(head) {
             Ok(token) => Ok(Some(token)),
             Err(rejection) if rejection.kind() == RejectionKind::Missing => Ok(None),
-            Err(rejection) => Err(refused(rejection, head)),
+            Err(rejection) => Err(rejected(rejection, head)),
         }
     }
 }
@@ -92,7 +92,7 @@ where
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let claims = token(head).and_then(|token| Ok(token.claims()?));
-        claims.map(Self).map_err(|rejection| refused(rejection, head))
+        claims.map(Self).map_err(|rejection| rejected(rejection, head))
     }
 }
 
@@ -101,6 +101,6 @@ fn token(head: &Parts) -> Result<AccessToken, Rejection> {
     head.extensions.get().cloned().ok_or_else(|| absent.into())
 }
 
-fn refused(rejection: Rejection, head: &Parts) -> Response {
-    refuse::<Body>(rejection, head).map(Body::new)
+fn rejected(rejection: Rejection, head: &Parts) -> Response {
+    reject::<Body>(rejection, head).map(Body::new)
 }

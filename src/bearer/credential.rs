@@ -65,11 +65,6 @@ impl<'a> BearerToken<'a> {
         is_b64token(octets).then_some(Self(octets)).ok_or(CredentialsFault::Malformed)
     }
 
-    /// The token, for the steps that verify it.
-    pub(crate) fn octets(self) -> &'a [u8] {
-        self.0
-    }
-
     /// The token, for the issuer that is asked about it.
     pub(crate) fn as_str(self) -> &'a str {
         // Its alphabet is ASCII.

@@ -10,11 +10,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 pub use self::kind::RejectionKind;
 
-use crate::access_token::ClaimsMismatch;
+use crate::access_token::{AccessToken, ClaimsMismatch};
 use crate::bearer::CredentialsFault;
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
@@ -22,7 +22,7 @@ use crate::introspection::IntrospectionFault;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
-use crate::requirement::RequirementFault;
+use crate::requirement::{RequirementFault, Scopes};
 
 /// Why a request was refused.
 ///
@@ -155,6 +155,34 @@ impl Rejection {
         rejection
     }
 
+    /// A 403 `insufficient_scope` that names all of `scopes`, for a handler that learns only from the request's body
+    /// which scopes it needs (RFC 6750 section 3.1).
+    ///
+    /// ```
+    /// use tower_bearer::{Rejection, RejectionKind};
+    ///
+    /// let rejection = Rejection::insufficient_scope(["orders:read", "orders:write"]);
+    /// assert_eq!(rejection.kind(), RejectionKind::ScopeInsufficient);
+    /// assert_eq!(rejection.scopes_needed(), Some("orders:read orders:write"));
+    /// ```
+    #[must_use]
+    pub fn insufficient_scope<S: Into<Scopes>>(scopes: impl IntoIterator<Item = S>) -> Self {
+        let needed = Scopes::all_of(scopes).needed();
+        Self::from(RejectionKind::ScopeInsufficient).needing(&needed.into())
+    }
+
+    /// Takes out of `response` the rejection that a handler returned, if it did.
+    pub(crate) fn take_from_handler<B>(response: &mut Response<B>) -> Option<Self> {
+        response.extensions_mut().remove::<FromHandler>()?;
+        response.extensions_mut().remove()
+    }
+
+    /// Marks `response` as made of this rejection by a handler: the outer `BearerAuth` completes and reports it.
+    pub(crate) fn put_from_handler<B>(self, response: &mut Response<B>) {
+        response.extensions_mut().insert(FromHandler);
+        response.extensions_mut().insert(self);
+    }
+
     /// The same, with the issuer that the token was routed to.
     pub(crate) fn with_issuer(mut self, issuer: &Arc<str>) -> Self {
         self.details_mut().issuer = Some(Arc::clone(issuer));
@@ -177,6 +205,35 @@ impl Rejection {
 
     fn details_mut(&mut self) -> &mut Details {
         self.details.get_or_insert_default()
+    }
+}
+
+/// In the extensions of a response that a handler made of a [`Rejection`].
+#[derive(Clone)]
+struct FromHandler;
+
+impl AccessToken {
+    /// Requires scopes inside a handler, as [`Require::scope`](crate::Require::scope) does for a route: for scopes that
+    /// depend on the request's body (MCP, GraphQL).
+    ///
+    /// With the feature `axum` a [`Rejection`] is a response, so a handler can return it with `?`. For other
+    /// frameworks, see [`Rejection::into_response`].
+    ///
+    /// # Errors
+    /// A [`Rejection`] with all of `scopes`, for 403 `insufficient_scope`.
+    ///
+    /// ```
+    /// use tower_bearer::{AccessToken, Rejection};
+    ///
+    /// fn delete_orders(token: &AccessToken) -> Result<(), Rejection> {
+    ///     token.require("orders:write orders:delete")?;
+    ///     // ...
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn require(&self, scopes: impl Into<Scopes>) -> Result<(), Rejection> {
+        let scopes = scopes.into();
+        if scopes.met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
     }
 }
 

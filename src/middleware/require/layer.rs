@@ -13,9 +13,10 @@ use tower_layer::Layer;
 
 use super::service::RequireService;
 use crate::access_token::AccessToken;
-use crate::middleware::shared::is_covered;
+use crate::authenticate::StillActive;
+use crate::middleware::coverage::{Coverage, is_covered};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::requirement::{Requirement, Scopes};
+use crate::requirement::{Requirement, RequirementFault, Scopes};
 
 /// What a route needs beyond a valid token. Goes inside a [`BearerAuth`](crate::BearerAuth).
 ///
@@ -131,26 +132,36 @@ impl Require {
 }
 
 impl Route {
+    /// Checks the requirement against the token of the request.
     pub(super) fn check<'h>(&self, head: &'h Parts) -> Result<&'h AccessToken, Rejection> {
         if !is_covered(head) {
             return Err(RejectionKind::NotCovered.into());
         }
         let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
-        let checked = self.requirement.check(token, head);
-        checked.map_err(|fault| Rejection::from(fault).needing(&self.scopes_needed))?;
+        self.requirement.check(token, head).map_err(|fault| match fault {
+            RequirementFault::ScopeInsufficient => Rejection::from(fault).needing(&self.scopes_needed),
+            // No scope would help: naming those that the token has would send a client into a loop.
+            RequirementFault::Unmet => fault.into(),
+        })?;
         Ok(token)
     }
 
-    /// By what the issuer says now.
+    /// The introspection that the route needs, if it needs one.
+    pub(super) fn introspection(&self, token: &AccessToken, head: &Parts) -> Option<StillActive> {
+        let max_age = self.active_within?;
+        Coverage::of(head).map(|coverage| coverage.still_active(token, max_age))
+    }
+
+    /// Checks the requirement against what introspection says now, which replaces the token of the request.
     pub(super) fn check_again(
         &self,
         head: &mut Parts,
-        asked: Result<AccessToken, Rejection>,
+        introspected: Result<AccessToken, Rejection>,
     ) -> Result<(), Rejection> {
-        let token = asked?;
-        let acceptor = head.extensions.get().and_then(AccessToken::acceptor).cloned();
-        head.extensions.insert(match acceptor {
-            Some(acceptor) => token.with_acceptor(acceptor),
+        let token = introspected?;
+        let coverage = head.extensions.get().and_then(AccessToken::coverage).cloned();
+        head.extensions.insert(match coverage {
+            Some(coverage) => token.covered_by(coverage),
             None => token,
         });
         self.check(head).map(drop)
