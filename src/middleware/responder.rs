@@ -159,14 +159,14 @@ impl Rejection {
     /// fn delete_orders(token: &AccessToken) -> Response<Bytes> {
     ///     match token.require("orders:delete") {
     ///         Ok(()) => Response::new(Bytes::from("deleted")),
-    ///         Err(rejection) => rejection.into_response(),
+    ///         Err(rejection) => rejection.into_http_response(),
     ///     }
     /// }
     /// ```
     ///
     /// [`BearerAuth`]: crate::BearerAuth
     #[must_use]
-    pub fn into_response(self) -> Response<Bytes> {
+    pub fn into_http_response(self) -> Response<Bytes> {
         let prepared = uncovered().prepared(self.kind());
         let mut response = Response::new(prepared.body);
         *response.status_mut() = prepared.status;

@@ -217,7 +217,7 @@ impl AccessToken {
     /// depend on the request's body (MCP, GraphQL).
     ///
     /// With the feature `axum` a [`Rejection`] is a response, so a handler can return it with `?`. For other
-    /// frameworks, see [`Rejection::into_response`].
+    /// frameworks, see [`Rejection::into_http_response`].
     ///
     /// # Errors
     /// A [`Rejection`] with all of `scopes`, for 403 `insufficient_scope`.

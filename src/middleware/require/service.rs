@@ -10,7 +10,7 @@ use super::future::{RequireFuture, State};
 use super::layer::Route;
 use crate::middleware::body::ResponseBody;
 
-/// The service that [`Require`] makes of an inner service `S`.
+/// The service of the layer [`Require`](crate::Require), around an inner service `S`.
 #[derive(Clone, Debug)]
 pub struct RequireService<S> {
     inner: S,
