@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// One contestant. `batch` runs a batch and returns the nanoseconds of one call, or NaN for a batch that does not
-/// count.
+/// One contestant. `batch` runs a batch and returns the nanoseconds of one call, or NaN for a batch that does
+/// not count.
 pub(crate) struct Contestant<'a> {
     name: String,
     batch: Box<dyn FnMut() -> f64 + 'a>,

@@ -1,19 +1,23 @@
-//! An uncached token: the raw signature check, `jsonwebtoken::decode`, and the whole layer without its token cache.
+//! An uncached token: the raw signature check, `jsonwebtoken::decode`, and the whole layer without its token
+//! cache.
 //!
 //! Where `jsonwebtoken` 11.1 spends time beyond the signature check, with a `DecodingKey` that is built once:
 //!
-//! - The key is parsed for every token. `DecodingKey` (`src/decoding.rs`) stores bytes. For RSA, `verify_rsa` in
-//!   `src/crypto/aws_lc/rsa.rs` calls `RsaPublicKeyComponents::verify`, which builds the key. For ECDSA and EdDSA,
-//!   `Verifier::verify` in `src/crypto/aws_lc/{ecdsa,eddsa}.rs` calls `verify_sig` with those bytes.
-//! - The key is cloned and a verifier is boxed for every token: the `new` functions of these three files clone the
-//!   `DecodingKey` (zeroized when dropped), and `new_verifier` in `src/crypto/aws_lc/mod.rs` boxes the verifier.
+//! - The key is parsed for every token. `DecodingKey` (`src/decoding.rs`) stores bytes. For RSA, `verify_rsa`
+//!   in `src/crypto/aws_lc/rsa.rs` calls `RsaPublicKeyComponents::verify`, which builds the key. For ECDSA
+//!   and EdDSA, `Verifier::verify` in `src/crypto/aws_lc/{ecdsa,eddsa}.rs` calls `verify_sig` with those
+//!   bytes.
+//! - The key is cloned and a verifier is boxed for every token: the `new` functions of these three files
+//!   clone the `DecodingKey` (zeroized when dropped), and `new_verifier` in `src/crypto/aws_lc/mod.rs` boxes
+//!   the verifier.
 //! - The header is decoded and deserialized twice: `decode` in `src/decoding.rs` calls `decode_header`, then
 //!   `verify_signature`, and both call `Header::from_encoded` (`src/header.rs`).
-//! - The claims are deserialized twice: `decode` calls `DecodedJwtPartClaims::deserialize` (`src/serialization.rs`)
-//!   for the caller's type and again for `ClaimsForValidation` (`src/validation.rs`).
+//! - The claims are deserialized twice: `decode` calls `DecodedJwtPartClaims::deserialize`
+//!   (`src/serialization.rs`) for the caller's type and again for `ClaimsForValidation`
+//!   (`src/validation.rs`).
 //!
-//! A custom `CryptoProvider` (`src/crypto/mod.rs`) cannot keep parsed keys either: its `verifier_factory` is a plain
-//! function pointer that receives the `DecodingKey`, so parsed keys would need a global table.
+//! A custom `CryptoProvider` (`src/crypto/mod.rs`) cannot keep parsed keys either: its `verifier_factory` is
+//! a plain function pointer that receives the `DecodingKey`, so parsed keys would need a global table.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

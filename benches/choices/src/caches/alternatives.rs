@@ -1,4 +1,8 @@
 //! `moka` and `quick_cache`. A hit in either clones the value, so values are in an `Arc`.
+//!
+//! A hit in `moka` 0.12 also sends a record of the access to a channel: `record_read_op` in
+//! `src/sync/base_cache.rs`. A hit in `quick_cache` 0.6 takes the read lock of its shard: `Cache::get` in
+//! `src/sync.rs`.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
-//! Cached tokens: lookups in the cache of this crate, in `moka` and in `quick_cache`, by the text of the token.
+//! Cached tokens: lookups in the cache of this crate, in `moka` and in `quick_cache`, by the text of the
+//! token.
 //!
-//! `moka` and `quick_cache` run with their default hasher, which hashes the whole token, and with the sampled hash of
-//! this crate. No cache has a TTL or a weigher, the cheapest configuration of both. Every cache holds the token as
-//! `Arc<str>` and compares it in full on a hit.
+//! `moka` and `quick_cache` run with their default hasher, which hashes the whole token, and with the sampled
+//! hash of this crate. No cache has a TTL or a weigher, the cheapest configuration of both. Every cache holds
+//! the token as `Arc<str>` and compares it in full on a hit.
 
 mod alternatives;
 mod sampled_hash;
@@ -32,8 +33,8 @@ const TOKENS: usize = 1_000;
 /// Tokens with equal samples.
 const EQUAL: usize = 9_000;
 
-/// How long one batch of lookups takes: long compared with a reading of the clock, short compared with a time slice
-/// of the scheduler.
+/// How long one batch of lookups takes: long compared with a reading of the clock, short compared with a time
+/// slice of the scheduler.
 const BATCH: Duration = Duration::from_micros(150);
 
 /// Lookups between two readings of the clock.
@@ -48,7 +49,7 @@ const SLOW_ROUNDS: usize = 100;
 /// The most attempts to have two threads run at the same time.
 const ATTEMPTS: usize = 10;
 
-/// What the caches store beside the token.
+/// The value that the caches store with a token.
 #[derive(Debug)]
 struct Grant {
     expires_at: u64,
@@ -138,7 +139,8 @@ pub(crate) fn measure_equal_samples(table: &Table) {
 fn compare(table: &Table, group: &str, caches: &Caches, batch: impl Fn(usize, usize) -> f64) {
     let (mut number, batch) = (0, &batch);
     let contestants = caches.all().map(|(name, _)| {
-        let (cache, mut random) = (number, fastrand::Rng::with_seed(0));
+        // Seeds differ, so that no contestant finds the tokens of the previous one in the processor's caches.
+        let (cache, mut random) = (number, fastrand::Rng::with_seed(number as u64));
         number += 1;
         Contestant::new(name, move || batch(cache, random.usize(..EQUAL)))
     });
