@@ -8,7 +8,7 @@
 //! | [Choosing](choosing) | decide between JWT validation and introspection, or revoke tokens immediately |
 //! | [Scopes and policies](scopes_and_policies) | require scopes, roles or your own checks on a route |
 //! | [Several issuers](several_issuers) | accept tokens of more than one authorization server |
-//! | [Providers](providers) | configure Keycloak, Auth0, Entra ID, Okta, ZITADEL, Cognito, Dex, node oidc-provider |
+//! | [Providers](providers) | configure Keycloak, Auth0, Entra ID, Okta, ZITADEL, Cognito, Dex and others |
 //! | [Operations](operations) | rotate keys, survive outages, set up probes, logs and alerts |
 //! | [Troubleshooting](troubleshooting) | find out why a token was rejected |
 //! | [Testing](testing) | test your API with an authorization server in memory |
