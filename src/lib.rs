@@ -168,6 +168,18 @@ pub mod diagnostics;
 mod encoding;
 mod event;
 mod fetch_url;
+// Its examples need a complete build, so they run as tests with these features only.
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(
+        doctest,
+        feature = "axum",
+        feature = "reqwest",
+        feature = "test-util",
+        any(feature = "aws-lc-rs", feature = "rust-crypto")
+    )
+))]
+pub mod guide;
 mod introspection;
 mod jwks;
 mod jwt;
