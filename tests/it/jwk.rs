@@ -1,4 +1,5 @@
-//! Which keys of a key set are used, for which algorithms, and which are skipped (RFC 7517, RFC 7518, RFC 8037).
+//! Which keys of a key set are used, for which algorithms, and which are skipped (RFC 7517, RFC 7518,
+//! RFC 8037).
 
 use std::time::Duration;
 
@@ -88,12 +89,13 @@ async fn unusable_keys_are_skipped_and_the_others_used() {
     entries.push(large.to_string());
     let known = with(with(named(ES384, "unknown members"), "x5t", "abc"), "oth", json!([{"r": 1}]));
     entries.push(with(known, "iat", 5).to_string());
-    entries.push(named(ES256, "good").to_string());
+    entries.push(named(ES256, "usable").to_string());
     let document = format!(r#"{{"iat":1,"x":{{"keys":[1]}},"keys":[{}],"etag":null}}"#, entries.join(","));
     let auth = publishing(document).build().unwrap();
     let api = Protected::by(&auth);
 
-    for (algorithm, kid) in [(ES256, "good"), (ES256, "a large unknown member"), (ES384, "unknown members")] {
+    for (algorithm, kid) in [(ES256, "usable"), (ES256, "a large unknown member"), (ES384, "unknown members")]
+    {
         assert_eq!(api.outcome(naming(algorithm, kid)).await, ACCEPTED, "{kid}");
     }
     for (kid, algorithm, _) in odd {
@@ -104,7 +106,7 @@ async fn unusable_keys_are_skipped_and_the_others_used() {
     }
     let status = auth.status().remove(0);
     assert_eq!(status.keys().unwrap().skipped_keys().len(), skipped);
-    assert_eq!(status.keys().unwrap().key_ids(), ["a large unknown member", "good", "unknown members"]);
+    assert_eq!(status.keys().unwrap().key_ids(), ["a large unknown member", "usable", "unknown members"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,10 +144,10 @@ async fn weak_and_malformed_keys_are_not_used() {
         ("Ed25519 of small order", okp(with(jwk(EdDSA), "x", encode([0; 32]))), Err(KeyUnknown)),
         ("Ed448", rsa("okp-ed448"), Err(KeyUnknown)),
     ] {
-        let api = protected_by(&[named(ES512, "good"), key]);
+        let api = protected_by(&[named(ES512, "usable"), key]);
         assert_eq!(api.outcome(token).await, expected, "{name}");
         assert_eq!(
-            api.outcome(naming(ES512, "good")).await,
+            api.outcome(naming(ES512, "usable")).await,
             ACCEPTED,
             "the other key of the set, with {name}"
         );
@@ -155,7 +157,7 @@ async fn weak_and_malformed_keys_are_not_used() {
 #[tokio::test(start_paused = true)]
 async fn a_key_verifies_only_what_its_use_key_ops_and_alg_allow() {
     let ops = |ops: Value| with(jwk(ES256), "key_ops", ops);
-    let other = |of: Algorithm, says: &str| with(jwk(of), "alg", says);
+    let other = |of: Algorithm, alg: &str| with(jwk(of), "alg", alg);
     let cases: Vec<(&str, Value, String, Outcome)> = vec![
         ("use sig", jwk(ES256), naming(ES256, "k"), ACCEPTED),
         ("use absent", without(jwk(ES256), "use"), naming(ES256, "k"), ACCEPTED),
@@ -178,20 +180,25 @@ async fn a_key_verifies_only_what_its_use_key_ops_and_alg_allow() {
         ("RS256 key, PS256 token", other(PS256, "RS256"), naming(PS256, "k"), Err(KeyUnknown)),
         ("PS256 key, RS256 token", other(RS256, "PS256"), naming(RS256, "k"), Err(KeyUnknown)),
         ("RS512 key, RS256 token", other(RS256, "RS512"), naming(RS256, "k"), Err(KeyUnknown)),
-        ("P-256 key that says ES384", other(ES256, "ES384"), naming(ES256, "k"), Err(KeyUnknown)),
+        ("P-256 key with alg ES384", other(ES256, "ES384"), naming(ES256, "k"), Err(KeyUnknown)),
         ("alg for encryption", other(RS256, "RSA-OAEP"), naming(RS256, "k"), Err(KeyUnknown)),
         ("unknown alg", other(ES256, "ES257"), naming(ES256, "k"), Err(KeyUnknown)),
         ("alg of an HMAC", other(RS256, "HS256"), naming(RS256, "k"), Err(KeyUnknown)),
-        ("alg EdDSA, token Ed25519", jwk(EdDSA), says(EdDSA, "Ed25519"), ACCEPTED),
+        ("alg EdDSA, token Ed25519", jwk(EdDSA), signed_by(EdDSA, "Ed25519"), ACCEPTED),
         ("alg Ed25519, token EdDSA", other(EdDSA, "Ed25519"), naming(EdDSA, "k"), ACCEPTED),
-        ("ES256 by the P-384 key", without(jwk(ES384), "alg"), says(ES384, "ES256"), Err(KeyUnknown)),
-        ("ES384 by the P-256 key", without(jwk(ES256), "alg"), says(ES256, "ES384"), Err(KeyUnknown)),
-        ("ES512 by the P-256 key", without(jwk(ES256), "alg"), says(ES256, "ES512"), Err(KeyUnknown)),
-        ("RS256 by the EC key", without(jwk(ES256), "alg"), says(ES256, "RS256"), Err(KeyUnknown)),
-        ("EdDSA by the RSA key", without(jwk(RS256), "alg"), says(RS256, "EdDSA"), Err(KeyUnknown)),
+        ("ES256 with the P-384 key", without(jwk(ES384), "alg"), signed_by(ES384, "ES256"), Err(KeyUnknown)),
+        ("ES384 with the P-256 key", without(jwk(ES256), "alg"), signed_by(ES256, "ES384"), Err(KeyUnknown)),
+        ("ES512 with the P-256 key", without(jwk(ES256), "alg"), signed_by(ES256, "ES512"), Err(KeyUnknown)),
+        ("RS256 with the EC key", without(jwk(ES256), "alg"), signed_by(ES256, "RS256"), Err(KeyUnknown)),
+        ("EdDSA with the RSA key", without(jwk(RS256), "alg"), signed_by(RS256, "EdDSA"), Err(KeyUnknown)),
         ("RS256, key without alg", without(jwk(RS256), "alg"), naming(RS256, "k"), ACCEPTED),
         ("PS256, key without alg", without(jwk(PS256), "alg"), naming(PS256, "k"), ACCEPTED),
-        ("PS256 signed as RS256", without(jwk(PS256), "alg"), says(PS256, "RS256"), Err(SignatureMismatch)),
+        (
+            "signed with PS256, alg RS256",
+            without(jwk(PS256), "alg"),
+            signed_by(PS256, "RS256"),
+            Err(SignatureMismatch),
+        ),
         (
             "HS256, key without alg",
             without(jwk(RS256), "alg"),
@@ -200,15 +207,15 @@ async fn a_key_verifies_only_what_its_use_key_ops_and_alg_allow() {
         ),
     ];
     for (name, key, token, expected) in cases {
-        let api = protected_by(&[named(ES512, "good"), with(key, "kid", "k")]);
+        let api = protected_by(&[named(ES512, "usable"), with(key, "kid", "k")]);
         assert_eq!(api.outcome(token).await, expected, "{name}");
     }
     let (ed448, token) = odd_key("okp-ed448");
-    assert_eq!(protected_by(&[named(ES512, "good"), ed448]).outcome(token).await, Err(KeyUnknown));
+    assert_eq!(protected_by(&[named(ES512, "usable"), ed448]).outcome(token).await, Err(KeyUnknown));
 }
 
 /// A token signed with the key for `algorithm`, with another `alg` in its header.
-fn says(algorithm: Algorithm, alg: &str) -> String {
+fn signed_by(algorithm: Algorithm, alg: &str) -> String {
     token(algorithm).header("alg", alg).header("kid", "k").sign()
 }
 
@@ -280,7 +287,7 @@ async fn a_published_symmetric_or_private_key_is_not_used() {
     let private = ["rsa-private", "ec-private", "okp-private"].map(odd_key);
     let mut keys = vec![oct("k2", &secret), oct("empty", ""), without(named(RS256, "rsa"), "alg")];
     keys.extend(private.iter().map(|(key, _)| key.clone()));
-    keys.push(named(ES512, "good"));
+    keys.push(named(ES512, "usable"));
     let auth = publishing(json!({ "keys": keys }).to_string()).build().unwrap();
     let api = Protected::by(&auth);
 
@@ -296,7 +303,7 @@ async fn a_published_symmetric_or_private_key_is_not_used() {
     for (key, token) in &private {
         assert_eq!(api.outcome(token).await, Err(KeyUnknown), "{}", key["kid"]);
     }
-    assert_eq!(api.outcome(naming(ES512, "good")).await, ACCEPTED);
+    assert_eq!(api.outcome(naming(ES512, "usable")).await, ACCEPTED);
     let shown = format!("{auth:?} {:?} {}", auth.status(), log.text());
     for (key, _) in &private {
         assert!(!shown.contains(key["d"].as_str().unwrap()), "{}", key["kid"]);
@@ -310,8 +317,8 @@ async fn keys_of_one_issuer_never_verify_tokens_of_another() {
     let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
     let api = Protected::by(&auth.build().unwrap());
     assert_eq!(x.key_id(), y.key_id());
-    let good = x.token(API).sign();
-    assert_eq!(api.outcome(&good).await, ACCEPTED);
+    let valid = x.token(API).sign();
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
     assert_eq!(api.outcome(y.token(API).sign()).await, ACCEPTED);
     for (named, signer) in [(&x, &y), (&y, &x)] {
         let forged = signer.token(API).claim("iss", named.identifier());
@@ -330,7 +337,7 @@ async fn keys_of_one_issuer_never_verify_tokens_of_another() {
     assert_eq!(api.outcome(forged).await, Err(KeyUnknown), "a kid that the named issuer does not have");
 
     // An accepted token with its issuer replaced.
-    let parts: Vec<&str> = good.split('.').collect();
+    let parts: Vec<&str> = valid.split('.').collect();
     let claims = String::from_utf8(decode(parts[1])).unwrap().replace("x.example", "y.example");
     let swapped = format!("{}.{}.{}", parts[0], encode(claims), parts[2]);
     assert_eq!(api.outcome(swapped).await, Err(SignatureMismatch));

@@ -37,8 +37,8 @@ async fn run_pending_tasks() {
 
 /// Responses without usable keys.
 ///
-/// After those marked `true`, cached keys stay usable for the grace period. The others say that the server has no keys,
-/// so that cached keys expire with their freshness.
+/// After those marked `true`, cached keys stay usable for the grace period. With the others, the server
+/// states that it has no keys, and cached keys expire with their freshness.
 fn bad_responses() -> Vec<(&'static str, Reply, bool)> {
     let text = |text: &str| Reply::body(text.to_owned());
     vec![
@@ -220,8 +220,8 @@ async fn every_endpoint_fault_gives_503_within_three_seconds() {
 async fn unknown_kids_cause_a_bounded_number_of_fetches() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
-    let good = idp.token(API).sign();
-    assert_eq!(api.outcome(&good).await, ACCEPTED);
+    let valid = idp.token(API).sign();
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
     let fetched = || idp.requests(Endpoint::Jwks);
     for (round, most) in [(0, 1 + 2), (1, 1 + 2 + 2)] {
         for n in 0..10_000 {
@@ -231,7 +231,7 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
             );
             if n % 100 == 0 {
                 advance(300 * Duration::from_millis(1)).await;
-                assert_eq!(api.outcome_at_once(&good), ACCEPTED);
+                assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             }
         }
         assert!(fetched() <= most, "round {round}: {}", fetched());
@@ -248,7 +248,7 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
     // Bad signatures under a known `kid` share the same rate limit.
     sleep(MINUTE).await;
     let before = fetched();
-    let parts: Vec<&str> = good.split('.').collect();
+    let parts: Vec<&str> = valid.split('.').collect();
     for n in 0..10_000_u32 {
         let signature = encode([[0x55; 60].as_slice(), &n.to_be_bytes()].concat());
         let forged = format!("{}.{}.{signature}", parts[0], parts[1]);
@@ -258,7 +258,7 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
         }
     }
     assert!(fetched() - before <= 3, "{}", fetched() - before);
-    assert_eq!(api.outcome_at_once(&good), ACCEPTED);
+    assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,8 +267,8 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     let clients = idp.http_client().and(other.http_client());
     let auth = idp.bearer_auth(API).issuer(other.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
-    let (good, of_other) = (idp.token(API).sign(), other.token(API).sign());
-    assert_eq!(api.outcome(&good).await, ACCEPTED);
+    let (valid, of_other) = (idp.token(API).sign(), other.token(API).sign());
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
     assert_eq!(api.outcome(&of_other).await, ACCEPTED);
     idp.set_outage(Some(Fault::Status(500)));
     let before = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata);
@@ -277,7 +277,7 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
         assert_eq!(api.outcome(unknown_kid(ISSUER, &n.to_string())).await, Err(KeysUnavailable));
         if n % 100 == 0 {
             advance(300 * Duration::from_millis(1)).await;
-            assert_eq!(api.outcome_at_once(&good), ACCEPTED);
+            assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             assert_eq!(api.outcome_at_once(&of_other), ACCEPTED);
         }
     }
@@ -290,8 +290,8 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     assert_eq!(api.outcome(other.token(API).sign()).await, ACCEPTED);
 }
 
-/// The IDs have 2 KB each, so storing all of them would take 200 MB. Only the allocations of this thread are counted, which
-/// runs the background task too.
+/// The IDs have 2 KB each, so storing all of them would take 200 MB. The test counts the allocations of its
+/// thread, which runs the refresh task too.
 #[test]
 fn a_hundred_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -303,7 +303,7 @@ fn a_hundred_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
 async fn a_hundred_thousand_random_kids() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
-    let good = idp.token(API).sign();
+    let valid = idp.token(API).sign();
     let tail = "x".repeat(2000);
     let (start, mut served) = (Instant::now(), 0);
     for n in 0..100_000_u32 {
@@ -311,7 +311,7 @@ async fn a_hundred_thousand_random_kids() {
         let outcome = api.outcome(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
         assert_eq!(outcome, Err(KeyUnknown));
         if n % 100 == 0 {
-            assert_eq!(api.outcome_at_once(&good), ACCEPTED);
+            assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             served += 1;
             advance(Duration::from_millis(60)).await;
         }
@@ -630,7 +630,8 @@ async fn dropping_the_last_handle_ends_the_refresh_tasks() {
     assert_eq!(y.requests(Endpoint::Jwks), fetches);
 }
 
-/// The time for which a token is accepted after its key was retired, if the key is retired right after its fetch.
+/// The time for which a token is accepted after its key was retired. The key is retired right after its
+/// fetch.
 async fn accepted_after_retirement(
     auth: &BearerAuth,
     idp: &TestIssuer,
@@ -738,8 +739,8 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
             let auth = ttl.into_iter().fold(builder, |builder, ttl| builder.jwks_ttl(ttl)).build().unwrap();
             let api = Protected::by(&auth);
             let forged = {
-                let good = idp.token(API).sign();
-                let (input, _) = good.rsplit_once('.').unwrap();
+                let valid = idp.token(API).sign();
+                let (input, _) = valid.rsplit_once('.').unwrap();
                 format!("{input}.{}", encode([3; 64]))
             };
             assert_ne!(api.outcome(&forged).await, ACCEPTED);
@@ -747,12 +748,12 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
                 // A flapping server changes its state every 300 ms.
                 let is_up = up[(step / 3 % 2) as usize];
                 for url in ["https://login.example.com/.well-known/oauth-authorization-server", JWKS] {
-                    let good = if url == JWKS {
+                    let document = if url == JWKS {
                         idp.jwks()
                     } else {
                         json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string()
                     };
-                    net.set(url, if is_up { Reply::body(good) } else { Reply::status(500) });
+                    net.set(url, if is_up { Reply::body(document) } else { Reply::status(500) });
                 }
                 let mut attack = JoinSet::new();
                 for token in [unknown_kid(ISSUER, &step.to_string()), forged.clone()] {

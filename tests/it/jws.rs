@@ -1,5 +1,4 @@
-//! Signatures, algorithms and JOSE headers: what verifies, over which octets, and what a header cannot change (RFC 7515,
-//! RFC 7518, RFC 8725).
+//! Signatures, algorithms and JOSE headers (RFC 7515, RFC 7518, RFC 8725).
 
 use std::sync::OnceLock;
 
@@ -228,8 +227,8 @@ async fn a_signature_of_the_wrong_length_or_value_is_rejected() {
 #[tokio::test(start_paused = true)]
 async fn an_unsecured_token_is_rejected() {
     let app = App::new();
-    let good = app.token().sign();
-    let [_, payload, signature] = parts(&good);
+    let valid = app.token().sign();
+    let [_, payload, signature] = parts(&valid);
     for round in ["uncached", "cached"] {
         for alg in ["none", "None", "NONE", "nOnE", "", " none", "none ", "non\0e", "non\u{435}"] {
             for (header_name, left_out) in [("with kid", "alg"), ("without kid", "kid")] {
@@ -250,7 +249,7 @@ async fn an_unsecured_token_is_rejected() {
                 response.assert_rejected(TokenMalformed, &format!("{round}: {alg}"));
             }
         }
-        app.present(&good).await.assert_accepted(round);
+        app.present(&valid).await.assert_accepted(round);
     }
 }
 

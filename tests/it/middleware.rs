@@ -1,5 +1,5 @@
-//! `BearerAuth` and `FormBodyToken` as tower layers: the `Service` contract, what the inner service receives, and the
-//! token sources.
+//! `BearerAuth` and `FormBodyToken` as tower layers: the `Service` contract, what the inner service receives,
+//! and the token sources.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -90,14 +90,14 @@ async fn a_rejected_request_never_reaches_the_handler() {
     let idp = TestIssuer::new();
     let api = Protected::by(&trusting(&idp));
     let token = || idp.token(API);
-    let good = token().sign();
-    let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
+    let valid = token().sign();
+    let unsigned = format!("{}.", valid.rsplit_once('.').unwrap().0);
     let bad = [
         "a b".to_owned(),
         "opaque".to_owned(),
         "x".repeat(20_000),
         unsigned,
-        format!("{}.{}", good.rsplit_once('.').unwrap().0, encode([1; 64])),
+        format!("{}.{}", valid.rsplit_once('.').unwrap().0, encode([1; 64])),
         token().header("alg", "none").sign(),
         token().header("crit", json!(["x"])).sign(),
         token().header("kid", "other").sign(),
@@ -130,7 +130,7 @@ async fn a_rejected_request_never_reaches_the_handler() {
         assert_eq!(api.send(anonymous(method)).await.outcome(), Err(Missing));
     }
     assert_eq!((rejected, api.handler.calls()), (bad.len() * 5, 0));
-    assert_eq!(api.outcome(&good).await, ACCEPTED);
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
     assert_eq!(api.handler.calls(), 1);
 }
 
@@ -183,7 +183,7 @@ async fn a_preflight_passes_only_under_allow_preflight() {
         }
         request
     };
-    // An outer CORS layer answers preflights and adds its headers to rejections.
+    // An outer CORS layer responds to preflights and adds its headers to rejections.
     let cors = CorsLayer::new()
         .allow_origin(["https://app.example".parse().unwrap()])
         .allow_methods([Method::PUT])
@@ -348,12 +348,12 @@ async fn it_works_over_concurrency_limit_and_buffer() {
     }
 }
 
-/// Idle connections keep their service, so a permit that it held after a rejection would be lost to the others.
+/// Idle connections keep their service. A permit that it held after a rejection would be lost to the others.
 #[tokio::test(start_paused = true)]
 async fn a_completed_request_releases_the_permit_of_the_inner_service() {
     let idp = TestIssuer::new();
     let limited = ConcurrencyLimitLayer::new(1).layer(Handler::default());
-    let good = idp.token(API).sign();
+    let valid = idp.token(API).sign();
     let mut one = trusting(&idp).layer(limited);
     let mut other = one.clone();
     let ready = async |service: &mut _| {
@@ -366,8 +366,8 @@ async fn a_completed_request_releases_the_permit_of_the_inner_service() {
         (get("a,b"), 400),
         (get("opaque"), 401),
         (get(&expired), 401),
-        (get(&good), 200),
-        (get(&good), 200),
+        (get(&valid), 200),
+        (get(&valid), 200),
     ] {
         assert!(ready(&mut one).await);
         assert_eq!(one.call(request).await.unwrap().status(), status);
@@ -767,7 +767,7 @@ async fn a_service_consumed_by_oneshot_rejects_as_it_is_configured() {
         if is_cached {
             assert_eq!(Protected::by(&auth).outcome(&token).await, ACCEPTED);
         }
-        // The inner service handles the request when its future is polled, after the outer service was dropped.
+        // The inner service handles the request after the outer service was dropped.
         let required = Require::scope("more").layer(Handler::default());
         let later = service_fn(move |request| required.clone().oneshot(request));
         let service = auth.layer(later);

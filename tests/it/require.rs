@@ -1,4 +1,5 @@
-//! What a route or an issuer requires of a valid token (RFC 6750 section 3.1, RFC 9068 section 2.2.3).
+//! Requirements of routes (`Require`) and issuers beyond a valid token (RFC 6750 section 3.1, RFC 9068
+//! section 2.2.3).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! What rejections, log events, `explain()` and configuration errors say (RFC 6750 section 3, RFC 9110
-//! section 11.6.1).
+//! Rejections, log events, `explain()` and configuration errors (RFC 6750 section 3, RFC 9110 section
+//! 11.6.1).
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -73,8 +73,8 @@ impl Rejecting {
         use RejectionKind as K;
         let (token, now) = (self.token(), self.now());
         let forged = || {
-            let good = token.sign();
-            format!("{}.{}", good.rsplit_once('.').unwrap().0, encode([9; 64]))
+            let valid = token.sign();
+            format!("{}.{}", valid.rsplit_once('.').unwrap().0, encode([9; 64]))
         };
         Some(match kind {
             K::MalformedRequest => "a b".to_owned(),
@@ -335,8 +335,8 @@ async fn a_challenge_holds_only_allowed_characters() {
     }
     for realm in ["a\r\nb", "a\nb", "a\0", "\u{e9}", "\t", "\u{7f}", ""] {
         let error = idp.bearer_auth(API).realm(realm).build().unwrap_err();
-        let named = |problem: &ConfigProblem| matches!(problem, ConfigProblem::RealmUnusable { realm: named, .. } if named == realm);
-        assert!(error.problems().len() == 1 && error.problems().iter().all(named), "{error}");
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert!(matches!(problem, ConfigProblem::RealmUnusable { realm: of, .. } if of == realm), "{error}");
     }
     // An audience that is not a valid realm is replaced by the default.
     let auth = idp.bearer_auth("\u{e9}").build().unwrap();
@@ -523,10 +523,10 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
     assert_eq!(verdict("aud"), Verdict::Fails(RejectionKind::AudienceMismatch));
     assert_eq!(Protected::by(&auth).outcome(&forged).await, Err(RejectionKind::TypeMismatch));
 
-    let good = idp.token(API).claim("client_id", "app").sign();
-    let explanation = auth.explain(&good).await;
+    let valid = idp.token(API).claim("client_id", "app").sign();
+    let explanation = auth.explain(&valid).await;
     assert!(explanation.is_accepted(), "{explanation}");
-    assert_eq!(Protected::by(&auth).outcome(&good).await, ACCEPTED);
+    assert_eq!(Protected::by(&auth).outcome(&valid).await, ACCEPTED);
 
     // It agrees with the outcome of a request with the same token.
     let rejecting = Rejecting::new(|builder| builder);

@@ -1,4 +1,5 @@
-//! The token cache: a hit needs the same token byte for byte, and everything that may have changed is checked again.
+//! The token cache: a hit needs the same token byte for byte, and whatever can change is checked on every
+//! hit.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -240,8 +241,8 @@ async fn clones_share_the_token_cache() {
 #[tokio::test(start_paused = true)]
 async fn only_accepted_tokens_are_cached() {
     let api = IssuerIntrospection::new();
-    let good = api.idp.token(API).sign();
-    let (input, signature) = good.rsplit_once('.').unwrap();
+    let valid = api.idp.token(API).sign();
+    let (input, signature) = valid.rsplit_once('.').unwrap();
     let forged = if signature.starts_with('B') { "C" } else { "B" };
     let of = |idp: &TestIssuer| idp.token(API);
     for (token, expected) in [
@@ -259,7 +260,7 @@ async fn only_accepted_tokens_are_cached() {
         }
     }
     assert_eq!(api.auth.cached_tokens(), 0);
-    assert_eq!(api.api.outcome(&good).await, ACCEPTED);
+    assert_eq!(api.api.outcome(&valid).await, ACCEPTED);
     assert_eq!(api.auth.cached_tokens(), 1);
 }
 
@@ -467,7 +468,7 @@ async fn the_largest_and_smallest_cache_limits_work() {
     }
 }
 
-/// Per-layer filters of `tracing_subscriber` keep the result of `enabled!` and would apply it to the next event.
+/// Per-layer filters of `tracing_subscriber` keep the result of `enabled!` and apply it to the next event.
 #[test]
 fn events_of_the_handler_reach_subscribers_with_per_layer_filters() {
     let idp = TestIssuer::new();

@@ -24,7 +24,7 @@ pub(crate) fn clock() -> ManualClock {
     KEYS.0.clock()
 }
 
-/// A good token, signed with the key for `algorithm`.
+/// A valid token, signed with the key for `algorithm`.
 pub(crate) fn token(algorithm: Algorithm) -> TokenBuilder {
     KEYS.0.token(API).key_id(&KEYS.1[&algorithm])
 }

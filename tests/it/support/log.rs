@@ -75,8 +75,8 @@ impl Entry {
 
 /// Installs a global subscriber that enables every event.
 ///
-/// Why: `tracing` caches per callsite whether any subscriber wants its events. A test without a [`Log`] may reach
-/// the callsite first, and the cached "no" would then hold for the tests that record.
+/// Why: `tracing` caches per callsite whether any subscriber is interested. A test without a [`Log`] may
+/// reach a callsite first, and the cached "no" would then hold for the tests that record.
 pub(crate) fn enable_all_events() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());

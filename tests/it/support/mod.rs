@@ -1,8 +1,8 @@
 //! The harness of the integration tests.
 //!
-//! `protected` sends requests to an API behind `BearerAuth` and checks the responses. `app` adds a test issuer and the
-//! base token to it, `introspected` adds introspection. `net` is the network between an API and its issuers, `log`
-//! records what is logged, and `keys` and `data` provide keys and tokens.
+//! `protected` sends requests to an API behind `BearerAuth` and checks the responses. `app` adds a test
+//! issuer and the base token, `introspected` adds introspection. `net` is the network between an API and its
+//! issuers. `log` records what is logged. `keys` and `data` provide keys and tokens.
 
 pub(crate) mod app;
 pub(crate) mod data;

@@ -1,4 +1,4 @@
-//! The network of the tests: an HTTP client that records requests and answers, fails or delays them as scripted.
+//! An HTTP client in memory. It records requests, and responds, fails or hangs as a test has scripted it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ pub(crate) use super::old_names::Asked;
 
 /// A network in memory. Clones share its hosts, its script and its log.
 ///
-/// The script decides first; without a script, or when it says [`Act::Pass`], the response that was set for the
-/// URL is sent, else that of the test issuers behind it. All other URLs refuse the connection.
+/// The script decides first. Without one, or when it returns [`Act::Pass`], the client returns the response
+/// that was set for the URL, else the response of the test issuers. All other URLs refuse the connection.
 #[derive(Clone, Default)]
 pub(crate) struct Net(Arc<Inner>);
 
@@ -43,7 +43,7 @@ pub(crate) struct Sent {
     pub(crate) at: Instant,
 }
 
-/// What the network does with a request.
+/// The action for a request.
 #[derive(Clone)]
 pub(crate) enum Act {
     /// Sends the response of the host.

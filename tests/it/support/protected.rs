@@ -1,7 +1,7 @@
 //! An API behind `BearerAuth`, the requests that tests send to it, and the responses they get.
 //!
-//! Every rejection is compared with a table of statuses and error codes written from RFC 6750 section 3.1, not taken
-//! from the crate.
+//! Every rejection is compared with a table of statuses and error codes. The table is written from RFC 6750
+//! section 3.1 instead of taken from the crate.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,9 +24,9 @@ use super::log::enable_all_events;
 
 pub(crate) use super::old_names::{Answer, LOGIN};
 
-/// The audience of good tokens.
+/// The audience of valid tokens.
 pub(crate) const API: &str = "https://api.example.com";
-/// The issuer of good tokens.
+/// The issuer of valid tokens.
 pub(crate) const ISSUER: &str = "https://login.example.com";
 
 /// `Ok` if the request reached the handler, else the kind of its rejection.
@@ -35,7 +35,8 @@ pub(crate) type Outcome = Result<(), RejectionKind>;
 /// The request reached the handler.
 pub(crate) const ACCEPTED: Outcome = Ok(());
 
-/// The inner service of most tests. It counts its calls and puts what it received into the extensions of its response.
+/// The inner service of most tests. It counts its calls and inserts [`Received`] into its response's
+/// extensions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handler(Arc<AtomicUsize>);
 
@@ -210,8 +211,8 @@ impl ApiResponse {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The outcome, once the response was checked as a whole: a rejection must match the table and have the default
-    /// JSON body, a success must come from the handler.
+    /// Checks the whole response and returns the outcome. A rejection must match the table and have the
+    /// default JSON body, a success must come from the handler.
     #[track_caller]
     pub(crate) fn outcome(&self) -> Outcome {
         let Some(kind) = self.rejection().map(Rejection::kind) else {
