@@ -226,7 +226,7 @@ async fn a_preflight_passes_only_under_allow_preflight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn optional_accepts_requests_without_credentials_and_no_other_invalid_ones() {
+async fn optional_accepts_missing_credentials_and_rejects_invalid_ones() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).optional().build().unwrap());
     let with = |value: &'static str| {
