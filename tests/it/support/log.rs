@@ -129,7 +129,7 @@ impl Visit for Fields {
 /// Every run of `len` characters of `secret` that `text` contains.
 pub(crate) fn leaked_pieces<'s>(text: &str, secret: &'s str, len: usize) -> Vec<&'s str> {
     let starts = 0..=secret.len().saturating_sub(len);
-    starts.map(|start| &secret[start..start + len]).filter(|piece| text.contains(piece)).collect()
+    starts.map(|start| &secret[start..start + len]).filter(|piece| contains(text, piece)).collect()
 }
 
 /// Asserts that `text` contains no run of `len` characters of `secret`.
@@ -137,4 +137,10 @@ pub(crate) fn leaked_pieces<'s>(text: &str, secret: &'s str, len: usize) -> Vec<
 pub(crate) fn assert_holds_no_piece(text: &str, secret: &str, len: usize, name: &str) {
     assert!(secret.len() >= len && secret.is_ascii(), "{name}: the secret is too short or not ASCII");
     assert_eq!(leaked_pieces(text, secret, len), Vec::<&str>::new(), "{name}: leaked into {text}");
+}
+
+/// Whether `text` contains `piece`. Faster than `str::contains` in unoptimized builds, because `memchr` is optimized
+/// there.
+pub(crate) fn contains(text: &str, piece: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), piece.as_bytes()).is_some()
 }
