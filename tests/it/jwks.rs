@@ -10,6 +10,7 @@ use tower_bearer::RejectionKind::{
     IssuerUnknown, KeyUnknown, KeysUnavailable, LifetimeTooLong, MalformedRequest, Missing,
     SignatureMismatch, TokenExpired, TokenOpaque,
 };
+use tower_bearer::diagnostics::Bound;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::transport::FetchErrorKind;
@@ -282,7 +283,7 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
         }
     }
     let calls = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata) - before;
-    assert!(calls <= auth.bounds().max_calls_per_minute().unwrap() as usize, "{calls}");
+    assert!(calls <= auth.bounds().max_calls_per_minute().value().unwrap() as usize, "{calls}");
     assert_eq!(other.requests(Endpoint::Jwks), 1);
 
     // The rate limit of the other issuer is untouched: its rotation is followed immediately.
@@ -659,10 +660,10 @@ async fn bounds_on_retired_keys_and_outages_hold() {
     idp.set_cache_control(Some("max-age=315360000"));
     let auth = idp.bearer_auth(API).build().unwrap();
     let bounds = auth.bounds();
-    assert_eq!(bounds.revoked_token(), None);
-    assert_eq!(bounds.retired_key(), Some(24 * HOUR));
-    assert_eq!(bounds.retired_key_in_outage(), Some(28 * HOUR));
-    assert_eq!(bounds.outage(), Some(4 * HOUR));
+    assert_eq!(bounds.revoked_token(), Bound::Unlimited);
+    assert_eq!(bounds.retired_key(), Bound::Value(24 * HOUR));
+    assert_eq!(bounds.retired_key_in_outage(), Bound::Value(28 * HOUR));
+    assert_eq!(bounds.outage(), Bound::Value(4 * HOUR));
     let text = bounds.to_string();
     assert_eq!(text.lines().count(), 5, "{text}");
     for figure in ["its own lifetime", "86400 s", "100800 s", "14400 s", "48"] {
@@ -682,9 +683,9 @@ async fn bounds_on_retired_keys_and_outages_hold() {
             builder.build().unwrap()
         };
         let bounds = configured().bounds();
-        assert_eq!(bounds.retired_key(), Some(ttl * SECOND));
-        assert_eq!(bounds.retired_key_in_outage(), Some(ttl * SECOND + HOUR));
-        assert_eq!(bounds.outage(), Some(HOUR));
+        assert_eq!(bounds.retired_key(), Bound::Value(ttl * SECOND));
+        assert_eq!(bounds.retired_key_in_outage(), Bound::Value(ttl * SECOND + HOUR));
+        assert_eq!(bounds.outage(), Bound::Value(HOUR));
         let accepted = accepted_after_retirement(&configured(), &idp, false, SECOND).await;
         assert!(accepted <= ttl * SECOND, "{accepted:?}");
         let accepted = accepted_after_retirement(&configured(), &idp, true, SECOND).await;
@@ -693,7 +694,8 @@ async fn bounds_on_retired_keys_and_outages_hold() {
 
     let fixed = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
     let bounds = BearerAuth::builder(API).issuer(fixed).build().unwrap().bounds();
-    assert_eq!((bounds.retired_key(), bounds.outage(), bounds.max_calls_per_minute()), (None, None, Some(0)));
+    assert_eq!((bounds.retired_key(), bounds.outage()), (Bound::Unlimited, Bound::Unlimited));
+    assert_eq!(bounds.max_calls_per_minute(), Bound::Value(0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -703,7 +705,7 @@ async fn max_lifetime_bounds_the_life_of_a_revoked_token() {
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
     let auth = builder.clock(idp.clock()).build().unwrap();
     // Twice the leeway is added: `iat` may be that far in the future, and `exp` that far in the past.
-    assert_eq!(auth.bounds().revoked_token(), Some(Duration::from_secs(660)));
+    assert_eq!(auth.bounds().revoked_token(), Bound::Value(Duration::from_secs(660)));
     let api = Protected::by(&auth);
     let start = idp.clock().now();
     let token = idp.token(API).lifetime(Duration::from_secs(600)).sign();
@@ -765,7 +767,7 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
                 assert!(outcomes.iter().all(|outcome| *outcome != ACCEPTED), "{name}");
             }
             let most = busiest_minute(&net);
-            let bound = auth.bounds().max_calls_per_minute().unwrap() as usize;
+            let bound = auth.bounds().max_calls_per_minute().value().unwrap() as usize;
             assert!(most <= bound, "{name}, {ttl:?}: {most} calls, the bound is {bound}");
         }
     }
@@ -782,7 +784,7 @@ async fn max_lifetime_bounds_a_revoked_token_that_was_issued_in_the_future() {
     let token = idp.token(API).claim("iat", now + 30).claim("exp", now + 330).sign();
     // The token is revoked right after it was accepted.
     assert_eq!(api.outcome(&token).await, ACCEPTED);
-    idp.clock().advance(auth.bounds().revoked_token().unwrap() + SECOND);
+    idp.clock().advance(auth.bounds().revoked_token().value().unwrap() + SECOND);
     assert_ne!(api.outcome(&token).await, ACCEPTED);
 }
 
@@ -792,7 +794,7 @@ async fn max_age_bounds_a_revoked_token() {
     let issuer = idp.issuer().max_age(Duration::from_secs(300));
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
     let auth = builder.clock(idp.clock()).build().unwrap();
-    assert!(auth.bounds().revoked_token().is_some());
+    assert!(auth.bounds().revoked_token().value().is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -803,7 +805,8 @@ async fn a_ttl_of_duration_max_does_not_cause_continuous_fetches() {
     for _ in 0..2000 {
         tokio::task::yield_now().await;
     }
-    let (fetches, bound) = (idp.requests(Endpoint::Jwks), auth.bounds().max_calls_per_minute().unwrap());
+    let (fetches, bound) =
+        (idp.requests(Endpoint::Jwks), auth.bounds().max_calls_per_minute().value().unwrap());
     assert!(fetches <= 2, "{fetches} fetches in no time, the bound is {bound} per minute");
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
 use tower::Layer;
 use tower_bearer::builder::ConfigProblem;
-use tower_bearer::diagnostics::Verdict;
+use tower_bearer::diagnostics::CheckResult;
 use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
 use tower_bearer::{
     Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, FormBodyToken, Introspection, Issuer, Rejection,
@@ -217,7 +218,7 @@ async fn omit_error_descriptions_leaves_only_error_codes() {
 
 #[tokio::test(start_paused = true)]
 async fn on_reject_replaces_the_body_and_cannot_drop_the_challenge() {
-    let write = |rejection: &Rejection| {
+    let write = |rejection: &Rejection, _: &Parts| {
         let mut response = Response::new(Bytes::from(format!("<p>{}</p>", rejection.kind())));
         *response.status_mut() = http::StatusCode::OK;
         let headers = response.headers_mut();
@@ -260,7 +261,7 @@ async fn a_rejection_has_status_200_only_for_grpc_calls() {
 #[tokio::test(start_paused = true)]
 async fn grpc_requests_get_trailers_only_responses() {
     let rejecting =
-        Rejecting::new(|builder| builder.on_reject(|_| Response::new(Bytes::from_static(b"own"))));
+        Rejecting::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own"))));
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
             let response = rejecting.response(kind, &[("content-type", content_type)]).await;
@@ -482,8 +483,8 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
     let failing: Vec<(&str, &str)> = explanation
         .findings()
         .iter()
-        .filter_map(|finding| match finding.verdict() {
-            Verdict::Fails(kind) => Some((finding.check(), kind.as_str())),
+        .filter_map(|finding| match finding.result() {
+            CheckResult::Failed(kind) => Some((finding.check(), kind.as_str())),
             _ => None,
         })
         .collect();
@@ -516,11 +517,11 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
     // The signature is reported beside the claims. A request is rejected for the first failed check.
     let forged = format!("{}.{}", token.rsplit_once('.').unwrap().0, encode([1; 64]));
     let explanation = auth.explain(&forged).await;
-    let verdict = |check: &str| {
-        explanation.findings().iter().find(|finding| finding.check() == check).unwrap().verdict()
+    let result = |check: &str| {
+        explanation.findings().iter().find(|finding| finding.check() == check).unwrap().result()
     };
-    assert_eq!(verdict("signature"), Verdict::Fails(RejectionKind::SignatureMismatch));
-    assert_eq!(verdict("aud"), Verdict::Fails(RejectionKind::AudienceMismatch));
+    assert_eq!(result("signature"), CheckResult::Failed(RejectionKind::SignatureMismatch));
+    assert_eq!(result("aud"), CheckResult::Failed(RejectionKind::AudienceMismatch));
     assert_eq!(Protected::by(&auth).outcome(&forged).await, Err(RejectionKind::TypeMismatch));
 
     let valid = idp.token(API).claim("client_id", "app").sign();
@@ -538,7 +539,8 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
         }
         assert_eq!(api.outcome(&token).await, Err(kind));
         let explanation = rejecting.auth.explain(&token).await;
-        let fails = |finding: &tower_bearer::diagnostics::Finding| finding.verdict() == Verdict::Fails(kind);
+        let fails =
+            |finding: &tower_bearer::diagnostics::Finding| finding.result() == CheckResult::Failed(kind);
         assert!(explanation.findings().iter().any(fails), "{kind}: {explanation}");
         assert!(!explanation.is_accepted(), "{kind}");
     }
