@@ -542,7 +542,7 @@ async fn ready_names_the_issuers_that_are_unavailable() {
     assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
     assert_eq!(
         error.to_string(),
-        "no keys or no introspection endpoint from https://y.example (the status was 503)"
+        "keys or introspection endpoint unavailable: https://y.example (the status was 503)"
     );
 
     // Both are fetched concurrently, within the time limit of a fetch.

@@ -800,12 +800,12 @@ async fn a_jwt_whose_claims_name_another_token_type_is_rejected() {
         "event_id": "e", "token_use": "id", "cognito:username": "u", "email": "a@b",
         "email_verified": true,
     });
-    app.present(&token(cognito)).await.assert_rejected(TypeMismatch, "an ID token of Cognito");
+    app.present(&token(cognito)).await.assert_rejected(IdTokenPresented, "an ID token of Cognito");
     let keycloak = json!({
         "iss": ISSUER, "aud": "client", "sub": "u", "exp": NOW + 300, "iat": NOW, "auth_time": NOW,
         "jti": "j", "typ": "ID", "azp": "client", "sid": "s", "acr": "1",
     });
-    app.present(&token(keycloak)).await.assert_rejected(TypeMismatch, "an ID token of Keycloak");
+    app.present(&token(keycloak)).await.assert_rejected(IdTokenPresented, "an ID token of Keycloak");
     for (claim, value, expected) in [
         ("typ", "Refresh", Err(TypeMismatch)),
         ("typ", "Offline", Err(TypeMismatch)),

@@ -180,7 +180,6 @@ async fn every_kind_has_its_status_challenge_and_body() {
                 );
             }
             let scope = (kind == RejectionKind::ScopeInsufficient).then_some("orders:read a");
-            let scope = if kind == RejectionKind::RequirementUnmet { Some("a") } else { scope };
             assert_eq!(challenge.param("scope"), scope, "{kind}");
         }
     }
