@@ -1,4 +1,4 @@
-//! What the library owes its users, held by requests that go through the whole layer.
+//! Integration tests: requests that go through the whole layer. The modules mirror those of `src`.
 
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #![allow(
@@ -12,8 +12,6 @@
     reason = "tests may panic"
 )]
 
-mod answers;
-mod attacks;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
@@ -27,8 +25,9 @@ mod jws;
 mod jwt;
 mod metadata;
 mod middleware;
-mod policy;
-mod remembered;
-#[cfg(feature = "reqwest")]
-mod sockets;
+mod require;
+mod responses;
 mod support;
+mod token_cache;
+#[cfg(feature = "reqwest")]
+mod transport;

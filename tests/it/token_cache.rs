@@ -1,4 +1,5 @@
-//! Tokens that were verified before: recognised whole or not at all, and never longer than they hold.
+//! The token cache: a hit needs the same token byte for byte, and whatever can change is checked on every
+//! hit.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,27 +7,32 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use tokio::time::sleep;
+use tower::{Layer, service_fn};
+use tower_bearer::RejectionKind::{
+    AlgorithmNotAllowed, AudienceMismatch, ClientNotAllowed, IssuerUnknown, KeyUnknown, KeysUnavailable,
+    MalformedRequest, ScopeInsufficient, SenderNotProven, SignatureMismatch, TokenExpired, TokenInactive,
+    TokenIssuedInFuture, TokenNotYetValid, TokenOpaque, TokenTooLarge, TokenTooOld,
+};
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::{Algorithm, BearerAuth, BearerAuthBuilder, Issuer, Require, TokenCache, TokenSource};
-
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use crate::support::events::Log;
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection};
-use crate::support::protected::{API, Handler, Protected, at_once, get, send};
+use crate::support::log::Log;
+use crate::support::protected::{ACCEPTED, API, Handler, Protected, at_once, get, send};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// An issuer whose keys are fetched, and a service that trusts it.
+/// A test issuer, and an API that trusts it and fetches its keys.
 struct Api {
     idp: TestIssuer,
     auth: BearerAuth,
-    api: Protected,
+    protected: Protected,
 }
 
 impl Api {
@@ -41,20 +47,20 @@ impl Api {
         let idp = TestIssuer::new();
         let base = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
         let auth = builder(base).issuer(issuer(idp.issuer())).build().unwrap();
-        Self { api: Protected::by(&auth), idp, auth }
+        Self { protected: Protected::by(&auth), idp, auth }
     }
 
-    /// A good token that is remembered.
-    async fn remembered(&self) -> String {
+    /// A valid token that is cached.
+    async fn cached_token(&self) -> String {
         let token = self.idp.token(API).lifetime(100 * MINUTE).sign();
         let before = self.auth.cached_tokens();
-        assert_eq!(self.api.kind(&token).await, "ok");
+        assert_eq!(self.protected.outcome(&token).await, ACCEPTED);
         assert_eq!(self.auth.cached_tokens(), before + 1);
-        assert_eq!(self.api.kind_at_once(&token), "ok");
+        assert_eq!(self.protected.outcome_at_once(&token), ACCEPTED);
         token
     }
 
-    /// Lets the time go by, for the clock of the issuer as well, and tasks in the background come to rest.
+    /// Advances both tokio's time and the clock of the issuer, and lets background tasks run until they wait.
     async fn pass(&self, time: Duration) {
         self.idp.clock().advance(time);
         sleep(time).await;
@@ -63,142 +69,142 @@ impl Api {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_from_the_end_of_its_life_on() {
+async fn a_cached_token_is_rejected_once_it_has_expired() {
     let api = Api::new();
     let token = api.idp.token(API).lifetime(5 * MINUTE).sign();
-    assert_eq!(api.api.kind(&token).await, "ok");
+    assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
     // The leeway is 30 s.
     api.idp.clock().advance(5 * MINUTE + 29 * SECOND);
-    assert_eq!(api.api.kind_at_once(&token), "ok");
+    assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED);
     api.idp.clock().advance(SECOND);
-    assert_eq!(api.api.kind_at_once(&token), "token_expired");
+    assert_eq!(api.protected.outcome_at_once(&token), Err(TokenExpired));
     assert_eq!(api.auth.cached_tokens(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_when_the_clock_is_set_to_before_its_begin() {
+async fn a_cached_token_is_rejected_when_the_clock_is_set_back_before_nbf_or_iat() {
     let now = |idp: &TestIssuer| idp.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    for (claim, kind) in [("nbf", "token_not_yet_valid"), ("iat", "token_issued_in_future")] {
+    for (claim, expected) in [("nbf", Err(TokenNotYetValid)), ("iat", Err(TokenIssuedInFuture))] {
         let api = Api::new();
         let token = api.idp.token(API).claim("iat", 0).claim(claim, now(&api.idp)).sign();
-        assert_eq!(api.api.kind(&token).await, "ok");
+        assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
         let start = api.idp.clock().now();
         api.idp.clock().set(start - 30 * SECOND);
-        assert_eq!(api.api.kind_at_once(&token), "ok", "{claim}");
+        assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED, "{claim}");
         api.idp.clock().set(start - 31 * SECOND);
-        assert_eq!(api.api.kind_at_once(&token), kind, "{claim}");
+        assert_eq!(api.protected.outcome_at_once(&token), expected, "{claim}");
         api.idp.clock().set(start);
-        assert_eq!(api.api.kind_at_once(&token), "ok", "{claim}");
+        assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED, "{claim}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_once_it_is_too_old() {
+async fn a_cached_token_is_rejected_once_it_exceeds_max_age() {
     let api = Api::with(|builder| builder, |issuer| issuer.max_age(MINUTE));
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     // The leeway is 30 s.
     api.idp.clock().advance(MINUTE + 29 * SECOND);
-    assert_eq!(api.api.kind_at_once(&token), "ok");
+    assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED);
     api.idp.clock().advance(2 * SECOND);
-    assert_eq!(api.api.kind_at_once(&token), "token_too_old");
+    assert_eq!(api.protected.outcome_at_once(&token), Err(TokenTooOld));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_once_its_key_was_withdrawn() {
+async fn a_cached_token_is_rejected_once_its_key_is_retired() {
     let api = Api::new();
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     let kid = api.idp.key_id();
     api.idp.rotate_key();
     api.idp.withdraw_key(&kid);
     api.pass(11 * MINUTE).await;
     assert_eq!(api.auth.cached_tokens(), 1);
-    assert_eq!(api.api.kind(&token).await, "key_unknown");
+    assert_eq!(api.protected.outcome(&token).await, Err(KeyUnknown));
     assert_eq!(api.auth.cached_tokens(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_once_another_key_has_its_kid() {
+async fn a_cached_token_is_rejected_once_another_key_has_its_kid() {
     let api = Api::new();
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     api.idp.replace_key();
     api.pass(11 * MINUTE).await;
-    assert_eq!(api.api.kind(&token).await, "signature_mismatch");
+    assert_eq!(api.protected.outcome(&token).await, Err(SignatureMismatch));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_once_its_key_is_for_another_use() {
+async fn a_cached_token_is_rejected_once_its_key_has_another_use() {
     let api = Api::new();
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     let jwks = api.idp.jwks().replace(r#""use":"sig""#, r#""use":"enc""#);
     assert_ne!(jwks, api.idp.jwks());
     let other = TestIssuer::new().jwks();
     let keys = |jwks: &str| jwks.trim_start_matches(r#"{"keys":["#).trim_end_matches("]}").to_owned();
     api.idp.set_jwks(Some(format!(r#"{{"keys":[{},{}]}}"#, keys(&jwks), keys(&other))));
     api.pass(11 * MINUTE).await;
-    assert_ne!(api.api.kind(&token).await, "ok");
+    assert_ne!(api.protected.outcome(&token).await, ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_outlives_a_rotation_that_leaves_its_key_and_a_refresh_that_changes_nothing() {
+async fn a_cached_token_stays_cached_while_its_key_is_published() {
     let api = Api::new();
     let token = api.idp.token(API).lifetime(100 * MINUTE).sign();
-    assert_eq!(api.api.kind(&token).await, "ok");
+    assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
     api.pass(11 * MINUTE).await;
-    assert_eq!(api.api.kind_at_once(&token), "ok");
+    assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED);
     api.idp.rotate_key();
     api.pass(11 * MINUTE).await;
-    assert_eq!(api.api.kind_at_once(&token), "ok");
+    assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED);
     assert_eq!(api.auth.cached_tokens(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_lives_no_longer_through_an_outage_than_the_keys_do() {
+async fn a_cached_token_is_rejected_when_the_grace_period_of_the_keys_ends() {
     let api = Api::with(|builder| builder.jwks_stale_for(30 * MINUTE), |issuer| issuer);
     let token = api.idp.token(API).lifetime(100 * MINUTE).sign();
-    assert_eq!(api.api.kind(&token).await, "ok");
+    assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
     api.idp.set_outage(Some(Fault::Status(503)));
     api.pass(39 * MINUTE).await;
-    assert_eq!(api.api.kind_at_once(&token), "ok");
+    assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED);
     api.pass(2 * MINUTE).await;
-    assert_eq!(api.api.kind(&token).await, "keys_unavailable");
+    assert_eq!(api.protected.outcome(&token).await, Err(KeysUnavailable));
     api.idp.set_outage(None);
     api.pass(MINUTE).await;
-    assert_eq!(api.api.kind(&token).await, "ok");
+    assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_refused_once_its_issuer_says_that_it_was_revoked() {
-    let asked = IssuerIntrospection::with(|introspection| introspection.also_jwts().active_ttl(10 * SECOND));
-    for (name, token) in [("JWT", asked.idp.token(API).sign()), ("opaque", asked.opaque())] {
+async fn a_cached_token_is_rejected_once_introspection_reports_its_revocation() {
+    let api = IssuerIntrospection::with(|introspection| introspection.also_jwts().active_ttl(10 * SECOND));
+    for (name, token) in [("JWT", api.idp.token(API).sign()), ("opaque", api.opaque())] {
         for _ in 0..3 {
-            assert_eq!(asked.api.kind(&token).await, "ok", "{name}");
+            assert_eq!(api.api.outcome(&token).await, ACCEPTED, "{name}");
         }
-        let remembered = asked.auth.cached_tokens();
-        asked.idp.revoke(&token);
-        asked.pass(10 * SECOND).await;
-        assert_eq!(asked.api.kind(&token).await, "token_inactive", "{name}");
-        assert_eq!(asked.api.kind_at_once(&token), "token_inactive", "{name}");
-        assert_eq!(asked.auth.cached_tokens(), remembered, "the issuer is asked, not this memory: {name}");
+        let cached = api.auth.cached_tokens();
+        api.idp.revoke(&token);
+        api.pass(10 * SECOND).await;
+        assert_eq!(api.api.outcome(&token).await, Err(TokenInactive), "{name}");
+        assert_eq!(api.api.outcome_at_once(&token), Err(TokenInactive), "{name}");
+        assert_eq!(api.auth.cached_tokens(), cached, "the token cache is unchanged: {name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_that_asks_anew_learns_at_once_that_a_remembered_token_was_revoked() {
-    let asked = IssuerIntrospection::with(|introspection| introspection.also_jwts());
-    let route = asked.asking_now();
-    for (name, token) in [("JWT", asked.idp.token(API).sign()), ("opaque", asked.opaque())] {
+async fn still_active_rejects_a_cached_token_right_after_its_revocation() {
+    let api = IssuerIntrospection::with(|introspection| introspection.also_jwts());
+    let route = api.still_active_route();
+    for (name, token) in [("JWT", api.idp.token(API).sign()), ("opaque", api.opaque())] {
         for _ in 0..3 {
-            assert_eq!(route.kind(&token).await, "ok", "{name}");
+            assert_eq!(route.outcome(&token).await, ACCEPTED, "{name}");
         }
-        asked.idp.revoke(&token);
-        assert_eq!(route.kind(&token).await, "token_inactive", "{name}");
-        // And all other routes with it.
-        assert_eq!(asked.api.kind_at_once(&token), "token_inactive", "{name}");
+        api.idp.revoke(&token);
+        assert_eq!(route.outcome(&token).await, Err(TokenInactive), "{name}");
+        // The other routes use the same introspection response.
+        assert_eq!(api.api.outcome_at_once(&token), Err(TokenInactive), "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_configuration_does_not_know_the_token() {
+async fn another_configuration_does_not_share_the_token_cache() {
     let idp = TestIssuer::new();
     let token = idp.token(API).claim("azp", "shop").sign();
     let of = |audience: &str, issuer: Issuer, max_token_bytes: usize| {
@@ -206,131 +212,131 @@ async fn another_configuration_does_not_know_the_token() {
         builder.issuer(issuer).max_token_bytes(max_token_bytes).build().unwrap()
     };
     let first = of(API, idp.issuer(), 16 * 1024);
-    assert_eq!(Protected::by(&first).kind(&token).await, "ok");
+    assert_eq!(Protected::by(&first).outcome(&token).await, ACCEPTED);
     assert_eq!(first.cached_tokens(), 1);
     let elsewhere = TestIssuer::in_memory("https://elsewhere.example").issuer();
-    for (name, audience, issuer, max_token_bytes, kind) in [
-        ("audience", "https://other.example", idp.issuer(), 16 * 1024, "audience_mismatch"),
-        ("issuer", API, elsewhere, 16 * 1024, "issuer_unknown"),
-        ("algorithms", API, idp.issuer().algorithms([Algorithm::PS256]), 16 * 1024, "algorithm_not_allowed"),
-        ("clients", API, idp.issuer().allowed_clients(["cart"]), 16 * 1024, "client_not_allowed"),
-        ("size", API, idp.issuer(), 64, "token_too_large"),
+    for (name, audience, issuer, max_token_bytes, expected) in [
+        ("audience", "https://other.example", idp.issuer(), 16 * 1024, Err(AudienceMismatch)),
+        ("issuer", API, elsewhere, 16 * 1024, Err(IssuerUnknown)),
+        ("algorithms", API, idp.issuer().algorithms([Algorithm::PS256]), 16 * 1024, Err(AlgorithmNotAllowed)),
+        ("clients", API, idp.issuer().allowed_clients(["cart"]), 16 * 1024, Err(ClientNotAllowed)),
+        ("size", API, idp.issuer(), 64, Err(TokenTooLarge)),
     ] {
         let other = of(audience, issuer, max_token_bytes);
         assert_eq!(other.cached_tokens(), 0);
-        assert_eq!(Protected::by(&other).kind(&token).await, kind, "{name}");
-        assert_eq!(Protected::by(&first).kind_at_once(&token), "ok");
+        assert_eq!(Protected::by(&other).outcome(&token).await, expected, "{name}");
+        assert_eq!(Protected::by(&first).outcome_at_once(&token), ACCEPTED);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn clones_share_what_is_remembered() {
+async fn clones_share_the_token_cache() {
     let api = Api::new();
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     let clone = api.auth.clone();
-    assert_eq!(Protected::by(&clone).kind_at_once(&token), "ok");
+    assert_eq!(Protected::by(&clone).outcome_at_once(&token), ACCEPTED);
     assert_eq!((clone.cached_tokens(), api.auth.cached_tokens()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_token_that_was_accepted_is_remembered() {
-    let asked = IssuerIntrospection::new();
-    let good = asked.idp.token(API).sign();
-    let (input, signature) = good.rsplit_once('.').unwrap();
+async fn only_accepted_tokens_are_cached() {
+    let api = IssuerIntrospection::new();
+    let valid = api.idp.token(API).sign();
+    let (input, signature) = valid.rsplit_once('.').unwrap();
     let forged = if signature.starts_with('B') { "C" } else { "B" };
     let of = |idp: &TestIssuer| idp.token(API);
-    for (token, kind) in [
-        (format!("{input}.{forged}{}", &signature[1..]), "signature_mismatch"),
-        (of(&asked.idp).expired().sign(), "token_expired"),
-        (asked.idp.token("https://other.example").sign(), "audience_mismatch"),
-        (of(&asked.idp).header("kid", "unknown").sign(), "key_unknown"),
-        (of(&asked.idp).claim("cnf", "x").sign(), "sender_not_proven"),
-        (of(&TestIssuer::in_memory("https://elsewhere.example")).sign(), "issuer_unknown"),
-        ("opaque-and-made-up".to_owned(), "token_inactive"),
-        ("a b".to_owned(), "malformed_request"),
+    for (token, expected) in [
+        (format!("{input}.{forged}{}", &signature[1..]), Err(SignatureMismatch)),
+        (of(&api.idp).expired().sign(), Err(TokenExpired)),
+        (api.idp.token("https://other.example").sign(), Err(AudienceMismatch)),
+        (of(&api.idp).header("kid", "unknown").sign(), Err(KeyUnknown)),
+        (of(&api.idp).claim("cnf", "x").sign(), Err(SenderNotProven)),
+        (of(&TestIssuer::in_memory("https://elsewhere.example")).sign(), Err(IssuerUnknown)),
+        ("unknown-opaque-token".to_owned(), Err(TokenInactive)),
+        ("a b".to_owned(), Err(MalformedRequest)),
     ] {
         for _ in 0..3 {
-            assert_eq!(asked.api.kind(&token).await, kind);
+            assert_eq!(api.api.outcome(&token).await, expected);
         }
     }
-    assert_eq!(asked.auth.cached_tokens(), 0);
-    assert_eq!(asked.api.kind(&good).await, "ok");
-    assert_eq!(asked.auth.cached_tokens(), 1);
+    assert_eq!(api.auth.cached_tokens(), 0);
+    assert_eq!(api.api.outcome(&valid).await, ACCEPTED);
+    assert_eq!(api.auth.cached_tokens(), 1);
 }
 
 #[test]
-fn a_token_that_differs_in_one_letter_is_another_token() {
+fn a_token_that_differs_from_a_cached_token_in_one_character_is_rejected() {
     let idp = TestIssuer::new();
     let issuer = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
     let auth = BearerAuth::builder(API).clock(idp.clock()).issuer(issuer).build().unwrap();
     let api = Protected::by(&auth);
     let token = idp.token(API).scope("a b").sign();
-    assert_eq!(api.kind_at_once(&token), "ok");
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
     for at in 0..token.len() {
         let mut altered = token.clone().into_bytes();
         altered[at] = if altered[at] == b'B' { b'C' } else { b'B' };
         let altered = String::from_utf8(altered).unwrap();
-        assert_ne!(api.kind_at_once(&altered), "ok", "letter {at}");
+        assert_ne!(api.outcome_at_once(&altered), ACCEPTED, "character {at}");
     }
     for altered in [format!("{token}A"), format!("{token}="), token[..token.len() - 1].to_owned()] {
-        assert_ne!(api.kind_at_once(&altered), "ok", "{altered}");
+        assert_ne!(api.outcome_at_once(&altered), ACCEPTED, "{altered}");
     }
-    assert_eq!(api.kind_at_once(&token), "ok");
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
     assert_eq!(auth.cached_tokens(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_credential_is_refused_beside_a_remembered_token() {
+async fn a_second_credential_is_rejected_beside_a_cached_token() {
     let api = Api::with(|builder| builder.add_token_source(TokenSource::query()), |issuer| issuer);
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
     let mut twice = get(&token);
     twice.headers_mut().append("authorization", value);
-    assert_eq!(at_once(api.api.send(twice)).kind(), "malformed_request");
+    assert_eq!(at_once(api.protected.send(twice)).outcome(), Err(MalformedRequest));
     let mut in_query = get(&token);
     *in_query.uri_mut() = format!("https://api.example.com/?access_token={token}").parse().unwrap();
-    assert_eq!(at_once(api.api.send(in_query)).kind(), "malformed_request");
+    assert_eq!(at_once(api.protected.send(in_query)).outcome(), Err(MalformedRequest));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_is_taken_from_every_source_and_in_every_spelling() {
+async fn a_cached_token_is_accepted_from_every_source_and_in_every_encoding() {
     let api = Api::with(|builder| builder.add_token_source(TokenSource::query()), |issuer| issuer);
-    let token = api.remembered().await;
+    let token = api.cached_token().await;
     let encoded = token.replace('.', "%2E");
     for query in [&token, &encoded] {
         let mut request = get("x");
         request.headers_mut().remove("authorization");
         *request.uri_mut() = format!("https://api.example.com/?access_token={query}").parse().unwrap();
-        let answer = at_once(api.api.send(request));
-        assert_eq!(answer.kind(), "ok");
-        assert_eq!(answer.header("cache-control"), Some("private"));
+        let response = at_once(api.protected.send(request));
+        assert_eq!(response.outcome(), ACCEPTED);
+        assert_eq!(response.header("cache-control"), Some("private"));
     }
     assert_eq!(api.auth.cached_tokens(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remembered_token_lacks_the_scopes_that_it_lacked() {
+async fn a_cached_token_is_checked_against_the_scopes_of_each_route() {
     let api = Api::new();
     let token = api.idp.token(API).scope("a").sign();
     let route = |scope: &str| {
         let handler = Handler::default();
-        tower::Layer::layer(&api.auth, tower::Layer::layer(&Require::scope(scope), handler))
+        api.auth.layer(Require::scope(scope).layer(handler))
     };
     for _ in 0..2 {
-        assert_eq!(send(route("a"), get(&token)).await.kind(), "ok");
-        assert_eq!(send(route("b"), get(&token)).await.kind(), "scope_insufficient");
+        assert_eq!(send(route("a"), get(&token)).await.outcome(), ACCEPTED);
+        assert_eq!(send(route("b"), get(&token)).await.outcome(), Err(ScopeInsufficient));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_handler_and_the_log_see_a_remembered_token_as_they_saw_it_first() {
+async fn handler_and_log_see_the_same_for_a_cached_and_an_uncached_token() {
     let api = Api::with(|builder| builder.strip_credentials(), |issuer| issuer);
     let token = api.idp.token(API).subject("alice").claim("tenant", "t").sign();
     let log = Log::start();
-    let (first, second) = (api.api.get(&token).await, api.api.get(&token).await);
-    for answer in [&first, &second] {
-        assert_eq!(answer.token().unwrap().subject(), Some("alice"));
-        assert!(!answer.seen().headers.contains_key("authorization"));
+    let (first, second) = (api.protected.get(&token).await, api.protected.get(&token).await);
+    for response in [&first, &second] {
+        assert_eq!(response.token().unwrap().subject(), Some("alice"));
+        assert!(!response.received().head.headers.contains_key("authorization"));
     }
     let requests = log.requests();
     assert_eq!(requests.len(), 2);
@@ -339,7 +345,7 @@ async fn the_handler_and_the_log_see_a_remembered_token_as_they_saw_it_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn typed_claims_are_read_once_for_all_requests_with_a_token() {
+async fn typed_claims_are_deserialized_once_per_cached_token() {
     static READ: AtomicUsize = AtomicUsize::new(0);
     struct Tenant(String);
     impl<'de> serde::Deserialize<'de> for Tenant {
@@ -354,18 +360,18 @@ async fn typed_claims_are_read_once_for_all_requests_with_a_token() {
     }
     let api = Api::new();
     let token = api.idp.token(API).claim("tenant", "t").sign();
-    let (first, second) = (api.api.get(&token).await, api.api.get(&token).await);
-    let claims = [&first, &second].map(|answer| answer.token().unwrap().claims::<Tenant>().unwrap());
+    let (first, second) = (api.protected.get(&token).await, api.protected.get(&token).await);
+    let claims = [&first, &second].map(|response| response.token().unwrap().claims::<Tenant>().unwrap());
     assert_eq!(claims[0].0, "t");
     assert!(Arc::ptr_eq(&claims[0], &claims[1]));
     assert_eq!(READ.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_about_tokens_to_ask_about_is_asked_at_every_request() {
-    let asked = Arc::new(AtomicUsize::new(0));
+async fn also_jwts_when_is_evaluated_for_every_request() {
+    let calls = Arc::new(AtomicUsize::new(0));
     let idp = TestIssuer::new();
-    let counter = Arc::clone(&asked);
+    let counter = Arc::clone(&calls);
     let introspection = introspection().endpoint(idp.introspection_url());
     let issuer = idp.issuer().introspect(introspection.also_jwts_when(move |token| {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -376,18 +382,18 @@ async fn a_rule_about_tokens_to_ask_about_is_asked_at_every_request() {
     let api = Protected::by(&auth);
     let token = idp.token(API).subject("alice").sign();
     for requests in 1..=3 {
-        assert_eq!(api.kind(&token).await, "ok");
-        assert!(asked.load(Ordering::Relaxed) >= requests);
+        assert_eq!(api.outcome(&token).await, ACCEPTED);
+        assert!(calls.load(Ordering::Relaxed) >= requests);
     }
     idp.revoke(&token);
     idp.clock().advance(30 * SECOND);
     sleep(30 * SECOND).await;
-    assert_eq!(api.kind(&token).await, "token_inactive");
+    assert_eq!(api.outcome(&token).await, Err(TokenInactive));
 }
 
-/// Says whether it is still there.
+/// A clock that shows by its reference count whether it is still in use.
 #[derive(Debug)]
-struct Alive(#[allow(dead_code, reason = "it is there to be counted")] Arc<()>);
+struct Alive(#[allow(dead_code, reason = "only its reference count is read")] Arc<()>);
 
 impl Clock for Alive {
     fn now(&self) -> SystemTime {
@@ -395,26 +401,23 @@ impl Clock for Alive {
     }
 }
 
-/// What is remembered must not hold what remembers it, nor must tokens that a handler keeps.
+/// Neither cached tokens nor tokens that a handler keeps may own the cache.
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_layer_is_left_once_it_is_dropped_whatever_it_remembers() {
-    for kept in [false, true] {
+async fn a_dropped_layer_is_freed_even_if_handlers_keep_tokens() {
+    for keep in [false, true] {
         let (idp, alive) = (TestIssuer::new(), Arc::new(()));
         idp.clock().set(SystemTime::now());
         let issuer = idp.issuer().introspect(introspection().endpoint(idp.introspection_url()).also_jwts());
         let builder =
             BearerAuth::builder(API).clock(Alive(Arc::clone(&alive))).http_client(idp.http_client());
         let auth = builder.issuer(issuer).build().unwrap();
-        let service = tower::Layer::layer(
-            &auth,
-            tower::Layer::layer(&Require::token().still_active(), Handler::default()),
-        );
+        let service = auth.layer(Require::token().still_active().layer(Handler::default()));
         let mut tokens = Vec::new();
         for token in [idp.token(API).sign(), idp.token(API).opaque()] {
             for _ in 0..3 {
-                let answer = send(service.clone(), get(&token)).await;
-                assert_eq!(answer.kind(), "ok");
-                tokens.extend(answer.token().filter(|_| kept).cloned());
+                let response = send(service.clone(), get(&token)).await;
+                assert_eq!(response.outcome(), ACCEPTED);
+                tokens.extend(response.token().filter(|_| keep).cloned());
             }
         }
         drop((service, auth));
@@ -425,49 +428,49 @@ async fn nothing_of_a_layer_is_left_once_it_is_dropped_whatever_it_remembers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_about_opaque_tokens_is_asked_at_every_request() {
+async fn opaque_when_is_evaluated_for_every_request() {
     let on = Arc::new(AtomicBool::new(true));
     let rule = Arc::clone(&on);
-    let asked = IssuerIntrospection::with(|introspection| {
+    let api = IssuerIntrospection::with(|introspection| {
         introspection.opaque_when(move |_| rule.load(Ordering::Relaxed))
     });
-    let token = asked.opaque();
+    let token = api.opaque();
     for _ in 0..3 {
-        assert_eq!(asked.api.kind(&token).await, "ok");
+        assert_eq!(api.api.outcome(&token).await, ACCEPTED);
     }
     on.store(false, Ordering::Relaxed);
-    assert_eq!(asked.api.kind_at_once(&token), "token_opaque");
+    assert_eq!(api.api.outcome_at_once(&token), Err(TokenOpaque));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_opaque_token_is_remembered_once_its_issuer_said_that_it_is_active() {
-    let asked = IssuerIntrospection::new();
-    let token = asked.opaque();
+async fn an_active_opaque_token_is_cached() {
+    let api = IssuerIntrospection::new();
+    let token = api.opaque();
     for _ in 0..2 {
-        assert_eq!(asked.api.kind(&token).await, "ok");
+        assert_eq!(api.api.outcome(&token).await, ACCEPTED);
     }
-    assert_eq!((asked.auth.cached_tokens(), asked.calls()), (1, 1));
+    assert_eq!((api.auth.cached_tokens(), api.calls()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_may_be_as_large_or_small_as_anybody_likes() {
+async fn the_largest_and_smallest_cache_limits_work() {
     for (tokens, bytes) in [(1, usize::MAX), (usize::MAX, 1), (usize::MAX, usize::MAX)] {
         let cache = TokenCache::new().max_tokens(tokens).max_bytes(bytes);
         let api = Api::with(|builder| builder.token_cache(cache), |issuer| issuer);
         let token = api.idp.token(API).sign();
         for _ in 0..3 {
-            assert_eq!(api.api.kind(&token).await, "ok", "{tokens} {bytes}");
+            assert_eq!(api.protected.outcome(&token).await, ACCEPTED, "{tokens} {bytes}");
         }
-        let asked = IssuerIntrospection::with(|introspection| {
+        let api = IssuerIntrospection::with(|introspection| {
             introspection.max_cached_tokens(tokens).max_cache_bytes(bytes)
         });
-        assert_eq!(asked.kind_of_new().await, "ok", "{tokens} {bytes}");
+        assert_eq!(api.outcome_of_new().await, ACCEPTED, "{tokens} {bytes}");
     }
 }
 
-/// Filters of single layers remember what `enabled!` was told, and take it for an answer about the next event.
+/// Per-layer filters of `tracing_subscriber` keep the result of `enabled!` and apply it to the next event.
 #[test]
-fn the_events_of_a_handler_reach_whoever_wants_them() {
+fn events_of_the_handler_reach_subscribers_with_per_layer_filters() {
     let idp = TestIssuer::new();
     let issuer = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
     let auth = BearerAuth::builder(API).clock(idp.clock()).issuer(issuer).build().unwrap();
@@ -477,15 +480,12 @@ fn the_events_of_a_handler_reach_whoever_wants_them() {
         .with(debugging.clone().with_filter(LevelFilter::DEBUG));
     let _guard = tracing::subscriber::set_default(subscriber);
     tracing::callsite::rebuild_interest_cache();
-    let service = tower::Layer::layer(
-        &auth,
-        tower::service_fn(|_: http::Request<_>| async {
-            tracing::info!(target: "handler", "hello");
-            Ok::<_, std::convert::Infallible>(http::Response::new(
-                http_body_util::Full::<bytes::Bytes>::default(),
-            ))
-        }),
-    );
+    let service = auth.layer(service_fn(|_: http::Request<_>| async {
+        tracing::info!(target: "handler", "hello");
+        Ok::<_, std::convert::Infallible>(
+            http::Response::new(http_body_util::Full::<bytes::Bytes>::default()),
+        )
+    }));
     let token = idp.token(API).sign();
     for _ in 0..2 {
         assert_eq!(at_once(send(service.clone(), get(&token))).status(), 200);
@@ -495,7 +495,7 @@ fn the_events_of_a_handler_reach_whoever_wants_them() {
     assert_eq!(debugging.names(), [both, both].concat());
 }
 
-/// The levels and targets of the events that came.
+/// Records the levels and targets of events.
 #[derive(Clone, Default)]
 struct Named(Arc<Mutex<Vec<String>>>);
 
@@ -513,17 +513,17 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for Named {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_cache_off_nothing_is_remembered() {
+async fn a_disabled_token_cache_caches_nothing() {
     let api = Api::with(|builder| builder.token_cache(TokenCache::disabled()), |issuer| issuer);
     let token = api.idp.token(API).sign();
     for _ in 0..3 {
-        assert_eq!(api.api.kind(&token).await, "ok");
+        assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
     }
     assert_eq!(api.auth.cached_tokens(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_cache_stays_within_its_limits_and_keeps_the_tokens_that_are_used() {
+async fn the_token_cache_stays_within_its_limits_and_keeps_tokens_in_use() {
     for (name, cache, most) in [
         ("tokens", TokenCache::new().max_tokens(100), 100),
         ("bytes", TokenCache::new().max_bytes(100 * 1024), 100),
@@ -531,8 +531,8 @@ async fn the_cache_stays_within_its_limits_and_keeps_the_tokens_that_are_used() 
         let api = Api::with(|builder| builder.token_cache(cache), |issuer| issuer);
         let used = api.idp.token(API).sign();
         for number in 0..500 {
-            assert_eq!(api.api.kind(api.idp.token(API).claim("n", number).sign()).await, "ok");
-            assert_eq!(api.api.kind_at_once(&used), "ok");
+            assert_eq!(api.protected.outcome(api.idp.token(API).claim("n", number).sign()).await, ACCEPTED);
+            assert_eq!(api.protected.outcome_at_once(&used), ACCEPTED);
             assert!(api.auth.cached_tokens() <= most, "{name}");
         }
         assert!(api.auth.cached_tokens() >= 20, "{name}: {}", api.auth.cached_tokens());
@@ -540,7 +540,7 @@ async fn the_cache_stays_within_its_limits_and_keeps_the_tokens_that_are_used() 
 }
 
 #[test]
-fn limits_of_zero_are_refused() {
+fn cache_limits_of_zero_are_config_errors() {
     let idp = TestIssuer::new();
     let cache = TokenCache::new().max_tokens(0).max_bytes(0);
     let issuer = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
