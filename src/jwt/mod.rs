@@ -4,12 +4,12 @@
 //! none can be left out: [`compact::Compact`] -> [`header::Header`] and
 //! [`claims::UnverifiedClaims`] -> [`signature::Signed`] -> `AccessToken`.
 
+mod claim;
 mod claim_set;
 pub(crate) mod claims;
 pub(crate) mod compact;
 pub(crate) mod header;
 pub(crate) mod signature;
-mod typed;
 
+pub(crate) use claim::Claim;
 pub(crate) use claim_set::{ConfiguredNames, UnverifiedClaims};
-pub(crate) use typed::Claim;
