@@ -141,8 +141,8 @@ impl Authenticator {
                 .iter()
                 .filter_map(TrustedIssuer::introspected_token)
                 .max(),
-            retired_key: retired(|bounds| bounds.retired),
-            retired_key_in_outage: retired(|bounds| bounds.retired_in_outage),
+            retired_key: retired(|bounds| bounds.retired_key),
+            retired_key_in_outage: retired(|bounds| bounds.retired_key_in_outage),
             outage: self.issuers.iter().filter_map(TrustedIssuer::outage).min(),
             max_calls_per_minute: self
                 .issuers

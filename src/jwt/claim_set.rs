@@ -201,8 +201,8 @@ impl<'a> UnverifiedClaims<'a> {
 
 /// Parses a `NumericDate` from its JSON text.
 ///
-/// Why: the feature `arbitrary_precision` of `serde_json` changes how numbers deserialize, and any crate in the
-/// build can enable it.
+/// Why: the feature `arbitrary_precision` of `serde_json` changes how numbers deserialize, and any crate in
+/// the build can enable it.
 fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     let text = raw.get();
     if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {

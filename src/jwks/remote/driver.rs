@@ -1,14 +1,14 @@
 //! The background task that fetches the keys of one issuer, and the state it shares with the handles.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, watch};
 
-use super::source::{FetchedKeys, KeyFetcher};
+use super::config::RemoteConfig;
+use super::fetcher::{FetchedKeys, KeyFetcher};
 use super::status::KeysStatus;
-use super::{RemoteConfig, lock};
 use crate::event::KeyFetch;
 use crate::jwks::error::KeysError;
 use crate::jwks::key_set::KeySet;
@@ -39,12 +39,12 @@ pub(super) struct State {
 /// The cached keys and how long they are valid.
 pub(super) struct Snapshot {
     pub(super) keys: Arc<KeySet>,
-    pub(super) held: Validity,
+    pub(super) validity: Validity,
 }
 
 impl Snapshot {
-    pub(super) fn usable(&self, now: Instant) -> bool {
-        now < self.held.usable_until
+    pub(super) fn is_usable(&self, now: Instant) -> bool {
+        now < self.validity.usable_until
     }
 }
 
@@ -62,13 +62,13 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether usable keys are cached that are not the set `seen`.
-    pub(super) fn holds_other_than(&self, seen: Option<&Arc<KeySet>>, now: Instant) -> bool {
+    pub(super) fn has_keys_other_than(&self, seen: Option<&Arc<KeySet>>, now: Instant) -> bool {
         let snapshot = self.snapshot.load();
-        let usable = snapshot.as_ref().filter(|snapshot| snapshot.usable(now));
+        let usable = snapshot.as_ref().filter(|snapshot| snapshot.is_usable(now));
         usable.is_some_and(|snapshot| seen.is_none_or(|seen| !Arc::ptr_eq(seen, &snapshot.keys)))
     }
 
@@ -81,10 +81,12 @@ impl Shared {
     pub(super) fn status(&self, now: Instant) -> KeysStatus {
         let state = self.lock();
         let snapshot = self.snapshot.load();
-        let held = state.refresh.held();
+        let validity = state.refresh.validity();
         KeysStatus {
             usable: state.refresh.usable(now),
-            age: held.and_then(|held| held.vouched_at).map(|at| now.saturating_duration_since(at)),
+            age: validity
+                .and_then(|validity| validity.confirmed_at)
+                .map(|at| now.saturating_duration_since(at)),
             next_refresh: state.refresh.next_fetch().map(|due| due.saturating_duration_since(now)),
             last_error: state.last_error.clone(),
             ..snapshot.as_ref().map(|snapshot| KeysStatus::of_static(&snapshot.keys)).unwrap_or_default()
@@ -107,7 +109,7 @@ impl Shared {
         };
         state.last_error = outcome.as_ref().err().cloned();
         self.publish(&state, keys);
-        let ended = state.refresh.fetches();
+        let ended = state.refresh.latest_fetch();
         drop(state);
         self.ended.send_replace(ended);
         outcome
@@ -116,8 +118,8 @@ impl Shared {
     /// Replaces the snapshot. `None` keeps the cached keys and updates only their validity.
     fn publish(&self, state: &State, keys: Option<Arc<KeySet>>) {
         let keys = keys.or_else(|| Some(Arc::clone(&self.snapshot.load().as_ref()?.keys)));
-        if let (Some(keys), Some(held)) = (keys, state.refresh.held()) {
-            self.snapshot.store(Some(Arc::new(Snapshot { keys, held })));
+        if let (Some(keys), Some(validity)) = (keys, state.refresh.validity()) {
+            self.snapshot.store(Some(Arc::new(Snapshot { keys, validity })));
         }
     }
 
@@ -130,7 +132,7 @@ impl Shared {
         } else {
             state.refresh.abandoned();
         }
-        let ended = state.refresh.fetches();
+        let ended = state.refresh.latest_fetch();
         drop(state);
         self.ended.send_replace(ended);
     }

@@ -11,26 +11,17 @@ use bytes::Bytes;
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, Request, StatusCode};
 
-use super::RemoteConfig;
+use super::config::{KeySource, RemoteConfig};
 use crate::fetch_url::FetchUrl;
 use crate::jwks::error::KeysError;
 use crate::jwks::key_set::KeySet;
 use crate::jwks::refresh::freshness;
-use crate::metadata::{Discoverable, Endpoint, MAX_REQUESTS, discover_endpoint};
+use crate::metadata::{Endpoint, discover_endpoint};
 use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, FetchRequest, UrlKind, fetch};
 
 /// The maximum age of the discovered URL. The keys may have moved although the old URL still answers.
 const MAX_METADATA_AGE: Duration = Duration::from_secs(60 * 60);
-
-/// Where the key set of an issuer is.
-#[derive(Clone, Debug)]
-pub(crate) enum KeySource {
-    /// At this URL.
-    Url(FetchUrl),
-    /// At the `jwks_uri` of the issuer's metadata.
-    Discovered(Discoverable),
-}
 
 /// The result of a successful fetch.
 pub(super) struct FetchedKeys {
@@ -50,24 +41,6 @@ pub(super) struct KeyFetcher {
     last_failed: bool,
     /// The ETag of the cached keys and the URL that sent it.
     validator: Option<(FetchUrl, HeaderValue)>,
-}
-
-impl KeySource {
-    /// The most requests that one fetch sends.
-    pub(super) fn max_requests_per_fetch(&self) -> u32 {
-        match self {
-            Self::Url(_) => 1,
-            Self::Discovered(_) => MAX_REQUESTS.saturating_add(1),
-        }
-    }
-
-    /// The URL to log before the URL of the key set is known.
-    fn url(&self) -> &FetchUrl {
-        match self {
-            Self::Url(url) => url,
-            Self::Discovered(issuer) => &issuer.url,
-        }
-    }
 }
 
 impl KeyFetcher {

@@ -1,10 +1,10 @@
 //! Checks the claims of a token (RFC 7519 section 4.1, RFC 9068 section 4). The claims come from a signed JWT
 //! or from an introspection response (RFC 7662 section 2.2).
 //!
-//! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the types
-//! of all claims in use, the required claims, the age and the lifetime, and the client. A token with `cnf` is
-//! rejected, because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705
-//! section 3).
+//! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the
+//! types of all claims in use, the required claims, the age and the lifetime, and the client. A token with
+//! `cnf` is rejected, because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC
+//! 8705 section 3).
 //! Does not check: scopes. Each route checks its own.
 
 mod policy;
