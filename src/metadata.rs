@@ -2,12 +2,12 @@
 //!
 //! RFC 8414 section 3 and OpenID Connect Discovery 1.0 section 4.
 //!
-//! Checks: the document is a JSON object, its `issuer` equals the configured one byte for byte (RFC 8414 sections 3.3
-//! and 4), and the endpoint has a URL that may be fetched. Does not check: any other member. `signed_metadata` is
-//! ignored (RFC 8414 section 2.1).
+//! Checks: the document is a JSON object, its `issuer` equals the configured one byte for byte (RFC 8414
+//! sections 3.3 and 4), and the endpoint has a URL that may be fetched. Does not check: any other member.
+//! `signed_metadata` is ignored (RFC 8414 section 2.1).
 //!
-//! Why: an endpoint may be on another host than the issuer, because large authorization servers publish their keys
-//! on a host of their own.
+//! Why: an endpoint may be on another host than the issuer, because large authorization servers publish their
+//! keys on a host of their own.
 
 use std::error::Error;
 use std::fmt;
@@ -31,7 +31,8 @@ pub(crate) enum Endpoint {
     Jwks,
     /// `introspection_endpoint`.
     Introspection,
-    /// `introspection_endpoint` of `mtls_endpoint_aliases` (RFC 8705 section 5), otherwise as `Introspection`.
+    /// `introspection_endpoint` of `mtls_endpoint_aliases` (RFC 8705 section 5), otherwise as
+    /// `Introspection`.
     IntrospectionOverMtls,
 }
 
@@ -127,8 +128,8 @@ async fn fetch_endpoint(
 
 /// The two well-known URLs of `issuer`.
 ///
-/// RFC 8414 section 3.1 inserts the well-known part before the path. OpenID Connect Discovery 1.0 section 4.1 appends
-/// it to the path.
+/// RFC 8414 section 3.1 inserts the well-known part before the path. OpenID Connect Discovery 1.0 section 4.1
+/// appends it to the path.
 pub(crate) fn well_known_urls(issuer: &FetchUrl) -> [String; 2] {
     let (origin, path) = (issuer.origin(), issuer.path());
     [
@@ -176,8 +177,8 @@ impl Endpoint {
 }
 
 impl MetadataError {
-    /// Whether the authorization server is unavailable. An unreadable document counts as an outage, because proxies
-    /// and load balancers send HTML while the server behind them is down.
+    /// Whether the authorization server is unavailable. An unreadable document counts as an outage, because
+    /// proxies and load balancers send HTML while the server behind them is down.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Fetch(error) => error.is_outage(),
@@ -202,7 +203,7 @@ impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EndpointMissing => {
-                f.write_str("the metadata document does not name the endpoint, or names a URL that must not be fetched")
+                f.write_str("the metadata document names no URL for the endpoint that may be fetched")
             }
             Self::Fetch(error) => error.fmt(f),
             Self::IssuerMismatch => f.write_str("the metadata document is about another issuer"),

@@ -9,8 +9,8 @@ use crate::transport::{FetchError, FetchErrorKind};
 
 /// Why the keys of an issuer could not be fetched.
 ///
-/// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error below it. The error holds
-/// no query string, no credentials and no part of a fetched document.
+/// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error below it. The
+/// error holds no query string, no credentials and no part of a fetched document.
 ///
 /// [`KeysStatus::last_error`](super::KeysStatus::last_error) returns it.
 /// [`NotReady::issuers`](crate::diagnostics::NotReady::issuers) yields it, too. It is the source of a
@@ -109,8 +109,8 @@ impl KeysError {
 
     /// Whether the authorization server is unavailable, as opposed to having answered without keys.
     ///
-    /// Cached keys stay in use past their freshness only during an outage. An unreadable document counts as an outage,
-    /// because proxies and load balancers send HTML while the server behind them is down.
+    /// Cached keys stay in use past their freshness only during an outage. An unreadable document counts as
+    /// an outage, because proxies and load balancers send HTML while the server behind them is down.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match &self.cause {

@@ -53,7 +53,11 @@ impl HttpClient for InMemoryClient {
 }
 
 fn within(max_body_bytes: usize, response: FetchResponse) -> Result<FetchResponse, FetchError> {
-    if response.response().body().len() > max_body_bytes { Err(FetchError::too_large()) } else { Ok(response) }
+    if response.response().body().len() > max_body_bytes {
+        Err(FetchError::too_large())
+    } else {
+        Ok(response)
+    }
 }
 
 impl std::fmt::Debug for InMemoryClient {

@@ -21,23 +21,24 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 
 /// Sends one request to an authorization server.
 ///
-/// With the feature `reqwest` (on by default) you need no implementation of your own. For a proxy, a private CA or a
-/// client certificate, configure a `ReqwestClient` and pass it to
+/// With the feature `reqwest` (on by default) you need no implementation of your own. For a proxy, a private
+/// CA or a client certificate, configure a `ReqwestClient` and pass it to
 /// [`BearerAuthBuilder::http_client`](crate::BearerAuthBuilder::http_client).
 ///
 /// An implementation must:
 ///
 /// - Verify the server's certificate.
-/// - Follow no redirect, because the request can carry a secret meant for its own URL only. Return the 3xx response
-///   unchanged. If the library followed a redirect anyway, return [`FetchError::redirected`].
+/// - Follow no redirect, because the request can carry a secret meant for its own URL only. Return the 3xx
+///   response unchanged. If the library followed a redirect anyway, return [`FetchError::redirected`].
 /// - Read at most [`FetchRequest::max_body_bytes`] of the body. Return [`FetchError::too_large`] beyond that.
-/// - Return [`FetchError::connection_lost`] if an established connection closed before the response arrived. Servers
-///   close idle connections, so introspection retries such a request once.
+/// - Return [`FetchError::connection_lost`] if an established connection closed before the response arrived.
+///   Servers close idle connections, so introspection retries such a request once.
 /// - Return [`FetchError::transport`] for every other failure. Such a request is not retried.
-/// - Keep the request out of logs. An introspection request carries the access token and often a client secret, in
-///   its body or in `Authorization`.
+/// - Keep the request out of logs. An introspection request carries the access token and often a client
+///   secret, in its body or in `Authorization`.
 ///
-/// An implementation needs no timeout: the caller enforces it and drops the future.
+/// An implementation needs no timeout: the caller enforces it and drops the future. An `Arc<dyn HttpClient>`
+/// is an `HttpClient`, too.
 ///
 /// # Example
 ///

@@ -5,8 +5,8 @@ use std::fmt;
 
 /// Why a request to an authorization server failed.
 ///
-/// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error of the HTTP client. The
-/// error holds no query string, no credentials and no part of a body.
+/// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error of the HTTP
+/// client. The error holds no query string, no credentials and no part of a body.
 ///
 /// # Example
 ///
@@ -18,7 +18,7 @@ use std::fmt;
 ///
 /// fn from_io(error: io::Error) -> FetchError {
 ///     match error.kind() {
-///         io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => FetchError::connection_lost(error),
+///         io::ErrorKind::ConnectionReset => FetchError::connection_lost(error),
 ///         _ => FetchError::transport(error),
 ///     }
 /// }
@@ -46,8 +46,8 @@ pub struct FetchError {
 pub enum FetchErrorKind {
     /// The connection could not be established or broke, or the TLS handshake failed.
     Transport,
-    /// An established connection closed before the response arrived. Most often the server closed an idle connection,
-    /// so a retry helps.
+    /// An established connection closed before the response arrived. Most often the server closed an idle
+    /// connection, so a retry helps.
     ConnectionLost,
     /// No complete response arrived within the time limit.
     TimedOut,
@@ -77,12 +77,14 @@ pub enum FetchErrorKind {
 }
 
 impl FetchError {
-    /// Creates an error of kind [`FetchErrorKind::Transport`] with the error of the HTTP client as its source.
+    /// Creates an error of kind [`FetchErrorKind::Transport`] with the error of the HTTP client as its
+    /// source.
     pub fn transport(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: FetchErrorKind::Transport, source: Some(source.into()) }
     }
 
-    /// Creates an error of kind [`FetchErrorKind::ConnectionLost`] with the error of the HTTP client as its source.
+    /// Creates an error of kind [`FetchErrorKind::ConnectionLost`] with the error of the HTTP client as its
+    /// source.
     pub fn connection_lost(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: FetchErrorKind::ConnectionLost, source: Some(source.into()) }
     }
@@ -115,8 +117,8 @@ impl FetchError {
 
     /// Whether the server is unavailable, as opposed to having answered that there is nothing here.
     ///
-    /// `true` for broken connections, timeouts, bodies over the size limit, status 429 and every 5xx. Stale keys stay
-    /// in use only during an outage.
+    /// `true` for broken connections, timeouts, bodies over the size limit, status 429 and every 5xx. Stale
+    /// keys stay in use only during an outage.
     ///
     /// ```
     /// use tower_bearer::transport::{FetchError, FetchErrorKind};

@@ -1,7 +1,7 @@
 //! Sends one request within a time limit and a size limit.
 //!
-//! Checks: the time limit, the size of the body, that the response is no redirect, and for documents the status.
-//! Does not check: the content type and the content of the body.
+//! Checks: the time limit, the size of the body, that the response is no redirect, and for documents the
+//! status. Does not check: the content type and the content of the body.
 
 use std::time::Duration;
 
@@ -59,3 +59,7 @@ pub(crate) async fn send(
         _ => Ok(response),
     }
 }
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -8,8 +8,8 @@ use http::Request;
 
 /// A request to an authorization server.
 ///
-/// It holds the HTTP request and the facts that a client can base a decision on: what the request is for, which
-/// issuer is its cause, and how large the response may be. `Debug` redacts headers, query and body.
+/// It holds the HTTP request and what a client may need to decide about it: the purpose of the URL, the
+/// issuer, and the size limit of the response. `Debug` redacts headers, query and body.
 ///
 /// # Example
 ///
@@ -33,15 +33,22 @@ pub struct FetchRequest {
     max_body_bytes: usize,
 }
 
-/// What a URL of an authorization server serves.
+/// The purpose of a URL of an authorization server.
+///
+/// [`FetchRequest::url_kind`] returns it, for example to label a metric:
 ///
 /// ```
 /// use tower_bearer::transport::UrlKind;
 ///
-/// fn carries_a_token(kind: UrlKind) -> bool {
-///     kind == UrlKind::Introspection
+/// fn label(kind: UrlKind) -> &'static str {
+///     match kind {
+///         UrlKind::Metadata => "metadata",
+///         UrlKind::Jwks => "jwks",
+///         UrlKind::Introspection => "introspection",
+///         _ => "other",
+///     }
 /// }
-/// # assert!(carries_a_token(UrlKind::Introspection) && !carries_a_token(UrlKind::Jwks));
+/// # assert_eq!(label(UrlKind::Jwks), "jwks");
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -57,8 +64,8 @@ pub enum UrlKind {
 impl FetchRequest {
     /// Creates a request, for example to test an [`HttpClient`](super::HttpClient) of your own.
     ///
-    /// `issuer` is the issuer identifier that the request belongs to. `max_body_bytes` is the largest response body
-    /// that the client may return.
+    /// `issuer` is the issuer identifier that the request belongs to. `max_body_bytes` is the largest
+    /// response body that the client may return.
     pub fn new(
         request: Request<Bytes>,
         url_kind: UrlKind,
@@ -101,7 +108,7 @@ impl FetchRequest {
         self.request
     }
 
-    /// What the URL serves.
+    /// The purpose of the URL.
     #[must_use]
     pub fn url_kind(&self) -> UrlKind {
         self.url_kind

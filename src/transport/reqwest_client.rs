@@ -21,9 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Wrap a client of your own for a proxy, a private CA or a client certificate. The module re-exports
 /// [`reqwest`](super::reqwest), so you need not depend on the matching version yourself.
 ///
-/// Build the client with `redirect(Policy::none())`. A response that was reached through a redirect is rejected, but
-/// by then `reqwest` has sent the request to the other URL as well. An introspection request carries the token and
-/// often a client secret.
+/// Build the client with `redirect(Policy::none())`. A response that was reached through a redirect is
+/// rejected, but by then `reqwest` has sent the request to the other URL as well. An introspection request
+/// carries the token and often a client secret.
 ///
 /// # Example
 ///
@@ -58,7 +58,8 @@ impl HttpClient for ReqwestClient {
         let client = self.client.clone();
         Box::pin(async move {
             let max_body_bytes = request.max_body_bytes();
-            let request = reqwest::Request::try_from(request.into_request()).map_err(FetchError::transport)?;
+            let request =
+                reqwest::Request::try_from(request.into_request()).map_err(FetchError::transport)?;
             let requested_url = request.url().clone();
             let mut received = client.execute(request).await.map_err(no_response)?;
             if *received.url() != requested_url {

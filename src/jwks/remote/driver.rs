@@ -24,8 +24,8 @@ pub(super) struct Shared {
     pub(super) ended: watch::Sender<u64>,
     /// Wakes the task after a request changed `state`.
     pub(super) woken: Notify,
-    /// Never locked across an `await`, nor while the lock of the task is held. A runtime that is shutting down drops
-    /// the driver as soon as it is spawned, and that drop takes this lock.
+    /// Never locked across an `await`, nor while the lock of the task is held. A runtime that is shutting
+    /// down drops the driver as soon as it is spawned, and that drop takes this lock.
     state: Mutex<State>,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Checks: the same as [`fetch`] and [`KeySet::parse`]. Does not check: when a fetch is due.
 //!
-//! Why: a request is conditional (RFC 9110 section 13.1.2) if the cached keys came with an ETag from the same URL.
+//! Why: a request is conditional (RFC 9110 section 13.1.2) if the cached keys came with an ETag from the same
+//! URL.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

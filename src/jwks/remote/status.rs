@@ -77,7 +77,8 @@ impl KeysStatus {
         self.age
     }
 
-    /// The time to the next scheduled fetch. `None` while a fetch is in flight, and for keys that are never fetched.
+    /// The time to the next scheduled fetch. `None` while a fetch is in flight, and for keys that are never
+    /// fetched.
     #[must_use]
     pub fn next_refresh(&self) -> Option<Duration> {
         self.next_refresh
@@ -100,7 +101,8 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// The `kid`, if the key has one. It comes from the authorization server, so escape it before you display it.
+    /// The `kid`, if the key has one. It comes from the authorization server, so escape it before you display
+    /// it.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
