@@ -1,5 +1,5 @@
-//! The keys of one issuer, fetched or configured, and signature verification with them (RFC 7515 section
-//! 5.2).
+//! The keys of one issuer, fetched or configured, and the verification of signatures with them
+//! (RFC 7515 section 5.2).
 //!
 //! Checks: the issuer has a key with the token's `kid` for its algorithm, and one such key verifies the
 //! signature.
@@ -75,7 +75,7 @@ impl Keys {
             Ok(signed) => Ok(SignedBy { signed, keys: keys.id() }),
             Err(mismatch) => {
                 let not_found = VerifyError::Mismatch(mismatch);
-                Err(self.refresh(KeyQuery::Mismatch(key_id), Some(&keys), not_found, wait_budget))
+                Err(self.request_refresh(KeyQuery::Mismatch(key_id), Some(&keys), not_found, wait_budget))
             }
         }
     }
@@ -98,11 +98,11 @@ impl Keys {
             Some(_) => key_id.map_or(KeyQuery::Mismatch(None), KeyQuery::Kid),
             None => KeyQuery::AnyKey,
         };
-        Err(self.refresh(query, keys.as_ref(), VerifyError::KeyUnknown, wait_budget))
+        Err(self.request_refresh(query, keys.as_ref(), VerifyError::KeyUnknown, wait_budget))
     }
 
     /// Requests keys that are newer than `seen`. Returns `not_found` if no fetch is going to help.
-    fn refresh(
+    fn request_refresh(
         &self,
         query: KeyQuery<'_>,
         seen: Option<&Arc<KeySet>>,

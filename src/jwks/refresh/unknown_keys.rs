@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::query::KeyQuery;
 
-/// The queries that a fetch is about to answer, and those that a recent fetch answered with "no such key".
+/// The queries that wait for a fetch, and those for which a recent fetch found no key.
 #[derive(Debug)]
 pub(super) struct UnknownKeys {
     hasher: RandomState,
@@ -21,7 +21,7 @@ pub(super) struct UnknownKeys {
 #[derive(Debug)]
 struct UnknownKey {
     query: u64,
-    /// The number of the fetch that answers the query.
+    /// The number of the fetch that the query waits for.
     fetch: u64,
     /// The end of the TTL. Set when that fetch succeeds.
     absent_until: Option<Instant>,
@@ -33,7 +33,7 @@ impl UnknownKeys {
         Self { hasher, capacity, entries: VecDeque::new() }
     }
 
-    /// Records that the fetch with the number `fetch`, which has not started yet, will answer `query`.
+    /// Records that `query` waits for the fetch with the number `fetch`, which has not started yet.
     pub(super) fn insert(&mut self, query: KeyQuery<'_>, fetch: u64, now: Instant) {
         let Some(query) = self.hash(query) else { return };
         self.entries
@@ -51,7 +51,7 @@ impl UnknownKeys {
         }
     }
 
-    /// Records that `fetch` failed, so it answered no query.
+    /// Records that `fetch` failed. Nothing is known about the keys of its queries.
     pub(super) fn fetch_failed(&mut self, fetch: u64) {
         self.entries.retain(|entry| entry.fetch != fetch);
     }

@@ -75,8 +75,7 @@ pub(crate) struct KeysBounds {
 impl RemoteKeys {
     /// Keys that the first request fetches. Sends nothing yet, and needs no runtime.
     ///
-    /// The keys in `seed` are usable at once and for `stale_for`. The first request fetches newer ones all
-    /// the same.
+    /// The keys in `seed` are usable at once and for `stale_for`. The first request still causes a fetch.
     pub(crate) fn new(config: RemoteConfig, seed: Option<KeySet>) -> Self {
         let (policy, hasher) = (config.policy.clone(), RandomState::new());
         let refresh = match seed {
@@ -181,7 +180,7 @@ impl RemoteKeys {
         match wait_budget.take(now, shared.config.max_wait) {
             Some(deadline) => KeyLookup::Pending(PendingKeys::new(shared.ended.subscribe(), fetch, deadline)),
             None if matches!(query, KeyQuery::Mismatch(Some(_))) => KeyLookup::NotFound,
-            // No fetch has answered yet whether the key exists.
+            // Whether the key exists is still unknown.
             None => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause: None },
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the
 //! types of all claims in use, the required claims, the age and the lifetime, and the client. A token with
-//! `cnf` is rejected, because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC
-//! 8705 section 3).
+//! `cnf` is rejected, because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2,
+//! RFC 8705 section 3).
 //! Does not check: scopes. Each route checks its own.
 
 mod policy;
@@ -237,8 +237,8 @@ fn is_recent(issued_at: NumericDate, max_age: Duration, policy: &ClaimsPolicy, n
     now.since(issued_at) <= max_age.saturating_add(policy.leeway)
 }
 
-fn ensure(holds: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
-    if holds { Ok(()) } else { Err(fault) }
+fn ensure(condition: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
+    if condition { Ok(()) } else { Err(fault) }
 }
 
 /// Builds the grant from checked claims.

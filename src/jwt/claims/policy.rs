@@ -12,7 +12,7 @@ pub(crate) struct ClaimsPolicy {
     /// The identifiers of this API. `aud` must contain one of them.
     pub(crate) audiences: Vec<Box<str>>,
     pub(crate) leeway: Duration,
-    /// The claims that hold scopes.
+    /// The claims that contain scopes.
     pub(crate) scope_claims: Vec<Box<str>>,
     /// The claims that a token must have in addition to `iss`, `aud` and `exp`.
     pub(crate) required: Vec<Arc<str>>,

@@ -87,11 +87,8 @@ impl Reply {
 
 /// A key set with the key of RFC 8037 appendix A.2 under each `kid`.
 fn key_set(kids: &[&str]) -> Bytes {
-    let key = |kid: &&str| {
-        format!(
-            r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#
-        )
-    };
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let key = |kid: &&str| format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}"#);
     let keys: Vec<String> = kids.iter().map(key).collect();
     format!(r#"{{"keys":[{}]}}"#, keys.join(",")).into()
 }
