@@ -160,7 +160,7 @@
 pub mod access_token;
 mod authenticate;
 #[cfg(feature = "axum")]
-mod axum;
+pub mod axum;
 mod bearer;
 pub mod builder;
 pub mod crypto;

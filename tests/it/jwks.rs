@@ -279,27 +279,27 @@ async fn unknown_kids_cost_no_key_while_fetches_fail() {
     assert_eq!(api.kind(other.token(API).sign()).await, "ok");
 }
 
-/// Ids of 2 KB: if each were kept, there would be 200 MB of them. The memory is that of this thread,
+/// Ids of 2 KB: if each were kept, there would be 20 MB of them. The memory is that of this thread,
 /// on which the background task runs as well.
 #[test]
-fn a_hundred_thousand_random_kids_cost_four_fetches_and_no_memory() {
+fn ten_thousand_random_kids_cost_four_fetches_and_no_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
-    let held = allocation_counter::measure(|| runtime.block_on(a_hundred_thousand_random_kids()));
+    let held = allocation_counter::measure(|| runtime.block_on(ten_thousand_random_kids()));
     assert!(held.bytes_max < 8 * 1024 * 1024, "{} bytes at once", held.bytes_max);
 }
 
-async fn a_hundred_thousand_random_kids() {
+async fn ten_thousand_random_kids() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     let good = idp.token(API).sign();
     let tail = "x".repeat(2000);
     let (start, mut served) = (Instant::now(), 0);
-    for n in 0..100_000_u32 {
+    for n in 0..10_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
         let kind = api.kind(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
         assert_eq!(kind, "key_unknown");
-        if n % 100 == 0 {
+        if n % 10 == 0 {
             assert_eq!(api.kind_at_once(&good), "ok");
             served += 1;
             advance(Duration::from_millis(60)).await;
