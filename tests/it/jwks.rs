@@ -537,7 +537,7 @@ async fn ready_says_which_issuer_is_not() {
     assert_eq!(missing, [("https://y.example", KeysErrorKind::Fetch(FetchErrorKind::Status(503)))]);
     assert_eq!(
         error.to_string(),
-        "no keys or no introspection endpoint from https://y.example (the response status is 503)"
+        "keys or introspection endpoint unavailable: https://y.example (the response status is 503)"
     );
 
     // Both at once, and no longer than a fetch may take.
