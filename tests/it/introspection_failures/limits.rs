@@ -143,7 +143,7 @@ fn bounds(configure: impl FnOnce(Introspection) -> Introspection) -> Option<u32>
     let idp = TestIssuer::new();
     let issuer = tower_bearer::Issuer::without_keys(idp.identifier()).introspect(configure(introspection()));
     let builder = BearerAuth::builder(API).http_client(idp.http_client()).issuer(issuer);
-    builder.build().unwrap().bounds().max_calls_per_minute()
+    builder.build().unwrap().bounds().max_calls_per_minute().value()
 }
 
 #[test]
