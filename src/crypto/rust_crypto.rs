@@ -3,8 +3,7 @@
 //! Checks: what the algorithm asks for, among it the length of an ECDSA signature (64, 96 or 132
 //! octets), the salt of a PSS signature (as long as the hash) and that a point is on its curve.
 
-use rand::RngCore;
-use rand::rngs::OsRng;
+use rsa::rand_core::{OsRng, RngCore};
 use rsa::signature::Verifier;
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};

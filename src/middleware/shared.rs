@@ -43,5 +43,5 @@ impl Shared {
 /// Emits the one event of a rejected request.
 pub(super) fn report(rejection: &Rejection) {
     let kind = rejection.kind().as_str();
-    event::refused(rejection.severity(), kind, rejection.status(), rejection.issuer(), rejection);
+    event::rejected(rejection.severity(), kind, rejection.status(), rejection.issuer(), rejection);
 }

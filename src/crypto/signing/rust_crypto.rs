@@ -7,9 +7,8 @@
 
 use std::ops::RangeInclusive;
 
-use rand::RngCore;
-use rand::rngs::OsRng;
 use rsa::pkcs8::DecodePrivateKey;
+use rsa::rand_core::{OsRng, RngCore};
 use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer};
 use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, pkcs1v15, pss};
@@ -103,9 +102,8 @@ fn random() -> Option<OsRng> {
 /// What only tests ask of a key.
 #[cfg(any(test, feature = "test-util"))]
 mod generated {
-    use rand::RngCore;
-    use rand::rngs::OsRng;
     use rsa::RsaPrivateKey;
+    use rsa::rand_core::{OsRng, RngCore};
     use rsa::traits::PublicKeyParts;
 
     use super::SecretKey;

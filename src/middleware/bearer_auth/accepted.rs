@@ -19,7 +19,7 @@ use crate::rejection::Rejection;
 pub(super) struct Accepted {
     /// Keeps the shared state alive for the layers further in: the service may be dropped before they need it.
     shared: SharedRef,
-    event: Option<event::Accepted>,
+    event: Option<event::AcceptedRequest>,
     /// The token is in the URL.
     in_query: bool,
 }
@@ -35,7 +35,7 @@ impl Accepted {
         let sources = &shared.authenticator.sources;
         let accepted = Self {
             shared: Arc::clone(shared),
-            event: event::Accepted::of(token.as_ref().map(AccessToken::issuer_name)),
+            event: event::AcceptedRequest::new(token.as_ref().map(AccessToken::issuer_name)),
             in_query: token.is_some() && bearer::is_in_query(head, sources),
         };
         let strip = shared.strip_credentials && token.is_some();
