@@ -1,5 +1,6 @@
 //! The key cache through outages, rotations and attacks (RFC 7517 section 5).
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use tower_bearer::RejectionKind::{
     IssuerUnknown, KeyUnknown, KeysUnavailable, LifetimeTooLong, MalformedRequest, Missing,
     SignatureMismatch, TokenExpired, TokenOpaque,
 };
-use tower_bearer::diagnostics::Bound;
+use tower_bearer::diagnostics::{Bound, KeysError, KeysErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::transport::FetchErrorKind;
@@ -538,11 +539,13 @@ async fn ready_names_the_issuers_that_are_unavailable() {
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
     assert!(start.elapsed() <= 5 * SECOND);
-    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
-    assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
+    let kind =
+        |error: &(dyn Error + Send + Sync + 'static)| error.downcast_ref::<KeysError>().unwrap().kind();
+    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, kind(error))).collect();
+    assert_eq!(missing, [("https://y.example", KeysErrorKind::Fetch(FetchErrorKind::Status(503)))]);
     assert_eq!(
         error.to_string(),
-        "keys or introspection endpoint unavailable: https://y.example (the status was 503)"
+        "keys or introspection endpoint unavailable: https://y.example (the response status is 503)"
     );
 
     // Both are fetched concurrently, within the time limit of a fetch.
@@ -589,7 +592,7 @@ async fn status_shows_keys_age_next_refresh_and_last_error() {
     sleep(next).await;
     let status = keys();
     let error = status.last_error().unwrap();
-    assert_eq!((error.kind(), error.is_outage()), (FetchErrorKind::Status(502), true));
+    assert_eq!((error.kind(), error.is_outage()), (KeysErrorKind::Fetch(FetchErrorKind::Status(502)), true));
     assert!(keys().is_usable());
     idp.set_fault(Endpoint::Jwks, None);
     sleep(36 * SECOND).await;

@@ -1,12 +1,12 @@
-//! The dates of a token, judged at once and judged again.
+//! The dates of a cached token are checked as on first use.
 
 use std::fmt::Write as _;
 
 use super::*;
 
-struct Given<'c>(&'c UnverifiedClaims<'c>);
+struct Trusted<'c>(&'c UnverifiedClaims<'c>);
 
-impl<'c> TrustedClaims<'c> for Given<'c> {
+impl<'c> TrustedClaims<'c> for Trusted<'c> {
     fn claims(&self) -> &'c UnverifiedClaims<'c> {
         self.0
     }
@@ -28,7 +28,7 @@ fn policy(leeway: u64, max_age: Option<u64>) -> ClaimsPolicy {
 }
 
 #[test]
-fn dates_that_held_once_are_judged_again_as_they_are_judged_at_first() {
+fn dates_are_valid_agrees_with_check_at_every_time() {
     let mut random = fastrand::Rng::with_seed(9068);
     let mut accepted = 0;
     for _ in 0..2_000 {
@@ -46,12 +46,12 @@ fn dates_that_held_once_are_judged_again_as_they_are_judged_at_first() {
         let times: Vec<NumericDate> = (0..120_u8)
             .map(|quarter| NumericDate::from_secs_f64(f64::from(quarter) / 4.0).unwrap())
             .collect();
-        let judged: Vec<_> = times.iter().map(|now| check(&Given(&claims), &policy, *now)).collect();
-        let Some(granted) = judged.iter().find_map(|judged| judged.as_ref().ok()) else { continue };
+        let results: Vec<_> = times.iter().map(|now| check(&Trusted(&claims), &policy, *now)).collect();
+        let Some(grant) = results.iter().find_map(|result| result.as_ref().ok()) else { continue };
         accepted += 1;
-        for (now, judged) in times.iter().zip(&judged) {
-            let hold = dates_are_valid(granted, &policy, *now);
-            assert_eq!(hold, judged.is_ok(), "{json} at {now:?}, {leeway}, {max_age:?}");
+        for (now, result) in times.iter().zip(&results) {
+            let valid = dates_are_valid(grant, &policy, *now);
+            assert_eq!(valid, result.is_ok(), "{json} at {now:?}, leeway {leeway} s, max_age {max_age:?} s");
         }
     }
     assert!(accepted > 500, "{accepted}");

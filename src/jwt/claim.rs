@@ -1,7 +1,10 @@
-//! Members that are read with their type kept in mind: absent, of the wrong type, or a value.
+//! Deserializes one member of a JSON object as absent, ill-typed or present.
 //!
-//! Why: a claim of the wrong type must never count as an absent one (CVE-2026-25537), and one
-//! ill-typed claim must not hide what the others say.
+//! Checks: the JSON type of the member, and that no object inside it has a duplicate member.
+//! Does not check: the value.
+//!
+//! Why: an ill-typed claim must never count as an absent one (CVE-2026-25537). An ill-typed claim also must
+//! not fail the deserialization of the claims around it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,20 +15,20 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::bearer::ScopeSet;
 use crate::encoding::json::Unique;
 
-/// What a JSON object says under one name.
+/// One member of a JSON object.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Claim<T> {
-    /// Nothing.
+    /// The object has no such member.
     #[default]
     Absent,
-    /// Something that is no `T`; `null` is something.
+    /// The value is not a `T`. A JSON `null` is ill-typed, too.
     IllTyped,
-    /// A `T`.
+    /// The value.
     Present(T),
 }
 
 impl<T> Claim<T> {
-    /// `Some(None)` for an absent claim, `None` for an ill-typed one.
+    /// Converts to an `Option`: `Some(None)` for an absent member, `None` for an ill-typed one.
     pub(crate) fn optional(self) -> Option<Option<T>> {
         match self {
             Self::Absent => Some(None),
@@ -39,7 +42,7 @@ impl<T> Claim<T> {
         matches!(self, Self::Absent)
     }
 
-    /// The value, where there is one.
+    /// The value, if it is present and well-typed.
     pub(crate) fn value(&self) -> Option<&T> {
         match self {
             Self::Present(value) => Some(value),
@@ -48,7 +51,7 @@ impl<T> Claim<T> {
     }
 }
 
-/// Whether a member stands there at all, whatever its value.
+/// Whether the object has a member, whatever its value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Presence(pub(crate) bool);
 
@@ -58,13 +61,13 @@ impl<'de> Deserialize<'de> for Presence {
     }
 }
 
-/// A type that a claim may have, told from the JSON forms that spell it.
+/// A type that [`Claim`] deserializes from a JSON string or an array of strings.
 pub(crate) trait ClaimType<'de>: Sized {
-    /// From a string.
+    /// Converts a JSON string. The default makes strings ill-typed.
     fn from_text(_: Cow<'de, str>) -> Option<Self> {
         None
     }
-    /// From an array that holds strings only.
+    /// Converts a JSON array of strings. The default makes arrays ill-typed.
     fn from_texts(_: Vec<Cow<'de, str>>) -> Option<Self> {
         None
     }
@@ -87,7 +90,7 @@ impl<'de> ClaimType<'de> for Vec<Cow<'de, str>> {
     }
 }
 
-/// A space-delimited string (RFC 8693 section 4.2), or the array that some servers write.
+/// A space-delimited string (RFC 8693 section 4.2), or an array, which Okta and others send.
 impl<'de> ClaimType<'de> for ScopeSet {
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self::from_space_delimited(&text))
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_type_is_ill_typed_and_never_absent() {
+    fn value_of_the_wrong_type_is_ill_typed_and_not_absent() {
         for json in ["1", "1.5", "-1", "true", "null", "[]", "{}", r#"["a"]"#] {
             assert_eq!(read::<Cow<'_, str>>(json), Claim::IllTyped, "text {json}");
         }
