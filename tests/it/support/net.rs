@@ -98,7 +98,7 @@ impl Reply {
         }
     }
 
-    async fn perform(self) -> Result<Response<Bytes>, FetchError> {
+    async fn perform(self) -> Result<FetchResponse, FetchError> {
         match self {
             Self::With(status, headers, body) => {
                 let response = headers
@@ -106,7 +106,7 @@ impl Reply {
                     .fold(Response::builder().status(status), |response, (name, value)| {
                         response.header(name, value)
                     });
-                Ok(response.body(body).unwrap())
+                Ok(response.body(body).unwrap().into())
             }
             Self::Hang => std::future::pending().await,
             Self::Refused => Err(FetchError::transport("connection refused")),
