@@ -1,22 +1,21 @@
-//! The backend in pure Rust: the RustCrypto crates and ed25519-dalek.
+//! Verifies signatures with the RustCrypto crates and ed25519-dalek.
 //!
-//! Checks: what the algorithm asks for, among it the length of an ECDSA signature (64, 96 or 132
-//! octets), the salt of a PSS signature (as long as the hash) and that a point is on its curve.
+//! Checks: an ECDSA signature has 64, 96 or 132 octets, the salt of a PSS signature is as long as the hash, and a
+//! point is on its curve.
 
-use rand::RngCore;
-use rand::rngs::OsRng;
 use rsa::signature::Verifier;
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Sha256, Sha384, Sha512};
 
-use super::jwk::sec1_point;
-use super::{Algorithm, KeyMaterial, SignatureMismatch};
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::jwk::{KeyMaterial, sec1_point};
+use crate::crypto::signature_mismatch::SignatureMismatch;
 
-/// The longest modulus, as for the other backend. The crate's own limit is 4096.
+/// The largest RSA modulus in bits, as in aws-lc-rs. The default of the `rsa` crate is 4096.
 const MAX_MODULUS_BITS: usize = 8192;
 
-/// A key for one algorithm.
-pub(super) enum BackendKey {
+/// A public key for one algorithm.
+pub(in crate::crypto) enum BackendKey {
     Rs256(pkcs1v15::VerifyingKey<Sha256>),
     Rs384(pkcs1v15::VerifyingKey<Sha384>),
     Rs512(pkcs1v15::VerifyingKey<Sha512>),
@@ -30,8 +29,8 @@ pub(super) enum BackendKey {
 }
 
 impl BackendKey {
-    /// The key of `material` for `algorithm`; `None` when they do not fit or the key is none.
-    pub(super) fn parse(material: &KeyMaterial, algorithm: Algorithm) -> Option<Self> {
+    /// Parses `material` for `algorithm`. `None` if they do not fit or the numbers make no valid key.
+    pub(in crate::crypto) fn parse(material: &KeyMaterial, algorithm: Algorithm) -> Option<Self> {
         if !material.algorithms().contains(algorithm) {
             return None;
         }
@@ -42,8 +41,12 @@ impl BackendKey {
         }
     }
 
-    /// Verifies that `signature` is this key's over `message`.
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+    /// Verifies the signature of this key over `message`.
+    pub(in crate::crypto) fn verify(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureMismatch> {
         match self {
             Self::Rs256(key) => verify::<pkcs1v15::Signature>(key, message, signature),
             Self::Rs384(key) => verify::<pkcs1v15::Signature>(key, message, signature),
@@ -59,19 +62,6 @@ impl BackendKey {
     }
 }
 
-/// The SHA-256 digest of these octets, one piece behind the other.
-pub(super) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
-    let digest = pieces.iter().fold(Sha256::new(), |digest, piece| digest.chain_update(piece));
-    digest.finalize().into()
-}
-
-/// 128 bits that nobody can guess.
-pub(super) fn random() -> Option<[u8; 16]> {
-    let mut bits = [0; 16];
-    OsRng.try_fill_bytes(&mut bits).ok()?;
-    Some(bits)
-}
-
 fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Option<BackendKey> {
     let (n, e) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
     let key = RsaPublicKey::new_with_max_size(n, e, MAX_MODULUS_BITS).ok()?;
@@ -79,7 +69,7 @@ fn rsa(n: &[u8], e: &[u8], algorithm: Algorithm) -> Option<BackendKey> {
         Algorithm::RS256 => Some(BackendKey::Rs256(pkcs1v15::VerifyingKey::new(key))),
         Algorithm::RS384 => Some(BackendKey::Rs384(pkcs1v15::VerifyingKey::new(key))),
         Algorithm::RS512 => Some(BackendKey::Rs512(pkcs1v15::VerifyingKey::new(key))),
-        // `new` takes the length of the hash for that of the salt (RFC 7518 section 3.5).
+        // `new` makes the salt as long as the hash, which RFC 7518 section 3.5 requires.
         Algorithm::PS256 => Some(BackendKey::Ps256(pss::VerifyingKey::new(key))),
         Algorithm::PS384 => Some(BackendKey::Ps384(pss::VerifyingKey::new(key))),
         Algorithm::PS512 => Some(BackendKey::Ps512(pss::VerifyingKey::new(key))),
@@ -105,7 +95,7 @@ fn verify<'a, S: TryFrom<&'a [u8]>>(
     key.verify(message, &signature).map_err(|_| SignatureMismatch)
 }
 
-/// The strict form, which leaves a signature no second spelling.
+/// Strict verification: each signature has exactly one valid encoding, and small-order keys are rejected.
 fn verify_ed25519(
     key: &ed25519_dalek::VerifyingKey,
     message: &[u8],

@@ -1,4 +1,4 @@
-//! One suite for every backend of the build, over vectors of our own, of the RFCs and of Wycheproof.
+//! One test suite for every backend of the build, with test vectors of our own, of the RFCs and of Wycheproof.
 
 mod backends;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -7,19 +7,22 @@ mod jwk;
 mod key;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 pub(crate) mod private_keys;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod signing;
 mod wycheproof;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::jwk::KeyMaterial;
 use super::*;
 use crate::encoding::base64url;
 
-/// Whether a backend takes the signature; `None` when it does not take the key.
-type Judge = fn(&KeyMaterial, Algorithm, &[u8], &[u8]) -> Option<bool>;
+/// Whether a backend accepts the signature, or `None` if it rejects the key.
+type Verify = fn(&KeyMaterial, Algorithm, &[u8], &[u8]) -> Option<bool>;
 
 /// Every backend of this build.
-const BACKENDS: &[(&str, Judge)] = &[
+const BACKENDS: &[(&str, Verify)] = &[
     #[cfg(feature = "aws-lc-rs")]
     ("aws-lc-rs", |material, algorithm, message, signature| {
         let key = aws_lc_rs::BackendKey::parse(material, algorithm)?;
@@ -38,7 +41,7 @@ struct Vectors {
     message: String,
     keys: Value,
     signatures: Vec<Signature>,
-    refused: Vec<Signature>,
+    rejected: Vec<Signature>,
     rfc: Vec<RfcExample>,
 }
 
@@ -63,7 +66,7 @@ struct RfcExample {
 
 impl Vectors {
     fn read() -> Self {
-        serde_json::from_str(include_str!("tests/vectors.json")).unwrap()
+        serde_json::from_str(include_str!("vectors.json")).unwrap()
     }
 
     fn key(&self, name: &str) -> Jwk {

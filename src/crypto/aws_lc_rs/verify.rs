@@ -1,22 +1,21 @@
-//! The default backend: aws-lc-rs.
+//! Verifies signatures with aws-lc-rs.
 //!
-//! Checks: what the algorithm asks for, among it the length of an ECDSA signature (64, 96 or 132
-//! octets), the salt of a PSS signature (as long as the hash) and that a point is on its curve.
+//! Checks: an ECDSA signature has 64, 96 or 132 octets, the salt of a PSS signature is as long as the hash, and a
+//! point is on its curve.
 
-use aws_lc_rs::digest::{self, SHA256};
-use aws_lc_rs::rand;
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, ParsedPublicKey};
 use aws_lc_rs::signature::{RsaParameters, RsaPublicKeyComponents};
 
-use super::jwk::sec1_point;
-use super::{Algorithm, KeyMaterial, SignatureMismatch};
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::jwk::{KeyMaterial, sec1_point};
+use crate::crypto::signature_mismatch::SignatureMismatch;
 
-/// A key for one algorithm.
-pub(super) struct BackendKey(ParsedPublicKey);
+/// A public key for one algorithm.
+pub(in crate::crypto) struct BackendKey(ParsedPublicKey);
 
 impl BackendKey {
-    /// The key of `material` for `algorithm`; `None` when they do not fit or the key is none.
-    pub(super) fn parse(material: &KeyMaterial, algorithm: Algorithm) -> Option<Self> {
+    /// Parses `material` for `algorithm`. `None` if they do not fit or the numbers make no valid key.
+    pub(in crate::crypto) fn parse(material: &KeyMaterial, algorithm: Algorithm) -> Option<Self> {
         if !material.algorithms().contains(algorithm) {
             return None;
         }
@@ -30,25 +29,14 @@ impl BackendKey {
         key.ok().map(Self)
     }
 
-    /// Verifies that `signature` is this key's over `message`.
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+    /// Verifies the signature of this key over `message`.
+    pub(in crate::crypto) fn verify(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureMismatch> {
         self.0.verify_sig(message, signature).map_err(|_| SignatureMismatch)
     }
-}
-
-/// The SHA-256 digest of these octets, one piece behind the other.
-#[expect(clippy::expect_used, reason = "the digest is as long as its name says")]
-pub(super) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
-    let mut digest = digest::Context::new(&SHA256);
-    pieces.iter().for_each(|piece| digest.update(piece));
-    digest.finish().as_ref().try_into().expect("SHA-256 has 256 bits")
-}
-
-/// 128 bits that nobody can guess.
-pub(super) fn random() -> Option<[u8; 16]> {
-    let mut bits = [0; 16];
-    rand::fill(&mut bits).ok()?;
-    Some(bits)
 }
 
 fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {
