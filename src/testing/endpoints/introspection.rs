@@ -1,42 +1,41 @@
-//! Says whether a token is active, and what it is about (RFC 7662 section 2, RFC 9701 section 5).
+//! The introspection endpoint (RFC 7662 section 2), with signed responses (RFC 9701 section 5).
 //!
-//! Checks: the token was issued here and not revoked; `exp` and `nbf`, where they are whole numbers,
-//! by this server's clock (RFC 7662 section 4).
-//! Does not check: whether the client that asks is one that the token is for.
+//! Checks: this issuer has issued the token and not revoked it; `exp` and `nbf`, if they are integers, against the
+//! clock of the issuer (RFC 7662 section 4).
+//!
+//! Does not check: whether the client is an audience of the token.
 
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::alterations::{Alter, AlterSigned, Alterations};
-use super::draft::{compact, header};
 use super::form::Form;
-use super::refusal::Refusal;
-use super::response::{json, plain, unstored};
-use super::state::State;
+use super::oauth_error::OAuthError;
+use super::response::{json, no_store, plain};
+use crate::testing::server::{Alter, AlterSigned, Alterations, State, compact, header};
 
-/// The media type of a signed answer (RFC 9701 section 10.2).
+/// The media type of a signed response (RFC 9701 section 10.2).
 const SIGNED: &str = "application/token-introspection+jwt";
 
 impl State {
-    /// The answer to `client`.
+    /// The response about the token in the form. `client` is the audience of a signed response.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] without a token.
+    /// [`OAuthError::InvalidRequest`] if the form has no token.
     pub(super) fn introspect(
         &self,
         client: &str,
         headers: &HeaderMap,
         form: &Form,
-    ) -> Result<Response<Bytes>, Refusal> {
-        let token = form.text("token").ok_or(Refusal::InvalidRequest)?;
+    ) -> Result<Response<Bytes>, OAuthError> {
+        let token = form.text("token").ok_or(OAuthError::InvalidRequest)?;
         let Alterations { alter, alter_signed, signed } = self.lock().alterations.clone();
         let members = match self.active_claims(token) {
             Some(claims) => active(claims, alter.as_ref()),
             None => Map::from_iter([("active".to_owned(), false.into())]),
         };
-        if signed.unwrap_or_else(|| asks_for_signed(headers)) {
+        if signed.unwrap_or_else(|| accepts_signed(headers)) {
             return Ok(self.signed(client, members, alter_signed.as_ref()));
         }
         Ok(json(StatusCode::OK, &Value::Object(members)))
@@ -57,7 +56,7 @@ impl State {
         alter: Option<&AlterSigned>,
     ) -> Response<Bytes> {
         let Some((kid, key)) = self.signing_key(None) else {
-            return plain(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "no key");
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "no signing key");
         };
         let mut header = header(&key, &kid, "token-introspection+jwt");
         let mut claims = Map::from_iter([
@@ -68,7 +67,7 @@ impl State {
         ]);
         alter.into_iter().for_each(|alter| alter(&mut header, &mut claims));
         let [header, claims] = [header, claims].map(|part| Value::Object(part).to_string());
-        unstored(plain(StatusCode::OK, SIGNED, compact(&key, header.as_bytes(), claims.as_bytes())))
+        no_store(plain(StatusCode::OK, SIGNED, compact(&key, header.as_bytes(), claims.as_bytes())))
     }
 }
 
@@ -79,6 +78,6 @@ fn active(mut claims: Map<String, Value>, alter: Option<&Alter>) -> Map<String, 
     claims
 }
 
-fn asks_for_signed(headers: &HeaderMap) -> bool {
+fn accepts_signed(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).any(|line| line.contains(SIGNED))
 }

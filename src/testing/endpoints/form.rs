@@ -1,45 +1,45 @@
-//! The form that a client posts (RFC 6749 sections 3.2 and 4.4.2).
+//! Parses the form that a client posts (RFC 6749 sections 3.2 and 4.4.2).
 //!
-//! Checks: the content type; no parameter stands twice, but those that say what a token is for.
-//! Does not check: that the body is UTF-8; what is not is replaced.
+//! Checks: the content type; that no parameter but `resource` and `audience` is duplicated.
+//!
+//! Does not check: that the body is UTF-8. Invalid sequences are replaced.
 
 use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
 
-use super::refusal::Refusal;
+use super::oauth_error::OAuthError;
 
-/// The parameters, decoded, in their order.
+/// The decoded parameters in their original order.
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// The form in the body of `request`. Parameters without a value count as left out
-    /// (RFC 6749 section 3.2); those of the URL are not looked at.
+    /// Parses the body of `request`. Ignores the query, and parameters without a value (RFC 6749 section 3.2).
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`].
-    pub(super) fn of(request: &Request<Bytes>) -> Result<Self, Refusal> {
+    /// [`OAuthError::InvalidRequest`]: not a form, or a duplicate parameter.
+    pub(super) fn parse(request: &Request<Bytes>) -> Result<Self, OAuthError> {
         if !is_form(request) {
-            return Err(Refusal::InvalidRequest);
+            return Err(OAuthError::InvalidRequest);
         }
         let mut form = Self(Vec::new());
         for (name, value) in form_urlencoded::parse(request.body()).filter(|(_, value)| !value.is_empty()) {
             if form.text(&name).is_some() && !may_repeat(&name) {
-                return Err(Refusal::InvalidRequest);
+                return Err(OAuthError::InvalidRequest);
             }
             form.0.push((name.into_owned(), value.into_owned()));
         }
         Ok(form)
     }
 
-    /// The (first) value of that parameter.
+    /// The first value of a parameter.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// All values of that parameter.
+    /// All values of a parameter.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(its_name, _)| its_name == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(parameter, _)| parameter == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -49,7 +49,7 @@ fn is_form(request: &Request<Bytes>) -> bool {
     essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// RFC 8707 section 2, RFC 8693 section 2.1.
+/// Whether a parameter may be repeated (RFC 8707 section 2, RFC 8693 section 2.1).
 fn may_repeat(name: &str) -> bool {
     matches!(name, "resource" | "audience")
 }
@@ -60,25 +60,25 @@ mod tests {
 
     const FORM: &str = "application/x-www-form-urlencoded";
 
-    fn form(content_type: &str, body: &'static str) -> Result<Form, Refusal> {
+    fn form(content_type: &str, body: &'static str) -> Result<Form, OAuthError> {
         let request = Request::post("/token?token=query").header(CONTENT_TYPE, content_type);
-        Form::of(&request.body(Bytes::from_static(body.as_bytes())).unwrap())
+        Form::parse(&request.body(Bytes::from_static(body.as_bytes())).unwrap())
     }
 
     #[test]
-    fn what_is_no_form_or_repeats_a_parameter_is_refused() {
+    fn a_body_that_is_not_a_form_or_repeats_a_parameter_is_rejected() {
         for (name, content_type, body) in [
             ("JSON", "application/json", "{}"),
             ("no content type", "", "a=b"),
-            ("a parameter twice", FORM, "token=a&token=b"),
-            ("the same value twice", FORM, "token=a&x=y&token=a"),
+            ("a duplicate parameter", FORM, "token=a&token=b"),
+            ("a duplicate parameter and value", FORM, "token=a&x=y&token=a"),
         ] {
-            assert_eq!(form(content_type, body).err(), Some(Refusal::InvalidRequest), "{name}");
+            assert_eq!(form(content_type, body).err(), Some(OAuthError::InvalidRequest), "{name}");
         }
     }
 
     #[test]
-    fn parameters_are_decoded_and_those_of_the_url_ignored() {
+    fn parameters_of_the_body_are_decoded_and_the_query_is_ignored() {
         let form =
             form("Application/X-WWW-Form-Urlencoded; charset=utf-8", "a=%C3%A9+b&resource=x&resource=y&e=")
                 .unwrap_or(Form(Vec::new()));

@@ -1,16 +1,16 @@
-//! What the test issuer says of itself (RFC 8414 section 2, RFC 9701 section 7).
+//! The metadata endpoint (RFC 8414 section 2, RFC 9701 section 7).
 
 use serde_json::{Value, json};
 
-use super::state::State;
 use crate::crypto::AlgorithmSet;
+use crate::testing::server::State;
 
-/// How clients may authenticate (RFC 8414 section 2, RFC 8705 section 2.1.1).
+/// The supported methods of client authentication (RFC 8414 section 2, RFC 8705 section 2.1.1).
 const METHODS: [&str; 4] =
     ["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"];
 
 impl State {
-    /// The document, or what a test has put in its place.
+    /// The metadata, or the document that replaces it.
     pub(super) fn metadata_document(&self) -> String {
         let replaced = self.lock().metadata.clone();
         replaced.unwrap_or_else(|| self.metadata().to_string())

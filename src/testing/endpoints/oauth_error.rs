@@ -1,4 +1,4 @@
-//! Why an endpoint for clients refuses a request (RFC 6749 section 5.2, RFC 8707 section 2).
+//! The OAuth error of an endpoint that rejects a request (RFC 6749 section 5.2, RFC 8707 section 2).
 
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
@@ -7,33 +7,30 @@ use serde_json::json;
 
 use super::response::{json, with_field};
 
-/// An error, by its code.
+/// The value of `error`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Refusal {
-    /// The client is not known, or did not prove that it is the one it says.
+pub(super) enum OAuthError {
+    /// The client is unknown, or its credentials are wrong.
     InvalidClient,
-    /// The refresh token is not known, was used before, or was revoked.
+    /// The refresh token is unknown, used or revoked.
     InvalidGrant,
-    /// A parameter is missing or stands twice, or the client authenticates in two ways.
+    /// A parameter is missing or duplicated, or the request has two kinds of client credentials.
     InvalidRequest,
-    /// A scope is malformed, or more than was granted.
+    /// The scope is malformed or exceeds the granted scope.
     InvalidScope,
-    /// The request does not say what the token is for.
+    /// The request names no resource or audience.
     InvalidTarget,
-    /// The grant type is not known here.
+    /// The grant type is not supported.
     UnsupportedGrantType,
 }
 
-impl Refusal {
-    /// The response: 400, but 401 with a challenge for a client that is not known.
+impl OAuthError {
+    /// The response: 401 with a challenge for [`InvalidClient`](Self::InvalidClient), otherwise 400.
     pub(super) fn response(self) -> Response<Bytes> {
         let body = json!({"error": self.code()});
         if self == Self::InvalidClient {
-            return with_field(
-                json(StatusCode::UNAUTHORIZED, &body),
-                WWW_AUTHENTICATE,
-                "Basic realm=\"test\"",
-            );
+            let response = json(StatusCode::UNAUTHORIZED, &body);
+            return with_field(response, WWW_AUTHENTICATE, "Basic realm=\"test\"");
         }
         json(StatusCode::BAD_REQUEST, &body)
     }

@@ -1,28 +1,28 @@
-//! How the test issuer writes a response.
+//! Builds responses of the endpoints.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
-/// A response of that type. A text that can be no field value is left out.
-pub(super) fn plain(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+/// A response with this content type. Omits a content type that is not a valid field value.
+pub(crate) fn plain(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     with_field(response, CONTENT_TYPE, content_type)
 }
 
-/// JSON that nobody may keep: what is about a token (RFC 6749 section 5.1).
+/// A JSON response with `Cache-Control: no-store`, as RFC 6749 section 5.1 requires.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
-    unstored(plain(status, "application/json", body.to_string()))
+    no_store(plain(status, "application/json", body.to_string()))
 }
 
-/// The same, not to be kept.
-pub(super) fn unstored(response: Response<Bytes>) -> Response<Bytes> {
+/// Sets `Cache-Control: no-store`.
+pub(super) fn no_store(response: Response<Bytes>) -> Response<Bytes> {
     with_field(response, CACHE_CONTROL, "no-store")
 }
 
-/// The same with this field, in place of others of that name.
+/// Sets a header field. It replaces earlier values. An invalid value is ignored.
 pub(super) fn with_field(mut response: Response<Bytes>, name: HeaderName, value: &str) -> Response<Bytes> {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
