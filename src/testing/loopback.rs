@@ -126,13 +126,13 @@ struct TestBody {
     end: End,
 }
 
-/// What follows the frame of a [`TestBody`].
+/// The state of the connection after the frame of a [`TestBody`].
 enum End {
-    /// The end of the body.
+    /// The body is complete.
     Complete,
-    /// A closed connection.
+    /// The connection is closed.
     Closed,
-    /// Nothing, on an open connection.
+    /// The connection stays open, but nothing more is sent.
     Never,
 }
 
