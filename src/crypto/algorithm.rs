@@ -1,15 +1,15 @@
 //! The supported signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864).
 //!
-//! Deliberately not supported: `none` and HMAC, because a published key set cannot contain their keys; `ES256K`; and
-//! names that only COSE uses (`ESP256`, `RS1`).
+//! Deliberately not supported: `none` and HMAC, because a published key set cannot contain their keys;
+//! `ES256K`; and names that only COSE uses (`ESP256`, `RS1`).
 
 use std::fmt;
 
 /// A signature algorithm of JOSE, named as in the `alg` of a token or of a JWK.
 ///
-/// `EdDSA` and `Ed25519` are two names of the same algorithm: both require an Ed25519 key. RFC 9864 deprecates
-/// `EdDSA`, but most authorization servers still use it. [`Issuer::algorithms`](crate::Issuer::algorithms) takes
-/// each name separately.
+/// `EdDSA` and `Ed25519` are two names of the same algorithm: both require an Ed25519 key. RFC 9864
+/// deprecates `EdDSA`, but most authorization servers still use it.
+/// [`Issuer::algorithms`](crate::Issuer::algorithms) takes each name separately.
 ///
 /// There is no variant for `none` or for HMAC, so no configuration can accept such tokens.
 ///

@@ -1,7 +1,7 @@
 //! Selects the backend of this build.
 //!
-//! Why: each backend has the same items (`BackendKey`, `SecretKey`, `sha256`, `random`), so this is the only file
-//! that names one of them. aws-lc-rs wins over `rust-crypto` because it is faster, above all for RSA.
+//! Why: each backend has the same items (`BackendKey`, `SecretKey`, `sha256`, `random`), so this is the only
+//! file that names one of them. aws-lc-rs wins over `rust-crypto` because it is faster, above all for RSA.
 
 #[cfg(feature = "aws-lc-rs")]
 use super::aws_lc_rs as selected;

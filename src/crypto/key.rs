@@ -2,8 +2,8 @@
 //!
 //! Checks: the key fits the algorithm, the algorithm is allowed, the signature is valid.
 //!
-//! Why: a key with an `alg` is used with that algorithm only (RFC 8725 section 3.1). An RSA key without `alg` is
-//! used with any allowed RSA algorithm that the token names. Many authorization servers omit `alg`, and a
+//! Why: a key with an `alg` is used with that algorithm only (RFC 8725 section 3.1). An RSA key without `alg`
+//! is used with any allowed RSA algorithm that the token names. Many authorization servers omit `alg`, and a
 //! signature by one RSA algorithm never verifies under another.
 
 use std::fmt;
@@ -24,8 +24,8 @@ impl VerifyingKey {
     /// The key in `jwk`, for those of its algorithms that are `allowed`.
     ///
     /// # Errors
-    /// [`JwkFault::NotAllowed`] if no algorithm is left. [`JwkFault::MaterialInvalid`] if the backend rejects the
-    /// key, as it does for a point that is not on its curve.
+    /// [`JwkFault::NotAllowed`] if no algorithm is left. [`JwkFault::MaterialInvalid`] if the backend rejects
+    /// the key, as it does for a point that is not on its curve.
     pub(crate) fn new(jwk: &Jwk, allowed: AlgorithmSet) -> Result<Self, JwkFault> {
         let algorithms = jwk.algorithms().intersection(allowed);
         if algorithms.is_empty() {

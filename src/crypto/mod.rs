@@ -1,7 +1,7 @@
 //! Signature algorithms, private keys of OAuth clients, and the cryptographic backends.
 //!
-//! [`Algorithm`] names the signature algorithms that an [`Issuer`](crate::Issuer) may use. [`PrivateKey`] is the
-//! key that this API authenticates with at an introspection endpoint.
+//! [`Algorithm`] names the signature algorithms that an [`Issuer`](crate::Issuer) may use. [`PrivateKey`] is
+//! the key that this API authenticates with at an introspection endpoint.
 //!
 //! ```
 //! use tower_bearer::crypto::{Algorithm, PrivateKey, PrivateKeyError};
@@ -27,8 +27,8 @@
 //!
 //! # Backends
 //!
-//! Cargo features select the backend: `aws-lc-rs` (default) or `rust-crypto`. With both on, aws-lc-rs is used.
-//! With neither, the crate compiles, but constructing an `Issuer` is a compile-time error.
+//! Cargo features select the backend: `aws-lc-rs` (default) or `rust-crypto`. With both on, aws-lc-rs is
+//! used. With neither, the crate compiles, but constructing an `Issuer` is a compile-time error.
 
 mod algorithm;
 #[cfg(feature = "aws-lc-rs")]

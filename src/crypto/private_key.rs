@@ -66,9 +66,9 @@ pub enum PrivateKeyError {
 impl PrivateKey {
     /// Reads the first private key in `pem`, to sign with `algorithm`.
     ///
-    /// `pem` is the text of a file with a section `-----BEGIN PRIVATE KEY-----`: unencrypted PKCS#8 (RFC 5208,
-    /// RFC 5958). Other sections, such as certificates, are skipped. To convert a key of another format, run
-    /// `openssl pkcs8 -topk8 -nocrypt -in key.pem`.
+    /// `pem` is the text of a file with a section `-----BEGIN PRIVATE KEY-----`: unencrypted PKCS#8 (RFC
+    /// 5208, RFC 5958). Other sections, such as certificates, are skipped. To convert a key of another
+    /// format, run `openssl pkcs8 -topk8 -nocrypt -in key.pem`.
     ///
     /// ```
     /// use tower_bearer::Algorithm;
@@ -162,8 +162,8 @@ impl Error for PrivateKeyError {}
 
 /// The first private key in any format.
 ///
-/// The PEM reader skips sections with an encrypted label and fails on the header fields of the older encrypted
-/// format, so both end in an error.
+/// The PEM reader skips sections with an encrypted label and fails on the header fields of the older
+/// encrypted format, so both end in an error.
 fn first_private_key(pem: &str) -> Result<Zeroizing<PrivateKeyDer<'static>>, PrivateKeyError> {
     match PrivateKeyDer::from_pem_slice(pem.as_bytes()) {
         Ok(der) => Ok(Zeroizing::new(der)),

@@ -1,4 +1,5 @@
-//! A key pair that signs: the key of an OAuth client for its assertions (RFC 7523), and the keys of a test issuer.
+//! A key pair that signs: the key of an OAuth client for its assertions (RFC 7523), and the keys of a test
+//! issuer.
 //!
 //! Checks: a key read from PKCS#8 fits its algorithm, and an RSA modulus has 2048 to 8192 bits.
 
@@ -20,7 +21,8 @@ impl SigningKey {
         Self { algorithm, secret: SecretKey::generate(algorithm) }
     }
 
-    /// Reads unencrypted PKCS#8 in DER (RFC 5958, version 1 or 2). `None` if `der` is not a key for `algorithm`.
+    /// Reads unencrypted PKCS#8 in DER (RFC 5958, version 1 or 2). `None` if `der` is not a key for
+    /// `algorithm`.
     pub(crate) fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Option<Self> {
         let secret = SecretKey::from_pkcs8(algorithm, der)?;
         Some(Self { algorithm, secret })

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::time::Clock;
 
-/// A [`Clock`](crate::time::Clock) that stands still, or runs ahead of the system clock, and that a test can move.
+/// A [`Clock`](crate::time::Clock) that stands still, or runs ahead of the system clock, and that a test can
+/// move.
 ///
-/// Clones are the same clock. Only the dates in tokens are compared with it. Timeouts and TTLs use the clock of the
-/// tokio runtime, which `tokio::time::advance` moves.
+/// Clones are the same clock. Only the dates in tokens are compared with it. Timeouts and TTLs use the clock
+/// of the tokio runtime, which `tokio::time::advance` moves.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,8 +39,7 @@ impl ManualClock {
     ///
     /// ```
     /// use std::time::{Duration, UNIX_EPOCH};
-    /// use tower_bearer::testing::ManualClock;
-    /// use tower_bearer::time::Clock;
+    /// use tower_bearer::{testing::ManualClock, time::Clock};
     ///
     /// let clock = ManualClock::at(UNIX_EPOCH);
     /// clock.advance(Duration::from_secs(60));
@@ -50,7 +50,8 @@ impl ManualClock {
         Self(Arc::new(Mutex::new(Reading::At(time))))
     }
 
-    /// A clock that runs with the system clock. [`advance`](Self::advance) moves it ahead, [`set`](Self::set) stops it.
+    /// A clock that runs with the system clock. [`advance`](Self::advance) moves it ahead, [`set`](Self::set)
+    /// stops it.
     #[must_use]
     pub fn running() -> Self {
         Self(Arc::new(Mutex::new(Reading::Ahead(Duration::ZERO))))

@@ -66,8 +66,8 @@ pub enum Fault {
     Status(u16),
     /// Responds with this status, an HTML body and `Retry-After` in whole seconds (RFC 9110 section 10.2.3).
     RetryAfter(u16, Duration),
-    /// Responds with this status and this body as `application/json`, such as an OAuth error (RFC 6749 section
-    /// 5.2).
+    /// Responds with this status and this body as `application/json`, such as an OAuth error (RFC 6749
+    /// section 5.2).
     Json(u16, String),
     /// Responds 200 with this body as `application/json`.
     Body(String),

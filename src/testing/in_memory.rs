@@ -23,15 +23,13 @@ impl InMemoryClient {
     /// A client that reaches the issuers of both clients.
     ///
     /// ```
-    /// use tower_bearer::BearerAuth;
     /// use tower_bearer::testing::TestIssuer;
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let staff = TestIssuer::in_memory("https://staff.test");
     /// let partners = TestIssuer::in_memory("https://partners.test");
     /// let client = staff.http_client().and(partners.http_client());
-    /// let auth = BearerAuth::builder("https://api.example.com").issuer(staff.issuer()).http_client(client);
-    /// # drop(auth);
+    /// # drop(client);
     /// # }
     /// ```
     #[must_use]

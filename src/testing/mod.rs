@@ -1,7 +1,7 @@
 //! An authorization server for tests (feature `test-util`).
 //!
-//! [`TestIssuer`] publishes keys, issues tokens and fails on demand, in memory or on a loopback port. A test of a
-//! protected route:
+//! [`TestIssuer`] publishes keys, issues tokens and fails on demand, in memory or on a loopback port. A test
+//! of a protected route:
 //!
 //! ```
 //! # #[cfg(all(feature = "axum", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
@@ -32,8 +32,8 @@
 //! # }
 //! ```
 //!
-//! It also has endpoints for introspection, refresh tokens and revocation. Their clients must authenticate: as
-//! [`TestIssuer::CLIENT_ID`], which is registered from the start, or as a client that the test registers.
+//! It also has endpoints for introspection, refresh tokens and revocation. Their clients must authenticate:
+//! as [`TestIssuer::CLIENT_ID`], which is registered from the start, or as a client that the test registers.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {

@@ -1,7 +1,7 @@
 //! Signs with aws-lc-rs.
 //!
-//! Checks: a key fits the type and curve of the algorithm, matches the public key beside it (if there is one), and
-//! an RSA modulus has 2048 to 8192 bits.
+//! Checks: a key fits the type and curve of the algorithm, matches the public key beside it (if there is
+//! one), and an RSA modulus has 2048 to 8192 bits.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair};

@@ -1,7 +1,7 @@
 //! Verifies signatures with aws-lc-rs.
 //!
-//! Checks: an ECDSA signature has 64, 96 or 132 octets, the salt of a PSS signature is as long as the hash, and a
-//! point is on its curve.
+//! Checks: an ECDSA signature has 64, 96 or 132 octets, the salt of a PSS signature is as long as the hash,
+//! and a point is on its curve.
 
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, ParsedPublicKey};
 use aws_lc_rs::signature::{RsaParameters, RsaPublicKeyComponents};

@@ -1,8 +1,8 @@
 //! The key material of a JWK (RFC 7518 section 6, RFC 8037 section 2).
 //!
-//! Checks: an RSA modulus is odd and has 2048 to 8192 bits; an RSA exponent is odd, at least 3 and at most 33 bits
-//! long; EC coordinates have the length of their curve; an Ed25519 point is on the curve, canonically encoded and
-//! not of small order.
+//! Checks: an RSA modulus is odd and has 2048 to 8192 bits; an RSA exponent is odd, at least 3 and at most 33
+//! bits long; EC coordinates have the length of their curve; an Ed25519 point is on the curve, canonically
+//! encoded and not of small order.
 //!
 //! Does not check: that an EC point is on its curve. The backend checks that when it parses the key.
 
@@ -100,8 +100,8 @@ pub(in crate::crypto) fn sec1_point(x: &[u8], y: &[u8]) -> Vec<u8> {
     [&[4], x, y].concat()
 }
 
-/// Some authorization servers prepend a zero octet (RFC 7518 section 6.3.1.1). It does not count as part of the
-/// number.
+/// Some authorization servers prepend a zero octet (RFC 7518 section 6.3.1.1). It does not count as part of
+/// the number.
 fn without_leading_zeros(octets: &[u8]) -> Box<[u8]> {
     octets.iter().copied().skip_while(|octet| *octet == 0).collect()
 }

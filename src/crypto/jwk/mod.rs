@@ -1,8 +1,8 @@
 //! Parses one public key of a key set (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 //!
-//! Checks: no member name occurs twice; `kty` and `crv` are supported; the members of the key are strict base64url;
-//! `use`, `key_ops` and `alg`, if present, allow verification with an algorithm that fits; the private key is
-//! absent; the key material is strong enough (see `material.rs`).
+//! Checks: no member name occurs twice; `kty` and `crv` are supported; the members of the key are strict
+//! base64url; `use`, `key_ops` and `alg`, if present, allow verification with an algorithm that fits; the
+//! private key is absent; the key material is strong enough (see `material.rs`).
 //!
 //! Does not check: `x5c` and the other certificate members. They are never read.
 //!
@@ -39,7 +39,8 @@ impl Jwk {
     /// Parses the JSON text of one JWK.
     ///
     /// # Errors
-    /// The first [`JwkFault`], in this order: JSON, `kty`, private key, `use`, `key_ops`, `alg`, `kid`, key material.
+    /// The first [`JwkFault`], in this order: JSON, `kty`, private key, `use`, `key_ops`, `alg`, `kid`, key
+    /// material.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, JwkFault> {
         let members = match json::parse(text).map_err(|_| JwkFault::Unreadable)? {
             Value::Object(members) => Members(members),
@@ -58,7 +59,8 @@ impl Jwk {
         Ok(Self { kid, alg, material })
     }
 
-    /// The algorithms that the key may be used with: its `alg`, or all algorithms that fit if `alg` is absent.
+    /// The algorithms that the key may be used with: its `alg`, or all algorithms that fit if `alg` is
+    /// absent.
     ///
     /// `EdDSA` and `Ed25519` are two names of one algorithm, so a key with either `alg` accepts both.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {

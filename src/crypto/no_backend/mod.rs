@@ -1,7 +1,7 @@
 //! The backend of a build without cryptography. It accepts no key.
 //!
-//! Why: the crate must compile without a backend, so that a library can leave the choice to its users. Constructing
-//! an `Issuer` is a compile-time error in such a build, so nothing here runs.
+//! Why: the crate must compile without a backend, so that a library can leave the choice to its users.
+//! Constructing an `Issuer` is a compile-time error in such a build, so nothing here runs.
 
 mod sign;
 mod verify;

@@ -1,9 +1,10 @@
 //! Signs with the RustCrypto crates and ed25519-dalek.
 //!
-//! Checks: a key fits the type and curve of the algorithm, matches the public key beside it (if there is one), and
-//! an RSA modulus has 2048 to 8192 bits.
+//! Checks: a key fits the type and curve of the algorithm, matches the public key beside it (if there is
+//! one), and an RSA modulus has 2048 to 8192 bits.
 //!
-//! Why: RSA signing is blinded, PKCS#1 v1.5 and PSS alike, because the big-integer arithmetic is not constant-time.
+//! Why: RSA signing is blinded, PKCS#1 v1.5 and PSS alike, because the big-integer arithmetic is not
+//! constant-time.
 
 use std::ops::RangeInclusive;
 

@@ -1,7 +1,7 @@
 //! Verifies signatures with the RustCrypto crates and ed25519-dalek.
 //!
-//! Checks: an ECDSA signature has 64, 96 or 132 octets, the salt of a PSS signature is as long as the hash, and a
-//! point is on its curve.
+//! Checks: an ECDSA signature has 64, 96 or 132 octets, the salt of a PSS signature is as long as the hash,
+//! and a point is on its curve.
 
 use rsa::signature::Verifier;
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};

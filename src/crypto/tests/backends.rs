@@ -1,4 +1,5 @@
-//! The signatures and keys that every backend accepts and rejects (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1).
+//! The signatures and keys that every backend accepts and rejects (RFC 7518 sections 3.3 to 3.5, RFC 8037
+//! section 3.1).
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! A key is used only with the algorithms that fit it, that its `alg` permits and that are allowed for the issuer.
+//! A key is used only with the algorithms that fit it, that its `alg` permits and that are allowed for the
+//! issuer.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! One test suite for every backend of the build, with test vectors of our own, of the RFCs and of Wycheproof.
+//! One test suite for every backend of the build, with test vectors of our own, of the RFCs and of
+//! Wycheproof.
 
 mod backends;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]

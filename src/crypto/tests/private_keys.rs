@@ -1,5 +1,5 @@
-//! Private keys for tests, made by OpenSSL 3.0 and used for nothing else: `openssl genpkey`, `openssl pkcs8 -topk8`,
-//! `openssl ec`, `openssl rsa -traditional`, `openssl pkey -pubout`.
+//! Private keys for tests, made by OpenSSL 3.0 and used for nothing else: `openssl genpkey`, `openssl pkcs8
+//! -topk8`, `openssl ec`, `openssl rsa -traditional`, `openssl pkey -pubout`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,12 +1,13 @@
 //! Authenticates clients (RFC 6749 section 3.2.1, RFC 7523 section 3).
 //!
-//! Checks: a secret or bearer token is registered. An assertion is signed with the registered key, its `iss` and
-//! `sub` are the client, its `aud` is exactly this issuer, its `exp` is in the future and its `jti` is new.
+//! Checks: a secret or bearer token is registered. An assertion is signed with the registered key, its `iss`
+//! and `sub` are the client, its `aud` is exactly this issuer, its `exp` is in the future and its `jti` is
+//! new.
 //!
 //! Does not check: `typ`, `nbf` and `iat` of an assertion; which of its methods a client uses.
 //!
-//! Why: `aud` must be a single string, the identifier of the issuer. Otherwise an authorization server could use
-//! the assertion at another one (draft-ietf-oauth-rfc7523bis).
+//! Why: `aud` must be a single string, the identifier of the issuer. Otherwise an authorization server could
+//! use the assertion at another one (draft-ietf-oauth-rfc7523bis).
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -27,7 +28,8 @@ impl State {
     /// The `client_id` of the client that has sent the request.
     ///
     /// # Errors
-    /// [`OAuthError::InvalidClient`] for wrong or missing credentials, [`OAuthError::InvalidRequest`] for several.
+    /// [`OAuthError::InvalidClient`] for wrong or missing credentials, [`OAuthError::InvalidRequest`] for
+    /// several.
     pub(super) fn authenticate_client(&self, headers: &HeaderMap, form: &Form) -> Result<String, OAuthError> {
         let client = match Credentials::parse(headers, form)? {
             Credentials::Secret { id, secret } => self.lock().clients.has_secret(&id, &secret).then_some(id),

@@ -1,6 +1,7 @@
 //! Parses the client credentials of a request (RFC 6749 section 2.3, RFC 7521 section 4.2).
 //!
-//! Checks: the request has exactly one kind of credentials; `client_id` in the form, if present, matches them.
+//! Checks: the request has exactly one kind of credentials; `client_id` in the form, if present, matches
+//! them.
 //!
 //! Does not check: the credentials themselves. `client_authentication.rs` does.
 

@@ -14,7 +14,8 @@ use super::oauth_error::OAuthError;
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Parses the body of `request`. Ignores the query, and parameters without a value (RFC 6749 section 3.2).
+    /// Parses the body of `request`. Ignores the query, and parameters without a value (RFC 6749 section
+    /// 3.2).
     ///
     /// # Errors
     /// [`OAuthError::InvalidRequest`]: not a form, or a duplicate parameter.

@@ -1,7 +1,7 @@
 //! The introspection endpoint (RFC 7662 section 2), with signed responses (RFC 9701 section 5).
 //!
-//! Checks: this issuer has issued the token and not revoked it; `exp` and `nbf`, if they are integers, against the
-//! clock of the issuer (RFC 7662 section 4).
+//! Checks: this issuer has issued the token and not revoked it; `exp` and `nbf`, if they are integers,
+//! against the clock of the issuer (RFC 7662 section 4).
 //!
 //! Does not check: whether the client is an audience of the token.
 

@@ -2,8 +2,8 @@
 //!
 //! Checks: the grant; that a scope is well-formed and does not exceed the scope of the refresh token.
 //!
-//! Does not check: which scopes and resources a client may request; whether a refresh token was issued to this
-//! client.
+//! Does not check: which scopes and resources a client may request; whether a refresh token was issued to
+//! this client.
 //!
 //! Why: a refresh token can be used once, so that a stolen copy is detected (RFC 9700 section 4.14.2).
 
@@ -31,8 +31,8 @@ impl State {
         }
     }
 
-    /// Issues a JWT whose `sub` and `client_id` are the client (RFC 9068 section 2.2), without a refresh token
-    /// (RFC 6749 section 4.4.3). The request must name a resource or an audience (RFC 8707 section 2).
+    /// Issues a JWT whose `sub` and `client_id` are the client (RFC 9068 section 2.2), without a refresh
+    /// token (RFC 6749 section 4.4.3). The request must name a resource or an audience (RFC 8707 section 2).
     fn grant_client_credentials(&self, client: &str, form: &Form) -> Result<Response<Bytes>, OAuthError> {
         let mut unsigned =
             UnsignedToken::new(self.identifier(), audience(form)?, self.now(), self.next_number());

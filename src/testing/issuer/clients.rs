@@ -10,13 +10,13 @@ impl TestIssuer {
     /// The secret of the client that is registered from the start: `test-secret`.
     pub const CLIENT_SECRET: &'static str = DEFAULT_CLIENT.1;
 
-    /// Registers a client with a secret, for `client_secret_basic` and `client_secret_post` (RFC 6749 section 2.3.1).
+    /// Registers a client with a secret, for `client_secret_basic` and `client_secret_post` (RFC 6749 section
+    /// 2.3.1).
     ///
     /// The secret replaces an earlier secret of this client, which becomes invalid.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::{ClientAuth, Introspection};
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -61,8 +61,7 @@ impl TestIssuer {
     /// certificate.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::{ClientAuth, Introspection};
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -80,8 +79,7 @@ impl TestIssuer {
     /// Requests with it count as requests of [`CLIENT_ID`](Self::CLIENT_ID).
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::{ClientAuth, Introspection};
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();

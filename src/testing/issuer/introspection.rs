@@ -14,12 +14,14 @@ impl TestIssuer {
     /// It authenticates as [`CLIENT_ID`](Self::CLIENT_ID) with `client_secret_basic`.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
+    /// use tower_bearer::{BearerAuth, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
-    /// let introspection = idp.introspection().also_jwts();
-    /// let auth = idp.bearer_auth("https://api.example.com").issuer(idp.issuer().introspect(introspection));
+    /// let auth = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(idp.issuer().introspect(idp.introspection().also_jwts()))
+    ///     .http_client(idp.http_client())
+    ///     .clock(idp.clock());
     /// # drop(auth);
     /// # }
     /// ```
@@ -30,7 +32,8 @@ impl TestIssuer {
 
     /// Changes every introspection response about an active token before it is sent (RFC 7662 section 2.2).
     ///
-    /// `alter` gets the members of the response: `active`, `token_type` and the claims. It replaces an earlier `alter`.
+    /// `alter` gets the members of the response: `active`, `token_type` and the claims. It replaces an
+    /// earlier `alter`.
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
@@ -51,8 +54,8 @@ impl TestIssuer {
     /// Changes the header and the claims of every signed introspection response before it is signed (RFC 9701
     /// section 5).
     ///
-    /// It applies to responses about inactive tokens, too, and replaces an earlier `alter`. The key stays the same:
-    /// another `kid` in the header makes the signature invalid.
+    /// It applies to responses about inactive tokens, too, and replaces an earlier `alter`. The key stays the
+    /// same: another `kid` in the header makes the signature invalid.
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;

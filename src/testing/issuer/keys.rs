@@ -8,12 +8,11 @@ use crate::crypto::{Algorithm, SigningKey};
 impl TestIssuer {
     /// Generates and publishes a key, and returns its `kid`.
     ///
-    /// The issuer keeps signing with the current key. [`TokenBuilder::key_id`](super::TokenBuilder::key_id) selects the
-    /// new one.
+    /// The issuer keeps signing with the current key. [`TokenBuilder::key_id`](super::TokenBuilder::key_id)
+    /// selects the new one.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::Algorithm;
+    /// use tower_bearer::{Algorithm, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -26,7 +25,8 @@ impl TestIssuer {
         self.state.lock().add_key(key)
     }
 
-    /// Rotates the key: publishes a new key of the same algorithm, signs with it from now on, and returns its `kid`.
+    /// Rotates the key: publishes a new key of the same algorithm, signs with it from now on, and returns its
+    /// `kid`.
     ///
     /// The old key stays published until [`withdraw_key`](Self::withdraw_key) removes it.
     ///
@@ -50,8 +50,7 @@ impl TestIssuer {
     /// Rotates the key like [`rotate_key`](Self::rotate_key), to a key of this algorithm.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::Algorithm;
+    /// use tower_bearer::{Algorithm, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -67,7 +66,8 @@ impl TestIssuer {
 
     /// Replaces the key that signs by a new key with the same `kid`.
     ///
-    /// Correct authorization servers never do this. It tests that a reused `kid` does not keep the old key alive.
+    /// Correct authorization servers never do this. It tests that a reused `kid` does not keep the old key
+    /// alive.
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
@@ -88,8 +88,7 @@ impl TestIssuer {
     /// Removes a key from the key set. Tokens can still be signed with it. Ignores an unknown `kid`.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::RejectionKind;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -116,8 +115,7 @@ impl TestIssuer {
     /// [`jwks`](Self::jwks) returns the document, too.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::RejectionKind;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();

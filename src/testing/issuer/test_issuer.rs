@@ -37,8 +37,8 @@ pub struct TestIssuer {
 impl TestIssuer {
     /// Creates a server in memory with the identifier `https://issuer.test`.
     ///
-    /// [`http_client`](Self::http_client) reaches it without a socket. Its [`clock`](Self::clock) starts at the system
-    /// time and stands still.
+    /// [`http_client`](Self::http_client) reaches it without a socket. Its [`clock`](Self::clock) starts at
+    /// the system time and stands still.
     #[must_use]
     pub fn new() -> Self {
         Self::in_memory("https://issuer.test")
@@ -66,11 +66,11 @@ impl TestIssuer {
 
     /// Starts a server on a free loopback port, with every endpoint over HTTP.
     ///
-    /// It uses the system clock and stops when the last clone is dropped. It answers bodies over 1 MiB with 413.
+    /// It uses the system clock and stops when the last clone is dropped. It answers bodies over 1 MiB with
+    /// 413.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::BearerAuth;
+    /// use tower_bearer::{BearerAuth, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     /// # #[tokio::main(flavor = "current_thread")]
@@ -124,7 +124,8 @@ impl TestIssuer {
         self.state.token_url()
     }
 
-    /// The URL of the revocation endpoint (RFC 7009 section 2). A test can call [`revoke`](Self::revoke) instead.
+    /// The URL of the revocation endpoint (RFC 7009 section 2). A test can call [`revoke`](Self::revoke)
+    /// instead.
     #[must_use]
     pub fn revocation_url(&self) -> String {
         self.state.revocation_url()
@@ -133,8 +134,7 @@ impl TestIssuer {
     /// The published key set as JSON, for [`Issuer::with_static_jwks`](crate::Issuer::with_static_jwks).
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::Issuer;
+    /// use tower_bearer::{Issuer, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -152,7 +152,8 @@ impl TestIssuer {
         Issuer::discover(self.identifier())
     }
 
-    /// A builder that trusts this issuer, with its [`clock`](Self::clock) and its [`http_client`](Self::http_client).
+    /// A builder that trusts this issuer, with its [`clock`](Self::clock) and its
+    /// [`http_client`](Self::http_client).
     ///
     /// `audience` is the audience of the API under test. A test sets up the rest as in production.
     ///
@@ -184,9 +185,8 @@ impl TestIssuer {
     /// The clock that dates the tokens of this issuer. Moving it moves every configuration that uses it.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
     /// use std::time::Duration;
-    /// use tower_bearer::RejectionKind;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();

@@ -14,12 +14,12 @@ use crate::testing::server::{TokenForm, TokenSet, UnsignedToken};
 
 /// Builds a token of a [`TestIssuer`]. [`TestIssuer::token`] returns it.
 ///
-/// By default the token is a valid access token (RFC 9068 section 2): its `typ` is `at+jwt`, and it has `iss`, `aud`,
-/// `sub` (`"user"`), `client_id` (`"client"`), `iat` (now), `exp` (5 minutes from now) and a unique `jti`.
+/// By default the token is a valid access token (RFC 9068 section 2): its `typ` is `at+jwt`, and it has
+/// `iss`, `aud`, `sub` (`"user"`), `client_id` (`"client"`), `iat` (now), `exp` (5 minutes from now) and a
+/// unique `jti`.
 ///
 /// ```
-/// use tower_bearer::testing::TestIssuer;
-/// use tower_bearer::RejectionKind;
+/// use tower_bearer::{RejectionKind, testing::TestIssuer};
 ///
 /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
 /// let idp = TestIssuer::new();
@@ -46,8 +46,7 @@ impl TestIssuer {
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
     /// let token = idp.token("https://api.example.com").subject("alice").sign();
-    /// let header = format!("Bearer {token}");
-    /// # drop(header);
+    /// assert_eq!(token.split('.').count(), 3);
     /// # }
     /// ```
     pub fn token(&self, audience: impl Into<String>) -> TokenBuilder {
@@ -83,8 +82,7 @@ impl TokenBuilder {
     /// Sets a claim to any value, even to one of the wrong type.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::RejectionKind;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -103,8 +101,7 @@ impl TokenBuilder {
     /// Removes a claim.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::RejectionKind;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -123,12 +120,12 @@ impl TokenBuilder {
     /// The token is still signed with the key and algorithm of the issuer.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::RejectionKind;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
-    /// let rejection = idp.token("https://api.example.com").header("typ", "logout+jwt").access_token().unwrap_err();
+    /// let token = idp.token("https://api.example.com").header("typ", "logout+jwt");
+    /// let rejection = token.access_token().unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::TypeMismatch);
     /// # }
     /// ```
@@ -142,8 +139,7 @@ impl TokenBuilder {
     /// If the issuer has never had such a key, the signed token is empty.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::Algorithm;
+    /// use tower_bearer::{Algorithm, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// let idp = TestIssuer::new();
@@ -159,10 +155,11 @@ impl TokenBuilder {
 
     /// Signs the token and returns it as a compact JWS (RFC 7515 section 7.1).
     ///
-    /// The issuer records it for [introspection](TestIssuer::introspection_url) and [revocation](TestIssuer::revoke).
+    /// The issuer records it for [introspection](TestIssuer::introspection_url) and
+    /// [revocation](TestIssuer::revoke).
     ///
-    /// With a deterministic algorithm, the same claims give the same token on every call, and a revoked token stays
-    /// revoked. For another token, call [`TestIssuer::token`] again.
+    /// With a deterministic algorithm, the same claims give the same token on every call, and a revoked token
+    /// stays revoked. For another token, call [`TestIssuer::token`] again.
     #[must_use]
     pub fn sign(&self) -> String {
         self.issuer.state.issue(&self.token, TokenForm::Jwt, None)
@@ -240,9 +237,9 @@ impl TokenBuilder {
 
     /// Issues a JWT together with a refresh token (RFC 6749 section 1.5).
     ///
-    /// Each call starts a new family of tokens. The [token endpoint](TestIssuer::token_url) exchanges the refresh token
-    /// for a new refresh token and an access token with new `iat`, `exp` and `jti`. Using a refresh token twice, or
-    /// revoking it, revokes the family (RFC 9700 section 4.14.2).
+    /// Each call starts a new family of tokens. The [token endpoint](TestIssuer::token_url) exchanges the
+    /// refresh token for a new refresh token and an access token with new `iat`, `exp` and `jti`. Using a
+    /// refresh token twice, or revoking it, revokes the family (RFC 9700 section 4.14.2).
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
@@ -258,7 +255,8 @@ impl TokenBuilder {
         self.issuer.state.issue_set(&self.token, TokenForm::Jwt)
     }
 
-    /// Issues an opaque access token together with a refresh token. Otherwise like [`sign_in`](Self::sign_in).
+    /// Issues an opaque access token together with a refresh token. Otherwise like
+    /// [`sign_in`](Self::sign_in).
     #[must_use]
     pub fn sign_in_opaque(&self) -> TokenSet {
         self.issuer.state.issue_set(&self.token, TokenForm::Opaque)
@@ -266,12 +264,11 @@ impl TokenBuilder {
 
     /// The [`AccessToken`] that a handler gets for this token, to test handlers without a layer.
     ///
-    /// It signs the token and validates it in full, against the current key set, the clock of the issuer and the
-    /// `aud` of the token.
+    /// It signs the token and validates it in full, against the current key set and the clock of the issuer.
+    /// The expected audience is the `aud` of the token, or `api` if `aud` is not a string.
     ///
     /// ```
-    /// use tower_bearer::testing::TestIssuer;
-    /// use tower_bearer::AccessToken;
+    /// use tower_bearer::{AccessToken, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// fn greeting(token: &AccessToken) -> String {
@@ -285,7 +282,7 @@ impl TokenBuilder {
     /// ```
     ///
     /// # Errors
-    /// The [`Rejection`] of a `BearerAuth` whose audience is the `aud` of the token.
+    /// The [`Rejection`] of a `BearerAuth` with that audience.
     pub fn access_token(&self) -> Result<AccessToken, Rejection> {
         let audience = self.token.claims.get("aud").and_then(Value::as_str).unwrap_or("api");
         let issuer = Issuer::with_static_jwks(self.issuer.identifier(), self.issuer.jwks());

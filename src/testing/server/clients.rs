@@ -29,8 +29,8 @@ struct Client {
 
 /// A JWK that cannot verify the assertions of a client.
 ///
-/// [`TestIssuer::register_client_key`](super::super::TestIssuer::register_client_key) returns it. `Display` says
-/// what is wrong with the JWK.
+/// [`TestIssuer::register_client_key`](super::super::TestIssuer::register_client_key) returns it. `Display`
+/// says what is wrong with the JWK.
 ///
 /// ```
 /// use tower_bearer::testing::TestIssuer;

@@ -1,7 +1,7 @@
 //! A 128-bit hash that stands for a text which is only compared, never read.
 //!
-//! Why: benches issue millions of tokens, and a JWT takes half a kilobyte. The hash has no secret, so that a run is
-//! reproducible. Nobody attacks a test issuer.
+//! Why: benches issue millions of tokens, and a JWT takes half a kilobyte. The hash has no secret, so that a
+//! run is reproducible. Nobody attacks a test issuer.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -4,8 +4,9 @@
 //!
 //! Does not check: dates. The introspection endpoint checks them.
 //!
-//! Why: all tokens of one sign-in are a family. A second use of a refresh token means that somebody has copied it.
-//! The server cannot tell the client from the thief, so it revokes the family (RFC 9700 section 4.14.2).
+//! Why: all tokens of one sign-in are a family. A second use of a refresh token means that somebody has
+//! copied it. The server cannot tell the client from the thief, so it revokes the family (RFC 9700 section
+//! 4.14.2).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,7 +74,8 @@ struct Family {
 impl IssuedTokens {
     /// Records a JWT.
     ///
-    /// A revoked JWT stays revoked: with a deterministic signature algorithm, the same claims give the same text.
+    /// A revoked JWT stays revoked: with a deterministic signature algorithm, the same claims give the same
+    /// text.
     pub(crate) fn add_jwt(&mut self, token: &str, family: Option<FamilyId>) {
         let claims = StoredClaims::InToken;
         self.access.entry(Fingerprint::of(token)).or_insert(Access { claims, family });
@@ -99,7 +101,8 @@ impl IssuedTokens {
         }
     }
 
-    /// Revokes a token. A refresh token takes its family with it (RFC 7009 section 2.1). Ignores unknown tokens.
+    /// Revokes a token. A refresh token takes its family with it (RFC 7009 section 2.1). Ignores unknown
+    /// tokens.
     pub(crate) fn revoke(&mut self, token: &str) {
         let fingerprint = Fingerprint::of(token);
         if let Some(access) = self.access.get_mut(&fingerprint) {

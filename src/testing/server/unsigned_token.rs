@@ -17,7 +17,8 @@ pub(crate) struct UnsignedToken {
 }
 
 impl UnsignedToken {
-    /// A token for a user, with every claim that RFC 9068 section 2.2 requires. `number` makes its `jti` unique.
+    /// A token for a user, with every claim that RFC 9068 section 2.2 requires. `number` makes its `jti`
+    /// unique.
     pub(crate) fn new(issuer: &str, audience: Value, now: u64, number: u64) -> Self {
         let claims = [
             ("iss", json!(issuer)),

@@ -105,7 +105,10 @@ impl KeyClient {
     fn claims(&self, jti: &str) -> Value {
         let now = self.idp.state.now();
         let issuer = self.idp.identifier();
-        json!({"iss": "orders-api", "sub": "orders-api", "aud": issuer, "iat": now, "exp": now + 60, "jti": jti})
+        json!({
+            "iss": "orders-api", "sub": "orders-api", "aud": issuer,
+            "iat": now, "exp": now + 60, "jti": jti,
+        })
     }
 
     fn sign(&self, claims: &Value) -> String {

@@ -183,7 +183,8 @@ async fn a_signed_response_names_the_issuer_and_the_client() {
     assert_eq!(header, json!({"alg": "ES256", "kid": idp.key_id(), "typ": "token-introspection+jwt"}));
     let plain = introspect(&idp, &token).await;
     let expected = json!({
-        "iss": idp.identifier(), "aud": TestIssuer::CLIENT_ID, "iat": idp.state.now(), "token_introspection": plain,
+        "iss": idp.identifier(), "aud": TestIssuer::CLIENT_ID, "iat": idp.state.now(),
+        "token_introspection": plain,
     });
     assert_eq!(claims, expected);
     let (_, claims, is_verified) = open(&idp, &introspect_accepting(&idp, SIGNED, "unknown").await);
