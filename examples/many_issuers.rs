@@ -88,7 +88,7 @@ fn trials(ours: &TestIssuer, partner: &TestIssuer) -> Vec<Trial> {
             .refused(401, invalid(other_audience)),
         Trial::of("the partner's, says it is ours", "/me")
             .with(partner.token(API).claim("iss", ours.identifier()).sign())
-            .refused(401, invalid("The access token is signed with an algorithm not allowed")),
+            .refused(401, invalid("The signature algorithm of the access token is not allowed")),
         Trial::of("the partner's, of another client", "/me")
             .with(partner.token(API_AT_PARTNER).claim("client_id", "other").sign())
             .refused(401, invalid("The client of the access token is not allowed")),

@@ -98,7 +98,7 @@ fn trials(idp: &TestIssuer) -> Vec<Trial> {
             .refused(401, invalid("The access token expired")),
         Trial::of("a token with altered claims", "/me")
             .with(tampered(&alice().sign(), &alice().subject("admin").sign()))
-            .refused(401, invalid("The signature of the access token does not hold")),
+            .refused(401, invalid("The access token signature is invalid")),
         Trial::of("a token for another API", "/me")
             .with(alice().claim("aud", "https://other.example.com").sign())
             .refused(401, invalid("The access token is for another audience")),

@@ -30,17 +30,17 @@ use crate::time::NumericDate;
 #[derive(Clone)]
 pub struct AccessToken {
     checked: Arc<Checked>,
-    acceptor: Option<Acceptor>,
+    covered_by: Option<CoveredBy>,
 }
 
-/// Whoever let the request of a token through, in whose name the layers further in answer. What it is, only
-/// those layers know. A token that is kept does not keep it.
+/// The `BearerAuth` that accepted the request of a token, for the layers further in. Only they know the type behind it,
+/// which lies above this module. The reference is weak: a token that is kept does not keep the `BearerAuth` alive.
 #[derive(Clone)]
-pub(crate) struct Acceptor(pub(crate) Weak<dyn Any + Send + Sync>);
+pub(crate) struct CoveredBy(pub(crate) Weak<dyn Any + Send + Sync>);
 
-// A token shows nothing of it to anybody.
-impl UnwindSafe for Acceptor {}
-impl RefUnwindSafe for Acceptor {}
+// A token exposes nothing of it.
+impl UnwindSafe for CoveredBy {}
+impl RefUnwindSafe for CoveredBy {}
 
 struct Checked {
     grant: Grant,
@@ -111,17 +111,17 @@ impl AccessToken {
     pub(crate) fn new(grant: Grant, claims_json: String, presented: Option<Arc<str>>) -> Self {
         let claims_json = claims_json.into_boxed_str();
         let checked = Checked { grant, claims_json, presented, typed: Mutex::default() };
-        Self { checked: Arc::new(checked), acceptor: None }
+        Self { checked: Arc::new(checked), covered_by: None }
     }
 
-    /// The token of a request that `acceptor` let through.
-    pub(crate) fn with_acceptor(self, acceptor: Acceptor) -> Self {
-        Self { acceptor: Some(acceptor), ..self }
+    /// The token of a request that this `BearerAuth` accepted.
+    pub(crate) fn covered_by(self, covered_by: CoveredBy) -> Self {
+        Self { covered_by: Some(covered_by), ..self }
     }
 
-    /// Who let its request through, if it is of one.
-    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
-        self.acceptor.as_ref()
+    /// The `BearerAuth` that accepted its request, if it comes from one.
+    pub(crate) fn coverage(&self) -> Option<&CoveredBy> {
+        self.covered_by.as_ref()
     }
 
     /// As it was sent, where its issuer can be asked about it.

@@ -1,7 +1,6 @@
-//! The events that an operator reads: one per request and one per fetch, under the target `tower_bearer`.
+//! The `tracing` events for operators: one per request and one per fetch, with the target `tower_bearer`.
 //!
-//! No event holds a token, a claim's value or a secret. The name of an issuer is in it only as
-//! it was configured.
+//! No event holds a token, the value of a claim or a secret. An issuer appears in it only as configured.
 
 use std::error::Error;
 use std::fmt;
@@ -15,48 +14,47 @@ use tracing::{Level, debug, error, info, warn};
 /// The target of every event.
 const TARGET: &str = "tower_bearer";
 
-/// A configuration was built; `bounds` is what it guarantees.
+/// A configuration was built. `bounds` is what it guarantees.
 pub(crate) fn configured(bounds: &dyn fmt::Display) {
     let bounds = bounds.to_string().replace('\n', "; ");
     info!(target: TARGET, bounds, "BearerAuth configured");
 }
 
-/// A request that passes, to be told of at its end.
-pub(crate) struct Accepted {
+/// An accepted request, reported at its end.
+pub(crate) struct AcceptedRequest {
     issuer: Option<Arc<str>>,
 }
 
-impl Accepted {
-    /// With a token of that issuer, or without credentials where that is allowed. `None` where nobody listens.
-    pub(crate) fn of(issuer: Option<&Arc<str>>) -> Option<Self> {
-        // Not `enabled!`: filters of single layers take its answer for one about the next event.
+impl AcceptedRequest {
+    /// A request with a token of this issuer, or without a token where that is allowed. `None` if no subscriber listens.
+    pub(crate) fn new(issuer: Option<&Arc<str>>) -> Option<Self> {
+        // Not `enabled!`: a per-layer filter would apply its result to the next event.
         (LevelFilter::current() >= Level::DEBUG).then(|| Self { issuer: issuer.cloned() })
     }
 
-    /// It passed.
     pub(crate) fn report(&self) {
         match self.issuer.as_deref() {
             Some(issuer) => debug!(target: TARGET, kind = "accepted", issuer, "request accepted"),
-            None => debug!(target: TARGET, kind = "anonymous", "request passed without a token"),
+            None => debug!(target: TARGET, kind = "anonymous", "request accepted without a token"),
         }
     }
 }
 
-/// Whose business a refusal is.
+/// Who should look at a rejection, which sets its level.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Severity {
-    /// Nobody's: no credentials were sent. DEBUG.
+    /// Nobody: the request has no credentials. DEBUG.
     Routine,
-    /// The client's. INFO.
+    /// The client's developer. INFO.
     Client,
-    /// The authorization server's. WARN.
+    /// The operator of the authorization server. WARN.
     Outage,
-    /// This service's own. ERROR.
+    /// The operator of this API. ERROR.
     Fault,
 }
 
-/// A request was refused.
-pub(crate) fn refused(
+/// A request was rejected.
+pub(crate) fn rejected(
     severity: Severity,
     kind: &'static str,
     status: StatusCode,
@@ -65,10 +63,10 @@ pub(crate) fn refused(
 ) {
     let (status, cause) = (status.as_u16(), Causes(cause));
     match severity {
-        Severity::Routine => debug!(target: TARGET, kind, status, "request refused"),
-        Severity::Client => info!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
-        Severity::Outage => warn!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
-        Severity::Fault => error!(target: TARGET, kind, status, issuer, cause = %cause, "request refused"),
+        Severity::Routine => debug!(target: TARGET, kind, status, "request rejected"),
+        Severity::Client => info!(target: TARGET, kind, status, issuer, cause = %cause, "request rejected"),
+        Severity::Outage => warn!(target: TARGET, kind, status, issuer, cause = %cause, "request rejected"),
+        Severity::Fault => error!(target: TARGET, kind, status, issuer, cause = %cause, "request rejected"),
     }
 }
 
@@ -76,14 +74,14 @@ pub(crate) fn refused(
 pub(crate) struct KeyFetch<'a> {
     /// The issuer that the keys belong to.
     pub(crate) issuer: &'a str,
-    /// What was asked last, without its query.
+    /// The URL of the last request, without its query.
     pub(crate) url: &'a dyn fmt::Display,
-    /// From the start of the fetch to its end.
+    /// The duration of the fetch.
     pub(crate) duration: Duration,
 }
 
 impl KeyFetch<'_> {
-    /// It brought so many keys, beside `skipped` that cannot be used.
+    /// The fetch returned this many usable keys, and `skipped` unusable ones.
     pub(crate) fn loaded(&self, keys: usize, skipped: usize) {
         info!(
             target: TARGET,
@@ -97,7 +95,7 @@ impl KeyFetch<'_> {
         );
     }
 
-    /// The keys in hand are the latest.
+    /// The cached keys are current.
     pub(crate) fn not_modified(&self, keys: usize, skipped: usize) {
         debug!(
             target: TARGET,
@@ -111,7 +109,7 @@ impl KeyFetch<'_> {
         );
     }
 
-    /// It failed; `keys` are in hand from before.
+    /// The fetch failed. This many keys are cached.
     pub(crate) fn failed(&self, error: &dyn Error, keys: usize) {
         warn!(
             target: TARGET,
@@ -121,7 +119,7 @@ impl KeyFetch<'_> {
             keys,
             duration_ms = millis(self.duration),
             cause = %Causes(error),
-            "keys could not be fetched"
+            "key fetch failed"
         );
     }
 }
@@ -130,18 +128,18 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One call of an issuer's introspection endpoint.
+/// One introspection request.
 pub(crate) struct Introspection<'a> {
-    /// The issuer that was asked.
+    /// The issuer of the token.
     pub(crate) issuer: &'a str,
-    /// Where it was asked, or where the metadata is that tells where; without its query.
+    /// The URL of the endpoint, or of the metadata that names it, without its query.
     pub(crate) url: &'a dyn fmt::Display,
-    /// From the start of the call to its end.
+    /// The duration of the request.
     pub(crate) duration: Duration,
 }
 
 impl Introspection<'_> {
-    /// The endpoint said whether the token is active.
+    /// The endpoint responded.
     pub(crate) fn answered(&self) {
         debug!(
             target: TARGET,
@@ -153,7 +151,7 @@ impl Introspection<'_> {
         );
     }
 
-    /// It did not.
+    /// The request failed.
     pub(crate) fn failed(&self, error: &dyn Error) {
         warn!(
             target: TARGET,
@@ -162,21 +160,21 @@ impl Introspection<'_> {
             outcome = "failed",
             duration_ms = millis(self.duration),
             cause = %Causes(error),
-            "token could not be introspected"
+            "token introspection failed"
         );
     }
 }
 
-/// The introspection endpoint of `issuer` is not asked for a while, or is asked again.
+/// The circuit breaker of an introspection endpoint opened or closed.
 pub(crate) fn circuit_changed(issuer: &str, opened: bool) {
     if opened {
-        warn!(target: TARGET, issuer, circuit = "open", "introspection suspended after failures in a row");
+        warn!(target: TARGET, issuer, circuit = "open", "introspection circuit breaker opened");
     } else {
-        info!(target: TARGET, issuer, circuit = "closed", "introspection resumed");
+        info!(target: TARGET, issuer, circuit = "closed", "introspection circuit breaker closed");
     }
 }
 
-/// An error and all that it stems from, on one line.
+/// An error and its sources, on one line.
 pub(crate) struct Causes<'e>(pub(crate) &'e dyn Error);
 
 impl fmt::Display for Causes<'_> {
@@ -213,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_shown_with_its_causes() {
+    fn an_error_is_displayed_with_its_sources() {
         let error = Outer(io::Error::other("connection refused"));
         assert_eq!(Causes(&error).to_string(), "the connection failed: connection refused");
     }

@@ -1,22 +1,21 @@
-//! Identifiers that are compared to the letter, and the URLs that may be fetched.
+//! URLs that may be fetched: `https`, and plain `http` for the loopback interface (RFC 8414 section 3 requires TLS).
 //!
-//! Issuer identifiers and audiences are compared code point by code point (RFC 7519 section 7.3,
-//! RFC 8414 section 4): nothing here normalizes. A URL that is fetched is `https`; plain `http`
-//! is for the loopback interface (RFC 8414 section 3: TLS is required).
+//! Does not normalize: issuer identifiers are compared code point by code point (RFC 7519 section 7.3, RFC 8414 section
+//! 4).
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-/// An absolute URL that may be fetched: `https`, or `http` where that was allowed.
+/// An absolute URL that may be fetched: `https`, or `http` where that is allowed.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct FetchUrl(Uri);
 
-/// Why a text is not a [`FetchUrl`].
+/// Why a string is not a [`FetchUrl`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum UrlFault {
-    /// It is no absolute URL with a host, or it holds white space or characters outside ASCII.
+    /// It is not an absolute URL with a host, or it has white space or characters outside ASCII.
     Relative,
     /// It has a fragment, a user name or a password.
     Decorated,
@@ -25,7 +24,7 @@ pub(crate) enum UrlFault {
 }
 
 impl UrlFault {
-    /// The fault as the end of a sentence that begins with the URL.
+    /// The fault, as a predicate for the URL.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Relative => "is not an absolute URL such as https://login.example.com",
@@ -35,21 +34,21 @@ impl UrlFault {
     }
 }
 
-/// Whether plain `http` may leave the machine.
+/// Where plain `http` is allowed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum PlainHttp {
     /// Only to the loopback interface.
     #[default]
     Loopback,
-    /// To any host: the user said `dangerous_allow_http`.
+    /// To any host, by `dangerous_allow_http`.
     Anywhere,
 }
 
 impl FetchUrl {
-    /// Reads `text`.
+    /// Parses `text`.
     ///
     /// # Errors
-    /// The one [`UrlFault`] that keeps it from being fetched.
+    /// The [`UrlFault`] that prevents fetching it.
     pub(crate) fn parse(text: &str, plain_http: PlainHttp) -> Result<Self, UrlFault> {
         let uri: Uri = text.parse().map_err(|_| UrlFault::Relative)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -58,7 +57,7 @@ impl FetchUrl {
         if authority.host().is_empty() || authority.as_str().ends_with(':') {
             return Err(UrlFault::Relative);
         }
-        // `Uri` drops a fragment in silence.
+        // `Uri` drops a fragment silently.
         if text.contains('#') || authority.as_str().contains('@') {
             return Err(UrlFault::Decorated);
         }
@@ -74,14 +73,14 @@ impl FetchUrl {
         &self.0
     }
 
-    /// Scheme, host and port, without a slash behind them.
+    /// Scheme, host and port, without a trailing slash.
     pub(crate) fn origin(&self) -> String {
         let scheme = self.0.scheme_str().unwrap_or_default();
         let authority = self.0.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         format!("{scheme}://{authority}")
     }
 
-    /// The path, without the slash at its end; empty for a bare host.
+    /// The path without a trailing slash. Empty for a bare host.
     pub(crate) fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
@@ -92,7 +91,7 @@ impl FetchUrl {
     }
 }
 
-/// Without the query, which may hold what is nobody else's business.
+/// Omits the query, which may hold secrets.
 impl fmt::Display for FetchUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin(), self.0.path())
@@ -105,11 +104,11 @@ impl fmt::Debug for FetchUrl {
     }
 }
 
-/// A URL that cannot be read, without what may be secret in it: user name, password, query and fragment.
-pub(crate) fn undecorated(url: &str) -> String {
+/// A URL without what may be secret: user name, password, query and fragment. It need not be valid.
+pub(crate) fn redacted(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
-    let host = behind.rsplit('@').next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.rsplit('@').next().unwrap_or_default();
     if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
 }
 
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_shows_itself_without_its_query() {
+    fn the_query_of_a_url_is_not_displayed() {
         let url = FetchUrl::parse("https://h.example:1/a/?secret=1", PlainHttp::Loopback).unwrap();
         assert_eq!(url.to_string(), "https://h.example:1/a/");
         assert_eq!(format!("{url:?}"), "FetchUrl(https://h.example:1/a/)");

@@ -45,7 +45,7 @@ impl Scopes {
         Self(Rule::AnyOf(rules.into_iter().map(Into::into).collect()))
     }
 
-    fn met_by(&self, granted: &ScopeSet) -> bool {
+    pub(crate) fn met_by(&self, granted: &ScopeSet) -> bool {
         match &self.0 {
             Rule::One(scope) => granted.contains(scope),
             Rule::AllOf(rules) => rules.iter().all(|rule| rule.met_by(granted)),
@@ -53,13 +53,19 @@ impl Scopes {
         }
     }
 
-    /// Adds the scopes that a client should ask for: of alternatives, the first.
-    fn needed<'s>(&'s self, list: &mut Vec<&'s str>) {
+    /// The scopes that a client should ask for, space-delimited: of alternatives, the first.
+    pub(crate) fn needed(&self) -> String {
+        let mut list = Vec::new();
+        self.add_needed(&mut list);
+        list.join(" ")
+    }
+
+    fn add_needed<'s>(&'s self, list: &mut Vec<&'s str>) {
         match &self.0 {
             Rule::One(scope) if list.contains(&&**scope) => {}
             Rule::One(scope) => list.push(scope),
-            Rule::AllOf(rules) => rules.iter().for_each(|rule| rule.needed(list)),
-            Rule::AnyOf(rules) => rules.iter().take(1).for_each(|rule| rule.needed(list)),
+            Rule::AllOf(rules) => rules.iter().for_each(|rule| rule.add_needed(list)),
+            Rule::AnyOf(rules) => rules.iter().take(1).for_each(|rule| rule.add_needed(list)),
         }
     }
 }
@@ -124,7 +130,7 @@ impl Requirement {
     /// Every scope that a token for this route needs, space-delimited, in the order written.
     pub(crate) fn scopes_needed(&self) -> String {
         let mut list = Vec::new();
-        self.scopes.iter().for_each(|scopes| scopes.needed(&mut list));
+        self.scopes.iter().for_each(|scopes| scopes.add_needed(&mut list));
         list.join(" ")
     }
 }

@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 12] = [
     &["diagnostics"],
     &["middleware"],
     &["builder"],
-    &["axum", "testing"],
+    &["axum", "guide", "testing"],
 ];
 
 /// Who may import a module of its own floor: endpoints are found by the metadata, signed answers are

@@ -1,8 +1,8 @@
-//! The issuers that are trusted, each with its own keys, algorithms and rules (RFC 8725 section 3.8).
+//! The trusted issuers, each with its own keys, algorithms and rules (RFC 8725 section 3.8).
 //!
-//! Why: keys are never pooled. A token is judged by the one issuer that it names; a key of
-//! another issuer, even under the same `kid`, is not looked at. An opaque token names nobody: the
-//! configuration says whose it may be, and it is shown to nobody else.
+//! Why: keys are never pooled. A token is validated by the one issuer that it names. A key of another issuer, even
+//! under the same `kid`, is not tried. An opaque token names no issuer: the configuration says which issuer it may
+//! belong to, and no other issuer sees it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,97 +18,98 @@ use crate::jwt::header::HeaderPolicy;
 pub(crate) struct TrustedIssuer {
     pub(crate) header: HeaderPolicy,
     pub(crate) claims: ClaimsPolicy,
-    /// `None` where every token of its is judged by introspection.
+    /// `None` for an issuer whose tokens are all introspected.
     pub(crate) keys: Option<Keys>,
     pub(crate) introspection: Option<IssuerIntrospection>,
 }
 
-/// The part of an issuer that is asked about tokens.
+/// The introspection of one issuer's tokens.
 pub(crate) struct IssuerIntrospection {
     pub(crate) introspector: Introspector,
     pub(crate) jwts: JwtIntrospection,
     pub(crate) opaque: OpaqueTokens,
 }
 
-/// Which JWTs an issuer is asked about that passed every check by themselves.
+/// Which JWTs are introspected, once they passed every other check.
 #[derive(Clone)]
 pub(crate) enum JwtIntrospection {
     None,
     All,
-    /// Those for which this says so.
+    /// Those for which this function returns `true`.
     When(Arc<dyn Fn(&AccessToken) -> bool + Send + Sync>),
 }
 
-/// Which opaque tokens an issuer is asked about.
+/// Which opaque tokens belong to an issuer.
 #[derive(Clone)]
 pub(crate) enum OpaqueTokens {
     None,
-    /// Those that begin with this.
+    /// Those with this prefix.
     Prefix(Box<str>),
-    /// Those for which this says so.
+    /// Those for which this function returns `true`.
     When(Arc<dyn Fn(&str) -> bool + Send + Sync>),
-    /// Those that no other issuer takes.
+    /// Those that no other issuer claims.
     Others,
 }
 
-/// All issuers, by their identifiers.
+/// All issuers, by identifier.
 pub(crate) struct Issuers {
     by_identifier: BTreeMap<Arc<str>, Arc<TrustedIssuer>>,
-    /// Those that take opaque tokens.
+    /// The issuers that opaque tokens may belong to.
     opaque: Vec<Arc<TrustedIssuer>>,
-    introspect: bool,
-    without_keys: bool,
+    any_introspection: bool,
+    any_without_keys: bool,
 }
 
 impl Issuers {
-    /// The issuer that unverified claims name. A name that is not configured goes no further.
+    /// The issuer that unverified claims name, if it is trusted.
     pub(crate) fn named_by(&self, claims: &UnverifiedClaims<'_>) -> Result<&Arc<TrustedIssuer>, ClaimFault> {
         let name = claims::required("iss", &claims.iss)?;
-        self.named(name).ok_or(ClaimFault::IssuerMismatch)
+        self.get(name).ok_or(ClaimFault::IssuerMismatch)
     }
 
     /// The issuer with this identifier.
-    pub(crate) fn named(&self, identifier: &str) -> Option<&Arc<TrustedIssuer>> {
+    pub(crate) fn get(&self, identifier: &str) -> Option<&Arc<TrustedIssuer>> {
         self.by_identifier.get(identifier)
     }
 
-    /// The one issuer that an opaque token may be shown to: by the longest prefix, else the only one whose
-    /// rule says so, else the one that takes all others.
+    /// The one issuer that an opaque token is shown to: by the longest prefix, else the only one whose rule claims it,
+    /// else the default one.
     pub(crate) fn of_opaque(&self, token: &str) -> Option<&Arc<TrustedIssuer>> {
         let prefixed = self.opaque.iter().filter_map(|issuer| Some((issuer.prefix_of(token)?, issuer)));
         if let Some((_, issuer)) = prefixed.max_by_key(|(prefix, _)| prefix.len()) {
             return Some(issuer);
         }
-        let mut chosen = self.opaque.iter().filter(|issuer| issuer.chooses(token));
-        match (chosen.next(), chosen.next()) {
+        let mut claiming = self.opaque.iter().filter(|issuer| issuer.claims_opaque(token));
+        match (claiming.next(), claiming.next()) {
             (Some(issuer), None) => Some(issuer),
-            // Both say that it is theirs: one of them would be shown what it must not see.
+            // Two rules claim it: one of the two issuers would see a token of the other.
             (Some(_), Some(_)) => None,
-            (None, _) => self.opaque.iter().find(|issuer| issuer.takes_others()),
+            (None, _) => self.opaque.iter().find(|issuer| issuer.is_default_for_opaque()),
         }
     }
 
-    /// Whether any issuer is asked about tokens.
-    pub(crate) fn introspect(&self) -> bool {
-        self.introspect
+    /// Whether any issuer introspects tokens.
+    pub(crate) fn any_introspection(&self) -> bool {
+        self.any_introspection
     }
 
-    /// Whether a rule of the user's says which opaque tokens are whose.
-    pub(crate) fn have_rules_for_opaque(&self) -> bool {
+    /// Whether a rule of the user's decides which opaque tokens belong to an issuer.
+    pub(crate) fn any_opaque_rule(&self) -> bool {
         self.opaque.iter().any(|issuer| matches!(issuer.opaque_tokens(), OpaqueTokens::When(_)))
     }
 
-    /// Whether some issuer has no keys.
-    pub(crate) fn are_some_without_keys(&self) -> bool {
-        self.without_keys
+    /// Whether any issuer has no keys.
+    pub(crate) fn any_without_keys(&self) -> bool {
+        self.any_without_keys
     }
 
-    /// The only issuer, where there is but one.
+    /// The only issuer, if there is just one.
     pub(crate) fn only(&self) -> Option<&Arc<TrustedIssuer>> {
         let mut issuers = self.by_identifier.values();
         issuers.next().filter(|_| issuers.next().is_none())
     }
 
+    /// All issuers, sorted by identifier.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &TrustedIssuer> {
         self.by_identifier.values().map(|issuer| &**issuer)
     }
@@ -119,9 +120,13 @@ impl TrustedIssuer {
         &self.claims.issuer
     }
 
-    /// Whether the issuer is asked about this JWT, too.
+    pub(crate) fn introspector(&self) -> Option<&Introspector> {
+        self.introspection.as_ref().map(|introspection| &introspection.introspector)
+    }
+
+    /// Whether this JWT is introspected as well.
     pub(crate) fn introspects(&self, jwt: &AccessToken) -> bool {
-        match self.introspection.as_ref().map(|introspected| &introspected.jwts) {
+        match self.introspection.as_ref().map(|introspection| &introspection.jwts) {
             None | Some(JwtIntrospection::None) => false,
             Some(JwtIntrospection::All) => true,
             Some(JwtIntrospection::When(rule)) => rule(jwt),
@@ -129,7 +134,7 @@ impl TrustedIssuer {
     }
 
     fn opaque_tokens(&self) -> &OpaqueTokens {
-        self.introspection.as_ref().map_or(&OpaqueTokens::None, |introspected| &introspected.opaque)
+        self.introspection.as_ref().map_or(&OpaqueTokens::None, |introspection| &introspection.opaque)
     }
 
     fn prefix_of(&self, token: &str) -> Option<&str> {
@@ -139,11 +144,11 @@ impl TrustedIssuer {
         }
     }
 
-    fn chooses(&self, token: &str) -> bool {
+    fn claims_opaque(&self, token: &str) -> bool {
         matches!(self.opaque_tokens(), OpaqueTokens::When(rule) if rule(token))
     }
 
-    fn takes_others(&self) -> bool {
+    fn is_default_for_opaque(&self) -> bool {
         matches!(self.opaque_tokens(), OpaqueTokens::Others)
     }
 }
@@ -152,12 +157,12 @@ impl FromIterator<TrustedIssuer> for Issuers {
     fn from_iter<I: IntoIterator<Item = TrustedIssuer>>(issuers: I) -> Self {
         let by_identifier: BTreeMap<Arc<str>, Arc<TrustedIssuer>> =
             issuers.into_iter().map(|issuer| (Arc::clone(issuer.identifier()), Arc::new(issuer))).collect();
-        let takes_opaque =
+        let may_own_opaque =
             |issuer: &&Arc<TrustedIssuer>| !matches!(issuer.opaque_tokens(), OpaqueTokens::None);
         Self {
-            opaque: by_identifier.values().filter(takes_opaque).map(Arc::clone).collect(),
-            introspect: by_identifier.values().any(|issuer| issuer.introspection.is_some()),
-            without_keys: by_identifier.values().any(|issuer| issuer.keys.is_none()),
+            opaque: by_identifier.values().filter(may_own_opaque).map(Arc::clone).collect(),
+            any_introspection: by_identifier.values().any(|issuer| issuer.introspection.is_some()),
+            any_without_keys: by_identifier.values().any(|issuer| issuer.keys.is_none()),
             by_identifier,
         }
     }

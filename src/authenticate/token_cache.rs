@@ -1,120 +1,136 @@
-//! Tokens that passed every check which their text allows, remembered, so that a token seen again costs a look-up.
+//! The token cache: tokens that passed every check their text allows, so that a cached token costs one lookup.
 //!
-//! Checks at every hit: the token, octet by octet; where it is a JWT, that its dates hold now and that its issuer
-//! publishes the very keys that it was verified with. Where its issuer is asked about it, what the issuer says is
-//! looked at anew each time, by the introspector.
-//! Does not keep: a token that was made up. What it keeps was signed by its issuer, or the issuer said that it is
-//! active.
+//! Checks on every hit: the token, byte for byte; for a JWT, that its dates are valid now and that its issuer still
+//! publishes the key set it was verified with. Where the token is introspected, the introspector checks its own cache.
+//! Never holds a forged token: each entry was signed by its issuer, or its issuer said that it is active.
 //!
-//! Why the whole key set and not the one key: a set that changed in anything (a key withdrawn, another key of the
-//! same `kid`, another use of it) voids what was verified with it. After a rotation each token costs one check of
-//! its signature more, and nothing has to be thought through.
+//! Why the whole key set and not the one key: any change of the set (a retired key, another key under the same `kid`,
+//! another `use`) invalidates what was verified with it. After a rotation each token costs one more signature check.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use super::TrustedIssuer;
+use super::issuers::TrustedIssuer;
+use super::progress::{AwaitedIntrospection, Pending, Stop, UncachedToken};
 use crate::access_token::{AccessToken, Grant};
-use crate::introspection::{Introspector, TokenDigest};
+use crate::introspection::{Freshness, IntrospectionLookup, Introspector, TokenDigest};
 use crate::jwks::{KeySetId, Keys};
 use crate::jwt::claims;
+use crate::rejection::RejectionKind;
 use crate::sync::{BoundedCache, CacheLimits, Entry};
 use crate::time::NumericDate;
 
-/// How much of a token is hashed at a place: 96 bits of a signature.
+/// How many bytes of a token are hashed at each of two places: 96 bits of a signature.
 const SAMPLE_BYTES: usize = 16;
 
-/// What the text of a token told, once and for all.
+/// A token, and what its text proves for good.
 pub(crate) struct CachedToken {
-    pub(crate) text: Arc<str>,
-    /// The one that judges it.
-    pub(crate) issuer: Arc<TrustedIssuer>,
-    /// What it says, where it is a JWT that the issuer signed; else only the issuer knows.
+    text: Arc<str>,
+    issuer: Arc<TrustedIssuer>,
+    /// The claims, for a JWT that the issuer signed. Only the issuer can read any other token.
     pub(crate) jwt: Option<CachedJwt>,
-    /// What the issuer's answers about it are remembered under, once it was asked.
+    /// The cache key of its introspection responses, once it was introspected.
     digest: OnceLock<Box<TokenDigest>>,
 }
 
 /// A JWT whose signature and claims were checked.
 pub(crate) struct CachedJwt {
     pub(crate) token: AccessToken,
-    /// The keys that the signature was checked with.
+    /// The key set that its signature was verified with.
     keys: KeySetId,
 }
 
 impl CachedToken {
-    /// A JWT that says this, signed by `issuer` with one of `keys`.
-    pub(crate) fn jwt(
-        text: &str,
+    /// A JWT with these claims, signed by `issuer` with a key of the set `keys`.
+    pub(super) fn jwt(
+        token: &UncachedToken,
         issuer: &Arc<TrustedIssuer>,
         grant: Grant,
         claims_json: String,
         keys: KeySetId,
     ) -> Self {
-        let text = Arc::from(text);
-        let presented = issuer.introspection.as_ref().map(|_| Arc::clone(&text));
-        let token = AccessToken::new(grant, claims_json, presented);
-        Self::new(text, issuer, Some(CachedJwt { token, keys }))
+        let presented = issuer.introspection.as_ref().map(|_| token.text());
+        let jwt = CachedJwt { token: AccessToken::new(grant, claims_json, presented), keys };
+        Self::new(token, issuer, Some(jwt))
     }
 
-    /// A token of which only `issuer` knows what it says.
-    pub(crate) fn opaque(text: &str, issuer: &Arc<TrustedIssuer>) -> Self {
-        Self::new(text.into(), issuer, None)
+    /// A token whose claims only introspection at `issuer` can tell.
+    pub(super) fn without_claims(token: &UncachedToken, issuer: &Arc<TrustedIssuer>) -> Self {
+        Self::new(token, issuer, None)
     }
 
-    fn new(text: Arc<str>, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>) -> Self {
-        Self { text, issuer: Arc::clone(issuer), jwt, digest: OnceLock::new() }
+    fn new(token: &UncachedToken, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>) -> Self {
+        Self { text: token.text(), issuer: Arc::clone(issuer), jwt, digest: OnceLock::new() }
     }
 
-    pub(crate) fn digest(&self, introspector: &Introspector) -> TokenDigest {
+    /// The access token, once introspection agrees where the issuer is configured for it.
+    pub(super) fn introspect(&self) -> Result<AccessToken, Stop> {
+        let jwt = self.jwt.as_ref().map(|jwt| &jwt.token);
+        match jwt {
+            Some(jwt) if !self.issuer.introspects(jwt) => return Ok(jwt.clone()),
+            _ => {}
+        }
+        let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
+        let digest = self.digest(introspector);
+        match introspector.judge(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
+            IntrospectionLookup::Known(result) => {
+                result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
+            }
+            IntrospectionLookup::Await(response) => {
+                let issuer = Arc::clone(self.issuer.identifier());
+                Err(Stop::Pending(Pending::Introspection(AwaitedIntrospection { response, issuer })))
+            }
+        }
+    }
+
+    fn digest(&self, introspector: &Introspector) -> TokenDigest {
         **self.digest.get_or_init(|| Box::new(introspector.digest(&self.text)))
     }
 
-    /// Whether it still holds.
-    fn holds(&self, now: impl FnOnce() -> NumericDate) -> bool {
+    fn is_valid(&self, now: impl FnOnce() -> NumericDate) -> bool {
         let Some(jwt) = &self.jwt else { return true };
-        let keys_are_the_same = self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.are(jwt.keys));
-        keys_are_the_same && claims::dates_are_valid(jwt.token.grant(), &self.issuer.claims, now())
+        let is_same_set = self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.are(jwt.keys));
+        is_same_set && claims::dates_are_valid(jwt.token.grant(), &self.issuer.claims, now())
     }
 }
 
-/// The tokens of one `BearerAuth`: what one configuration accepts says nothing about another.
+/// The cached tokens of one `BearerAuth`. No two configurations share a cache: each accepts different tokens.
 #[derive(Debug)]
 pub(crate) struct TokenStore<S = RandomState> {
     tokens: Option<BoundedCache<CachedToken, S>>,
 }
 
 impl TokenStore {
-    /// Remembers up to these limits; without them, nothing.
+    /// A cache within `limits`; without limits, one that stores nothing.
     pub(crate) fn new(limits: Option<CacheLimits>) -> Self {
         Self { tokens: limits.map(BoundedCache::new) }
     }
 }
 
 impl<S: BuildHasher> TokenStore<S> {
-    /// What `judge` makes of the token with these octets, if it is remembered and still holds.
-    pub(crate) fn recall<T>(
+    /// Calls `read` with the cached token of this text, if it is still valid. Evicts it if it is not.
+    pub(super) fn get<T>(
         &self,
-        octets: &[u8],
+        token: &[u8],
         now: impl FnOnce() -> NumericDate,
-        judge: impl FnOnce(&CachedToken) -> T,
+        read: impl FnOnce(&CachedToken) -> T,
     ) -> Option<T> {
         let tokens = self.tokens.as_ref()?;
-        let judged = tokens.get(octets, |known| known.holds(now).then(|| judge(known)))?;
-        if judged.is_none() {
-            tokens.remove(octets);
+        let result = tokens.get(token, |cached| cached.is_valid(now).then(|| read(cached)))?;
+        if result.is_none() {
+            tokens.remove(token);
         }
-        judged
+        result
     }
 
-    /// Remembers a token that was verified: a JWT by its signature and claims, another by what its issuer said.
-    pub(crate) fn remember(&self, verified: CachedToken) {
+    pub(super) fn insert(&self, token: CachedToken) {
         if let Some(tokens) = &self.tokens {
-            tokens.insert(verified);
+            tokens.insert(token);
         }
     }
 
-    /// How many there are.
+    /// The number of cached tokens.
     pub(crate) fn len(&self) -> usize {
         self.tokens.as_ref().map_or(0, BoundedCache::len)
     }
@@ -127,9 +143,8 @@ impl Entry for CachedToken {
         self.text.as_bytes()
     }
 
-    /// The end of a token is its signature, or as random as all of it; unless it ends with the name of a key, which
-    /// is why there are two samples. To hash the whole of what anybody sends would cost more than all else that is
-    /// done with it.
+    /// The end of a token is its signature, or as random as the rest, unless the token ends with the name of a key:
+    /// hence two samples. Hashing all of what a client sends would cost more than every other step together.
     fn hash(octets: &[u8], hasher: &mut impl Hasher) {
         let three_quarters = octets.len().saturating_sub(octets.len() / 4);
         let (_, last_quarter) = octets.split_at_checked(three_quarters).unwrap_or_default();

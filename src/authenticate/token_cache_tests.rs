@@ -4,6 +4,7 @@ use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use super::*;
+use crate::bearer::BearerToken;
 use crate::crypto::AlgorithmSet;
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
@@ -41,49 +42,54 @@ fn issuer() -> Arc<TrustedIssuer> {
     })
 }
 
-/// The text of the token that is recalled for `text`.
-fn recalled<S: BuildHasher>(tokens: &TokenStore<S>, text: &str) -> Option<Arc<str>> {
-    tokens.recall(text.as_bytes(), || NumericDate::from_secs(0).unwrap(), |known| Arc::clone(&known.text))
+fn opaque(text: &str, issuer: &Arc<TrustedIssuer>) -> CachedToken {
+    let token = BearerToken::parse(text.as_bytes()).unwrap();
+    CachedToken::without_claims(&UncachedToken::new(token), issuer)
+}
+
+/// The text of the cached token that is found for `text`.
+fn cached<S: BuildHasher>(tokens: &TokenStore<S>, text: &str) -> Option<Arc<str>> {
+    tokens.get(text.as_bytes(), || NumericDate::from_secs(0).unwrap(), |token| Arc::clone(&token.text))
 }
 
 #[test]
-fn tokens_with_equal_hashes_are_never_taken_for_each_other() {
+fn tokens_with_equal_hashes_are_never_confused() {
     let limits = CacheLimits { entries: 100, bytes: 1 << 20 };
     let cache = BoundedCache::with_hasher(limits, BuildHasherDefault::<Same>::default());
     let tokens = TokenStore { tokens: Some(cache) };
     let issuer = issuer();
     let texts: Vec<String> = (0..6).map(|number| format!("{number}.claims.signature")).collect();
     for (number, text) in texts.iter().enumerate() {
-        assert_eq!(recalled(&tokens, text), None, "not before it was verified");
-        tokens.remember(CachedToken::opaque(text, &issuer));
+        assert_eq!(cached(&tokens, text), None, "before it is inserted");
+        tokens.insert(opaque(text, &issuer));
         assert_eq!(tokens.len(), number + 1);
-        for known in texts.iter().take(number + 1) {
-            assert_eq!(recalled(&tokens, known).as_deref(), Some(&**known));
+        for text in texts.iter().take(number + 1) {
+            assert_eq!(cached(&tokens, text).as_deref(), Some(&**text));
         }
     }
     for text in ["", "0.claims.signatur", "0.claims.signature=", "0.claims.signaturf", "9.claims.signature"] {
-        assert_eq!(recalled(&tokens, text), None, "{text}");
+        assert_eq!(cached(&tokens, text), None, "{text}");
     }
 }
 
 #[test]
-fn tokens_that_end_alike_are_all_remembered_and_never_taken_for_each_other() {
+fn tokens_with_equal_ends_are_all_cached_and_never_confused() {
     let tokens = TokenStore::new(Some(CacheLimits { entries: 10_000, bytes: 1 << 25 }));
     let issuer = issuer();
-    // As tokens whose footer names the key.
+    // Like tokens whose footer names the key.
     let text = |number: u32| format!("v4.public.{number:080}.eyJraWQiOiJrZXktMSJ9Cg");
-    (0..1_000).for_each(|number| tokens.remember(CachedToken::opaque(&text(number), &issuer)));
-    let all: Vec<u32> = (0..1_000).filter(|number| recalled(&tokens, &text(*number)).is_some()).collect();
+    (0..1_000).for_each(|number| tokens.insert(opaque(&text(number), &issuer)));
+    let all: Vec<u32> = (0..1_000).filter(|number| cached(&tokens, &text(*number)).is_some()).collect();
     assert!(all.len() > 990, "{}", all.len());
     for number in all {
-        assert_eq!(recalled(&tokens, &text(number)).as_deref(), Some(&*text(number)));
+        assert_eq!(cached(&tokens, &text(number)).as_deref(), Some(&*text(number)));
     }
-    assert_eq!(recalled(&tokens, &text(1_000)), None);
+    assert_eq!(cached(&tokens, &text(1_000)), None);
 }
 
 #[test]
-fn without_limits_nothing_is_remembered() {
+fn a_cache_without_limits_stores_nothing() {
     let tokens = TokenStore::new(None);
-    tokens.remember(CachedToken::opaque("a", &issuer()));
-    assert_eq!((recalled(&tokens, "a"), tokens.len()), (None, 0));
+    tokens.insert(opaque("a", &issuer()));
+    assert_eq!((cached(&tokens, "a"), tokens.len()), (None, 0));
 }

@@ -1,15 +1,15 @@
 //! Writes `WWW-Authenticate`: one challenge of one scheme (RFC 9110 section 11.6.1, RFC 6750 section 3).
 //!
-//! Checks: that nothing outside the character sets of RFC 6750 section 3 is written, whatever the
-//! texts hold, so that none of them can add a parameter, a challenge or a header line.
-//! Does not check: that there is a parameter at all; whoever builds a challenge gives it a realm.
+//! Checks: only characters of the sets in RFC 6750 section 3 are written, whatever the arguments hold. So no argument
+//! can add a parameter, a challenge or a header line.
+//! Does not check: that the challenge has a parameter; the caller gives it a realm.
 
 use http::HeaderValue;
 
 use crate::bearer::grammar::is_description_char;
 use crate::bearer::scope::{is_scope_token, push_item};
 
-/// One challenge. Each parameter stands in it once at most.
+/// One challenge, with each parameter at most once.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenge<'a> {
     scheme: &'static str,
@@ -19,19 +19,19 @@ pub(crate) struct Challenge<'a> {
     scope: Option<&'a str>,
 }
 
-/// The `error` of a challenge: the codes of RFC 6750 section 3.1, and no others.
+/// The `error` of a challenge (RFC 6750 section 3.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ErrorCode {
     /// The request is malformed (400).
     InvalidRequest,
     /// The token is expired, revoked, malformed or invalid in another way (401).
     InvalidToken,
-    /// The token is good and grants too little (403).
+    /// The token is valid but grants too little (403).
     InsufficientScope,
 }
 
 impl ErrorCode {
-    /// The code as it is registered.
+    /// The registered error code.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
@@ -42,35 +42,35 @@ impl ErrorCode {
 }
 
 impl<'a> Challenge<'a> {
-    /// A challenge of `scheme`, which must be a registered name, without parameters.
+    /// A challenge of `scheme`, a registered name, without parameters.
     pub(crate) fn new(scheme: &'static str) -> Self {
         Self { scheme, realm: None, error: None, error_description: None, scope: None }
     }
 
-    /// Names the protection space (RFC 9110 section 11.5).
+    /// Sets the protection space (RFC 9110 section 11.5).
     pub(crate) fn realm(self, realm: &'a str) -> Self {
         Self { realm: Some(realm), ..self }
     }
 
-    /// Says why the request was refused. Not for a request without credentials (RFC 6750 section 3.1).
+    /// Sets the error code. Not for a request without credentials (RFC 6750 section 3.1).
     pub(crate) fn error(self, error: ErrorCode) -> Self {
         Self { error: Some(error), ..self }
     }
 
-    /// Says it in a sentence, for a developer.
+    /// Sets the description for a developer.
     pub(crate) fn error_description(self, sentence: &'static str) -> Self {
         Self { error_description: Some(sentence), ..self }
     }
 
-    /// Says which scopes are needed, with spaces between them. What is no scope token is left out
-    /// whole: with a character missing it would be another scope.
+    /// Sets the required scopes, space-delimited. An item that is no scope token is omitted as a whole: without its
+    /// invalid characters it would be another scope.
     pub(crate) fn scope(self, scope: &'a str) -> Self {
         Self { scope: Some(scope), ..self }
     }
 
-    /// The value of the field.
+    /// The field value.
     pub(crate) fn header_value(&self) -> HeaderValue {
-        // The text is printable ASCII by construction; the scheme alone is the answer if not.
+        // The text is printable ASCII by construction. If it were not, the scheme alone would do.
         HeaderValue::try_from(self.text()).unwrap_or_else(|_| HeaderValue::from_static(self.scheme))
     }
 
@@ -83,7 +83,7 @@ impl<'a> Challenge<'a> {
             writer.param("error", |text| text.push_str(error.as_str()));
         }
         if let Some(sentence) = self.error_description {
-            writer.param("error_description", |text| text.extend(sentence.chars().filter(is_describing)));
+            writer.param("error_description", |text| text.extend(sentence.chars().filter(is_in_description)));
         }
         let scope = self.scope.map(scope_tokens).unwrap_or_default();
         if !scope.is_empty() {
@@ -93,12 +93,12 @@ impl<'a> Challenge<'a> {
     }
 }
 
-/// Whether `realm` can be shown as it is: printable ASCII, and not empty.
+/// Whether `realm` is printable ASCII and not empty.
 pub(crate) fn realm_is_valid(realm: &str) -> bool {
     !realm.is_empty() && realm.chars().all(is_printable)
 }
 
-/// The text so far, and what comes before the next parameter.
+/// The text so far, and the separator before the next parameter.
 struct Writer {
     text: String,
     separator: &'static str,
@@ -111,8 +111,7 @@ impl Writer {
         Self { text, separator: " " }
     }
 
-    /// Always as a quoted-string: RFC 9110 section 11.5 wants that for `realm`, and clients expect
-    /// it for all.
+    /// Writes a quoted-string: RFC 9110 section 11.5 requires it for `realm`, and clients expect it for all parameters.
     fn param(&mut self, name: &str, push_value: impl FnOnce(&mut String)) {
         self.text.push_str(self.separator);
         self.text.push_str(name);
@@ -141,7 +140,7 @@ fn scope_tokens(scope: &str) -> String {
     list
 }
 
-fn is_describing(character: &char) -> bool {
+fn is_in_description(character: &char) -> bool {
     u8::try_from(*character).is_ok_and(is_description_char)
 }
 
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_the_character_sets_is_written() {
+    fn characters_outside_the_sets_are_not_written() {
         let challenge = Challenge::new("Bearer")
             .realm("a\"b\\c\r\nX: \u{e9}\0\u{7f}")
             .error_description("a\"b\\c\r\nX: \u{e9}\t\u{7f} d")
@@ -190,8 +189,8 @@ mod tests {
             challenge.header_value(),
             r#"Bearer realm="a\"b\\cX: ", error_description="abcX:  d", scope="e""#
         );
-        let nothing_left = Challenge::new("Bearer").realm("r").scope("\" \\");
-        assert_eq!(nothing_left.header_value(), r#"Bearer realm="r""#);
+        let no_scope_left = Challenge::new("Bearer").realm("r").scope("\" \\");
+        assert_eq!(no_scope_left.header_value(), r#"Bearer realm="r""#);
     }
 
     #[test]

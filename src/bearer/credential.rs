@@ -1,9 +1,9 @@
-//! A credential as it stood in the request, before anything in it is believed, or why there is none.
+//! A credential as the request presents it: untrusted bytes of a limited size.
 //!
 //! Checks: the size, then the grammar of `b64token` (RFC 6750 section 2.1).
-//! Does not check: anything that the token says.
+//! Does not check: the content of the token.
 //!
-//! Why two steps: a token that was verified before is recognised by its octets, and these have been read then.
+//! Why two steps: a cached token is found by its bytes, whose grammar was checked when it was inserted.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,91 +11,85 @@ use std::str;
 
 use crate::bearer::grammar::is_b64token;
 
-/// What a request presented for a token: of a size that is looked at, and no more is known of it.
+/// What a request presents as a token. Only its size is checked.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Credential<'a>(Cow<'a, [u8]>);
 
-/// The access token that a request presented; a well-formed `b64token`, and no more is known of it.
+/// A token that a request presents. Only its size and its grammar, `b64token`, are checked.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) struct BearerToken<'a>(&'a [u8]);
 
-/// Why the credentials of a request cannot be read.
+/// Why the credentials of a request are rejected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CredentialsFault {
-    /// They do not follow the grammar.
+    /// They violate the grammar.
     Malformed,
-    /// There is more than one token, or a field that may stand once stands twice.
+    /// The request has more than one token, or repeats a field that may appear once.
     SeveralCredentials,
-    /// The token is longer than the limit.
+    /// The token exceeds the size limit.
     TokenTooLarge,
-    /// The form that may hold a token is longer than the limit.
+    /// The form that may hold a token exceeds the size limit.
     BodyTooLarge,
 }
 
 impl<'a> Credential<'a> {
-    /// Takes what stands in a header field, or in a form or a query once it was percent-decoded.
+    /// A credential from a header field, or from a form or query after percent-decoding.
     ///
     /// # Errors
-    /// [`CredentialsFault::TokenTooLarge`] over `max_bytes` bytes, found without reading them.
+    /// [`CredentialsFault::TokenTooLarge`] above `max_bytes` bytes, without reading them.
     pub(crate) fn new(octets: impl Into<Cow<'a, [u8]>>, max_bytes: usize) -> Result<Self, CredentialsFault> {
         let octets = octets.into();
         if octets.len() <= max_bytes { Ok(Self(octets)) } else { Err(CredentialsFault::TokenTooLarge) }
     }
 
-    /// The octets, to recognise a token by that was read before.
+    /// The bytes, to look up in the token cache.
     pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
 
-    /// Reads the token.
+    /// Parses the token.
     ///
     /// # Errors
-    /// [`CredentialsFault::Malformed`] when it is no `b64token`.
+    /// [`CredentialsFault::Malformed`] if it is no `b64token`.
     pub(crate) fn token(&self) -> Result<BearerToken<'_>, CredentialsFault> {
         BearerToken::parse(&self.0)
     }
 }
 
 impl<'a> BearerToken<'a> {
-    /// Reads a token.
+    /// Parses a token.
     ///
     /// # Errors
-    /// [`CredentialsFault::Malformed`] when it is no `b64token`.
+    /// [`CredentialsFault::Malformed`] if it is no `b64token`.
     pub(crate) fn parse(octets: &'a [u8]) -> Result<Self, CredentialsFault> {
         is_b64token(octets).then_some(Self(octets)).ok_or(CredentialsFault::Malformed)
     }
 
-    /// The token, for the steps that verify it.
-    pub(crate) fn octets(self) -> &'a [u8] {
-        self.0
-    }
-
-    /// The token, for the issuer that is asked about it.
+    /// The token as text.
     pub(crate) fn as_str(self) -> &'a str {
         // Its alphabet is ASCII.
         str::from_utf8(self.0).unwrap_or_default()
     }
 }
 
-/// A bearer token is a password: whoever reads it in a log can use it (RFC 6750 section 5.2).
+/// A bearer token works like a password: anyone who reads it in a log can use it (RFC 6750 section 5.2).
 impl fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credential(redacted)")
     }
 }
 
-/// As that of [`Credential`].
 impl fmt::Debug for BearerToken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken(redacted)")
     }
 }
 
-/// The only one of `candidates`, or `None` when there are none.
+/// The only one of `candidates`, or `None` if there is none.
 ///
 /// # Errors
-/// [`CredentialsFault::SeveralCredentials`] for a second one, equal or not: whoever takes the first
-/// and whoever takes the last would see two requests.
+/// [`CredentialsFault::SeveralCredentials`] for a second one, equal or not: a reader that uses the first and one that
+/// uses the last would see two different requests.
 pub(crate) fn only_one<T>(mut candidates: impl Iterator<Item = T>) -> Result<Option<T>, CredentialsFault> {
     let first = candidates.next();
     if first.is_some() && candidates.next().is_some() {
@@ -114,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_is_judged_before_the_characters() {
+    fn the_size_is_checked_before_the_characters() {
         assert_eq!(read(b"a b c", 4), Err(CredentialsFault::TokenTooLarge));
         assert_eq!(read(b"a b c", 5), Err(CredentialsFault::Malformed));
         assert_eq!(read(b"a.b.c", 5).as_deref(), Ok("a.b.c"));

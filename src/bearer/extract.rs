@@ -1,13 +1,12 @@
 //! Finds exactly one credential in the head of a request (RFC 6750 section 2, RFC 9110 section 11.6.2).
 //!
-//! Checks: one `Authorization` line at most; scheme `Bearer` in any letter case, one or more
-//! spaces; the size of what stands behind them; that no second transmission
-//! method is used beside the first (RFC 6750 section 3.1).
-//! Does not check: the token itself, nor yet its grammar. `Proxy-Authorization` is never looked at (RFC 9110 section
-//! 11.7), nor is any source that was not enabled.
+//! Checks: at most one `Authorization` line; the scheme `Bearer`, case-insensitive, and one or more spaces; the size of
+//! the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
+//! Does not check: the token or its grammar. Never reads `Proxy-Authorization` (RFC 9110 section 11.7) or a source that
+//! is not enabled.
 //!
-//! Why: a request with two tokens is refused even when both are equal. The caller may have meant
-//! either, and a proxy in front of us may have judged the other one.
+//! Why: a request with two tokens is rejected even if both are equal. The client may have meant either, and a proxy in
+//! front of this API may have validated the other one.
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -17,13 +16,13 @@ use crate::bearer::form::FormCredential;
 use crate::bearer::grammar::is_tchar;
 use crate::bearer::source::TokenSource;
 
-/// No registered scheme comes near it; it bounds the search for the end of the name.
+/// Bounds the search for the end of the scheme. No registered scheme is nearly as long.
 const MAX_SCHEME_BYTES: usize = 64;
 
-/// The one credential that `parts` presents, or `None` when it presents none to us.
+/// The only credential of the request, or `None` if it has none.
 ///
-/// Looks at the `Authorization` header, at each of `sources`, and at what
-/// [`FormBodyToken`](crate::FormBodyToken) found in the body.
+/// Reads the `Authorization` header, each of `sources`, and what [`FormBodyToken`](crate::FormBodyToken) found in the
+/// body.
 ///
 /// # Errors
 /// The first [`CredentialsFault`] in that order.
@@ -69,33 +68,33 @@ fn parse_credentials(
     value: &[u8],
     max_token_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialsFault> {
-    let Some(behind) = behind_bearer(value) else {
+    let Some(rest) = after_bearer(value) else {
         return if has_scheme(value) { Ok(None) } else { Err(CredentialsFault::Malformed) };
     };
-    let padded = behind.strip_prefix(b" ").ok_or(CredentialsFault::Malformed)?;
-    // Further spaces count, so that a line full of them is not read to its end either.
+    let padded = rest.strip_prefix(b" ").ok_or(CredentialsFault::Malformed)?;
+    // Further spaces count toward the limit: a line full of spaces is not read to its end either.
     if padded.len() > max_token_bytes {
         return Err(CredentialsFault::TokenTooLarge);
     }
     Credential::new(skip_spaces(padded), max_token_bytes).map(Some)
 }
 
-/// What stands behind the name of the scheme, where that is `Bearer`.
-fn behind_bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, behind) = value.split_at_checked(b"Bearer".len())?;
-    let ends = !behind.first().is_some_and(|byte| is_tchar(*byte));
-    (ends && scheme.eq_ignore_ascii_case(b"Bearer")).then_some(behind)
+/// The rest of the value after the scheme, if that is `Bearer`.
+fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(b"Bearer".len())?;
+    let ends = !rest.first().is_some_and(|byte| is_tchar(*byte));
+    (ends && scheme.eq_ignore_ascii_case(b"Bearer")).then_some(rest)
 }
 
-/// Whether it begins with the name of a scheme, and nothing or a space behind it.
+/// Whether `value` begins with a scheme, followed by a space or nothing.
 fn has_scheme(value: &[u8]) -> bool {
     let len = value.iter().take(MAX_SCHEME_BYTES).take_while(|byte| is_tchar(**byte)).count();
     len > 0 && matches!(value.get(len), None | Some(b' '))
 }
 
 fn skip_spaces(mut text: &[u8]) -> &[u8] {
-    while let [b' ', behind @ ..] = text {
-        text = behind;
+    while let [b' ', rest @ ..] = text {
+        text = rest;
     }
     text
 }

@@ -1,8 +1,8 @@
-//! A token in a form-encoded body (RFC 6750 section 2.2): which requests may carry one, and reading it.
+//! A token in a form-encoded body (RFC 6750 section 2.2): which requests may carry one, and how it is parsed.
 //!
-//! Checks: the method, the content type, that the body is ASCII and holds `access_token` once at
-//! most, and the grammar of the token.
-//! Does not check: the size of the token; [`token::find`](crate::bearer::extract::find) does.
+//! Checks: the method; the content type; that the body is ASCII and has at most one `access_token`; the grammar of the
+//! token.
+//! Does not check: the size of the token; [`extract::find`](crate::bearer::extract::find) does.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ use http::{HeaderMap, Method};
 use crate::bearer::credential::{BearerToken, CredentialsFault, only_one};
 use crate::bearer::grammar::split_pair;
 
-/// What was found in the body of a request: a token, or why its credentials cannot be read.
+/// The result of parsing a request's body: a token, or why its credentials are rejected.
 ///
-/// Only this crate can put one into a request's extensions.
+/// The type is private, so only this crate can put one into a request's extensions.
 #[derive(Clone)]
 pub(crate) struct FormCredential(pub(crate) Result<String, CredentialsFault>);
 
 impl FormCredential {
-    /// What `body` holds; `None` when it holds no token.
+    /// Parses `body`. `None` if it holds no token.
     pub(crate) fn in_body(body: &[u8]) -> Option<Self> {
         token(body).transpose().map(Self)
     }
 
-    /// For a body over the limit, which may hold one.
+    /// For a body above the size limit, which may hold a token.
     pub(crate) fn body_too_large() -> Self {
         Self(Err(CredentialsFault::BodyTooLarge))
     }
@@ -37,20 +37,19 @@ impl fmt::Debug for FormCredential {
     }
 }
 
-/// Whether the body of this request is a form that may hold a token: the method gives a body its
-/// meaning, there is one content type, which is `application/x-www-form-urlencoded` in ASCII or
-/// UTF-8, and no content coding.
+/// Whether the body of this request is a form that may hold a token: its method defines semantics for a body, its only
+/// content type is `application/x-www-form-urlencoded` in ASCII or UTF-8, and it has no content coding.
 pub(crate) fn carries_form(parts: &Parts) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method)
         && !parts.headers.contains_key(CONTENT_ENCODING)
         && content_type(&parts.headers).is_some_and(is_form)
 }
 
-/// The token in `body`; `None` when it holds none, or is not ASCII.
+/// The token in `body`. `None` if it holds none, or is not ASCII.
 ///
 /// # Errors
 /// [`CredentialsFault::SeveralCredentials`] for a second `access_token`,
-/// [`CredentialsFault::Malformed`] for one that is no `b64token`.
+/// [`CredentialsFault::Malformed`] for a token that is no `b64token`.
 pub(crate) fn token(body: &[u8]) -> Result<Option<String>, CredentialsFault> {
     if !body.is_ascii() {
         return Ok(None);
@@ -68,7 +67,7 @@ fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
     Some(line.as_bytes())
 }
 
-/// A quoted parameter that holds `;` comes apart here; a piece of it can only make the form not one.
+/// A quoted parameter that holds `;` is split here. A piece of it can only make this return `false`.
 fn is_form(content_type: &[u8]) -> bool {
     let (essence, params) = split_pair(content_type, b';');
     let mut charsets = params.split(|byte| *byte == b';').filter_map(charset);
@@ -118,7 +117,7 @@ mod tests {
             ("Latin-1", "application/x-www-form-urlencoded; x=y; charset=iso-8859-1", false),
             ("charset twice", "application/x-www-form-urlencoded; charset=utf-8; charset=utf-8", false),
             ("empty charset", "application/x-www-form-urlencoded; charset=", false),
-            ("a charset within quotes", "application/x-www-form-urlencoded; x=\";charset=utf-16\"", false),
+            ("a charset inside quotes", "application/x-www-form-urlencoded; x=\";charset=utf-16\"", false),
             ("multipart", "multipart/form-data; boundary=x", false),
             ("JSON", "application/json", false),
             ("text", "text/plain", false),

@@ -1,31 +1,42 @@
-//! What a token was granted: a set of scope tokens (RFC 6749 section 3.3).
+//! The scopes of a token: a set of scope tokens (RFC 6749 section 3.3).
 //!
-//! Checks: that each item is a `scope-token`; others are dropped, since none can be required.
-//! Case matters, order does not.
+//! Checks: each item is a `scope-token`. Other items are dropped: no route can require them. Case matters, order does
+//! not.
 
 use std::fmt;
 
 use crate::bearer::grammar::is_scope_char;
 
-/// The scopes that an access token was granted.
+/// The scopes that an access token grants.
 ///
-/// Scopes are compared with their case; their order says nothing (RFC 6749 section 3.3).
+/// Scopes are case-sensitive, and their order has no meaning (RFC 6749 section 3.3).
+///
+/// ```
+/// use tower_bearer::AccessToken;
+///
+/// fn may_write(token: &AccessToken) -> bool {
+///     token.scopes().contains("orders:write")
+/// }
+///
+/// fn reads(token: &AccessToken) -> usize {
+///     token.scopes().iter().filter(|scope| scope.ends_with(":read")).count()
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct ScopeSet {
-    /// Scope tokens with one space between each two.
+    /// Scope tokens separated by one space.
     text: String,
 }
 
 impl ScopeSet {
-    /// Reads the form of RFC 6749: scope tokens with spaces between them. More than one space in a
-    /// row, and spaces at either end, are tolerated.
+    /// Parses the form of RFC 6749: space-delimited scope tokens. Repeated, leading and trailing spaces are tolerated.
     pub(crate) fn from_space_delimited(text: &str) -> Self {
-        // Nearly all texts are as this crate would write them.
+        // Nearly all values are in canonical form already.
         if is_scope(text) { Self { text: text.to_owned() } } else { Self::from_items(text.split(' ')) }
     }
 
-    /// Takes the items of an array. One that is no scope token grants nothing; above all, one that
-    /// holds a space does not grant two scopes.
+    /// Takes the items of an array. An item that is no scope token grants nothing. In particular, an item with a space
+    /// does not grant two scopes.
     pub(crate) fn from_items<'a>(items: impl Iterator<Item = &'a str> + Clone) -> Self {
         let valid = items.filter(|item| is_scope_token(item));
         let bytes = valid.clone().map(|item| item.len().saturating_add(1)).fold(0, usize::saturating_add);
@@ -36,24 +47,24 @@ impl ScopeSet {
         Self { text }
     }
 
-    /// Whether `scope` was granted. Always `false` for a text that is no scope token.
+    /// Whether `scope` is granted. Always `false` for a string that is no scope token.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
         self.iter().any(|granted| granted == scope)
     }
 
-    /// The scopes in the order of the token; one that was granted twice comes twice.
+    /// The scopes in the order of the token, duplicates included.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.text.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// Whether nothing was granted.
+    /// Whether no scope is granted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// How many scopes [`Self::iter`] yields.
+    /// The number of scopes that [`Self::iter`] yields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
@@ -73,7 +84,7 @@ impl fmt::Debug for ScopeSet {
     }
 }
 
-/// Whether `text` is a `scope`: one or more `scope-token`s with one space between each two.
+/// Whether `text` is a `scope`: one or more `scope-token`s separated by one space.
 fn is_scope(text: &str) -> bool {
     let mut in_token = false;
     for byte in text.bytes() {
@@ -114,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_separate_and_what_is_no_scope_token_is_dropped() {
+    fn only_spaces_separate_and_items_that_are_no_scope_token_are_dropped() {
         for (name, text, expected) in [
             ("empty", "", ""),
             ("spaces only", "  ", ""),

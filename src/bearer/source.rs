@@ -1,10 +1,10 @@
-//! The places beside the `Authorization` header that a token may be taken from, each by opting in.
+//! Opt-in sources of tokens beside the `Authorization` header.
 //!
-//! Query: RFC 6750 section 2.3. Cookie, other header and WebSocket subprotocol are no transmission
-//! methods of RFC 6750: a client has to be told of them.
+//! The query is a method of RFC 6750 (section 2.3). Cookie, other header and WebSocket subprotocol are not: clients must
+//! be told to use them.
 //!
-//! Checks: that a source holds one token at most, and its size.
-//! Does not check: that a cookie came without cross-site forgery; see [`TokenSource::cookie`].
+//! Checks: a source holds at most one token, of a limited size.
+//! Does not check: cross-site request forgery, which a cookie is prone to; see [`TokenSource::cookie`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,11 +16,12 @@ use http::{HeaderMap, HeaderName, Method};
 use crate::bearer::credential::{Credential, CredentialsFault, only_one};
 use crate::bearer::grammar::{is_b64token, is_token, list_members, split_pair};
 
-/// A place that a token may be taken from, beside the `Authorization` header.
+/// A source of tokens beside the `Authorization` header, for
+/// [`BearerAuthBuilder::add_token_source`](crate::BearerAuthBuilder::add_token_source).
 ///
-/// None is looked at unless it was enabled. A token in an enabled source is judged exactly as one in
-/// the `Authorization` header; a request that uses two places at once is refused with 400
-/// `invalid_request` (RFC 6750 section 3.1), even when both hold the same token.
+/// A source is read only if it is enabled. A token in it is validated exactly like one in the `Authorization` header. A
+/// request that uses two sources at once is rejected with 400 `invalid_request` (RFC 6750 section 3.1), even if both
+/// hold the same token.
 ///
 /// ```
 /// use tower_bearer::TokenSource;
@@ -40,31 +41,35 @@ enum Kind {
     WebSocketProtocol(String),
 }
 
-/// What is wrong with a [`TokenSource`].
+/// Why a [`TokenSource`] cannot be enabled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SourceFault {
-    /// It is no name that a cookie can have (RFC 6265 section 4.1.1).
+    /// The name is not a cookie name (RFC 6265 section 4.1.1).
     CookieNameMalformed,
-    /// The cookie's name does not make the browser keep it to TLS.
+    /// The name does not restrict the cookie to TLS.
     CookiePrefixMissing,
-    /// The header has a meaning of its own here.
+    /// The header has another meaning.
     HeaderReserved,
-    /// The prefix is empty or cannot begin a subprotocol that goes on with a token.
+    /// The prefix is empty, or cannot precede a token in a subprotocol.
     ProtocolPrefixMalformed,
 }
 
 impl TokenSource {
-    /// The value of the cookie `name` (RFC 6265 section 4.2.1), as it stands: cookies have no
-    /// encoding, and a token needs none. The name is compared with its case.
+    /// The value of the cookie `name` (RFC 6265 section 4.2.1), without decoding: cookies have no encoding, and a token
+    /// needs none. The name is case-sensitive.
     ///
-    /// The name must begin with `__Host-` or `__Secure-`, so that the browser takes the cookie from
-    /// an `https` origin only and never sends it in clear (RFC 6750 section 5.3); `__Host-` also
-    /// keeps sibling domains from planting one.
+    /// The name must begin with `__Host-` or `__Secure-`: then a browser accepts the cookie from an `https` origin only
+    /// and never sends it in clear text (RFC 6750 section 5.3). `__Host-` also prevents sibling domains from setting it.
+    ///
+    /// ```
+    /// use tower_bearer::TokenSource;
+    ///
+    /// let source = TokenSource::cookie("__Host-access_token");
+    /// ```
     ///
     /// # Risk
-    /// A browser adds the cookie to every request to this host, whichever site made it: cross-site
-    /// request forgery. Put a layer that stops it outside this one, such as tower-http's `csrf`, and
-    /// set the cookie `HttpOnly` and `SameSite`.
+    /// Cross-site request forgery: a browser adds the cookie to every request to this host, whichever site caused it. Put
+    /// a layer against it outside this one, such as tower-http's `csrf`, and set the cookie `HttpOnly` and `SameSite`.
     #[must_use]
     pub fn cookie(name: impl Into<String>) -> Self {
         Self(Kind::Cookie(name.into()))
@@ -73,51 +78,61 @@ impl TokenSource {
     /// The query parameter `access_token` (RFC 6750 section 2.3), percent-decoded.
     ///
     /// # Risk
-    /// URLs end up in access logs, in the browser's history and in `Referer` headers, and the token
-    /// with them (RFC 6750 section 5.3). RFC 9700 section 4.3.2 says not to do this, OAuth 2.1 and
-    /// FAPI 2.0 forbid it: only for clients that can set no header. Responses to such requests get
-    /// `Cache-Control: private`.
+    /// URLs end up in access logs, browser histories and `Referer` headers, and the token with them (RFC 6750 section
+    /// 5.3). RFC 9700 section 4.3.2 advises against it; OAuth 2.1 and FAPI 2.0 forbid it. Use it only for clients that
+    /// cannot set a header. Responses to such requests get `Cache-Control: private`.
     #[must_use]
     pub fn query() -> Self {
         Self(Kind::Query)
     }
 
-    /// The value of the header `name`: the bare token, with no scheme in front of it.
+    /// The value of the header `name`: the bare token, without a scheme.
     ///
-    /// It may not be `Authorization`, `Proxy-Authorization` or `Cookie`.
+    /// `Authorization`, `Proxy-Authorization` and `Cookie` are not allowed.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_bearer::TokenSource;
+    ///
+    /// let source = TokenSource::header(HeaderName::from_static("x-forwarded-access-token"));
+    /// ```
     ///
     /// # Risk
-    /// Proxies, logs and HTTP clients know that `Authorization` is secret (RFC 9110 section 11.6.2);
-    /// of this header they do not. It may be logged, sent on across a redirect, or its response kept
-    /// by a shared cache (RFC 9111 section 3.5 protects `Authorization` only). Where a proxy is meant
-    /// to set it, the proxy has to remove one that the client sent.
+    /// Proxies, logs and HTTP clients treat `Authorization` as secret (RFC 9110 section 11.6.2), but not this header. It
+    /// may be logged or forwarded across a redirect, and a shared cache may store the response (RFC 9111 section 3.5
+    /// covers `Authorization` only). If a proxy sets the header, it must remove one that the client sent.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         Self(Kind::Header(name))
     }
 
-    /// The member of `Sec-WebSocket-Protocol` (RFC 6455 section 11.3.4) that begins with `prefix`,
-    /// such as `access_token.`; what follows the prefix is the token. Only on a request with
-    /// `Upgrade: websocket` or with method `CONNECT` (RFC 8441). The prefix is compared with its case.
+    /// The member of `Sec-WebSocket-Protocol` (RFC 6455 section 11.3.4) with the prefix `prefix`, such as
+    /// `access_token.`. The token follows the prefix, which is case-sensitive. The header is read only on a request with
+    /// `Upgrade: websocket` or the method `CONNECT` (RFC 8441).
     ///
     /// A browser cannot set headers on a WebSocket but can offer subprotocols:
-    /// `new WebSocket(url, ["chat", "access_token." + token])`. A subprotocol is a `token` of
-    /// RFC 9110, so that a token which holds `/` or `=` cannot be sent like this.
+    /// `new WebSocket(url, ["chat", "access_token." + token])`. A subprotocol is a `token` of RFC 9110: an access token
+    /// with `/` or `=` cannot be sent this way.
+    ///
+    /// ```
+    /// use tower_bearer::TokenSource;
+    ///
+    /// let source = TokenSource::web_socket_protocol("access_token.");
+    /// ```
     ///
     /// # Risk
-    /// The header is no secret to proxies and logs. The application must answer with another of the
-    /// offered protocols, never with this one: the answer would echo the token. And a token that
-    /// expires while the socket is open is not seen to expire.
+    /// Proxies and logs do not treat the header as secret. The application must select another of the offered protocols,
+    /// never this one: the response would echo the token. A socket stays open when its token expires.
     #[must_use]
     pub fn web_socket_protocol(prefix: impl Into<String>) -> Self {
         Self(Kind::WebSocketProtocol(prefix.into()))
     }
 
-    /// Marks the header that this source reads, so that its `Debug` does not print the token; takes a
-    /// header that holds nothing else away, if it is to be `removed`.
-    pub(crate) fn hide(&self, headers: &mut HeaderMap, removed: bool) {
+    /// Marks the header of this source as sensitive, so that its `Debug` omits the token. With `strip`, removes a header
+    /// that holds nothing else.
+    pub(crate) fn hide(&self, headers: &mut HeaderMap, strip: bool) {
         let name = match &self.0 {
-            Kind::Header(name) if removed => {
+            Kind::Header(name) if strip => {
                 headers.remove(name);
                 return;
             }
@@ -131,7 +146,7 @@ impl TokenSource {
         }
     }
 
-    /// Whether one token could be found by both sources, and count as two.
+    /// Whether both sources could find one token, which would then count as two.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Kind::WebSocketProtocol(one), Kind::WebSocketProtocol(two)) => {
@@ -141,7 +156,7 @@ impl TokenSource {
         }
     }
 
-    /// What keeps this source from being enabled.
+    /// Why this source cannot be enabled, if it cannot.
     pub(crate) fn fault(&self) -> Option<SourceFault> {
         match &self.0 {
             Kind::Cookie(name) => cookie_fault(name),
@@ -153,10 +168,10 @@ impl TokenSource {
         }
     }
 
-    /// What stands in this source.
+    /// The credential in this source.
     ///
     /// # Errors
-    /// [`CredentialsFault`] when it stands there twice or is too large.
+    /// [`CredentialsFault`] if there are two, or it is too large.
     pub(crate) fn find<'a>(
         &self,
         parts: &'a Parts,
@@ -172,8 +187,8 @@ impl TokenSource {
     }
 }
 
-/// Whether the query is one of `sources` and holds a token: then the response is for this client
-/// alone, `Cache-Control: private` (RFC 6750 section 2.3).
+/// Whether the query is one of `sources` and holds a token: the response then gets `Cache-Control: private` (RFC 6750
+/// section 2.3).
 pub(crate) fn is_in_query(parts: &Parts, sources: &[TokenSource]) -> bool {
     sources.iter().any(|source| source.0 == Kind::Query) && query_tokens(parts).next().is_some()
 }
@@ -194,7 +209,7 @@ impl fmt::Display for SourceFault {
         f.write_str(match self {
             Self::CookieNameMalformed => "is not a cookie name such as __Host-access_token",
             Self::CookiePrefixMissing => "does not begin with __Host- or __Secure-",
-            Self::HeaderReserved => "is a header with a meaning of its own; choose another name",
+            Self::HeaderReserved => "is a header with another meaning; choose another name",
             Self::ProtocolPrefixMalformed => {
                 "is not a prefix such as access_token. (letters, digits and - . _ ~ +)"
             }
@@ -206,26 +221,26 @@ fn cookie_fault(name: &str) -> Option<SourceFault> {
     if !is_token(name.as_bytes()) {
         return Some(SourceFault::CookieNameMalformed);
     }
-    let behind = name.strip_prefix("__Host-").or_else(|| name.strip_prefix("__Secure-"));
-    behind.is_none_or(str::is_empty).then_some(SourceFault::CookiePrefixMissing)
+    let rest = name.strip_prefix("__Host-").or_else(|| name.strip_prefix("__Secure-"));
+    rest.is_none_or(str::is_empty).then_some(SourceFault::CookiePrefixMissing)
 }
 
 fn is_reserved(name: &HeaderName) -> bool {
     [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name)
 }
 
-/// In both grammars: that of a subprotocol and that of the token that goes on from it.
+/// Valid in both grammars: that of a subprotocol, and that of the token that follows.
 fn is_protocol_prefix(prefix: &str) -> bool {
     is_token(prefix.as_bytes()) && is_b64token(prefix.as_bytes())
 }
 
-/// HTTP/2 may send each cookie on a line of its own (RFC 9113 section 8.2.3).
+/// HTTP/2 may send each cookie on its own line (RFC 9113 section 8.2.3).
 fn cookies<'a>(parts: &'a Parts, name: &str) -> impl Iterator<Item = &'a [u8]> {
     let lines = parts.headers.get_all(COOKIE).into_iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    pairs.map(|pair| split_pair(pair.trim_ascii(), b'=')).filter_map(move |(its_name, value)| {
-        // A white space before `=` is not of the name to any browser; what is behind it is judged.
-        (its_name.trim_ascii_end() == name.as_bytes()).then_some(value)
+    pairs.map(|pair| split_pair(pair.trim_ascii(), b'=')).filter_map(move |(cookie, value)| {
+        // No browser takes white space before `=` as a part of the name. The value is used as it is.
+        (cookie.trim_ascii_end() == name.as_bytes()).then_some(value)
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use http::request::Parts;
 
 use super::config_error::{ConfigError, ConfigProblem};
 use super::issuer::{BuildContext, Issuer};
@@ -162,7 +163,7 @@ impl BearerAuthBuilder {
     /// Default: `{"error": "...", "error_description": "..."}`.
     pub fn on_reject<F>(mut self, on_reject: F) -> Self
     where
-        F: Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
+        F: Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync + 'static,
     {
         self.on_reject = Some(Arc::new(on_reject));
         self
@@ -246,11 +247,11 @@ impl BearerAuthBuilder {
                 sources: self.sources,
                 max_token_bytes: self.max_token_bytes,
                 optional: self.optional,
-                preflight: self.preflight,
+                allow_preflight: self.preflight,
                 clock: self.clock,
-                verified: TokenStore::new(self.token_cache.limits()),
+                tokens: TokenStore::new(self.token_cache.limits()),
             }),
-            answers: Responder::new(&realm, self.omit_error_descriptions, self.on_reject),
+            responder: Responder::new(&realm, self.omit_error_descriptions, self.on_reject),
             strip_credentials: self.strip_credentials,
         });
         event::configured(&auth.bounds());

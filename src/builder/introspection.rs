@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::config_error::ConfigProblem;
 use crate::access_token::AccessToken;
 use crate::authenticate::{IssuerIntrospection, JwtIntrospection, OpaqueTokens};
-use crate::fetch_url::{FetchUrl, PlainHttp, undecorated};
+use crate::fetch_url::{FetchUrl, PlainHttp, redacted};
 use crate::introspection::{
     CachePolicy, ClientAuth, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
     LimiterPolicy, MAX_RESPONSE_AGE, RESPONSE_MEMBERS, ResponsePolicy, SIGNED_TYPE, Signer,
@@ -380,7 +380,7 @@ impl Introspection {
         match FetchUrl::parse(text, of.plain_http) {
             Ok(url) => Some(EndpointSource::Url(url)),
             Err(fault) => {
-                let url = undecorated(text);
+                let url = redacted(text);
                 let reason = fault.as_str();
                 problems.push(ConfigProblem::IntrospectionUrlUnusable { issuer: issuer(), url, reason });
                 None

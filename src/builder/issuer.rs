@@ -8,7 +8,7 @@ use super::config_error::ConfigProblem;
 use super::introspection::{AlreadyReported, IntrospectedIssuer, Introspection};
 use crate::authenticate::{JwtIntrospection, OpaqueTokens, TrustedIssuer};
 use crate::crypto::{self, Algorithm, AlgorithmSet};
-use crate::fetch_url::{FetchUrl, PlainHttp, undecorated};
+use crate::fetch_url::{FetchUrl, PlainHttp, redacted};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
@@ -354,7 +354,7 @@ impl Issuer {
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
         let issuer = || self.identifier.clone();
         if let Some(reason) = self.identifier_fault() {
-            let issuer = undecorated(&self.identifier);
+            let issuer = redacted(&self.identifier);
             problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
         }
         if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
@@ -450,7 +450,7 @@ impl Issuer {
             KeysFrom::Url(text) => match FetchUrl::parse(text, self.plain_http) {
                 Ok(url) => Some(KeySource::Url(url)),
                 Err(fault) => {
-                    let url = undecorated(text);
+                    let url = redacted(text);
                     let issuer = self.identifier.clone();
                     problems.push(ConfigProblem::JwksUrlUnusable { issuer, url, reason: fault.as_str() });
                     None

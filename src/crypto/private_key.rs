@@ -19,6 +19,9 @@ use super::signing::SigningKey;
 ///
 /// Clones share one key. `Debug` shows the algorithm and the `kid`, never the key.
 ///
+/// With the backend `rust-crypto` alone, signing with an RSA key leaks timing (RUSTSEC-2023-0071). Use an EC
+/// or Ed25519 key there, or enable the feature `aws-lc-rs`.
+///
 /// ```
 /// use tower_bearer::crypto::{PrivateKey, PrivateKeyError};
 /// use tower_bearer::{Algorithm, ClientAuth};

@@ -9,193 +9,245 @@ use crate::authenticate::{
 use crate::introspection::IntrospectionBounds;
 use crate::jwks::{Keys, KeysBounds};
 
-/// What a configuration guarantees, whatever clients and attackers send. `Display` prints it.
+/// What a configuration guarantees, whatever clients and attackers send. `Display` prints one guarantee per line.
 ///
-/// With several issuers, each figure is that of the weakest, and calls are added up.
+/// With several issuers, each figure is that of the weakest one, and calls are added up.
+///
+/// ```
+/// # #[cfg(feature = "reqwest")] {
+/// use std::time::Duration;
+/// use tower_bearer::diagnostics::Bound;
+/// use tower_bearer::{BearerAuth, Issuer};
+///
+/// let auth = BearerAuth::builder("https://api.example.com")
+///     .issuer(Issuer::discover("https://login.example.com"))
+///     .build()?;
+/// let bounds = auth.bounds();
+/// assert_eq!(bounds.revoked_token(), Bound::Unlimited);
+/// assert_eq!(bounds.revoked_introspected_token(), Bound::NotApplicable);
+/// assert_eq!(bounds.outage(), Bound::Value(Duration::from_secs(4 * 60 * 60)));
+/// # }
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bounds {
-    revoked_token: Option<Duration>,
-    revoked_token_in_outage: Option<Duration>,
-    revoked_introspected_token: Option<Duration>,
-    retired_key: Option<Duration>,
-    retired_key_in_outage: Option<Duration>,
-    outage: Option<Duration>,
-    max_calls_per_minute: Option<u32>,
+    revoked_token: Bound,
+    revoked_token_in_outage: Bound,
+    revoked_introspected_token: Bound,
+    retired_key: Bound,
+    retired_key_in_outage: Bound,
+    outage: Bound,
+    max_calls_per_minute: Bound<u32>,
+}
+
+/// One figure of [`Bounds`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Bound<T = Duration> {
+    /// The guaranteed figure.
+    Value(T),
+    /// The configuration sets no limit.
+    Unlimited,
+    /// The configuration has nothing that the figure could be about.
+    NotApplicable,
+}
+
+impl<T> Bound<T> {
+    /// The figure, if there is one.
+    ///
+    /// ```
+    /// use tower_bearer::diagnostics::Bound;
+    ///
+    /// assert_eq!(Bound::Value(48).value(), Some(48));
+    /// assert_eq!(Bound::<u32>::Unlimited.value(), None);
+    /// ```
+    #[must_use]
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Unlimited | Self::NotApplicable => None,
+        }
+    }
+
+    fn of_limit(limit: Option<T>) -> Self {
+        limit.map_or(Self::Unlimited, Self::Value)
+    }
 }
 
 impl Bounds {
-    /// The longest that a token is accepted after its issuer revoked it, while the issuer answers. `None`:
-    /// until its own `exp` (and the leeway) has passed, since nothing limits it; see
+    /// The longest that a revoked token is accepted while its authorization server is available.
+    ///
+    /// Where an issuer's JWTs are not introspected, or only some of them, they decide: they are accepted until their
+    /// `exp` and the leeway have passed. [`Bound::Unlimited`] if nothing limits that; see
     /// [`Issuer::max_lifetime`](crate::Issuer::max_lifetime) and
     /// [`Introspection::also_jwts`](crate::Introspection::also_jwts).
-    ///
-    /// Where an issuer's JWTs are judged by themselves, or some of them are, it is they that count.
     #[must_use]
-    pub fn revoked_token(&self) -> Option<Duration> {
+    pub fn revoked_token(&self) -> Bound {
         self.revoked_token
     }
 
-    /// The same while the issuer does not answer.
+    /// The longest that a revoked token is accepted while its authorization server is unavailable.
     #[must_use]
-    pub fn revoked_token_in_outage(&self) -> Option<Duration> {
+    pub fn revoked_token_in_outage(&self) -> Bound {
         self.revoked_token_in_outage
     }
 
-    /// The same of the tokens alone that their issuer is asked about, while it answers: opaque tokens, and JWTs
-    /// where that is configured. `None`: no issuer is asked about any.
+    /// The longest that a revoked token is accepted, for introspected tokens alone: opaque tokens, and JWTs where that
+    /// is configured. [`Bound::NotApplicable`] if no issuer introspects tokens.
     #[must_use]
-    pub fn revoked_introspected_token(&self) -> Option<Duration> {
+    pub fn revoked_introspected_token(&self) -> Bound {
         self.revoked_introspected_token
     }
 
-    /// The longest that a key is used after its issuer withdrew it, while the issuer answers.
-    /// `None`: with a static key set, until the next start.
+    /// The longest that a retired key is used while its authorization server is available. [`Bound::Unlimited`] with
+    /// a static key set, which changes at the next start only; [`Bound::NotApplicable`] if no issuer has keys.
     #[must_use]
-    pub fn retired_key(&self) -> Option<Duration> {
+    pub fn retired_key(&self) -> Bound {
         self.retired_key
     }
 
-    /// The same while the issuer does not answer.
+    /// The longest that a retired key is used while its authorization server is unavailable.
     #[must_use]
-    pub fn retired_key_in_outage(&self) -> Option<Duration> {
+    pub fn retired_key_in_outage(&self) -> Bound {
         self.retired_key_in_outage
     }
 
-    /// How long an issuer may be out of reach, once its keys were fetched, without a request
-    /// refused for it. `None`: for ever, with a static key set. Zero where an issuer is asked about tokens: one
-    /// that was not seen before is refused at once. What was seen before passes as long as
-    /// [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
-    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) say.
+    /// The shortest outage that leads to rejected requests, once keys were fetched. [`Bound::Unlimited`] with a static
+    /// key set. Zero where an issuer introspects tokens: an uncached token is rejected at once. A cached token is
+    /// accepted for [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
+    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale).
     #[must_use]
-    pub fn outage(&self) -> Option<Duration> {
+    pub fn outage(&self) -> Bound {
         self.outage
     }
 
-    /// The most HTTP requests that go to all issuers together within any 60 s, whatever is sent. `None`: there
-    /// is introspection without a limit ([`Introspection::max_calls_per_minute`](crate::Introspection::calls_per_minute)),
-    /// and every token that was not seen before costs one.
+    /// The maximum number of HTTP requests to all authorization servers together within any 60 s.
+    /// [`Bound::Unlimited`] if tokens are introspected without a limit
+    /// ([`Introspection::max_calls_per_minute`](crate::Introspection::max_calls_per_minute)): every uncached token
+    /// then costs one.
     #[must_use]
-    pub fn max_calls_per_minute(&self) -> Option<u32> {
+    pub fn max_calls_per_minute(&self) -> Bound<u32> {
         self.max_calls_per_minute
     }
 }
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at_most = |bound: Option<Duration>, unbounded: &str| {
-            bound.map_or_else(|| unbounded.to_owned(), |bound| format!("{} s", secs_rounded_up(bound)))
+        let mut line = |name: &str, bound: Bound, unlimited: &str| match bound {
+            Bound::Value(bound) => writeln!(f, "{name}: {} s", secs_rounded_up(bound)),
+            Bound::Unlimited => writeln!(f, "{name}: {unlimited}"),
+            Bound::NotApplicable => Ok(()),
         };
-        let revoked = at_most(self.revoked_token, "its own lifetime");
-        writeln!(f, "a revoked token is accepted for at most: {revoked}")?;
+        line("a revoked token is accepted for at most", self.revoked_token, "its own lifetime")?;
         if self.revoked_token_in_outage != self.revoked_token {
-            let in_outage = at_most(self.revoked_token_in_outage, "its own lifetime");
-            writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
+            line("during an outage, for at most", self.revoked_token_in_outage, "its own lifetime")?;
         }
-        if self.revoked_introspected_token.is_some() && self.revoked_introspected_token != self.revoked_token
-        {
-            let introspected = at_most(self.revoked_introspected_token, "its own lifetime");
-            writeln!(f, "the same of a token that is introspected: {introspected}")?;
+        if self.revoked_introspected_token != self.revoked_token {
+            let bound = self.revoked_introspected_token;
+            line("an introspected token, for at most", bound, "its own lifetime")?;
         }
-        // Zero where no issuer has keys.
-        if self.retired_key != Some(Duration::ZERO) {
-            let retired = at_most(self.retired_key, "until the next start");
-            writeln!(f, "a withdrawn key is used for at most: {retired}")?;
-            let in_outage = at_most(self.retired_key_in_outage, "until the next start");
-            writeln!(f, "the same while the authorization server is out of reach: {in_outage}")?;
-        }
-        let outage =
-            self.outage.map_or_else(|| "any time".to_owned(), |least| format!("{} s", least.as_secs()));
-        writeln!(f, "the authorization server may be out of reach for at least: {outage}")?;
-        f.write_str("calls to authorization servers in a minute, at most: ")?;
+        line("a retired key is used for at most", self.retired_key, "until the next start")?;
+        line("during an outage, for at most", self.retired_key_in_outage, "until the next start")?;
+        let outage = match self.outage {
+            Bound::Value(outage) => format!("{} s", outage.as_secs()),
+            Bound::Unlimited | Bound::NotApplicable => "any time".to_owned(),
+        };
+        writeln!(f, "an outage of the authorization server is survived for at least: {outage}")?;
+        f.write_str("requests to authorization servers per minute, at most: ")?;
         match self.max_calls_per_minute {
-            Some(calls) => write!(f, "{calls}"),
-            None => f.write_str("one for every new token (no limit was set)"),
+            Bound::Value(calls) => write!(f, "{calls}"),
+            Bound::Unlimited | Bound::NotApplicable => {
+                f.write_str("one per uncached token (no limit is set)")
+            }
         }
     }
 }
 
-/// What holds for at most so long is not said to end before.
+/// An upper bound must not be rounded down.
 fn secs_rounded_up(bound: Duration) -> u64 {
     bound.as_secs().saturating_add(u64::from(bound.subsec_nanos() > 0))
 }
 
 impl Authenticator {
     pub(crate) fn bounds(&self) -> Bounds {
-        let keys = || self.issuers.iter().filter_map(|issuer| issuer.keys.as_ref());
-        // `None` is the greatest here: one issuer without a bound leaves none for all.
-        let longest = |bounds: &mut dyn Iterator<Item = Option<Duration>>| {
-            let bounds: Option<Vec<Duration>> = bounds.collect();
-            bounds.map(|bounds| bounds.into_iter().max().unwrap_or_default())
-        };
+        let issuers = || self.issuers.iter();
         let revoked = |bound: fn(&IntrospectionBounds) -> Duration| {
-            longest(&mut self.issuers.iter().map(|issuer| issuer.revoked_token(bound)))
+            weakest(issuers().map(|issuer| Bound::of_limit(issuer.revoked_token(bound))))
         };
         let retired = |bound: fn(&KeysBounds) -> Duration| {
-            longest(&mut keys().map(|keys| keys.bounds().as_ref().map(bound)))
+            let keys = issuers().filter_map(|issuer| issuer.keys.as_ref());
+            weakest(keys.map(|keys| Bound::of_limit(keys.bounds().as_ref().map(bound))))
         };
         Bounds {
             revoked_token: revoked(|bounds| bounds.inactive),
             revoked_token_in_outage: revoked(|bounds| bounds.inactive_in_outage),
-            revoked_introspected_token: self
-                .issuers
-                .iter()
-                .filter_map(TrustedIssuer::introspected_token)
-                .max(),
+            revoked_introspected_token: weakest(
+                issuers().filter_map(TrustedIssuer::introspected_token).map(Bound::Value),
+            ),
             retired_key: retired(|bounds| bounds.retired),
             retired_key_in_outage: retired(|bounds| bounds.retired_in_outage),
-            outage: self.issuers.iter().filter_map(TrustedIssuer::outage).min(),
-            max_calls_per_minute: self
-                .issuers
-                .iter()
-                .map(TrustedIssuer::max_calls_per_minute)
-                .try_fold(0, |sum, calls| calls.map(|calls| u32::saturating_add(sum, calls))),
+            outage: Bound::of_limit(issuers().filter_map(TrustedIssuer::outage).min()),
+            max_calls_per_minute: Bound::of_limit(
+                issuers()
+                    .map(TrustedIssuer::max_calls_per_minute)
+                    .try_fold(0, |sum, calls| calls.map(|calls| u32::saturating_add(sum, calls))),
+            ),
         }
     }
 }
 
+/// The bound of all together: one issuer without a limit leaves none.
+fn weakest(bounds: impl Iterator<Item = Bound>) -> Bound {
+    bounds.fold(Bound::NotApplicable, |weakest, bound| match (weakest, bound) {
+        (Bound::Unlimited, _) | (_, Bound::Unlimited) => Bound::Unlimited,
+        (Bound::NotApplicable, other) | (other, Bound::NotApplicable) => other,
+        (Bound::Value(one), Bound::Value(other)) => Bound::Value(one.max(other)),
+    })
+}
+
 impl TrustedIssuer {
-    /// The longest that a revoked token of this issuer is accepted; `bound` goes for what it is asked about.
+    /// The longest that a revoked token of this issuer is accepted; `None` for no limit. `bound` selects the figure for
+    /// introspected tokens.
     fn revoked_token(&self, bound: fn(&IntrospectionBounds) -> Duration) -> Option<Duration> {
         let introspection = self.introspection.as_ref();
-        let asked = introspection.map(|introspected| bound(&introspected.introspector.bounds()));
-        let all_asked =
-            introspection.is_some_and(|introspected| matches!(introspected.jwts, JwtIntrospection::All));
-        if self.keys.is_none() || all_asked {
-            return asked;
+        let introspected = introspection.map(|introspection| bound(&introspection.introspector.bounds()));
+        let all_jwts =
+            introspection.is_some_and(|introspection| matches!(introspection.jwts, JwtIntrospection::All));
+        if self.keys.is_none() || all_jwts {
+            return introspected;
         }
         let limits = [self.claims.max_lifetime, self.claims.max_age];
-        // `iat` may lie ahead by the leeway, and the end behind by as much.
+        // `iat` may lie ahead by the leeway, and the token is accepted for the leeway after its `exp`.
         let slack = self.claims.leeway.saturating_mul(2);
-        let by_itself = limits.into_iter().flatten().min().map(|most| most.saturating_add(slack))?;
-        Some(asked.map_or(by_itself, |asked| asked.max(by_itself)))
+        let of_jwts = limits.into_iter().flatten().min().map(|limit| limit.saturating_add(slack))?;
+        Some(introspected.map_or(of_jwts, |introspected| introspected.max(of_jwts)))
     }
 
-    /// The longest that a revoked token is accepted that this issuer is asked about, if it is about any.
+    /// The longest that a revoked token is accepted which this issuer introspects, if it introspects any.
     fn introspected_token(&self) -> Option<Duration> {
-        self.introspector().filter(|_| self.is_asked()).map(|introspector| introspector.bounds().inactive)
+        let introspector = self.introspector().filter(|_| self.introspects_any());
+        introspector.map(|introspector| introspector.bounds().inactive)
     }
 
-    /// Whether it is asked about tokens, and not on single routes alone.
-    fn is_asked(&self) -> bool {
-        let asked_about = |introspected: &IssuerIntrospection| {
-            !matches!(
-                (&introspected.jwts, &introspected.opaque),
-                (JwtIntrospection::None, OpaqueTokens::None)
-            )
+    /// Whether it introspects tokens on all routes.
+    fn introspects_any(&self) -> bool {
+        let introspects = |introspection: &IssuerIntrospection| {
+            let none = (&introspection.jwts, &introspection.opaque);
+            !matches!(none, (JwtIntrospection::None, OpaqueTokens::None))
         };
-        self.keys.is_none() || self.introspection.as_ref().is_some_and(asked_about)
+        self.keys.is_none() || self.introspection.as_ref().is_some_and(introspects)
     }
 
-    /// How long it may be out of reach; `None` for ever.
+    /// The longest outage without rejected requests; `None` for any.
     fn outage(&self) -> Option<Duration> {
-        if self.is_asked() {
-            // A token that was not seen before is refused at once.
+        if self.introspects_any() {
+            // An uncached token is rejected at once.
             return Some(Duration::ZERO);
         }
         self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage)
     }
 
-    /// The most requests to it in a minute; `None` for no limit.
+    /// The maximum number of requests per minute; `None` for no limit.
     fn max_calls_per_minute(&self) -> Option<u32> {
         let keys = self.keys.as_ref().and_then(Keys::bounds).map_or(0, |bounds| bounds.max_calls_per_minute);
         match self.introspector() {
@@ -210,19 +262,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_second_are_rounded_to_the_side_that_is_true() {
-        let bound = |millis| Some(Duration::from_millis(millis));
+    fn upper_bounds_are_rounded_up_and_lower_bounds_down() {
+        let bound = |millis| Bound::Value(Duration::from_millis(millis));
         let bounds = Bounds {
             revoked_token: bound(500),
             revoked_token_in_outage: bound(1_001),
             revoked_introspected_token: bound(400),
             retired_key: bound(2_000),
-            retired_key_in_outage: None,
+            retired_key_in_outage: Bound::Unlimited,
             outage: bound(1_999),
-            max_calls_per_minute: Some(48),
+            max_calls_per_minute: Bound::Value(48),
         };
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
         assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "48"]);
+    }
+
+    #[test]
+    fn one_issuer_without_a_limit_leaves_none() {
+        let (one, two) = (Bound::Value(Duration::from_secs(1)), Bound::Value(Duration::from_secs(2)));
+        assert_eq!(weakest([].into_iter()), Bound::NotApplicable);
+        assert_eq!(weakest([one, two, Bound::NotApplicable].into_iter()), two);
+        assert_eq!(weakest([one, Bound::Unlimited, two].into_iter()), Bound::Unlimited);
     }
 }

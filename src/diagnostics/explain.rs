@@ -1,122 +1,147 @@
-//! Every check on one token, to its end, for a developer's terminal.
+//! Runs every check on one token to its end, for a developer's terminal.
 //!
-//! Checks: what a request would be judged by, in the same order and by the same functions. Where that is
-//! configured, the issuer is asked about the token, once, whatever is remembered.
-//! Does not check: what comes before a token, and what a route needs beyond it.
+//! Checks: what a request would be validated by, in the same order and by the same functions. Where the token would be
+//! introspected, it is introspected once, whatever is cached.
+//! Does not check: what comes before a token in a request, and what a route needs beyond it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::explanation::{Explanation, Verdict};
+use super::explanation::{CheckResult, Explanation};
 use crate::access_token::AccessToken;
-use crate::authenticate::{Authenticator, Awaited, CachedToken, Stop, TrustedIssuer};
+use crate::authenticate::{Authenticator, Pending, Stop, TrustedIssuer, UncachedToken};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
-use crate::jwks::{KeySet, Keys, WaitBudget};
+use crate::jwks::{KeySet, Keys, PendingKeys, VerifyError, WaitBudget};
 use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
 use crate::jwt::compact::{Compact, CompactFault};
-use crate::jwt::header::Header;
-use crate::jwt::{Claim, UnverifiedClaims, signature};
-use crate::rejection::RejectionKind;
+use crate::jwt::header::{Header, HeaderFault};
+use crate::jwt::{Claim, Presented, UnverifiedClaims, signature};
+use crate::rejection::{Rejection, RejectionKind};
 use crate::time::NumericDate;
 
 impl Authenticator {
-    /// Runs every check on `token`; waits for keys as a request would.
+    /// Runs every check on `token`. Waits for keys as a request would.
     pub(crate) async fn explain(&self, token: &str) -> Explanation {
         let mut explanation = Explanation::new();
         self.explain_size(token, &mut explanation);
-        match BearerToken::parse(token.as_bytes()).ok().and_then(|token| self.shown_to(token)) {
-            Some(issuer) => self.explain_opaque(token, issuer, &mut explanation).await,
-            None => self.explain_jwt(token, &mut explanation).await,
+        let mut header_json = Vec::new();
+        match self.classify(token, &mut header_json) {
+            Err(fault) => explain_form(token, "3 parts, a signed JWT", Err(fault), &mut explanation),
+            Ok(Presented::Opaque) => {
+                let issuer = self.issuers.of_opaque(token);
+                self.explain_without_claims(token, issuer, &mut explanation).await;
+            }
+            Ok(Presented::Jwt { compact, header }) => match self.issuer_without_keys(&compact) {
+                Some(issuer) => self.explain_without_claims(token, Some(issuer), &mut explanation).await,
+                None => self.explain_jwt(token, &compact, &header, &mut explanation).await,
+            },
         }
         explanation
     }
 
-    async fn explain_opaque(&self, token: &str, issuer: &TrustedIssuer, explanation: &mut Explanation) {
-        explanation.add("serialization", "anything", &parts(token), Verdict::Holds);
-        explanation.add("issuer", issuer.identifier(), "", Verdict::Holds);
+    /// A token whose claims only introspection can tell.
+    async fn explain_without_claims(
+        &self,
+        token: &str,
+        issuer: Option<&Arc<TrustedIssuer>>,
+        explanation: &mut Explanation,
+    ) {
+        let Some(issuer) = issuer else {
+            let unclaimed: Result<(), RejectionKind> = Err(RejectionKind::TokenOpaque);
+            return explain_form(token, "a token of one issuer", unclaimed, explanation);
+        };
+        explain_form(token, "any", Ok::<(), CompactFault>(()), explanation);
+        explanation.add("issuer", issuer.identifier(), "", CheckResult::Passed);
         let Some(introspector) = issuer.introspector() else { return };
         let policy = &introspector.policy().opaque;
-        issuer.explain_answer(introspector, token, policy, None, self.now(), explanation).await;
+        issuer.explain_introspection(introspector, token, policy, None, self.now(), explanation).await;
     }
 
-    async fn explain_jwt(&self, token: &str, explanation: &mut Explanation) {
-        self.fetch_missing_keys(token).await;
-        let Some(issuer) = self.explain_token(token, explanation) else { return };
-        let Some(introspector) = issuer.introspector() else { return };
-        let Ok(CachedToken { jwt: Some(jwt), .. }) = self.judge_text(token, &mut WaitBudget::default())
-        else {
-            return;
-        };
-        if issuer.introspects(&jwt.token) {
+    async fn explain_jwt(
+        &self,
+        token: &str,
+        compact: &Compact<'_>,
+        header: &Result<Header<'_>, HeaderFault>,
+        explanation: &mut Explanation,
+    ) {
+        let uncached = BearerToken::parse(token.as_bytes()).ok().map(UncachedToken::new);
+        if let Some(token) = &uncached {
+            self.fetch_missing_keys(token, compact, header).await;
+        }
+        explain_form(token, "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
+        let Some(issuer) = self.explain_header_and_claims(compact, header, explanation) else { return };
+        let verified = uncached.map(|token| self.verify(&token, &mut WaitBudget::default()));
+        let Some((Ok(verified), introspector)) = verified.zip(issuer.introspector()) else { return };
+        let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt));
+        if jwt.is_some() {
             let policy = &introspector.policy().jwt;
-            let jwt = Some(&jwt.token);
-            issuer.explain_answer(introspector, token, policy, jwt, self.now(), explanation).await;
+            issuer.explain_introspection(introspector, token, policy, jwt, self.now(), explanation).await;
         }
     }
 
-    /// Makes the demands for keys that a request with `token` would make, were no check before them.
-    async fn fetch_missing_keys(&self, token: &str) {
-        let mut wait_budget = WaitBudget::default();
-        while let Err(Stop::Await(Awaited::Keys(keys))) = self.find_keys(token, &mut wait_budget) {
+    /// Waits for the keys that a request with `token` would wait for if no check before them failed.
+    async fn fetch_missing_keys(
+        &self,
+        token: &UncachedToken,
+        compact: &Compact<'_>,
+        header: &Result<Header<'_>, HeaderFault>,
+    ) {
+        let mut budget = WaitBudget::default();
+        while let Some(keys) = self.missing_keys(compact, header, &mut budget) {
             keys.await;
         }
-        while let Err(Stop::Await(Awaited::Keys(keys))) = self.judge_text(token, &mut wait_budget) {
+        while let Err(Stop::Pending(Pending::Keys { keys, budget: left, .. })) =
+            self.verify(token, &mut budget)
+        {
             keys.await;
+            budget = left;
         }
     }
 
-    fn judge_text(&self, token: &str, wait_budget: &mut WaitBudget) -> Result<CachedToken, Stop> {
-        self.judge_jwt(BearerToken::parse(token.as_bytes())?, wait_budget)
-    }
-
-    /// The keys to check `token` with, whatever else is wrong with it.
-    fn find_keys(&self, token: &str, wait_budget: &mut WaitBudget) -> Result<Arc<KeySet>, Stop> {
-        let compact = Compact::parse(token)?;
-        let (header, claims) = (compact.header()?, compact.claims()?);
-        let header = Header::parse(&header)?;
-        let claims = UnverifiedClaims::parse(&claims, &self.names).ok_or(CompactFault::Undecodable)?;
-        let named = self.issuers.named_by(&claims);
-        let issuer = named.or_else(|fault| self.issuers.only().ok_or(fault))?;
-        let keys = issuer.keys.as_ref().ok_or(RejectionKind::KeyUnknown)?;
-        Ok(keys.select(&header, wait_budget)?)
+    fn missing_keys(
+        &self,
+        compact: &Compact<'_>,
+        header: &Result<Header<'_>, HeaderFault>,
+        budget: &mut WaitBudget,
+    ) -> Option<PendingKeys> {
+        let header = header.as_ref().ok()?;
+        let claims_json = compact.claims().ok()?;
+        let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
+        let issuer = self.issuers.named_by(&claims).ok().or_else(|| self.issuers.only())?;
+        match issuer.keys.as_ref()?.select(header, budget) {
+            Err(VerifyError::Await(keys)) => Some(keys),
+            _ => None,
+        }
     }
 
     fn explain_size(&self, token: &str, explanation: &mut Explanation) {
         let size = if token.len() <= self.max_token_bytes {
-            Verdict::Holds
+            CheckResult::Passed
         } else {
-            Verdict::Fails(RejectionKind::TokenTooLarge)
+            CheckResult::Failed(RejectionKind::TokenTooLarge)
         };
         let limit = format!("at most {} bytes", self.max_token_bytes);
         explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
     }
 
-    /// The issuer that the rest was judged by.
-    fn explain_token(&self, token: &str, explanation: &mut Explanation) -> Option<&Arc<TrustedIssuer>> {
-        let compact = Compact::parse(token);
-        explanation.add(
-            "serialization",
-            "3 parts, a signed JWT",
-            &parts(token),
-            Verdict::of(compact.as_ref().map_err(|fault| *fault)),
-        );
-        let compact = compact.ok()?;
-        let (header, claims) = (compact.header().unwrap_or_default(), compact.claims().unwrap_or_default());
-        let (header, claims) = (Header::parse(&header), UnverifiedClaims::parse(&claims, &self.names));
-        explanation.add(
-            "header",
-            "a JOSE header without crit",
-            "",
-            Verdict::of(header.as_ref().map_err(|fault| *fault)),
-        );
-        let readable =
-            if claims.is_some() { Verdict::Holds } else { Verdict::Fails(RejectionKind::TokenMalformed) };
-        explanation.add("claims", "a JSON object, no member twice", "", readable);
+    /// Returns the issuer whose configuration the checks used.
+    fn explain_header_and_claims(
+        &self,
+        compact: &Compact<'_>,
+        header: &Result<Header<'_>, HeaderFault>,
+        explanation: &mut Explanation,
+    ) -> Option<&Arc<TrustedIssuer>> {
+        let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
+        explanation.add("header", "a JOSE header without crit", "", result);
+        let claims_json = compact.claims().unwrap_or_default();
+        let claims = UnverifiedClaims::parse(&claims_json, &self.names);
+        let result = CheckResult::of(claims.as_ref().ok_or(RejectionKind::TokenMalformed));
+        explanation.add("claims", "a JSON object without duplicate members", "", result);
         let issuer = claims.as_ref().and_then(|claims| self.explain_issuer(claims, explanation));
-        if let (Some(issuer), Ok(header)) = (issuer, &header) {
-            issuer.explain_header(header, &compact, explanation);
+        if let (Some(issuer), Ok(header)) = (issuer, header) {
+            issuer.explain_header(header, compact, explanation);
         }
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
             explain_claims(claims, &issuer.claims, self.now(), explanation);
@@ -124,7 +149,7 @@ impl Authenticator {
         issuer
     }
 
-    /// The issuer to go on with: the one named, or the only one there is.
+    /// The issuer to continue with: the one that the token names, or the only one there is.
     fn explain_issuer(
         &self,
         claims: &UnverifiedClaims<'_>,
@@ -138,7 +163,7 @@ impl Authenticator {
             "issuer",
             &known.join(", "),
             presented,
-            Verdict::of(named.as_ref().map_err(Clone::clone)),
+            CheckResult::of(named.as_ref().map_err(Clone::clone)),
         );
         named.ok().or_else(|| self.issuers.only())
     }
@@ -148,25 +173,25 @@ impl TrustedIssuer {
     fn explain_header(&self, header: &Header<'_>, compact: &Compact<'_>, explanation: &mut Explanation) {
         let algorithms: Vec<&str> =
             self.header.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
-        let verdict = Verdict::of(self.header.check_algorithm(header));
-        explanation.add("alg", &algorithms.join(" "), header.algorithm.as_str(), verdict);
+        let result = CheckResult::of(self.header.check_algorithm(header));
+        explanation.add("alg", &algorithms.join(" "), header.algorithm.as_str(), result);
         let types =
             format!("{}{}", self.header.types.join(" "), if self.header.untyped { " or none" } else { "" });
-        let verdict = Verdict::of(self.header.check_type(header));
-        explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), verdict);
+        let result = CheckResult::of(self.header.check_type(header));
+        explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), result);
         let keys = self.keys.as_ref().and_then(Keys::current);
-        let verdict = explain_key(header, keys.as_deref());
+        let result = explain_key(header, keys.as_deref());
         let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
-        explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), verdict);
-        let verdict = match (verdict, keys) {
-            (Verdict::Holds, Some(keys)) => explain_signature(header, compact, &keys),
-            _ => Verdict::NotMade,
+        explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), result);
+        let result = match (result, keys) {
+            (CheckResult::Passed, Some(keys)) => explain_signature(header, compact, &keys),
+            _ => CheckResult::NotRun,
         };
-        explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", verdict);
+        explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", result);
     }
 
-    /// What this issuer says about `token`, and what becomes of it under `policy`.
-    async fn explain_answer(
+    /// Introspects `token`, and checks the response against `policy`.
+    async fn explain_introspection(
         &self,
         introspector: &Introspector,
         token: &str,
@@ -175,34 +200,34 @@ impl TrustedIssuer {
         now: NumericDate,
         explanation: &mut Explanation,
     ) {
-        let asked = format!("an answer of {}", self.identifier());
-        let answer = introspector.answer(token).await;
-        let answered = Verdict::of(answer.as_ref().map_err(Clone::clone));
-        explanation.add("introspection", &asked, "", answered);
+        let expected = format!("a response of {}", self.identifier());
+        let response = introspector.answer(token).await;
+        let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
+        explanation.add("introspection", &expected, "", result);
         let names = &introspector.policy().opaque.names;
-        let claims = answer.as_ref().ok().and_then(|json| UnverifiedClaims::parse(json, names));
+        let claims = response.as_ref().ok().and_then(|json| UnverifiedClaims::parse(json, names));
         let Some(claims) = claims else { return };
         let active = Active::of(&claims, names).ok_or(IntrospectionFault::Inactive);
-        explanation.add("active", "true", "", Verdict::of(active.as_ref().map_err(Clone::clone)));
+        explanation.add("active", "true", "", CheckResult::of(active.as_ref().map_err(Clone::clone)));
         let Ok(active) = active else { return };
-        let token_type = Verdict::of(active.check_token_type(names));
+        let token_type = CheckResult::of(active.check_token_type(names));
         explanation.add("token_type", "Bearer, or none", "", token_type);
-        explanation.add("username", "text, or none", "", Verdict::of(active.username(names)));
+        explanation.add("username", "text, or none", "", CheckResult::of(active.username(names)));
         explain_claims(&claims, policy, now, explanation);
         if let Some(jwt) = jwt {
             let same = active.is_about(jwt).then_some(()).ok_or(IntrospectionFault::OtherToken);
-            explanation.add("same token", "sub, client_id and exp as in the JWT", "", Verdict::of(same));
+            explanation.add("same token", "sub, client_id and exp as in the JWT", "", CheckResult::of(same));
         }
     }
 }
 
-fn explain_key(header: &Header<'_>, keys: Option<&KeySet>) -> Verdict {
+fn explain_key(header: &Header<'_>, keys: Option<&KeySet>) -> CheckResult {
     match keys {
-        None => Verdict::Fails(RejectionKind::KeysUnavailable),
+        None => CheckResult::Failed(RejectionKind::KeysUnavailable),
         Some(keys) if keys.select(header.key_id.as_deref(), header.algorithm).next().is_some() => {
-            Verdict::Holds
+            CheckResult::Passed
         }
-        Some(_) => Verdict::Fails(RejectionKind::KeyUnknown),
+        Some(_) => CheckResult::Failed(RejectionKind::KeyUnknown),
     }
 }
 
@@ -213,17 +238,23 @@ fn explain_claims(
     explanation: &mut Explanation,
 ) {
     for check in &CHECKS {
-        let verdict = Verdict::of((check.run)(claims, policy, now));
+        let result = CheckResult::of((check.run)(claims, policy, now));
         let (configured, presented) = shown(check.name, claims, policy, now);
-        explanation.add(check.name, &configured, &presented, verdict);
+        explanation.add(check.name, &configured, &presented, result);
     }
 }
 
-fn parts(token: &str) -> String {
-    format!("parts: {}", token.split('.').count())
+fn explain_form<F: Into<Rejection>>(
+    token: &str,
+    expected: &str,
+    result: Result<(), F>,
+    explanation: &mut Explanation,
+) {
+    let parts = format!("parts: {}", token.split('.').count());
+    explanation.add("serialization", expected, &parts, CheckResult::of(result));
 }
 
-/// What a claim check asks for, and what the token says.
+/// What a claim check expects, and what the token says.
 fn shown(
     check: &str,
     claims: &UnverifiedClaims<'_>,
@@ -287,9 +318,9 @@ fn shown(
     }
 }
 
-fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) -> Verdict {
-    let Ok(octets) = compact.signature() else { return Verdict::Fails(RejectionKind::TokenMalformed) };
+fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) -> CheckResult {
+    let Ok(octets) = compact.signature() else { return CheckResult::Failed(RejectionKind::TokenMalformed) };
     let candidates = keys.select(header.key_id.as_deref(), header.algorithm);
     let signed = (compact.signing_input(), &*octets);
-    Verdict::of(signature::verify(&UnverifiedClaims::default(), header.algorithm, signed, candidates))
+    CheckResult::of(signature::verify(&UnverifiedClaims::default(), header.algorithm, signed, candidates))
 }

@@ -1,4 +1,4 @@
-//! What an explanation says: a list of checks, each with what was asked for, what was presented and how it ended.
+//! The result of explaining a token: a list of checks, each with what was expected, what was presented and its result.
 
 use std::fmt;
 
@@ -7,31 +7,51 @@ use crate::rejection::{Rejection, RejectionKind};
 /// The longest presented value that is shown.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// What every check says of one token. `Display` prints it as a table.
+/// The result of every check on one token. `Display` prints it as a table.
+///
+/// ```
+/// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use tower_bearer::RejectionKind;
+/// use tower_bearer::diagnostics::CheckResult;
+/// use tower_bearer::testing::TestIssuer;
+///
+/// let idp = TestIssuer::new();
+/// let auth = idp.bearer_auth("https://api.example.com").build().unwrap();
+///
+/// let explanation = auth.explain(&idp.token("https://other.example").sign()).await;
+/// assert!(!explanation.is_accepted());
+/// let aud = explanation.findings().iter().find(|finding| finding.check() == "aud").unwrap();
+/// assert_eq!(aud.expected(), "https://api.example.com");
+/// assert_eq!(aud.presented(), "https://other.example");
+/// assert_eq!(aud.result(), CheckResult::Failed(RejectionKind::AudienceMismatch));
+/// println!("{explanation}");
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Explanation {
     findings: Vec<Finding>,
 }
 
-/// What one check says.
+/// The result of one check, with what was expected and what the token presented.
 #[derive(Clone, Debug)]
 pub struct Finding {
     check: &'static str,
-    configured: String,
+    expected: String,
     presented: String,
-    verdict: Verdict,
+    result: CheckResult,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Verdict {
-    /// The token passes it.
-    Holds,
-    /// The token fails it, and a request with it would be refused for that.
-    Fails(RejectionKind),
-    /// It could not be made, because of a check before it.
-    NotMade,
+pub enum CheckResult {
+    /// The token passes the check.
+    Passed,
+    /// The token fails the check. A request with it is rejected for this reason, unless an earlier check fails.
+    Failed(RejectionKind),
+    /// The check could not run, because an earlier one failed.
+    NotRun,
 }
 
 impl Explanation {
@@ -48,15 +68,14 @@ impl Explanation {
     /// Whether a request with this token would be accepted now.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        self.findings.iter().all(|finding| finding.verdict == Verdict::Holds)
+        self.findings.iter().all(|finding| finding.result == CheckResult::Passed)
     }
 
-    /// One more check.
-    pub(super) fn add(&mut self, check: &'static str, configured: &str, presented: &str, verdict: Verdict) {
+    pub(super) fn add(&mut self, check: &'static str, expected: &str, presented: &str, result: CheckResult) {
         let presented = presented.chars().take(MAX_SHOWN_CHARS).flat_map(char::escape_debug).collect();
-        // The ids of keys are not the user's words.
-        let configured = configured.chars().flat_map(char::escape_debug).collect();
-        self.findings.push(Finding { check, configured, presented, verdict });
+        // It can hold key ids, which the authorization server wrote.
+        let expected = expected.chars().flat_map(char::escape_debug).collect();
+        self.findings.push(Finding { check, expected, presented, result });
     }
 }
 
@@ -67,45 +86,45 @@ impl Finding {
         self.check
     }
 
-    /// What the configuration asks for.
+    /// What the configuration expects.
     #[must_use]
-    pub fn configured(&self) -> &str {
-        &self.configured
+    pub fn expected(&self) -> &str {
+        &self.expected
     }
 
-    /// What the token says, cut short and with control characters escaped.
+    /// What the token presents, cut to 80 characters and with control characters escaped.
     #[must_use]
     pub fn presented(&self) -> &str {
         &self.presented
     }
 
-    /// How it ended.
+    /// The result.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
+    pub fn result(&self) -> CheckResult {
+        self.result
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
-            let verdict = match finding.verdict {
-                Verdict::Holds => "ok",
-                Verdict::Fails(kind) => kind.as_str(),
-                Verdict::NotMade => "not made",
+            let result = match finding.result {
+                CheckResult::Passed => "ok",
+                CheckResult::Failed(kind) => kind.as_str(),
+                CheckResult::NotRun => "not run",
             };
             writeln!(
                 f,
-                "{:<16} {:<24} presented: {:<32} configured: {}",
-                finding.check, verdict, finding.presented, finding.configured
+                "{:<16} {:<24} presented: {:<32} expected: {}",
+                finding.check, result, finding.presented, finding.expected
             )?;
         }
         Ok(())
     }
 }
 
-impl Verdict {
-    pub(super) fn of<T, F: Into<Rejection>>(checked: Result<T, F>) -> Self {
-        checked.map_or_else(|fault| Self::Fails(fault.into().kind()), |_| Self::Holds)
+impl CheckResult {
+    pub(super) fn of<T, F: Into<Rejection>>(result: Result<T, F>) -> Self {
+        result.map_or_else(|fault| Self::Failed(fault.into().kind()), |_| Self::Passed)
     }
 }

@@ -8,6 +8,6 @@ mod status;
 pub use crate::introspection::IntrospectionStatus;
 pub use crate::jwks::{KeysStatus, SkippedKey};
 pub use crate::sync::CircuitState;
-pub use bounds::Bounds;
-pub use explanation::{Explanation, Finding, Verdict};
+pub use bounds::{Bound, Bounds};
+pub use explanation::{CheckResult, Explanation, Finding};
 pub use status::{IssuerStatus, NotReady};

@@ -1,5 +1,4 @@
-//! How the keys of each issuer are, and how its introspection goes: for a readiness probe and for an
-//! operator's page.
+//! The state of each issuer's keys and introspection, for a readiness probe or an operator's page.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +11,7 @@ use crate::introspection::{IntrospectionStatus, Introspector};
 use crate::jwks::{Keys, KeysStatus};
 use crate::transport::FetchError;
 
-/// One issuer, its keys and its introspection.
+/// The state of one issuer's keys and introspection; see [`BearerAuth::status`](crate::BearerAuth::status).
 #[derive(Clone, Debug)]
 pub struct IssuerStatus {
     issuer: Arc<str>,
@@ -21,33 +20,33 @@ pub struct IssuerStatus {
 }
 
 impl IssuerStatus {
-    /// The issuer, as configured.
+    /// The identifier of the issuer, as configured.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Its keys; `None` for an issuer [without keys](crate::Issuer::without_keys).
+    /// The state of its keys. `None` for an issuer [without keys](crate::Issuer::without_keys).
     #[must_use]
     pub fn keys(&self) -> Option<&KeysStatus> {
         self.keys.as_ref()
     }
 
-    /// Its introspection, where that is configured.
+    /// The state of its introspection, if that is configured.
     #[must_use]
     pub fn introspection(&self) -> Option<&IntrospectionStatus> {
         self.introspection.as_ref()
     }
 }
 
-/// The issuers whose keys, or whose introspection endpoint, could not be had, each with the reason.
+/// The issuers whose keys or introspection endpoint are unavailable, each with the reason.
 #[derive(Clone, Debug)]
 pub struct NotReady {
     issuers: Vec<(Arc<str>, Arc<FetchError>)>,
 }
 
 impl NotReady {
-    /// The issuers and why, in the order of their names.
+    /// The issuers and the reasons, sorted by issuer.
     pub fn issuers(&self) -> impl Iterator<Item = (&str, &FetchError)> {
         self.issuers.iter().map(|(issuer, error)| (&**issuer, &**error))
     }
@@ -55,7 +54,7 @@ impl NotReady {
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no keys or no introspection endpoint from")?;
+        f.write_str("keys or introspection endpoint unavailable:")?;
         let mut separator = " ";
         for (issuer, error) in self.issuers() {
             write!(f, "{separator}{issuer} ({error})")?;
@@ -78,33 +77,27 @@ impl Authenticator {
             keys: issuer.keys.as_ref().map(Keys::status),
             introspection: issuer.introspector().map(Introspector::status),
         };
-        self.sorted().into_iter().map(status).collect()
+        self.issuers.iter().map(status).collect()
     }
 
     pub(crate) async fn ready(&self) -> Result<(), NotReady> {
-        let issuers = self.sorted().into_iter();
-        let mut waiting: Vec<_> = issuers.map(|issuer| (issuer, Box::pin(issuer.ready()))).collect();
+        let issuers = self.issuers.iter();
+        let mut pending: Vec<_> = issuers.map(|issuer| (issuer, Box::pin(issuer.ready()))).collect();
         let mut missing = Vec::new();
-        // All at once: whoever waited for one before the next would miss the end of that one's fetch.
+        // All at once: waiting for one issuer after the other would miss the end of a fetch.
         poll_fn(|cx| {
-            waiting.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
-                Poll::Ready(ended) => {
-                    missing.extend(ended.err().map(|error| (Arc::clone(issuer.identifier()), error)));
+            pending.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
+                Poll::Ready(result) => {
+                    missing.extend(result.err().map(|error| (Arc::clone(issuer.identifier()), error)));
                     false
                 }
                 Poll::Pending => true,
             });
-            if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         missing.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if missing.is_empty() { Ok(()) } else { Err(NotReady { issuers: missing }) }
-    }
-
-    fn sorted(&self) -> Vec<&TrustedIssuer> {
-        let mut issuers: Vec<&TrustedIssuer> = self.issuers.iter().collect();
-        issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));
-        issuers
     }
 }
 

@@ -1,25 +1,24 @@
-//! Base64url without padding, one spelling per value (RFC 7515 section 2, RFC 4648 section 5).
+//! Base64url without padding, in its canonical form only (RFC 7515 section 2, RFC 4648 section 5).
 //!
-//! Checks: the URL-safe alphabet, no padding, no white space, no bits set after the last octet.
-//! The last rule keeps a token from having a second spelling with the same signature.
+//! Checks: the URL-safe alphabet; no padding; no white space; no bits set after the last octet. Without the last rule a
+//! token would have a second spelling with the same signature.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-/// The octets that `text` spells; `None` where it is not strict base64url.
+/// Decodes `text`. `None` if it is not canonical base64url.
 pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text.as_ref()).ok()
 }
 
-/// Whether [`decode`] reads `text`.
+/// Whether [`decode`] accepts `text`.
 pub(crate) fn is_strict(text: &[u8]) -> bool {
     URL_SAFE_NO_PAD.check(text).is_ok()
 }
 
-/// The octets that a reader could take `text` for who is not strict: with either alphabet, with or without
-/// padding, with any bits after the last octet or a letter too many, and with some letter in place of a `~`, which is
-/// in no alphabet.
+/// Decodes `text` as a lenient reader might: either alphabet, with or without padding, any bits after the last octet or
+/// one character too many, and some character in place of `~`, which is in no alphabet.
 pub(crate) fn decode_leniently(text: &str) -> Option<Vec<u8>> {
-    let standard = |letter: u8| match letter {
+    let standard = |byte: u8| match byte {
         b'-' => b'+',
         b'_' | b'~' => b'/',
         other => other,
@@ -31,7 +30,7 @@ pub(crate) fn decode_leniently(text: &str) -> Option<Vec<u8>> {
     base64_simd::forgiving_decode_to_vec(&letters).ok()
 }
 
-/// The spelling of `octets`.
+/// Encodes `octets`.
 pub(crate) fn encode(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(octets)
 }
@@ -44,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_is_read_as_another_strict_reader_reads_it() {
+    fn decoding_agrees_with_another_strict_decoder() {
         let alphabet = b"ABCDwxyz0189-_+/=. \n\x7f";
         let mut random = fastrand::Rng::with_seed(7515);
         for _ in 0..200_000 {
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_one_canonical_spelling_is_read() {
+    fn only_the_canonical_form_is_decoded() {
         assert_eq!(decode("-_8").as_deref(), Some(&[0xfb, 0xff][..]));
         assert_eq!(decode("").as_deref(), Some(&[][..]));
         for (name, text) in [

@@ -1,10 +1,10 @@
-//! JSON objects in which no member stands twice (RFC 7519 section 4, RFC 7515 section 4, RFC 7517 section 4).
+//! JSON objects without duplicate members (RFC 7519 section 4, RFC 7515 section 4, RFC 7517 section 4).
 //!
-//! Checks: duplicate members are refused at every depth, after unescaping their names; nesting is
-//! limited to 128 levels (by `serde_json`); nothing may follow the value.
+//! Checks: duplicate members are rejected at every depth, after unescaping their names; nesting is limited to 128 levels
+//! (by `serde_json`); nothing may follow the value.
 //!
-//! Why: the RFCs let a reader choose between refusing duplicates and taking the last one. Two
-//! readers of one token that choose differently see two different tokens, so this one refuses.
+//! Why: the RFCs let a parser choose between rejecting duplicates and using the last one. Two parsers that choose
+//! differently see two different tokens, so this one rejects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,62 +13,61 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// The most members that one object may have.
+/// The maximum number of members per object.
 const MAX_MEMBERS: usize = 512;
 
-/// Up to so many names are compared with each other.
-const FEW: usize = 64;
+/// Up to this number, names are compared pairwise.
+const MAX_PAIRWISE: usize = 64;
 
-/// Reads `text` as a `T`, after making sure that no object in it has a member twice.
+/// Parses `text` as a `T`, and rejects duplicate members.
 ///
-/// Two passes: for documents that are read seldom. Tokens are read in one pass, with
-/// [`MemberNames`] and [`Unique`].
+/// Needs two passes: for documents that are parsed rarely. Tokens are parsed in one pass, with [`MemberNames`] and
+/// [`Unique`].
 ///
 /// # Errors
-/// What `serde_json` says, without the offending text: it names a place, a type or a member.
+/// The error of `serde_json`, without the offending text: it names a position, a type or a member.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, serde_json::Error> {
     let text = std::str::from_utf8(text).map_err(de::Error::custom)?;
     serde_json::from_str::<Unique>(text)?;
     serde_json::from_str(text)
 }
 
-/// Whether `text` begins with a JSON object, as a reader could take it that is not strict: members may stand
-/// twice, and anything may follow.
+/// Whether `text` begins with a JSON object for a lenient reader: with duplicate members, and followed by anything.
 pub(crate) fn begins_with_object(text: &[u8]) -> bool {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    text.trim_ascii_start().starts_with(b"{") && de::IgnoredAny::deserialize(&mut reader).is_ok()
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    text.trim_ascii_start().starts_with(b"{") && de::IgnoredAny::deserialize(&mut deserializer).is_ok()
 }
 
-/// The names that an object has shown so far.
+/// The member names of an object so far.
 #[derive(Debug, Default)]
 pub(crate) struct MemberNames<'de> {
-    /// While there are few of them.
+    /// The names, while there are few.
     few: Vec<Name<'de>>,
-    /// One bit per name in `few`; most new names find their bit free and need no comparing.
+    /// One bit per name in `few`. Most new names find their bit unset and need no comparison.
     seen: u64,
-    /// All of them, once there are many: then comparing each with each would be an attacker's lever.
+    /// The names, once there are many: pairwise comparison would then let an attacker waste time.
     many: HashSet<Name<'de>>,
 }
 
 impl<'de> MemberNames<'de> {
-    /// For an object that is expected to have about `members` members.
+    /// For an object with about `members` members.
     pub(crate) fn with_capacity(members: usize) -> Self {
         Self { few: Vec::with_capacity(members), ..Self::default() }
     }
 
-    /// Takes the next name down.
+    /// Adds the next name.
     ///
     /// # Errors
-    /// When the object has had it before, or has more members than any honest one.
+    /// If the object has this member already, or too many members.
     pub(crate) fn add<E: de::Error>(&mut self, name: Name<'de>) -> Result<(), E> {
-        let is_new = if self.many.is_empty() && self.few.len() < FEW {
+        let is_new = if self.many.is_empty() && self.few.len() < MAX_PAIRWISE {
             self.add_to_few(name)
         } else {
             self.many.extend(self.few.drain(..));
             self.many.insert(name)
         };
         match is_new {
-            false => Err(E::custom("a member stands twice")),
+            false => Err(E::custom("duplicate member")),
             true if self.many.len() > MAX_MEMBERS => Err(E::custom("too many members")),
             true => Ok(()),
         }
@@ -83,15 +82,15 @@ impl<'de> MemberNames<'de> {
     }
 }
 
-/// The name of a member, borrowed from the text unless it holds an escape.
+/// The name of a member, borrowed from the text unless it has an escape.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Name<'de>(pub(crate) Cow<'de, str>);
 
 impl Name<'_> {
-    /// One of 64 bits, from the length and three letters: equality decides.
+    /// One of 64 bits, from the length and three characters. Names with the same bit are compared.
     fn bit(&self) -> u64 {
         let octets = self.0.as_bytes();
-        let at = |place: usize| u32::from(octets.get(place).copied().unwrap_or_default());
+        let at = |index: usize| u32::from(octets.get(index).copied().unwrap_or_default());
         let last = octets.len().saturating_sub(1);
         let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
         let letters = at(0) ^ (at(last / 2) << 8) ^ (at(last) << 16) ^ (length << 24);
@@ -123,7 +122,7 @@ impl<'de> Visitor<'de> for NameVisitor {
     }
 }
 
-/// Any JSON value, thrown away, once it is known to hold no member twice.
+/// Any JSON value, discarded once it is known to have no duplicate members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unique;
 
@@ -192,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_that_stands_twice_is_refused_at_every_depth() {
+    fn duplicate_members_are_rejected_at_every_depth() {
         for (name, text) in [
             ("top", r#"{"a":1,"a":2}"#),
             ("escaped", r#"{"a":1,"\u0061":2}"#),
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_share_a_bit_are_told_apart() {
+    fn names_that_share_a_bit_are_distinguished() {
         let members: Vec<String> = (0..500).map(|n| format!("\"m{n}\":0")).collect();
         let text = format!("{{{}}}", members.join(","));
         assert!(parse::<serde_json::Value>(text.as_bytes()).is_ok());
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_wide_objects_and_trailing_text_are_refused() {
+    fn deep_nesting_wide_objects_and_trailing_text_are_rejected() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         assert!(parse::<serde_json::Value>(deep.as_bytes()).is_err());
         let members: Vec<String> = (0..513).map(|n| format!("\"m{n}\":0")).collect();

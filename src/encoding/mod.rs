@@ -1,4 +1,4 @@
-//! The two encodings of JOSE, read strictly: base64url and JSON.
+//! The two encodings of JOSE, parsed strictly: base64url and JSON.
 
 pub(crate) mod base64url;
 pub(crate) mod json;

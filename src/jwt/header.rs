@@ -66,6 +66,15 @@ impl<'a> Header<'a> {
 }
 
 impl HeaderPolicy {
+    /// Checks the algorithm and the type.
+    ///
+    /// # Errors
+    /// [`HeaderFault::AlgorithmNotAllowed`], [`HeaderFault::TypeMismatch`].
+    pub(crate) fn check(&self, header: &Header<'_>) -> Result<(), HeaderFault> {
+        self.check_algorithm(header)?;
+        self.check_type(header)
+    }
+
     /// Whether this issuer's tokens may be signed with that algorithm (RFC 8725 section 3.1).
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The body of a response: the inner service's, or that of a refusal.
+//! The body of a response: the inner service's, or that of a rejection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,8 +8,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that passed a layer of this crate: `B` from the inner service, or a
-    /// short text that says why the request was refused.
+    /// The response body of this crate's layers: `B` from the inner service, or a short JSON text that says why the
+    /// request was rejected.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -22,7 +22,7 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Inner { #[pin] body: B },
-        Refusal { text: Option<Bytes> },
+        Rejection { text: Option<Bytes> },
     }
 }
 
@@ -31,15 +31,15 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Inner { body } }
     }
 
-    pub(crate) fn refusal(text: Bytes) -> Self {
-        Self { kind: Kind::Refusal { text: Some(text).filter(|text| !text.is_empty()) } }
+    pub(crate) fn rejection(text: Bytes) -> Self {
+        Self { kind: Kind::Rejection { text: Some(text).filter(|text| !text.is_empty()) } }
     }
 }
 
-/// Empty. Layers around, such as tower-http's `cors` and `timeout`, answer by themselves with one.
+/// An empty body. Outer layers such as tower-http's `cors` and `timeout` respond with one.
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::refusal(Bytes::new())
+        Self::rejection(Bytes::new())
     }
 }
 
@@ -57,21 +57,21 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
             KindProj::Inner { body } => body.poll_frame(cx),
-            KindProj::Refusal { text } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into())))),
+            KindProj::Rejection { text } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Refusal { text } => text.is_none(),
+            Kind::Rejection { text } => text.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Refusal { text } => {
+            Kind::Rejection { text } => {
                 let bytes = text.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(bytes).unwrap_or(u64::MAX))
             }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_layer_around_can_make_an_empty_one() {
+    fn the_default_body_is_empty() {
         assert!(ResponseBody::<Full<Bytes>>::default().is_end_stream());
     }
 }

@@ -1,7 +1,19 @@
-//! The tower side: layers, their services and futures, and how a refusal becomes a response.
+//! The tower side of the crate: layers with their services, futures and bodies.
+//!
+//! Most users need none of these types: they name the [`BearerAuth`], [`Require`] and [`FormBodyToken`] of the crate
+//! root. A service that stores a protected service in a struct needs the type of the service:
+//!
+//! ```
+//! use tower_bearer::middleware::BearerAuthService;
+//!
+//! struct Server<S> {
+//!     inner: BearerAuthService<S>,
+//! }
+//! ```
 
 mod bearer_auth;
 mod body;
+mod coverage;
 mod form_body;
 mod require;
 mod responder;
@@ -9,9 +21,9 @@ mod shared;
 
 pub use bearer_auth::{BearerAuth, BearerAuthService, ResponseFuture};
 pub use body::ResponseBody;
+#[cfg(feature = "axum")]
+pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
 pub use require::{Require, RequireFuture, RequireService};
 pub(crate) use responder::{OnReject, Responder};
 pub(crate) use shared::Shared;
-#[cfg(feature = "axum")]
-pub(crate) use shared::{is_covered, refuse};

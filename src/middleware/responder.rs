@@ -1,14 +1,14 @@
-//! How a refusal becomes a response (RFC 6750 section 3, RFC 9110 section 11.6.1).
+//! Turns a rejection into a response (RFC 6750 section 3, RFC 9110 section 11.6.1).
 //!
-//! Checks: a body of the user's own replaces ours, but never the status, the challenge,
-//! `Cache-Control: no-store` and `Retry-After`.
-//! Does not check: why the request was refused; see `Rejection`.
+//! Checks: a body of the user's own replaces the default one, but never the status, the challenge,
+//! `Cache-Control: no-store` or `Retry-After`.
+//! Does not check: why the request was rejected; see `Rejection`.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
@@ -19,10 +19,10 @@ use crate::rejection::{Rejection, RejectionKind};
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Writes the body of a refusal in the user's own way.
-pub(crate) type OnReject = Arc<dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync>;
+/// Writes the body of a rejection in the user's own format.
+pub(crate) type OnReject = Arc<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
 
-/// All answers of one `BearerAuth`, most of them written beforehand.
+/// The responses of one `BearerAuth`, one prepared for each kind of rejection.
 pub(crate) struct Responder {
     realm: Box<str>,
     omit_error_descriptions: bool,
@@ -30,62 +30,76 @@ pub(crate) struct Responder {
     prepared: Vec<(RejectionKind, Prepared)>,
 }
 
-/// What answers of one kind have in common.
+/// What the responses of one kind have in common.
+#[derive(Clone)]
 struct Prepared {
+    status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Responder {
     pub(crate) fn new(realm: &str, omit_error_descriptions: bool, on_reject: Option<OnReject>) -> Self {
-        let mut answers =
+        let mut responder =
             Self { realm: realm.into(), omit_error_descriptions, on_reject, prepared: Vec::new() };
-        answers.prepared = RejectionKind::ALL.iter().map(|kind| (*kind, answers.prepare(*kind))).collect();
-        answers
+        responder.prepared =
+            RejectionKind::ALL.iter().map(|kind| (*kind, responder.prepare(*kind))).collect();
+        responder
     }
 
     /// The response to the request with `head`, with the rejection in its extensions.
-    pub(crate) fn answer<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-        let kind = rejection.kind();
-        let known = self.prepared.iter().find(|(known, _)| *known == kind);
-        let mut response = match known {
-            Some((_, prepared)) => self.respond(&rejection, head, prepared),
-            None => self.respond(&rejection, head, &self.prepare(kind)),
+    pub(super) fn respond<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
+        let prepared = self.prepared(rejection.kind());
+        let mut response = match &self.on_reject {
+            _ if is_grpc(head) => grpc(&rejection, self.omit_error_descriptions),
+            Some(on_reject) => {
+                let mut response = on_reject(&rejection, head);
+                *response.status_mut() = rejection.status();
+                response.map(ResponseBody::rejection)
+            }
+            None => return self.finish(rejection, prepared.into_response()),
         };
-        let headers = response.headers_mut();
-        if let Some(challenge) =
-            rejection.scopes_needed().and_then(|scopes| self.challenge(kind, Some(scopes)))
-        {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER] {
+            let value = prepared.headers.get(&name).cloned();
+            replace(response.headers_mut(), name, value);
+        }
+        self.finish(rejection, response)
+    }
+
+    /// Completes the `response` that a handler made of `rejection`: with this realm and this body.
+    pub(super) fn complete<B>(
+        &self,
+        rejection: Rejection,
+        response: Response<B>,
+    ) -> Response<ResponseBody<B>> {
+        let prepared = self.prepared(rejection.kind());
+        // Keeps what layers in between added, such as a request id.
+        let (mut head, _) = response.into_parts();
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.extend(prepared.headers);
+        self.finish(rejection, Response::from_parts(head, ResponseBody::rejection(prepared.body)))
+    }
+
+    /// Adds what depends on the single rejection.
+    fn finish<B>(
+        &self,
+        rejection: Rejection,
+        mut response: Response<ResponseBody<B>>,
+    ) -> Response<ResponseBody<B>> {
+        let scopes = rejection.scopes_needed();
+        if let Some(challenge) = scopes.and_then(|scopes| self.challenge(rejection.kind(), Some(scopes))) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         if let Some(wait) = rejection.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         response.extensions_mut().insert(rejection);
         response
     }
 
-    fn respond<B>(
-        &self,
-        rejection: &Rejection,
-        head: &Parts,
-        prepared: &Prepared,
-    ) -> Response<ResponseBody<B>> {
-        let mut response = match &self.on_reject {
-            _ if is_grpc(head) => grpc(rejection, self.omit_error_descriptions),
-            Some(on_reject) => in_their_words(rejection, &**on_reject),
-            None => {
-                let mut response = Response::new(ResponseBody::refusal(prepared.body.clone()));
-                *response.status_mut() = rejection.status();
-                *response.headers_mut() = prepared.headers.clone();
-                return response;
-            }
-        };
-        for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER] {
-            let ours = prepared.headers.get(&name).cloned();
-            replace(response.headers_mut(), name, ours);
-        }
-        response
+    fn prepared(&self, kind: RejectionKind) -> Prepared {
+        let prepared = self.prepared.iter().find(|(prepared, _)| *prepared == kind);
+        prepared.map_or_else(|| self.prepare(kind), |(_, prepared)| prepared.clone())
     }
 
     fn prepare(&self, kind: RejectionKind) -> Prepared {
@@ -95,7 +109,7 @@ impl Responder {
         if let Some(challenge) = self.challenge(kind, None) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        Prepared { headers, body: self.body(kind) }
+        Prepared { status: kind.status(), headers, body: self.body(kind) }
     }
 
     fn challenge(&self, kind: RejectionKind, scopes: Option<&str>) -> Option<HeaderValue> {
@@ -132,27 +146,63 @@ impl Responder {
     }
 }
 
+impl Rejection {
+    /// The response to this rejection, for a handler that has no axum: return it, and the [`BearerAuth`] around the
+    /// handler completes it with its realm and reports it. The body is the default one,
+    /// [`on_reject`](crate::BearerAuthBuilder::on_reject) does not apply, nor does the gRPC form.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use tower_bearer::AccessToken;
+    ///
+    /// fn delete_orders(token: &AccessToken) -> Response<Bytes> {
+    ///     match token.require("orders:delete") {
+    ///         Ok(()) => Response::new(Bytes::from("deleted")),
+    ///         Err(rejection) => rejection.into_http_response(),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// [`BearerAuth`]: crate::BearerAuth
+    #[must_use]
+    pub fn into_http_response(self) -> Response<Bytes> {
+        let prepared = uncovered().prepared(self.kind());
+        let mut response = Response::new(prepared.body);
+        *response.status_mut() = prepared.status;
+        *response.headers_mut() = prepared.headers;
+        self.put_from_handler(&mut response);
+        response
+    }
+}
+
+impl Prepared {
+    fn into_response<B>(self) -> Response<ResponseBody<B>> {
+        let mut response = Response::new(ResponseBody::rejection(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
 impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers")
+        f.debug_struct("Responder")
             .field("realm", &self.realm)
             .field("omit_error_descriptions", &self.omit_error_descriptions)
             .finish_non_exhaustive()
     }
 }
 
-fn in_their_words<B>(
-    rejection: &Rejection,
-    on_reject: &dyn Fn(&Rejection) -> Response<Bytes>,
-) -> Response<ResponseBody<B>> {
-    let mut response = on_reject(rejection);
-    *response.status_mut() = rejection.status();
-    response.map(ResponseBody::refusal)
+/// Responses for requests that no `BearerAuth` handled.
+pub(super) fn uncovered() -> &'static Responder {
+    static UNCOVERED: OnceLock<Responder> = OnceLock::new();
+    UNCOVERED.get_or_init(|| Responder::new("api", false, None))
 }
 
-/// A response of trailers only, as gRPC over HTTP/2 answers what never reached a method.
+/// A trailers-only response, as gRPC over HTTP/2 responds to a call that never reached a method.
 fn grpc<B>(rejection: &Rejection, omit_error_descriptions: bool) -> Response<ResponseBody<B>> {
-    let mut response = Response::new(ResponseBody::refusal(Bytes::new()));
+    let mut response = Response::new(ResponseBody::rejection(Bytes::new()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));
@@ -174,12 +224,15 @@ fn grpc_status(status: StatusCode) -> &'static str {
     }
 }
 
-/// A call of gRPC is a POST. Whoever else says so must not turn a refusal into a 200, which a proxy that
-/// asks here whether a request may pass (`auth_request`) takes for a yes.
+/// A gRPC call is a POST. A request with another method that claims to be one must not turn a rejection into a 200:
+/// a proxy that asks here whether a request is allowed (`auth_request`) would take that for a yes.
 fn is_grpc(head: &Parts) -> bool {
+    if head.method != Method::POST {
+        return false;
+    }
     let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let behind = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
-    head.method == Method::POST && matches!(behind, Some([] | [b'+' | b'-' | b';', ..]))
+    let rest = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
+    matches!(rest, Some([] | [b'+' | b'-' | b';', ..]))
 }
 
 fn replace(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {

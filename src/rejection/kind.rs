@@ -6,28 +6,35 @@ use http::StatusCode;
 
 use crate::bearer::ErrorCode;
 
-/// What kind of refusal a [`Rejection`] is. [`as_str`](Self::as_str) gives its label, which is
-/// the same in logs and tests and stays the same between releases.
+/// The reason of a [`Rejection`](super::Rejection). Its label ([`as_str`](Self::as_str)) is the same in logs, metrics
+/// and tests, and stays the same between releases.
+///
+/// ```
+/// use tower_bearer::RejectionKind;
+///
+/// assert_eq!(RejectionKind::TokenExpired.as_str(), "token_expired");
+/// assert_eq!(RejectionKind::TokenExpired.status(), 401);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// No credentials, or those of another scheme.
+    /// The request has no credentials, or only those of another scheme.
     Missing,
-    /// The credentials break the grammar, stand twice, or came by two methods at once.
+    /// The credentials violate the grammar, appear twice, or use two methods at once.
     MalformedRequest,
-    /// The token is over the size limit.
+    /// The token exceeds the size limit.
     TokenTooLarge,
-    /// The form body that may hold a token is over the size limit.
+    /// The form body that may hold a token exceeds the size limit.
     BodyTooLarge,
-    /// The token has three parts like a JWS, but is none.
+    /// The token has three parts like a JWS but is not one.
     TokenMalformed,
-    /// The token is no JWS (it is opaque, or encrypted), and no issuer is configured to be asked about it.
+    /// The token is not a JWS (it is opaque or encrypted), and no issuer introspects it.
     TokenOpaque,
-    /// The issuer says that the token is not active: it never was, has ended, or was revoked.
+    /// Introspection says that the token is not active: it never was, has expired, or was revoked.
     TokenInactive,
-    /// What the issuer says about the token does not fit what the token says.
+    /// The introspection response contradicts the claims of the token.
     IntrospectionMismatch,
-    /// The `alg` is unknown, or the issuer may not use it.
+    /// The `alg` is unknown, or not allowed for the issuer.
     AlgorithmNotAllowed,
     /// The header has `crit` or `b64`.
     CriticalHeaderUnsupported,
@@ -35,45 +42,45 @@ pub enum RejectionKind {
     TypeMismatch,
     /// The token looks like an ID token.
     IdTokenPresented,
-    /// The token is from an issuer that is not configured.
+    /// No issuer with this `iss` is configured.
     IssuerUnknown,
-    /// The issuer has no such key, and was asked.
+    /// The issuer does not publish the key that the token names.
     KeyUnknown,
-    /// No key of the issuer made this signature.
+    /// No key of the issuer verifies the signature.
     SignatureMismatch,
     /// `exp` has passed.
     TokenExpired,
-    /// `nbf` is to come.
+    /// `nbf` is in the future.
     TokenNotYetValid,
-    /// `iat` is to come.
+    /// `iat` is in the future.
     TokenIssuedInFuture,
     /// `aud` does not name this API.
     AudienceMismatch,
-    /// A claim that must be there is not.
+    /// A required claim is missing.
     ClaimMissing,
     /// A claim has the wrong type.
     ClaimIllTyped,
-    /// The token is bound to its sender (`cnf`), and the sender has not proven itself.
+    /// The token is sender-constrained (`cnf`), and the request has no proof of possession.
     SenderNotProven,
     /// The token was issued longer ago than this API allows.
     TokenTooOld,
-    /// The token lives longer than this API allows.
+    /// The lifetime of the token exceeds the limit of this API.
     LifetimeTooLong,
-    /// The token was issued to a client that may not call this API.
+    /// The token was issued to a client that is not allowed.
     ClientNotAllowed,
-    /// The claims do not fit the type that the handler asked for.
+    /// The claims do not fit the type that the handler expects.
     ClaimsMismatch,
     /// The token lacks a scope.
     ScopeInsufficient,
-    /// A check of the route said no.
+    /// A check of the route failed.
     RequirementUnmet,
-    /// The keys of the issuer are out of reach, and none usable are held.
+    /// The keys of the issuer are unavailable, and none are cached that may be used.
     KeysUnavailable,
-    /// The issuer could not be asked about the token, and nothing usable is remembered.
+    /// Introspection is unavailable, and no response is cached that may be used.
     IntrospectionUnavailable,
-    /// The issuer does not answer this service about the token: its credentials or its configuration are wrong.
+    /// The authorization server rejects the introspection requests of this API: its credentials or its configuration are wrong.
     IntrospectionMisconfigured,
-    /// A route asks for more than a token, and no `BearerAuth` covers it.
+    /// The route needs a token, and no `BearerAuth` covers it.
     NotCovered,
 }
 
@@ -81,7 +88,7 @@ pub enum RejectionKind {
 pub(crate) struct Row {
     pub(crate) label: &'static str,
     pub(crate) status: StatusCode,
-    /// In the challenge; `None` also where there is no challenge.
+    /// The `error` of the challenge. `None` also if there is no challenge.
     pub(crate) error: Option<ErrorCode>,
     pub(crate) text: &'static str,
 }
@@ -145,7 +152,7 @@ impl RejectionKind {
         self.row().label
     }
 
-    /// The status of the answer (for gRPC, what it stands for).
+    /// The status of the response. A gRPC response has the corresponding `grpc-status`.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.row().status
@@ -169,16 +176,17 @@ impl RejectionKind {
             Self::TokenMalformed => invalid_token("token_malformed", "The access token is malformed"),
             Self::TokenOpaque => invalid_token("token_opaque", "The access token is not a signed JWT"),
             Self::TokenInactive => invalid_token("token_inactive", "The access token is not active"),
-            Self::IntrospectionMismatch => {
-                invalid_token("introspection_mismatch", "The access token is not what its issuer says it is")
-            }
+            Self::IntrospectionMismatch => invalid_token(
+                "introspection_mismatch",
+                "The access token does not match its introspection response",
+            ),
             Self::AlgorithmNotAllowed => invalid_token(
                 "algorithm_not_allowed",
-                "The access token is signed with an algorithm not allowed",
+                "The signature algorithm of the access token is not allowed",
             ),
             Self::CriticalHeaderUnsupported => invalid_token(
                 "critical_header_unsupported",
-                "The access token needs an extension that is not supported",
+                "The access token uses an unsupported header extension",
             ),
             Self::TypeMismatch => invalid_token("type_mismatch", "The token is not an access token"),
             Self::IdTokenPresented => invalid_token("id_token_presented", "The token is an ID token"),
@@ -186,10 +194,10 @@ impl RejectionKind {
                 invalid_token("issuer_unknown", "The issuer of the access token is not trusted")
             }
             Self::KeyUnknown => {
-                invalid_token("key_unknown", "The access token is signed with an unknown key")
+                invalid_token("key_unknown", "The signing key of the access token is unknown")
             }
             Self::SignatureMismatch => {
-                invalid_token("signature_mismatch", "The signature of the access token does not hold")
+                invalid_token("signature_mismatch", "The access token signature is invalid")
             }
             Self::TokenExpired => invalid_token("token_expired", "The access token expired"),
             Self::TokenNotYetValid => {
@@ -199,7 +207,7 @@ impl RejectionKind {
                 invalid_token("token_issued_in_future", "The access token was issued in the future")
             }
             Self::AudienceMismatch => {
-                invalid_token("audience_mismatch", "The access token is for another audience")
+                invalid_token("audience_mismatch", "The access token is intended for another audience")
             }
             Self::ClaimMissing => invalid_token("claim_missing", "The access token lacks a required claim"),
             Self::ClaimIllTyped => {
@@ -207,18 +215,20 @@ impl RejectionKind {
             }
             Self::SenderNotProven => invalid_token(
                 "sender_not_proven",
-                "The access token is bound to a sender that was not proven",
+                "The access token is sender-constrained and its proof of possession is missing",
             ),
             Self::TokenTooOld => invalid_token("token_too_old", "The access token was issued too long ago"),
-            Self::LifetimeTooLong => invalid_token("lifetime_too_long", "The access token lives too long"),
+            Self::LifetimeTooLong => {
+                invalid_token("lifetime_too_long", "The access token lifetime exceeds the limit")
+            }
             Self::ClientNotAllowed => {
                 invalid_token("client_not_allowed", "The client of the access token is not allowed")
             }
             Self::ClaimsMismatch => {
-                invalid_token("claims_mismatch", "The claims of the access token are not as expected")
+                invalid_token("claims_mismatch", "The access token claims have an unexpected form")
             }
             Self::ScopeInsufficient => {
-                insufficient_scope("scope_insufficient", "The access token lacks a scope that is needed")
+                insufficient_scope("scope_insufficient", "The access token lacks a required scope")
             }
             Self::RequirementUnmet => {
                 insufficient_scope("requirement_unmet", "The access token does not allow this request")
@@ -227,23 +237,26 @@ impl RejectionKind {
                 "keys_unavailable",
                 S::SERVICE_UNAVAILABLE,
                 None,
-                "The access token cannot be checked at the moment",
+                "The access token cannot be verified at the moment",
             ),
             Self::IntrospectionUnavailable => row(
                 "introspection_unavailable",
                 S::SERVICE_UNAVAILABLE,
                 None,
-                "The access token cannot be looked up at the moment",
+                "The access token cannot be introspected at the moment",
             ),
             Self::IntrospectionMisconfigured => row(
                 "introspection_misconfigured",
                 S::INTERNAL_SERVER_ERROR,
                 None,
-                "The access token cannot be checked as configured",
+                "The server cannot introspect access tokens as configured",
             ),
-            Self::NotCovered => {
-                row("not_covered", S::INTERNAL_SERVER_ERROR, None, "The route is not protected as configured")
-            }
+            Self::NotCovered => row(
+                "not_covered",
+                S::INTERNAL_SERVER_ERROR,
+                None,
+                "The route is not covered by an authentication layer",
+            ),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The table of answers: every fault with its kind, status, error code and text (RFC 6750 section 3.1).
+//! Rejections: every fault of a request becomes one, with its kind, status, error code and text (RFC 6750 section 3.1).
 //!
-//! Whatever can be wrong with a request has one row in [`RejectionKind::row`], and nothing else in
-//! the crate knows a status. Texts are fixed: nothing of a token, a claim or a request is in them.
+//! Each kind has one row in [`RejectionKind::row`], and nothing else in the crate knows a status. Texts are fixed: they
+//! hold nothing of a token, a claim or a request.
 
 mod kind;
 
@@ -10,11 +10,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 pub use self::kind::RejectionKind;
 
-use crate::access_token::ClaimsMismatch;
+use crate::access_token::{AccessToken, ClaimsMismatch};
 use crate::bearer::CredentialsFault;
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
@@ -22,11 +22,11 @@ use crate::introspection::IntrospectionFault;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
-use crate::requirement::RequirementFault;
+use crate::requirement::{RequirementFault, Scopes};
 
-/// Why a request was refused.
+/// Why a request was rejected.
 ///
-/// It stands in the extensions of the response that refused it, for the layers around:
+/// The response to a rejected request has it in its extensions, for outer layers:
 ///
 /// ```
 /// use tower_bearer::{Rejection, RejectionKind};
@@ -42,7 +42,7 @@ pub struct Rejection {
     details: Option<Box<Details>>,
 }
 
-// A refusal must not make the accepted case larger than two words.
+// A rejection must not make the accepted case larger than two words.
 const _: () = assert!(size_of::<Rejection>() <= 16);
 
 #[derive(Clone, Debug, Default)]
@@ -61,45 +61,45 @@ enum Cause {
     Claims(ClaimsMismatch),
 }
 
-/// Why a route that wants to know whether a token is still active gets no answer.
+/// A route requires introspection of a token whose issuer has none.
 #[derive(Debug)]
 struct NotIntrospected;
 
 impl fmt::Display for NotIntrospected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the route asks whether the token is still active, and its issuer has no introspection: add Issuer::introspect")
+        f.write_str("the route requires `still_active`, and the issuer of the token has no introspection: add Issuer::introspect")
     }
 }
 
 impl Error for NotIntrospected {}
 
 impl Rejection {
-    /// What kind of refusal it is.
+    /// The reason.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
         self.kind
     }
 
-    /// The status of the answer (for gRPC, what it stands for).
+    /// The status of the response. A gRPC response has the corresponding `grpc-status`.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.kind.status()
     }
 
-    /// The sentence for the client. It says nothing of the token.
+    /// The `error_description` for the client: a fixed sentence per kind.
     #[must_use]
     pub fn description(&self) -> &'static str {
         self.kind.row().text
     }
 
-    /// The claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
-    /// [`RejectionKind::ClaimIllTyped`]: a name that RFCs or the configuration give, never a token.
+    /// The name of the claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
+    /// [`RejectionKind::ClaimIllTyped`]. It comes from an RFC or the configuration, never from a token.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         self.details.as_ref()?.claim.as_deref()
     }
 
-    /// The issuer, as configured, once the token was known to name a configured one.
+    /// The issuer, as configured, if the token names a configured one.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.details.as_ref()?.issuer.as_deref()
@@ -111,14 +111,14 @@ impl Rejection {
         self.details.as_ref()?.scopes_needed.as_deref()
     }
 
-    /// When to try again, for [`RejectionKind::KeysUnavailable`] and
-    /// [`RejectionKind::IntrospectionUnavailable`]: a whole number of seconds, at least one.
+    /// When to retry, for [`RejectionKind::KeysUnavailable`] and [`RejectionKind::IntrospectionUnavailable`]: a whole
+    /// number of seconds, at least one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.as_ref()?.retry_after
     }
 
-    /// Whose business it is.
+    /// The level of its event.
     pub(crate) fn severity(&self) -> Severity {
         match self.kind {
             RejectionKind::Missing => Severity::Routine,
@@ -128,7 +128,7 @@ impl Rejection {
         }
     }
 
-    /// The keys of an issuer could not be had.
+    /// The keys of an issuer are unavailable.
     pub(crate) fn keys_unavailable<E>(retry_after: Duration, cause: Option<Arc<E>>) -> Self
     where
         E: Error + Send + Sync + 'static,
@@ -136,7 +136,7 @@ impl Rejection {
         Self::unavailable(RejectionKind::KeysUnavailable, retry_after, cause)
     }
 
-    /// The route wants to know whether the token is still active, and its issuer cannot be asked.
+    /// The route requires introspection of a token whose issuer has none.
     pub(crate) fn not_introspected() -> Self {
         let mut rejection = Self::from(RejectionKind::IntrospectionMisconfigured);
         rejection.details_mut().cause = Some(Cause::NotIntrospected);
@@ -155,13 +155,41 @@ impl Rejection {
         rejection
     }
 
+    /// A 403 `insufficient_scope` that names all of `scopes`, for a handler that learns only from the request's body
+    /// which scopes it needs (RFC 6750 section 3.1).
+    ///
+    /// ```
+    /// use tower_bearer::{Rejection, RejectionKind};
+    ///
+    /// let rejection = Rejection::insufficient_scope(["orders:read", "orders:write"]);
+    /// assert_eq!(rejection.kind(), RejectionKind::ScopeInsufficient);
+    /// assert_eq!(rejection.scopes_needed(), Some("orders:read orders:write"));
+    /// ```
+    #[must_use]
+    pub fn insufficient_scope<S: Into<Scopes>>(scopes: impl IntoIterator<Item = S>) -> Self {
+        let needed = Scopes::all_of(scopes).needed();
+        Self::from(RejectionKind::ScopeInsufficient).needing(&needed.into())
+    }
+
+    /// Takes out of `response` the rejection that a handler returned, if it did.
+    pub(crate) fn take_from_handler<B>(response: &mut Response<B>) -> Option<Self> {
+        response.extensions_mut().remove::<FromHandler>()?;
+        response.extensions_mut().remove()
+    }
+
+    /// Marks `response` as made of this rejection by a handler: the outer `BearerAuth` completes and reports it.
+    pub(crate) fn put_from_handler<B>(self, response: &mut Response<B>) {
+        response.extensions_mut().insert(FromHandler);
+        response.extensions_mut().insert(self);
+    }
+
     /// The same, with the issuer that the token was routed to.
     pub(crate) fn with_issuer(mut self, issuer: &Arc<str>) -> Self {
         self.details_mut().issuer = Some(Arc::clone(issuer));
         self
     }
 
-    /// The same, with the scopes that the route needs; none are told where none would help.
+    /// The same, with the scopes that the route needs.
     pub(crate) fn needing(mut self, scopes: &Arc<str>) -> Self {
         if !scopes.is_empty() {
             self.details_mut().scopes_needed = Some(Arc::clone(scopes));
@@ -177,6 +205,35 @@ impl Rejection {
 
     fn details_mut(&mut self) -> &mut Details {
         self.details.get_or_insert_default()
+    }
+}
+
+/// In the extensions of a response that a handler made of a [`Rejection`].
+#[derive(Clone)]
+struct FromHandler;
+
+impl AccessToken {
+    /// Requires scopes inside a handler, as [`Require::scope`](crate::Require::scope) does for a route: for scopes that
+    /// depend on the request's body (MCP, GraphQL).
+    ///
+    /// With the feature `axum` a [`Rejection`] is a response, so a handler can return it with `?`. For other
+    /// frameworks, see [`Rejection::into_http_response`].
+    ///
+    /// # Errors
+    /// A [`Rejection`] with all of `scopes`, for 403 `insufficient_scope`.
+    ///
+    /// ```
+    /// use tower_bearer::{AccessToken, Rejection};
+    ///
+    /// fn delete_orders(token: &AccessToken) -> Result<(), Rejection> {
+    ///     token.require("orders:write orders:delete")?;
+    ///     // ...
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn require(&self, scopes: impl Into<Scopes>) -> Result<(), Rejection> {
+        let scopes = scopes.into();
+        if scopes.met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
     }
 }
 

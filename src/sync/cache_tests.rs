@@ -10,7 +10,7 @@ use super::*;
 struct Item {
     key: u64,
     bytes: usize,
-    /// Tells two entries with one key apart.
+    /// Distinguishes two entries with the same key.
     version: u64,
 }
 
@@ -43,7 +43,7 @@ fn holds<S: BuildHasher>(cache: &BoundedCache<Item, S>, key: u64) -> bool {
 }
 
 #[test]
-fn neither_the_entries_nor_their_bytes_go_over_their_limit() {
+fn neither_entries_nor_bytes_exceed_their_limit() {
     for (name, entries, bytes, each) in [
         ("many small ones", 1_000, 1 << 20, 0),
         ("large ones", 1_000, 1 << 20, 10_000),
@@ -62,7 +62,7 @@ fn neither_the_entries_nor_their_bytes_go_over_their_limit() {
 }
 
 #[test]
-fn the_last_entry_is_held() {
+fn the_latest_entry_is_cached() {
     let cache = cache(100, 1 << 20);
     for key in 0..10_000 {
         cache.insert(item(key, 0));
@@ -71,7 +71,7 @@ fn the_last_entry_is_held() {
 }
 
 #[test]
-fn what_is_used_survives_a_flood() {
+fn entries_in_use_survive_a_flood() {
     let cache = cache(1_000, 1 << 20);
     (0..500).for_each(|key| cache.insert(item(key, 0)));
     let mut missed = 0;
@@ -100,13 +100,13 @@ fn an_entry_replaces_the_one_with_its_key() {
 }
 
 #[test]
-fn what_is_larger_than_the_cache_is_not_kept_and_does_no_harm() {
+fn an_entry_larger_than_the_cache_is_not_inserted() {
     let cache = cache(100, 1 << 20);
     cache.insert(item(1, 10));
     cache.insert(item(2, 2 << 20));
     assert!(holds(&cache, 1) && !holds(&cache, 2));
     cache.insert(item(1, 2 << 20));
-    assert!(!holds(&cache, 1), "what was replaced is gone");
+    assert!(!holds(&cache, 1), "the replaced entry is gone");
     assert_eq!(cache.len(), 0);
 }
 
@@ -122,7 +122,7 @@ impl<const HASH: u64> Hasher for Same<HASH> {
 }
 
 #[test]
-fn entries_with_equal_hashes_are_never_taken_for_each_other() {
+fn entries_with_equal_hashes_are_never_confused() {
     with_equal_hashes::<0>();
     with_equal_hashes::<42>();
     with_equal_hashes::<{ u64::MAX }>();
@@ -141,7 +141,7 @@ fn with_equal_hashes<const HASH: u64>() {
 }
 
 #[test]
-fn who_inserts_passes_by_few_entries_even_where_all_are_used() {
+fn an_insert_skips_few_entries_even_if_all_are_used() {
     let cache = cache(1_000, 1 << 20);
     let mut inserted = 0;
     while cache.len() < 1_000 {
@@ -152,9 +152,9 @@ fn who_inserts_passes_by_few_entries_even_where_all_are_used() {
         assert_eq!((0..inserted).filter(|key| holds(&cache, *key)).count(), 1_000);
     }
     let uses = || -> usize {
-        let places = cache.sets.get().unwrap().iter().flat_map(Set::places);
-        let kept = places.filter_map(|place| place.kept.load_full());
-        kept.map(|kept| usize::from(kept.uses.load(Ordering::Relaxed))).sum()
+        let ways = cache.sets.get().unwrap().iter().flat_map(Set::ways);
+        let slots = ways.filter_map(|way| way.slot.load_full());
+        slots.map(|slot| usize::from(slot.uses.load(Ordering::Relaxed))).sum()
     };
     let before = uses();
     cache.insert(item(inserted, 0));
@@ -162,7 +162,7 @@ fn who_inserts_passes_by_few_entries_even_where_all_are_used() {
     assert!((1..=MAX_SECOND_CHANCES + 2 * usize::from(MAX_USES)).contains(&lost), "{lost}");
 }
 
-/// Looks at the cache when it is dropped, as a value of the user's may.
+/// Reads the cache when it is dropped, as a value of the user's may.
 struct Dropped(u64, std::rc::Weak<BoundedCache<Self>>);
 
 impl Entry for Dropped {
@@ -189,7 +189,7 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn what_is_removed_is_dropped_when_the_cache_is_free_again() {
+fn a_removed_entry_is_dropped_after_the_lock_is_released() {
     let cache = std::rc::Rc::new(BoundedCache::new(CacheLimits { entries: 10, bytes: 1 << 20 }));
     for key in 0..100 {
         cache.insert(Dropped(key, std::rc::Rc::downgrade(&cache)));
@@ -200,7 +200,7 @@ fn what_is_removed_is_dropped_when_the_cache_is_free_again() {
 }
 
 #[test]
-fn whatever_is_done_in_whatever_order_a_key_tells_its_own_entry_and_the_books_are_right() {
+fn after_any_operations_a_key_finds_its_own_entry_and_the_totals_are_right() {
     let mut random = fastrand::Rng::with_seed(11);
     let limits = CacheLimits { entries: 50, bytes: 20_000 };
     let cache = BoundedCache::new(limits);
@@ -234,7 +234,7 @@ fn whatever_is_done_in_whatever_order_a_key_tells_its_own_entry_and_the_books_ar
 }
 
 #[test]
-fn many_threads_read_what_was_written_and_nothing_else() {
+fn threads_read_only_what_was_written() {
     let cache = cache(64, 1 << 20);
     thread::scope(|scope| {
         for thread in 0..8_u64 {

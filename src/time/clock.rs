@@ -1,18 +1,33 @@
-//! The time of day, behind a trait so that tests own it.
+//! The wall clock, behind a trait so that tests can set it.
 //!
-//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock.
-//! Freshness of keys and caches is measured on the monotonic clock of the runtime instead, so
-//! that setting the machine's clock cannot make a key set look fresh.
+//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of keys and caches
+//! is measured with the monotonic clock of the runtime, so that setting the machine's clock cannot make a key set look
+//! fresh.
 
 use std::fmt;
 use std::time::SystemTime;
 
-/// Tells the time of day that the dates in a token are compared with.
+/// The clock that the dates in a token are compared with; see
+/// [`BearerAuthBuilder::clock`](crate::BearerAuthBuilder::clock).
 ///
-/// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock`
-/// (feature `test-util`).
+/// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock` (feature `test-util`), or with a clock
+/// of their own:
+///
+/// ```
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+/// use tower_bearer::time::Clock;
+///
+/// #[derive(Debug)]
+/// struct At(u64);
+///
+/// impl Clock for At {
+///     fn now(&self) -> SystemTime {
+///         UNIX_EPOCH + Duration::from_secs(self.0)
+///     }
+/// }
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time now.
+    /// The current time.
     fn now(&self) -> SystemTime;
 }
 

@@ -1,17 +1,17 @@
-//! The clock that freshness is measured on: the runtime's, which nobody sets and which tests can pause.
+//! The monotonic clock that freshness is measured with: the runtime's, which tests can pause.
 
 use std::time::{Duration, Instant};
 
-/// What stands for any longer time, such as `Duration::MAX`.
+/// The longest time that is counted. It stands for longer ones, such as `Duration::MAX`.
 const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
-/// The time now.
+/// The current time.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// `by` later, at most a century. A time that is too long to count must not become none at all: what
-/// waits for it would happen over and over.
+/// `from` plus `by`, at most a century. A time that is too long to count must not become zero: what waits for it would
+/// happen over and over.
 pub(crate) fn later(from: Instant, by: Duration) -> Instant {
     from.checked_add(by.min(CENTURY)).unwrap_or(from)
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
 use tower::Layer;
 use tower_bearer::builder::ConfigProblem;
-use tower_bearer::diagnostics::Verdict;
+use tower_bearer::diagnostics::CheckResult;
 use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
 use tower_bearer::{
     Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, FormBodyToken, Introspection, Issuer, Rejection,
@@ -20,6 +21,7 @@ use tracing::Level;
 
 use crate::support::events::Log;
 use crate::support::keys::encode;
+use crate::support::log::contains;
 use crate::support::protected::{API, Answer, Handler, Protected, anonymous, get, send};
 
 /// One request per kind of refusal, at one configuration.
@@ -212,7 +214,7 @@ async fn terse_answers_hold_codes_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn on_reject_writes_the_body_and_cannot_drop_the_challenge() {
-    let write = |rejection: &Rejection| {
+    let write = |rejection: &Rejection, _: &Parts| {
         let mut response = Response::new(Bytes::from(format!("<p>{}</p>", rejection.kind())));
         *response.status_mut() = http::StatusCode::OK;
         let headers = response.headers_mut();
@@ -251,7 +253,8 @@ async fn a_refusal_is_a_200_for_calls_of_grpc_only() {
 
 #[tokio::test(start_paused = true)]
 async fn grpc_requests_are_answered_in_grpcs_way() {
-    let refusals = Refusals::new(|builder| builder.on_reject(|_| Response::new(Bytes::from_static(b"own"))));
+    let refusals =
+        Refusals::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own"))));
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
             let answer = refusals.answer(kind, &[("content-type", content_type)]).await;
@@ -350,7 +353,7 @@ async fn a_challenge_holds_only_allowed_characters() {
 /// Every stretch of `len` characters of `secret` that `text` shows.
 fn shown<'s>(text: &str, secret: &'s str, len: usize) -> Vec<&'s str> {
     let starts = 0..=secret.len().saturating_sub(len);
-    starts.map(|start| &secret[start..start + len]).filter(|part| text.contains(part)).collect()
+    starts.map(|start| &secret[start..start + len]).filter(|part| contains(text, part)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -473,8 +476,8 @@ async fn explain_finds_every_fault_and_prints_no_secret() {
     let failing: Vec<(&str, &str)> = explanation
         .findings()
         .iter()
-        .filter_map(|finding| match finding.verdict() {
-            Verdict::Fails(kind) => Some((finding.check(), kind.as_str())),
+        .filter_map(|finding| match finding.result() {
+            CheckResult::Failed(kind) => Some((finding.check(), kind.as_str())),
             _ => None,
         })
         .collect();
@@ -508,10 +511,10 @@ async fn explain_finds_every_fault_and_prints_no_secret() {
     let forged = format!("{}.{}", token.rsplit_once('.').unwrap().0, encode([1; 64]));
     let explanation = auth.explain(&forged).await;
     let verdict = |check: &str| {
-        explanation.findings().iter().find(|finding| finding.check() == check).unwrap().verdict()
+        explanation.findings().iter().find(|finding| finding.check() == check).unwrap().result()
     };
-    assert_eq!(verdict("signature"), Verdict::Fails(RejectionKind::SignatureMismatch));
-    assert_eq!(verdict("aud"), Verdict::Fails(RejectionKind::AudienceMismatch));
+    assert_eq!(verdict("signature"), CheckResult::Failed(RejectionKind::SignatureMismatch));
+    assert_eq!(verdict("aud"), CheckResult::Failed(RejectionKind::AudienceMismatch));
     assert_eq!(Protected::by(&auth).kind(&forged).await, "type_mismatch");
 
     let good = idp.token(API).claim("client_id", "app").sign();
@@ -529,7 +532,8 @@ async fn explain_finds_every_fault_and_prints_no_secret() {
         }
         assert_eq!(api.kind(&token).await, kind.as_str());
         let explanation = refusals.auth.explain(&token).await;
-        let fails = |finding: &tower_bearer::diagnostics::Finding| finding.verdict() == Verdict::Fails(kind);
+        let fails =
+            |finding: &tower_bearer::diagnostics::Finding| finding.result() == CheckResult::Failed(kind);
         assert!(explanation.findings().iter().any(fails), "{kind}: {explanation}");
         assert!(!explanation.is_accepted(), "{kind}");
     }

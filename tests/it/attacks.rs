@@ -97,7 +97,7 @@ async fn an_endless_ttl_is_no_endless_fetching() {
     assert!(
         n <= 2,
         "{n} fetches without a second gone by; promised {}/min",
-        auth.bounds().max_calls_per_minute().unwrap()
+        auth.bounds().max_calls_per_minute().value().unwrap()
     );
 }
 #[tokio::test(start_paused = true)]
@@ -347,7 +347,7 @@ async fn the_stated_bound_of_a_revoked_token_holds() {
     let t = now(&idp);
     let token = idp.token(API).claim("iat", t + 30).claim("exp", t + 330).sign();
     assert_eq!(outcome(&auth, &token).await, "accepted"); // and revoked now
-    idp.clock().advance(auth.bounds().revoked_token().unwrap() + Duration::from_secs(1));
+    idp.clock().advance(auth.bounds().revoked_token().value().unwrap() + Duration::from_secs(1));
     assert_ne!(outcome(&auth, &token).await, "accepted");
 }
 #[tokio::test]
@@ -359,7 +359,7 @@ async fn max_age_bounds_a_revoked_token() {
         .issuer(idp.issuer().max_age(Duration::from_secs(300)))
         .build()
         .unwrap();
-    assert!(auth.bounds().revoked_token().is_some());
+    assert!(auth.bounds().revoked_token().value().is_some());
 }
 #[tokio::test]
 async fn a_date_with_a_fraction_is_a_date() {

@@ -269,7 +269,7 @@ async fn unknown_kids_cost_no_key_while_fetches_fail() {
         }
     }
     let asked = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata) - before;
-    assert!(asked <= auth.bounds().max_calls_per_minute().unwrap() as usize, "{asked}");
+    assert!(asked <= auth.bounds().max_calls_per_minute().value().unwrap() as usize, "{asked}");
     assert_eq!(other.requests(Endpoint::Jwks), 1);
 
     // The other issuer's budget is untouched: its rotation is followed at once.
@@ -277,27 +277,27 @@ async fn unknown_kids_cost_no_key_while_fetches_fail() {
     assert_eq!(api.kind(other.token(API).sign()).await, "ok");
 }
 
-/// Ids of 2 KB: if each were kept, there would be 200 MB of them. The memory is that of this thread,
+/// Ids of 2 KB: if each were kept, there would be 20 MB of them. The memory is that of this thread,
 /// on which the background task runs as well.
 #[test]
-fn a_hundred_thousand_random_kids_cost_four_fetches_and_no_memory() {
+fn ten_thousand_random_kids_cost_four_fetches_and_no_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
-    let held = allocation_counter::measure(|| runtime.block_on(a_hundred_thousand_random_kids()));
+    let held = allocation_counter::measure(|| runtime.block_on(ten_thousand_random_kids()));
     assert!(held.bytes_max < 8 * 1024 * 1024, "{} bytes at once", held.bytes_max);
 }
 
-async fn a_hundred_thousand_random_kids() {
+async fn ten_thousand_random_kids() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     let good = idp.token(API).sign();
     let tail = "x".repeat(2000);
     let (start, mut served) = (Instant::now(), 0);
-    for n in 0..100_000_u32 {
+    for n in 0..10_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
         let kind = api.kind(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
         assert_eq!(kind, "key_unknown");
-        if n % 100 == 0 {
+        if n % 10 == 0 {
             assert_eq!(api.kind_at_once(&good), "ok");
             served += 1;
             advance(Duration::from_millis(60)).await;
@@ -645,10 +645,10 @@ async fn the_stated_bounds_hold() {
     idp.set_cache_control(Some("max-age=315360000"));
     let auth = idp.bearer_auth(API).build().unwrap();
     let bounds = auth.bounds();
-    assert_eq!(bounds.revoked_token(), None);
-    assert_eq!(bounds.retired_key(), Some(24 * HOUR));
-    assert_eq!(bounds.retired_key_in_outage(), Some(28 * HOUR));
-    assert_eq!(bounds.outage(), Some(4 * HOUR));
+    assert_eq!(bounds.revoked_token().value(), None);
+    assert_eq!(bounds.retired_key().value(), Some(24 * HOUR));
+    assert_eq!(bounds.retired_key_in_outage().value(), Some(28 * HOUR));
+    assert_eq!(bounds.outage().value(), Some(4 * HOUR));
     let text = bounds.to_string();
     assert_eq!(text.lines().count(), 5, "{text}");
     for figure in ["its own lifetime", "86400 s", "100800 s", "14400 s", "48"] {
@@ -668,9 +668,9 @@ async fn the_stated_bounds_hold() {
             builder.build().unwrap()
         };
         let bounds = configured().bounds();
-        assert_eq!(bounds.retired_key(), Some(ttl * SECOND));
-        assert_eq!(bounds.retired_key_in_outage(), Some(ttl * SECOND + HOUR));
-        assert_eq!(bounds.outage(), Some(HOUR));
+        assert_eq!(bounds.retired_key().value(), Some(ttl * SECOND));
+        assert_eq!(bounds.retired_key_in_outage().value(), Some(ttl * SECOND + HOUR));
+        assert_eq!(bounds.outage().value(), Some(HOUR));
         let held = withdrawn_for(&configured(), &idp, false, SECOND).await;
         assert!(held <= ttl * SECOND, "{held:?}");
         let held = withdrawn_for(&configured(), &idp, true, SECOND).await;
@@ -689,7 +689,7 @@ async fn a_revoked_token_ends_with_its_stated_lifetime() {
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
     let auth = builder.clock(idp.clock()).build().unwrap();
     // Twice the leeway: `iat` may lie ahead by it, and the end behind by it.
-    assert_eq!(auth.bounds().revoked_token(), Some(Duration::from_secs(660)));
+    assert_eq!(auth.bounds().revoked_token().value(), Some(Duration::from_secs(660)));
     let api = Protected::by(&auth);
     let start = idp.clock().now();
     let token = idp.token(API).lifetime(Duration::from_secs(600)).sign();
@@ -748,7 +748,7 @@ async fn no_attack_on_a_failing_server_exceeds_the_stated_calls() {
                 assert!(kinds.iter().all(|kind| kind != "ok"), "{name}");
             }
             let most = busiest_minute(&net);
-            let stated = auth.bounds().max_calls_per_minute().unwrap() as usize;
+            let stated = auth.bounds().max_calls_per_minute().value().unwrap() as usize;
             assert!(most <= stated, "{name}, {ttl:?}: {most} calls, {stated} stated");
         }
     }

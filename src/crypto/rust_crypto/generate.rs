@@ -1,8 +1,7 @@
 //! Generates key pairs with the RustCrypto crates and ed25519-dalek, for tests and the test issuer.
 
-use rand::RngCore;
-use rand::rngs::OsRng;
 use rsa::RsaPrivateKey;
+use rsa::rand_core::{OsRng, RngCore};
 use rsa::traits::PublicKeyParts;
 
 use super::sign::SecretKey;

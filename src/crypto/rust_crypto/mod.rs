@@ -5,8 +5,7 @@ mod generate;
 mod sign;
 mod verify;
 
-use rand::RngCore;
-use rand::rngs::OsRng;
+use rsa::rand_core::{OsRng, RngCore};
 use sha2::{Digest, Sha256};
 
 pub(super) use sign::SecretKey;

@@ -4,13 +4,12 @@
 //! one), and an RSA modulus has 2048 to 8192 bits.
 //!
 //! Why: RSA signing is blinded, PKCS#1 v1.5 and PSS alike, because the big-integer arithmetic is not
-//! constant-time.
+//! constant-time. A timing leak remains (RUSTSEC-2023-0071); `PrivateKey` documents it.
 
 use std::ops::RangeInclusive;
 
-use rand::RngCore;
-use rand::rngs::OsRng;
 use rsa::pkcs8::DecodePrivateKey;
+use rsa::rand_core::{OsRng, RngCore};
 use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer};
 use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, pkcs1v15, pss};

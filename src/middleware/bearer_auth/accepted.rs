@@ -1,6 +1,7 @@
-//! What is done with a request that is let through, and with the response to it.
+//! An accepted request: what the inner service sees of it, and what becomes of the response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::request::Parts;
@@ -10,56 +11,65 @@ use crate::access_token::AccessToken;
 use crate::bearer;
 use crate::event;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::shared::{Shared, SharedRef};
+use crate::middleware::coverage::Coverage;
+use crate::middleware::shared::SharedRef;
 use crate::rejection::Rejection;
 
-/// How a request was let through.
+/// An accepted request, until its response is there.
 pub(super) struct Accepted {
-    /// Kept for the layers further in, which may be all that is left of the service by the time they need it.
-    _protection: SharedRef,
-    report: Option<event::Accepted>,
-    /// The token stood in the URL.
+    /// Keeps the shared state alive for the layers further in: the service may be dropped before they need it.
+    shared: SharedRef,
+    event: Option<event::AcceptedRequest>,
+    /// The token is in the URL.
     in_query: bool,
 }
 
 impl Accepted {
-    /// Makes the head what the inner service sees.
-    pub(super) fn of(head: &mut Parts, token: Option<AccessToken>, protection: &SharedRef) -> Self {
-        let sources = &protection.authenticator.sources;
-        let passage = Self {
-            _protection: Arc::clone(protection),
-            report: event::Accepted::of(token.as_ref().map(AccessToken::issuer_name)),
+    /// Prepares the head for the inner service. `introspection_time` is what the request waited for introspection.
+    pub(super) fn new(
+        head: &mut Parts,
+        token: Option<AccessToken>,
+        introspection_time: Duration,
+        shared: &SharedRef,
+    ) -> Self {
+        let sources = &shared.authenticator.sources;
+        let accepted = Self {
+            shared: Arc::clone(shared),
+            event: event::AcceptedRequest::new(token.as_ref().map(AccessToken::issuer_name)),
             in_query: token.is_some() && bearer::is_in_query(head, sources),
         };
-        let removed = protection.strip_credentials && token.is_some();
-        if removed {
+        let strip = shared.strip_credentials && token.is_some();
+        if strip {
             head.headers.remove(AUTHORIZATION);
         } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
             credentials.set_sensitive(true);
         }
-        sources.iter().for_each(|source| source.hide(&mut head.headers, removed));
-        Shared::cover(protection, head, token);
-        passage
+        sources.iter().for_each(|source| source.hide(&mut head.headers, strip));
+        Coverage::insert(head, token, introspection_time, shared);
+        accepted
     }
 
-    /// The response of the inner service; one to a token in the URL is not for shared caches (RFC 6750 section
-    /// 2.3).
+    /// Finishes the response of the inner service, and reports the request.
     ///
-    /// Reports the request, unless a layer further in refused it and said so.
-    pub(super) fn passed<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
-        if let Some(accepted) = &self.report
+    /// A response to a token in the URL must not be stored by shared caches (RFC 6750 section 2.3). A rejection that
+    /// a handler returned gets the challenge of this layer. One of a layer further in was reported there.
+    pub(super) fn finish<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
+        if let Some(rejection) = Rejection::take_from_handler(&mut response) {
+            return self.shared.finish_rejection(rejection, response);
+        }
+        if let Some(event) = &self.event
             && response.extensions().get::<Rejection>().is_none()
         {
-            accepted.report();
+            event.report();
         }
-        if self.in_query && response.status().is_success() && !forbids_sharing(response.headers()) {
+        if self.in_query && response.status().is_success() && !forbids_shared_caching(response.headers()) {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         }
         response.map(ResponseBody::inner)
     }
 }
 
-fn forbids_sharing(headers: &HeaderMap) -> bool {
+fn forbids_shared_caching(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|line| line.to_str().ok());
     lines.any(|line| {
         line.split(',').any(|directive| {

@@ -1,16 +1,15 @@
-//! The future of one request: judge it, wait for what is not known yet (keys, or the issuer's word), then call
-//! the inner service or refuse.
+//! The future of one request: verify its token, wait for what is not cached, then call the inner service or reject.
 //!
-//! Why: a signature is checked when the future is polled and not when the service is called, so that this
-//! happens on the task of the request, also behind a buffer, and where all requests of an HTTP/2 connection are
-//! called by one task. With the key held, the first poll gets to the inner service and nothing is boxed; only waiting
-//! is.
+//! Why: a signature is verified when the future is polled, not when the service is called. So it happens on the task
+//! of the request, also behind a buffer and where one task calls all requests of an HTTP/2 connection. With the key
+//! cached, the first poll reaches the inner service and nothing is boxed; only waiting is.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response};
@@ -18,12 +17,12 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::accepted::Accepted;
-use crate::authenticate::{Outcome, Progress};
+use crate::authenticate::{Pending, Progress, Resumed, UncachedToken};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
 use crate::rejection::Rejection;
 
-type Resumed = Pin<Box<dyn Future<Output = (Parts, Outcome)> + Send>>;
+type BoxedResumed = Pin<Box<dyn Future<Output = Resumed> + Send>>;
 
 pin_project! {
     /// The future of a [`BearerAuthService`](crate::middleware::BearerAuthService).
@@ -39,13 +38,13 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        Judge { call: Option<(S, Parts, B, SharedRef)> },
-        // A clone of the service that was ready: who waits holds no place in it.
-        Await { resumed: Resumed, call: Option<(S, B, SharedRef)> },
-        // By such a clone, once it is ready.
-        Admitted { call: Option<(S, Request<B>, Accepted)> },
-        Pass { #[pin] response: F, passage: Accepted },
-        Refuse { refusal: Option<(Rejection, Parts, SharedRef)> },
+        Verify { call: Option<(S, Parts, B, SharedRef, UncachedToken)> },
+        // Holds a clone of the service that was ready: a request that waits must not occupy a place in it.
+        Wait { resumed: BoxedResumed, call: Option<(S, Parts, B, SharedRef)> },
+        // Such a clone must become ready first.
+        PollReady { call: Option<(S, Request<B>, Accepted)> },
+        Call { #[pin] response: F, accepted: Accepted },
+        Reject { rejected: Option<(Rejection, Parts, SharedRef)> },
     }
 }
 
@@ -53,16 +52,41 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn judging(ready: S, head: Parts, body: B, protection: SharedRef) -> Self {
-        Self { state: State::Judge { call: Some((ready, head, body, protection)) } }
+    /// The inner service is being called.
+    pub(super) fn calling(response: S::Future, accepted: Accepted) -> Self {
+        Self { state: State::Call { response, accepted } }
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>> + Clone,
+{
+    /// Goes on from `progress`, with a service that is `ready`.
+    pub(super) fn new(progress: Progress, ready: S, head: Parts, body: B, shared: SharedRef) -> Self {
+        Self { state: State::after(progress, ready, head, body, shared) }
+    }
+}
+
+impl<S, B> State<S, S::Future, B>
+where
+    S: Service<Request<B>> + Clone,
+{
+    fn after(progress: Progress, mut ready: S, mut head: Parts, body: B, shared: SharedRef) -> Self {
+        match progress {
+            Progress::Done(Ok(token)) => {
+                let accepted = Accepted::new(&mut head, token, Duration::ZERO, &shared);
+                Self::Call { response: ready.call(Request::from_parts(head, body)), accepted }
+            }
+            Progress::Done(Err(rejection)) => Self::Reject { rejected: Some((rejection, head, shared)) },
+            Progress::Uncached(token) => Self::Verify { call: Some((ready, head, body, shared, token)) },
+            Progress::Pending(pending) => Self::wait(pending, ready.clone(), head, body, shared),
+        }
     }
 
-    pub(super) fn passing(response: S::Future, passage: Accepted) -> Self {
-        Self { state: State::Pass { response, passage } }
-    }
-
-    pub(super) fn refusing(rejection: Rejection, head: Parts, protection: SharedRef) -> Self {
-        Self { state: State::Refuse { refusal: Some((rejection, head, protection)) } }
+    fn wait(pending: Pending, service: S, head: Parts, body: B, shared: SharedRef) -> Self {
+        let resumed = Box::pin(Arc::clone(&shared.authenticator).resume(pending));
+        Self::Wait { resumed, call: Some((service, head, body, shared)) }
     }
 }
 
@@ -75,54 +99,40 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
+            // A future that is polled after its end finds no call and stays pending.
             let next = match state.as_mut().project() {
-                StateProj::Judge { call } => {
-                    // Polled again after its end: nothing will ever come.
-                    let Some((mut service, mut head, body, protection)) = call.take() else {
+                StateProj::Verify { call } => {
+                    let Some((service, head, body, shared, token)) = call.take() else {
                         return Poll::Pending;
                     };
-                    match protection.authenticator.authenticate(&head) {
-                        Progress::Done(Ok(token)) => {
-                            let passage = Accepted::of(&mut head, token, &protection);
-                            let response = service.call(Request::from_parts(head, body));
-                            State::Pass { response, passage }
-                        }
-                        Progress::Done(Err(rejection)) => {
-                            State::Refuse { refusal: Some((rejection, head, protection)) }
-                        }
-                        Progress::Await(waiting) => {
-                            let resumed = Arc::clone(&protection.authenticator).resume(head, waiting);
-                            let call = Some((service.clone(), body, protection));
-                            State::Await { resumed: Box::pin(resumed), call }
-                        }
-                    }
+                    let progress = shared.authenticator.validate(&token);
+                    State::after(progress, service, head, body, shared)
                 }
-                StateProj::Await { resumed, call } => {
-                    let (mut head, outcome) = ready!(resumed.as_mut().poll(cx));
-                    let Some((service, body, protection)) = call.take() else { return Poll::Pending };
+                StateProj::Wait { resumed, call } => {
+                    let Resumed { outcome, introspection_time } = ready!(resumed.as_mut().poll(cx));
+                    let Some((service, mut head, body, shared)) = call.take() else { return Poll::Pending };
                     match outcome {
                         Ok(token) => {
-                            let passage = Accepted::of(&mut head, token, &protection);
-                            State::Admitted {
-                                call: Some((service, Request::from_parts(head, body), passage)),
-                            }
+                            let accepted = Accepted::new(&mut head, token, introspection_time, &shared);
+                            let request = Request::from_parts(head, body);
+                            State::PollReady { call: Some((service, request, accepted)) }
                         }
-                        Err(rejection) => State::Refuse { refusal: Some((rejection, head, protection)) },
+                        Err(rejection) => State::Reject { rejected: Some((rejection, head, shared)) },
                     }
                 }
-                StateProj::Admitted { call } => {
+                StateProj::PollReady { call } => {
                     let Some((service, ..)) = call else { return Poll::Pending };
                     ready!(service.poll_ready(cx))?;
-                    let Some((mut service, request, passage)) = call.take() else { return Poll::Pending };
-                    State::Pass { response: service.call(request), passage }
+                    let Some((mut service, request, accepted)) = call.take() else { return Poll::Pending };
+                    State::Call { response: service.call(request), accepted }
                 }
-                StateProj::Pass { response, passage } => {
+                StateProj::Call { response, accepted } => {
                     let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(passage.passed(response)));
+                    return Poll::Ready(Ok(accepted.finish(response)));
                 }
-                StateProj::Refuse { refusal } => {
-                    let Some((rejection, head, protection)) = refusal.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(protection.refuse(rejection, &head)));
+                StateProj::Reject { rejected } => {
+                    let Some((rejection, head, shared)) = rejected.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(shared.reject(rejection, &head)));
                 }
             };
             state.set(next);

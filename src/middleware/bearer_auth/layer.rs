@@ -1,4 +1,4 @@
-//! The layer: a configured value, shared by every service that it makes.
+//! The layer: a configured value, shared by every service it makes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,82 +8,155 @@ use tower_layer::Layer;
 use super::service::BearerAuthService;
 #[cfg(feature = "test-util")]
 use crate::access_token::AccessToken;
+#[cfg(feature = "test-util")]
+use crate::authenticate::{Pending, Progress, UncachedToken};
+#[cfg(feature = "test-util")]
+use crate::bearer::BearerToken;
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
 use crate::middleware::shared::Shared;
 #[cfg(feature = "test-util")]
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::sync::ShardedArc;
 
-/// Makes a service an OAuth 2.0 resource server: only requests with a valid access token pass.
+/// A layer that turns a service into an OAuth 2.0 resource server: it accepts only requests with a valid access token.
 ///
-/// See the [crate's documentation](crate) for what is checked and how refusals are answered, and
-/// [`BearerAuth::builder`] for the settings. A clone counts a reference and shares the keys and what is remembered
-/// of tokens. When the last clone (and the last service made from one) is dropped, the background tasks
-/// that keep the keys fresh end.
+/// [`BearerAuth::builder`] has the settings. The [crate's documentation](crate) says what is checked, and how
+/// rejected requests are answered.
+///
+/// A clone shares the keys and the caches. The background tasks that refresh keys end when the last clone, and the
+/// last service made from one, is dropped.
+///
+/// ```
+/// # #[cfg(feature = "reqwest")] {
+/// use tower::{ServiceBuilder, service_fn};
+/// use tower_bearer::{AccessToken, BearerAuth, Issuer};
+///
+/// let auth = BearerAuth::builder("https://api.example.com")
+///     .issuer(Issuer::discover("https://login.example.com"))
+///     .build()?;
+/// let service = ServiceBuilder::new().layer(auth).service(service_fn(
+///     async |request: http::Request<String>| {
+///         let token = request.extensions().get::<AccessToken>();
+///         let subject = token.and_then(AccessToken::subject).unwrap_or("client").to_owned();
+///         Ok::<_, std::convert::Infallible>(http::Response::new(subject))
+///     },
+/// ));
+/// # let _ = service;
+/// # }
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct BearerAuth {
-    protection: Arc<ShardedArc<Shared>>,
+    shared: Arc<ShardedArc<Shared>>,
 }
 
 impl BearerAuth {
-    pub(crate) fn new(protection: Shared) -> Self {
-        Self { protection: Arc::new(ShardedArc::new(protection)) }
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(ShardedArc::new(shared)) }
     }
 
-    /// Waits until every issuer has keys, and those that introspect an endpoint, and fetches what is missing. It
-    /// asks about no token: whether the issuer takes this API's credentials shows at the first one.
+    /// Waits until the keys of every issuer are cached and every introspection endpoint is known, and fetches what is
+    /// missing. It introspects no token: whether the authorization server accepts this API's credentials shows at the
+    /// first introspection.
     ///
-    /// For a readiness probe, or before a listener is opened. Nobody has to call it: without it, the
-    /// first request of each issuer fetches its keys. Call it again after an error, or go on
-    /// serving: issuers that were down recover by themselves.
+    /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first request
+    /// of each issuer fetches its keys. After an error, call it again or serve requests anyway: `BearerAuth`
+    /// recovers by itself when the authorization server is back.
+    ///
+    /// ```no_run
+    /// # async fn example(auth: tower_bearer::BearerAuth) {
+    /// if let Err(error) = auth.ready().await {
+    ///     eprintln!("serving anyway: {error}");
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`NotReady`], with the issuers whose first fetch failed, and why.
+    /// [`NotReady`], with the issuers whose fetch failed, and the reasons.
     ///
     /// # Runtime
-    /// Needs a tokio runtime with its timers on; the tasks that keep keys fresh are spawned on it. Call
-    /// it on the runtime that serves the requests: on one that is not driven any more, those tasks stand
-    /// still.
+    /// Needs a tokio runtime with timers. The tasks that refresh keys are spawned on it, so call it on the runtime that
+    /// serves the requests: on a runtime that is no longer driven, those tasks make no progress.
     pub async fn ready(&self) -> Result<(), NotReady> {
-        self.protection.authenticator.ready().await
+        self.shared.authenticator.ready().await
     }
 
-    /// What is known of the keys of each issuer and how its introspection goes, in the order of their names. Without
-    /// I/O.
+    /// The state of each issuer's keys and introspection, sorted by issuer. No I/O.
+    ///
+    /// ```no_run
+    /// # fn example(auth: tower_bearer::BearerAuth) {
+    /// for issuer in auth.status() {
+    ///     let usable = issuer.keys().is_none_or(|keys| keys.is_usable());
+    ///     println!("{}: {}", issuer.issuer(), if usable { "up" } else { "no usable keys" });
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Vec<IssuerStatus> {
-        self.protection.authenticator.status()
+        self.shared.authenticator.status()
     }
 
-    /// How many verified tokens are remembered; see [`TokenCache`](crate::TokenCache).
+    /// The number of tokens in the token cache; see [`TokenCache`](crate::TokenCache).
     #[must_use]
     pub fn cached_tokens(&self) -> usize {
-        self.protection.authenticator.verified.len()
+        self.shared.authenticator.tokens.len()
     }
 
-    /// What this configuration guarantees, computed from it. `Display` prints it, a line each.
+    /// What this configuration guarantees: how long a revoked token is accepted, how long an outage is survived, and
+    /// so on. `Display` prints one guarantee per line.
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use std::time::Duration;
+    /// use tower_bearer::diagnostics::Bound;
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let ten_minutes = Duration::from_secs(600);
+    /// let auth = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::discover("https://login.example.com").max_lifetime(ten_minutes))
+    ///     .build()?;
+    /// // The lifetime, and the leeway of 30 s at both ends.
+    /// assert_eq!(auth.bounds().revoked_token(), Bound::Value(Duration::from_secs(660)));
+    /// # }
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn bounds(&self) -> Bounds {
-        self.protection.authenticator.bounds()
+        self.shared.authenticator.bounds()
     }
 
-    /// Runs every check on `token` without stopping at the first that fails, for a developer's
-    /// terminal. `Display` prints a table. It fetches keys that are not held, and asks
-    /// the issuer about the token where a request would, whatever is remembered.
+    /// Runs every check on `token` without stopping at the first that fails, for a developer's terminal. `Display`
+    /// prints a table. It fetches keys that are not cached, and introspects the token where a request would,
+    /// whatever is cached.
     ///
-    /// The list shows issuer, audience, dates, algorithm, type, key id and client of the token as
-    /// presented, and nothing else of it. Never send it to a client: it says what would be accepted.
+    /// The result shows the issuer, audience, dates, algorithm, type, key id and client that the token presents, and
+    /// nothing else of it. Never send it to a client: it says what would be accepted.
+    ///
+    /// ```no_run
+    /// # async fn example(auth: tower_bearer::BearerAuth, token: &str) {
+    /// println!("{}", auth.explain(token).await);
+    /// # }
+    /// ```
     pub async fn explain(&self, token: &str) -> Explanation {
-        self.protection.authenticator.explain(token).await
+        self.shared.authenticator.explain(token).await
     }
 }
 
 #[cfg(feature = "test-util")]
 impl BearerAuth {
-    /// Judges one token without a request; never waits for keys.
+    /// Validates one token without a request. Never waits for keys or introspection.
     pub(crate) fn access_token(&self, token: &str) -> Result<AccessToken, Rejection> {
-        self.protection.authenticator.authenticate_token(token)
+        let token = UncachedToken::new(BearerToken::parse(token.as_bytes())?);
+        match self.shared.authenticator.validate(&token) {
+            Progress::Done(outcome) => outcome.and_then(|token| token.ok_or(RejectionKind::Missing.into())),
+            Progress::Pending(Pending::Introspection(_)) => {
+                Err(RejectionKind::IntrospectionUnavailable.into())
+            }
+            Progress::Pending(Pending::Keys { .. }) | Progress::Uncached(_) => {
+                Err(RejectionKind::KeysUnavailable.into())
+            }
+        }
     }
 }
 
@@ -91,12 +164,12 @@ impl<S> Layer<S> for BearerAuth {
     type Service = BearerAuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BearerAuthService::new(inner, Arc::clone(&self.protection))
+        BearerAuthService::new(inner, Arc::clone(&self.shared))
     }
 }
 
 impl fmt::Debug for BearerAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BearerAuth").field("answers", &self.protection.answers).finish_non_exhaustive()
+        f.debug_struct("BearerAuth").field("responder", &self.shared.responder).finish_non_exhaustive()
     }
 }

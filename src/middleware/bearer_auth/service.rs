@@ -1,30 +1,34 @@
-//! The service: settles a request for which no token has to be verified, and hands any other to a future, together
-//! with the inner service that was ready.
+//! The service that authenticates requests.
+//!
+//! Decides in `call` about requests that need no signature check, and hands every other request to a future, together
+//! with the inner service that is ready.
 
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::accepted::Accepted;
 use super::future::ResponseFuture;
+use crate::authenticate::Progress;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::Shared;
 use crate::sync::ShardedArc;
 
-/// The service that [`BearerAuth`](crate::BearerAuth) makes of an inner service `S`.
+/// The service of the layer [`BearerAuth`](crate::BearerAuth), around an inner service `S`.
 #[derive(Clone)]
 pub struct BearerAuthService<S> {
     inner: S,
-    protection: Arc<ShardedArc<Shared>>,
+    shared: Arc<ShardedArc<Shared>>,
 }
 
 impl<S> BearerAuthService<S> {
-    pub(super) fn new(inner: S, protection: Arc<ShardedArc<Shared>>) -> Self {
-        Self { inner, protection }
+    pub(super) fn new(inner: S, shared: Arc<ShardedArc<Shared>>) -> Self {
+        Self { inner, shared }
     }
 }
 
@@ -42,21 +46,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let protection = self.protection.shard();
-        let settled = protection.authenticator.settle(&head);
-        if let Some(Ok(token)) = settled {
-            let passage = Accepted::of(&mut head, token, protection);
-            return ResponseFuture::passing(self.inner.call(Request::from_parts(head, body)), passage);
+        let shared = self.shared.shard();
+        let progress = shared.authenticator.start(&head);
+        if let Progress::Done(Ok(token)) = progress {
+            let accepted = Accepted::new(&mut head, token, Duration::ZERO, shared);
+            return ResponseFuture::calling(self.inner.call(Request::from_parts(head, body)), accepted);
         }
-        // The service that was polled ready goes with the request, or gives back the place that it had kept for it;
-        // its clone is not ready yet.
+        // The service that was polled ready goes with the request; its clone is not ready yet.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        let protection = Arc::clone(protection);
-        match settled {
-            Some(Err(rejection)) => ResponseFuture::refusing(rejection, head, protection),
-            _ => ResponseFuture::judging(ready, head, body, protection),
-        }
+        ResponseFuture::new(progress, ready, head, body, Arc::clone(shared))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A body that yields once more what was read of it, and then the rest.
+//! A body that replays what was read of it, then yields the rest.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a request behind [`FormBodyToken`](crate::FormBodyToken): the same bytes, trailers
-    /// and errors as the original, though data that was read is one frame now.
+    /// The request body inside a [`FormBodyToken`](crate::FormBodyToken): the same bytes, trailers and errors as the
+    /// original. The data that was read is one frame.
     pub struct ReplayedBody<B>
     where
         B: Body,
@@ -23,7 +23,7 @@ pin_project! {
 }
 
 impl<B: Body> ReplayedBody<B> {
-    /// A body of which nothing was read.
+    /// A body that was not read.
     pub(super) fn untouched(body: B) -> Self {
         Self { read: None, next: None, rest: Some(body) }
     }
@@ -33,13 +33,13 @@ impl<B: Body> ReplayedBody<B> {
         Self { read: not_empty(read), next: None, rest: None }
     }
 
-    /// A body of which `read` was read, then `next` came, and more may come.
+    /// A body of which `read` was read and `next` was the last result; more may follow.
     pub(super) fn resumed(read: Bytes, next: Result<Frame<Bytes>, B::Error>, rest: B) -> Self {
         Self { read: not_empty(read), next: Some(next), rest: Some(rest) }
     }
 
-    /// The bytes that are held here, in front of the rest.
-    fn held_bytes(&self) -> u64 {
+    /// The number of buffered bytes, before the rest.
+    fn buffered_bytes(&self) -> u64 {
         let next = self.next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
         let held = [self.read.as_ref(), next].into_iter().flatten().map(Bytes::len);
         u64::try_from(held.fold(0, usize::saturating_add)).unwrap_or(u64::MAX)
@@ -73,24 +73,24 @@ impl<B: Body> Body for ReplayedBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
-        let held = self.held_bytes();
+        let buffered = self.buffered_bytes();
         let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(held));
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(held)) {
+        hint.set_lower(rest.lower().saturating_add(buffered));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(buffered)) {
             hint.set_upper(upper);
         }
         hint
     }
 }
 
-/// Without the content: it may be a credential.
+/// Omits the content: it may hold a credential.
 impl<B: Body> fmt::Debug for ReplayedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplayedBody").finish_non_exhaustive()
     }
 }
 
-/// The frame with its data as [`Bytes`]; no copy where they are that already.
+/// Converts the data of a frame to [`Bytes`], without a copy if it is `Bytes` already.
 pub(super) fn with_bytes<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }

@@ -4,8 +4,8 @@ use tower_layer::Layer;
 
 use super::service::FormBodyTokenService;
 
-/// A layer that also takes the token from the field `access_token` of a form-encoded body
-/// (RFC 6750 section 2.2). It goes outside `BearerAuth`, which judges what it found:
+/// A layer that also accepts the token in the field `access_token` of a form-encoded body (RFC 6750 section 2.2). It
+/// goes outside `BearerAuth`, which validates the token:
 ///
 /// ```
 /// use tower::ServiceBuilder;
@@ -18,20 +18,20 @@ use super::service::FormBodyTokenService;
 ///
 /// A form is a `POST`, `PUT` or `PATCH` with the one content type
 /// `application/x-www-form-urlencoded` (in ASCII or UTF-8) and no content coding. It is read into
-/// memory up to the limit, and the inner service gets the same bytes and trailers again. Every other
-/// request passes without being buffered.
+/// memory up to the limit, and the inner service gets the same bytes and trailers. Every other
+/// request is passed on without buffering.
 ///
-/// # What is refused, by `BearerAuth`
-/// - a form over the limit, with 413, even where the `Authorization` header holds a good token: the
-///   form may hold a second one. Give a limit that fits the largest form of the routes behind it.
-/// - a token in the form and another in the head, or two in the form: 400 `invalid_request`.
+/// # Rejections, by `BearerAuth`
+/// - A form over the limit: 413, even if the `Authorization` header has a valid token, because the form may hold a
+///   second one. Set a limit that fits the largest form of the routes behind the layer.
+/// - A token in the form and another in the head, or two in the form: 400 `invalid_request`.
 ///
 /// # Deployment
-/// A form is read before the client is known. Put a timeout and a limit of concurrent requests
-/// outside. A client that sent `Expect: 100-continue` is told to go on.
+/// A form is read before the client is authenticated. Put a timeout and a concurrency limit outside. A client that sent
+/// `Expect: 100-continue` is told to continue.
 ///
-/// The request's body must be [`Unpin`], as those of hyper, axum and tonic are; another one becomes
-/// it in a `Pin<Box<_>>`.
+/// The request's body must be [`Unpin`], as those of hyper, axum and tonic are. Put any other body into a
+/// `Pin<Box<_>>`.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct FormBodyToken {
@@ -39,7 +39,13 @@ pub struct FormBodyToken {
 }
 
 impl FormBodyToken {
-    /// Reads forms of at most `bytes` bytes.
+    /// Reads forms of at most `bytes` bytes. A larger form is rejected with 413.
+    ///
+    /// ```
+    /// use tower_bearer::FormBodyToken;
+    ///
+    /// let layer = FormBodyToken::up_to(64 * 1024);
+    /// ```
     pub fn up_to(bytes: usize) -> Self {
         Self { max_bytes: bytes }
     }

@@ -1,4 +1,4 @@
-//! Reads a form up to a limit and makes the request anew (RFC 6750 section 2.2).
+//! Reads a form up to a limit, and rebuilds the request with it (RFC 6750 section 2.2).
 
 use std::mem;
 use std::pin::Pin;
@@ -17,13 +17,12 @@ use crate::bearer::form::FormCredential;
 pub(super) struct Reading<B> {
     head: Parts,
     body: B,
-    /// Copied together: frames kept one by one would let a client that sends a byte in each use
-    /// many times the limit.
+    /// One contiguous copy: separate frames would let a client that sends one byte per frame use many times the limit.
     read: BytesMut,
     max_bytes: usize,
 }
 
-/// What stopped the reading.
+/// Why reading stopped.
 enum End<E> {
     Whole,
     Trailers(Frame<Bytes>),
@@ -36,7 +35,7 @@ impl<B: Body + Unpin> Reading<B> {
         Self { head, body, read: BytesMut::new(), max_bytes }
     }
 
-    /// The request with what was found in its body, once that is known; empties the slot.
+    /// Returns the request once its body is read, with what was found in it. Empties the slot.
     pub(super) fn poll_request(
         slot: &mut Option<Self>,
         cx: &mut Context<'_>,
@@ -73,7 +72,7 @@ impl<B: Body + Unpin> Reading<B> {
         let found = match end {
             End::Whole | End::Trailers(_) => FormCredential::in_body(&read),
             End::TooLarge(_) => Some(FormCredential::body_too_large()),
-            // The inner service meets the error itself.
+            // The inner service reads the error from the body.
             End::Broken(_) => None,
         };
         if let Some(found) = found {
@@ -89,7 +88,7 @@ impl<B: Body + Unpin> Reading<B> {
     }
 }
 
-/// Whether it is known before reading that the body is larger than `max_bytes`.
+/// Whether the declared size of the body is larger than `max_bytes`.
 pub(super) fn is_declared_larger<B: Body>(head: &Parts, body: &B, max_bytes: usize) -> bool {
     let declared =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());

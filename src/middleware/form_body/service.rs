@@ -13,7 +13,7 @@ use super::future::{FormBodyTokenFuture, Stage};
 use super::read::{Reading, is_declared_larger};
 use crate::bearer::form::{FormCredential, carries_form};
 
-/// The service of the layer [`FormBodyToken`].
+/// The service of the layer [`FormBodyToken`](crate::FormBodyToken), around an inner service `S`.
 #[derive(Clone, Copy, Debug)]
 pub struct FormBodyTokenService<S> {
     inner: S,
@@ -67,7 +67,7 @@ impl<S> FormBodyTokenService<S> {
         B: Body + Unpin,
     {
         let reading = Some(Reading::new(head, body, self.max_bytes));
-        // The clone is not ready; the one that was polled goes with the request.
+        // The service that was polled ready goes with the request; its clone is not ready yet.
         let not_ready = self.inner.clone();
         let service = mem::replace(&mut self.inner, not_ready);
         FormBodyTokenFuture::new(Stage::Reading { reading, service })

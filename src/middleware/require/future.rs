@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::layer::Route;
 use crate::authenticate::StillActive;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::shared::refuse;
+use crate::middleware::coverage::reject;
 use crate::rejection::Rejection;
 
 pin_project! {
@@ -31,11 +31,11 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     pub(super) enum State<S, F, B> {
-        // A clone of the service that was ready: who waits holds no place in it.
-        Ask { asked: StillActive, route: Arc<Route>, call: Option<(S, Parts, B)> },
-        Admitted { call: Option<(S, Request<B>)> },
-        Pass { #[pin] response: F },
-        Refuse { refusal: Option<(Rejection, Parts)> },
+        // Holds a clone of the service that was ready: a request that waits must not occupy a place in it.
+        Introspect { introspected: StillActive, route: Arc<Route>, call: Option<(S, Parts, B)> },
+        PollReady { call: Option<(S, Request<B>)> },
+        Call { #[pin] response: F },
+        Reject { rejected: Option<(Rejection, Parts)> },
     }
 }
 
@@ -58,28 +58,28 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Ask { asked, route, call } => {
-                    let asked = ready!(asked.as_mut().poll(cx));
+                StateProj::Introspect { introspected, route, call } => {
+                    let introspected = ready!(introspected.as_mut().poll(cx));
                     let Some((service, mut head, body)) = call.take() else { return Poll::Pending };
-                    match route.check_again(&mut head, asked) {
-                        Ok(()) => State::Admitted { call: Some((service, Request::from_parts(head, body))) },
-                        Err(rejection) => State::Refuse { refusal: Some((rejection, head)) },
+                    match route.check_again(&mut head, introspected) {
+                        Ok(()) => State::PollReady { call: Some((service, Request::from_parts(head, body))) },
+                        Err(rejection) => State::Reject { rejected: Some((rejection, head)) },
                     }
                 }
-                StateProj::Admitted { call } => {
+                StateProj::PollReady { call } => {
                     let Some((service, _)) = call else { return Poll::Pending };
                     ready!(service.poll_ready(cx))?;
                     let Some((mut service, request)) = call.take() else { return Poll::Pending };
-                    State::Pass { response: service.call(request) }
+                    State::Call { response: service.call(request) }
                 }
-                StateProj::Pass { response } => {
+                StateProj::Call { response } => {
                     let response = ready!(response.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                StateProj::Refuse { refusal } => {
-                    // Polled again after its end: nothing will ever come.
-                    let Some((rejection, head)) = refusal.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(refuse(rejection, &head)));
+                StateProj::Reject { rejected } => {
+                    // Polled after its end: it stays pending.
+                    let Some((rejection, head)) = rejected.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(reject(rejection, &head)));
                 }
             };
             state.set(next);

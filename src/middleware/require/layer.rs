@@ -1,8 +1,8 @@
-//! The layer for a route that needs more than a valid token: scopes, checks of its own, and the issuer's word that
-//! the token is still active (RFC 6750 section 3.1, RFC 7662).
+//! The layer for a route that needs more than a valid token: scopes, checks of its own, and a token that is still
+//! active (RFC 6750 section 3.1, RFC 7662).
 //!
-//! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement; where
-//! the issuer is asked, the requirement once more by what it says.
+//! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement. Where the route
+//! introspects the token, the requirement once more against the response.
 //! Does not check: the token.
 
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use tower_layer::Layer;
 
 use super::service::RequireService;
 use crate::access_token::AccessToken;
-use crate::middleware::shared::is_covered;
+use crate::authenticate::StillActive;
+use crate::middleware::coverage::{Coverage, is_covered};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::requirement::{Requirement, Scopes};
+use crate::requirement::{Requirement, RequirementFault, Scopes};
 
-/// What a route needs beyond a valid token. Goes inside a [`BearerAuth`](crate::BearerAuth).
+/// A layer for what a route needs beyond a valid token. It goes inside a [`BearerAuth`](crate::BearerAuth).
 ///
 /// ```
 /// # #[cfg(feature = "axum")] {
@@ -37,13 +38,13 @@ use crate::requirement::{Requirement, Scopes};
 /// # }
 /// ```
 ///
-/// # Answers
+/// # Responses
 ///
-/// 403 with `error="insufficient_scope"` and every scope that the route needs, when the token lacks
-/// one (of alternatives, the first is named: put the one that clients should ask for there). 403
-/// without scopes when a check says no. 401 when the request has no token, which can be under
-/// [`optional`](crate::BearerAuthBuilder::optional). On a route that no `BearerAuth` covers: 500 and
-/// an error in the log, never a pass.
+/// - 403 `insufficient_scope` with every scope that the route needs, if the token lacks one. Of alternatives the
+///   first is named: put the one that clients should ask for there.
+/// - 403 `insufficient_scope` without scopes, if a [`check`](Self::check) fails.
+/// - 401 if the request has no token, under [`optional`](crate::BearerAuthBuilder::optional).
+/// - 500 and an error in the log on a route that no `BearerAuth` covers.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Require {
@@ -54,32 +55,64 @@ pub struct Require {
 pub(super) struct Route {
     requirement: Requirement,
     scopes_needed: Arc<str>,
-    /// How old the issuer's word may be that the token is active, where the issuer is asked.
-    pub(super) active_within: Option<Duration>,
+    /// The maximum age of the introspection response, where the route introspects.
+    active_within: Option<Duration>,
 }
 
 impl Require {
-    /// One scope, or a rule of several; a text with spaces in it asks for all the scopes in it.
+    /// Requires a scope, or a rule about several. A string with spaces requires all scopes in it.
+    ///
+    /// ```
+    /// use tower_bearer::{Require, Scopes};
+    ///
+    /// let layer = Require::scope("orders:read orders:write");
+    /// let layer = Require::scope(Scopes::any_of(["orders:write", "admin"]));
+    /// ```
     pub fn scope(scopes: impl Into<Scopes>) -> Self {
-        Self::nothing().and_scope(scopes)
+        Self::new().and_scope(scopes)
     }
 
-    /// Every one of these scopes (or rules).
+    /// Requires all of these scopes or rules.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::all_of(["orders:read", "orders:write"]);
+    /// ```
     pub fn all_of<R: Into<Scopes>>(rules: impl IntoIterator<Item = R>) -> Self {
         Self::scope(Scopes::all_of(rules))
     }
 
-    /// At least one of these scopes (or rules), the one that clients should ask for first.
+    /// Requires at least one of these scopes or rules. Put the one that clients should ask for first.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::any_of(["reports:read", "admin"]);
+    /// ```
     pub fn any_of<R: Into<Scopes>>(rules: impl IntoIterator<Item = R>) -> Self {
         Self::scope(Scopes::any_of(rules))
     }
 
-    /// Any valid token: for single routes under [`optional`](crate::BearerAuthBuilder::optional).
+    /// Requires any valid token: for single routes under [`optional`](crate::BearerAuthBuilder::optional), or as the
+    /// start of a requirement without scopes.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::token().check(|token, _| token.client_id() == Some("batch"));
+    /// ```
     pub fn token() -> Self {
-        Self::nothing()
+        Self::new()
     }
 
-    /// In addition, these scopes.
+    /// Requires these scopes in addition.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::scope("orders:read").and_scope("eu");
+    /// ```
     pub fn and_scope(mut self, scopes: impl Into<Scopes>) -> Self {
         let route = Arc::make_mut(&mut self.route);
         route.requirement.add_scopes(scopes.into());
@@ -87,10 +120,18 @@ impl Require {
         self
     }
 
-    /// In addition, a check of your own over the token and the head of the request.
+    /// Requires in addition that a function of the token and the head of the request returns `true`. Otherwise the
+    /// response is 403 `insufficient_scope`, without a `scope` parameter, since no scope would help.
     ///
-    /// It is called for each request that has the scopes, on the task that serves it: it should not
-    /// block. `false` is answered with 403.
+    /// The function is called for each request that has the scopes, on the task of the request. It must not block.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::scope("profile").check(|token, head| {
+    ///     head.uri.path().strip_prefix("/users/") == token.subject()
+    /// });
+    /// ```
     pub fn check<F>(mut self, check: F) -> Self
     where
         F: Fn(&AccessToken, &Parts) -> bool + Send + Sync + 'static,
@@ -99,31 +140,46 @@ impl Require {
         self
     }
 
-    /// In addition, that the issuer says now that the token is active (RFC 7662 section 2), even if that is
-    /// remembered from a moment ago: a token that was revoked is refused at once. For routes where the usual
-    /// delay ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
+    /// Requires in addition that introspection says now that the token is active (RFC 7662 section 2), whatever is
+    /// cached: a revoked token is rejected at once. For routes where the usual delay
+    /// ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
     ///
-    /// Every request waits for a call then, of which those that come at once share one: requests that come
-    /// while a call is under way share the next. A token that the layer around had to ask about costs two,
-    /// within the time of one ([`Introspection::timeout`](crate::Introspection::timeout)). What the issuer says of an opaque token replaces what was remembered, also for
-    /// [`and_scope`](Self::and_scope) and [`check`](Self::check); the claims of a JWT are its own. While the
-    /// issuer is out of reach the answer is 503;
-    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not count here.
+    /// Every request then waits for an introspection request. Concurrent requests with one token are coalesced:
+    /// those that arrive while one is in flight share the next. An uncached token that `BearerAuth` introspects costs
+    /// two, within the time of one ([`Introspection::timeout`](crate::Introspection::timeout)).
     ///
-    /// The issuer must have [`Issuer::introspect`](crate::Issuer::introspect); else the answer is 500,
+    /// The response for an opaque token replaces its claims, also for [`and_scope`](Self::and_scope) and
+    /// [`check`](Self::check). A JWT keeps its own claims.
+    ///
+    /// While the authorization server is unavailable the response is 503;
+    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not apply. The issuer must have
+    /// [`Issuer::introspect`](crate::Issuer::introspect); otherwise the response is 500, kind
     /// `introspection_misconfigured`.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::scope("payments:write").still_active();
+    /// ```
     pub fn still_active(self) -> Self {
         self.still_active_within(Duration::ZERO)
     }
 
-    /// The same, where an answer will do that was asked for no longer ago than this, if one is remembered
-    /// (see [`Introspection::active_ttl`](crate::Introspection::active_ttl)).
+    /// Like [`still_active`](Self::still_active), but a cached response that was requested no longer ago than `age` is
+    /// enough (see [`Introspection::active_ttl`](crate::Introspection::active_ttl)).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::scope("orders:write").still_active_within(Duration::from_secs(5));
+    /// ```
     pub fn still_active_within(mut self, age: Duration) -> Self {
         Arc::make_mut(&mut self.route).active_within = Some(age);
         self
     }
 
-    fn nothing() -> Self {
+    fn new() -> Self {
         let route =
             Route { requirement: Requirement::default(), scopes_needed: "".into(), active_within: None };
         Self { route: Arc::new(route) }
@@ -131,26 +187,36 @@ impl Require {
 }
 
 impl Route {
+    /// Checks the requirement against the token of the request.
     pub(super) fn check<'h>(&self, head: &'h Parts) -> Result<&'h AccessToken, Rejection> {
         if !is_covered(head) {
             return Err(RejectionKind::NotCovered.into());
         }
         let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
-        let checked = self.requirement.check(token, head);
-        checked.map_err(|fault| Rejection::from(fault).needing(&self.scopes_needed))?;
+        self.requirement.check(token, head).map_err(|fault| match fault {
+            RequirementFault::ScopeInsufficient => Rejection::from(fault).needing(&self.scopes_needed),
+            // No scope would help: naming those that the token has would send a client into a loop.
+            RequirementFault::Unmet => fault.into(),
+        })?;
         Ok(token)
     }
 
-    /// By what the issuer says now.
+    /// The introspection that the route needs, if it needs one.
+    pub(super) fn introspection(&self, token: &AccessToken, head: &Parts) -> Option<StillActive> {
+        let max_age = self.active_within?;
+        Coverage::of(head).map(|coverage| coverage.still_active(token, max_age))
+    }
+
+    /// Checks the requirement against what introspection says now, which replaces the token of the request.
     pub(super) fn check_again(
         &self,
         head: &mut Parts,
-        asked: Result<AccessToken, Rejection>,
+        introspected: Result<AccessToken, Rejection>,
     ) -> Result<(), Rejection> {
-        let token = asked?;
-        let acceptor = head.extensions.get().and_then(AccessToken::acceptor).cloned();
-        head.extensions.insert(match acceptor {
-            Some(acceptor) => token.with_acceptor(acceptor),
+        let token = introspected?;
+        let coverage = head.extensions.get().and_then(AccessToken::coverage).cloned();
+        head.extensions.insert(match coverage {
+            Some(coverage) => token.covered_by(coverage),
             None => token,
         });
         self.check(head).map(drop)

@@ -9,9 +9,8 @@ use tower_service::Service;
 use super::future::{RequireFuture, State};
 use super::layer::Route;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::shared::still_active;
 
-/// The service that [`Require`] makes of an inner service `S`.
+/// The service of the layer [`Require`](crate::Require), around an inner service `S`.
 #[derive(Clone, Debug)]
 pub struct RequireService<S> {
     inner: S,
@@ -38,20 +37,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let asked = self
-            .route
-            .check(&head)
-            .map(|token| self.route.active_within.map(|within| still_active(token, &head, within)));
-        let state = match asked {
-            Ok(None) => State::Pass { response: self.inner.call(Request::from_parts(head, body)) },
-            Ok(Some(asked)) => {
-                let call = Some((self.inner.clone(), head, body));
-                // Gives the place back that the service had kept for this call: who waits needs none yet, and
-                // the clone will want one.
-                self.inner = self.inner.clone();
-                State::Ask { asked, route: Arc::clone(&self.route), call }
-            }
-            Err(rejection) => State::Refuse { refusal: Some((rejection, head)) },
+        let state = match self.route.check(&head) {
+            Err(rejection) => State::Reject { rejected: Some((rejection, head)) },
+            Ok(token) => match self.route.introspection(token, &head) {
+                None => State::Call { response: self.inner.call(Request::from_parts(head, body)) },
+                Some(introspected) => {
+                    let call = Some((self.inner.clone(), head, body));
+                    // Gives back the place that the service holds for this call: a request that waits needs none
+                    // yet, and the clone will ask for one.
+                    self.inner = self.inner.clone();
+                    State::Introspect { introspected, route: Arc::clone(&self.route), call }
+                }
+            },
         };
         RequireFuture::new(state)
     }

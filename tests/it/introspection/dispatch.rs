@@ -543,8 +543,8 @@ async fn an_issuer_without_keys_is_asked_about_jwts_also_where_it_takes_no_opaqu
     assert_eq!(api.kind(idp.token(API).sign()).await, "ok");
     assert_eq!(api.kind(idp.token(API).opaque()).await, "token_opaque");
     let bounds = auth.bounds();
-    assert_eq!(bounds.outage(), Some(Duration::ZERO));
-    assert_eq!(bounds.revoked_introspected_token(), Some(Duration::from_secs(30)));
-    assert_eq!(bounds.revoked_token(), Some(Duration::from_secs(30)));
+    assert_eq!(bounds.outage().value(), Some(Duration::ZERO));
+    assert_eq!(bounds.revoked_introspected_token().value(), Some(Duration::from_secs(30)));
+    assert_eq!(bounds.revoked_token().value(), Some(Duration::from_secs(30)));
     assert!(!bounds.to_string().contains("key"), "{bounds}");
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use tower::Layer;
-use tower_bearer::diagnostics::{Explanation, IntrospectionStatus, Verdict};
+use tower_bearer::diagnostics::{CheckResult, Explanation, IntrospectionStatus};
 use tower_bearer::testing::{Endpoint, TestIssuer, TokenBuilder};
 use tower_bearer::time::Clock;
 use tower_bearer::{BearerAuth, BearerAuthBuilder, ClientAuth, Introspection, Issuer, Require};
@@ -103,8 +103,8 @@ impl Api {
 
 /// What fails, by the check.
 fn failing(explanation: &Explanation) -> Vec<(&str, &str)> {
-    let failing = explanation.findings().iter().filter_map(|finding| match finding.verdict() {
-        Verdict::Fails(kind) => Some((finding.check(), kind.as_str())),
+    let failing = explanation.findings().iter().filter_map(|finding| match finding.result() {
+        CheckResult::Failed(kind) => Some((finding.check(), kind.as_str())),
         _ => None,
     });
     failing.collect()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 use tower_bearer::BearerAuth;
+use tower_bearer::diagnostics::Bound;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 
 use super::{Api, SECOND, introspection};
@@ -58,7 +59,7 @@ async fn nothing_is_remembered_past_the_end_of_the_token() {
 async fn a_revoked_token_is_accepted_for_as_long_as_it_is_remembered_and_no_longer() {
     for ttl in [5, 30, 200] {
         let api = Api::asking(introspection().active_ttl(ttl * SECOND));
-        assert_eq!(api.auth.bounds().revoked_token(), None, "JWTs are judged by themselves");
+        assert_eq!(api.auth.bounds().revoked_token(), Bound::Unlimited, "JWTs are judged by themselves");
         let token = api.token().opaque();
         assert_eq!(api.kind(&token).await, "ok");
         api.idp.revoke(&token);
@@ -239,9 +240,13 @@ async fn made_up_tokens_do_not_push_out_a_good_one() {
 async fn no_minute_sees_more_calls_than_were_allowed() {
     const CALLS: u32 = 60;
     let api = Api::asking(introspection().max_calls_per_minute(CALLS).active_ttl(3600 * SECOND));
-    let jwts_alone = Api::with(|issuer| issuer).auth.bounds().max_calls_per_minute().unwrap();
-    assert_eq!(api.auth.bounds().max_calls_per_minute(), Some(CALLS + jwts_alone));
-    assert_eq!(Api::new().auth.bounds().max_calls_per_minute(), None, "unless a limit is set there is none");
+    let jwts_alone = Api::with(|issuer| issuer).auth.bounds().max_calls_per_minute().value().unwrap();
+    assert_eq!(api.auth.bounds().max_calls_per_minute(), Bound::Value(CALLS + jwts_alone));
+    assert_eq!(
+        Api::new().auth.bounds().max_calls_per_minute(),
+        Bound::Unlimited,
+        "unless a limit is set there is none"
+    );
     let token = api.token().lifetime(3600 * SECOND).opaque();
     assert_eq!(api.kind(&token).await, "ok");
     let requests = || api.idp.requests(Endpoint::Introspection) + api.idp.requests(Endpoint::Metadata);

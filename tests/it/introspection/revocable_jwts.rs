@@ -25,7 +25,7 @@ fn payments() -> Require {
 #[tokio::test(start_paused = true)]
 async fn a_revoked_jwt_is_refused_once_it_is_no_longer_remembered() {
     let api = Api::asking(introspection().also_jwts());
-    assert_eq!(api.auth.bounds().revoked_token(), Some(30 * SECOND));
+    assert_eq!(api.auth.bounds().revoked_token().value(), Some(30 * SECOND));
     let token = api.token().sign();
     assert_eq!((api.kind(&token).await.as_str(), api.asked()), ("ok", 1));
     api.idp.revoke(&token);
@@ -250,7 +250,7 @@ async fn a_route_wants_a_token_even_where_none_is_needed() {
 #[tokio::test(start_paused = true)]
 async fn a_route_refuses_while_the_issuer_is_out_of_reach() {
     let api = Api::asking(introspection().also_jwts().serve_stale(3600 * SECOND));
-    assert_eq!(api.auth.bounds().revoked_token_in_outage(), Some(3630 * SECOND));
+    assert_eq!(api.auth.bounds().revoked_token_in_outage().value(), Some(3630 * SECOND));
     let tokens = [api.token().lifetime(3600 * SECOND).opaque(), api.token().lifetime(3600 * SECOND).sign()];
     for token in &tokens {
         assert_eq!(api.on_route(&payments(), token).await.kind(), "ok");

@@ -20,42 +20,42 @@ const MIB: u64 = 1 << 20;
 /// The memory is that of this thread, on which the calls run as well; the requests that the test keeps a log
 /// of are in it.
 #[test]
-fn a_hundred_thousand_requests_with_a_thousand_tokens_are_a_thousand_calls_and_little_memory() {
+fn twenty_thousand_requests_with_a_thousand_tokens_are_a_thousand_calls_and_little_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let mut calls = 0;
-    let held = allocation_counter::measure(|| calls = runtime.block_on(a_hundred_thousand_requests()));
-    println!("100 000 requests with 1 000 tokens in 10 s: {calls} calls, {} saved", 100_000 - calls);
+    let held = allocation_counter::measure(|| calls = runtime.block_on(twenty_thousand_requests()));
+    println!("20 000 requests with 1 000 tokens in 10 s: {calls} calls, {} saved", 20_000 - calls);
     println!("at most {} KiB held", held.bytes_max / 1024);
     assert_eq!(calls, 1000);
-    assert!(held.bytes_max < 8 * MIB, "{} bytes at once", held.bytes_max);
+    assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
 
-async fn a_hundred_thousand_requests() -> usize {
+async fn twenty_thousand_requests() -> usize {
     let of = IssuerIntrospection::new();
     let tokens: Vec<String> = (0..1000).map(|_| of.opaque()).collect();
     let mut random = fastrand::Rng::with_seed(7662);
-    for n in 0..100_000 {
+    for n in 0..20_000 {
         assert_eq!(of.api.kind(&tokens[random.usize(..tokens.len())]).await, "ok");
         if n % 10 == 0 {
-            of.pass(Duration::from_millis(1)).await;
+            of.pass(Duration::from_millis(5)).await;
         }
     }
     assert_eq!(of.status().active_tokens(), 1000);
     of.calls()
 }
 
-/// Of 2 KB each: if each were kept, there would be 40 MB of them.
+/// Of 2 KB each: if each were kept, there would be 24 MB of them.
 #[test]
-fn twenty_thousand_made_up_tokens_take_no_memory_and_push_out_no_good_one() {
+fn twelve_thousand_made_up_tokens_take_no_memory_and_push_out_no_good_one() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
-    let held = allocation_counter::measure(|| runtime.block_on(twenty_thousand_made_up_tokens()));
-    println!("20 000 made-up tokens of 2 KB: at most {} KiB held", held.bytes_max / 1024);
-    assert!(held.bytes_max < 8 * MIB, "{} bytes at once", held.bytes_max);
+    let held = allocation_counter::measure(|| runtime.block_on(twelve_thousand_made_up_tokens()));
+    println!("12 000 made-up tokens of 2 KB: at most {} KiB held", held.bytes_max / 1024);
+    assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
 
-async fn twenty_thousand_made_up_tokens() {
+async fn twelve_thousand_made_up_tokens() {
     let of = IssuerIntrospection::new();
     // Without the log of the test, which keeps every question.
     let issuer = of.idp.issuer();
@@ -67,7 +67,7 @@ async fn twenty_thousand_made_up_tokens() {
     let good = of.opaque();
     assert_eq!(api.kind(&good).await, "ok");
     let tail = "x".repeat(2000);
-    for n in 0..20_000_u32 {
+    for n in 0..12_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
         assert_eq!(api.kind(format!("{random:x}-{tail}")).await, "token_inactive");
         if n % 100 == 0 {

@@ -153,7 +153,7 @@ async fn with_the_circuit_open_stale_tokens_pass_at_once() {
 async fn the_bounds_say_how_long_a_revoked_token_passes_in_an_outage() {
     let bounds = |configure: fn(Introspection) -> Introspection| {
         let of = IssuerIntrospection::with(|introspection| configure(introspection.also_jwts()));
-        (of.auth.bounds().revoked_token(), of.auth.bounds().revoked_token_in_outage())
+        (of.auth.bounds().revoked_token().value(), of.auth.bounds().revoked_token_in_outage().value())
     };
     assert_eq!(bounds(|introspection| introspection), (Some(30 * SECOND), Some(30 * SECOND)));
     assert_eq!(bounds(stale), (Some(30 * SECOND), Some(30 * SECOND + 10 * MINUTE)));

@@ -1,0 +1,129 @@
+//! How far a request gets: to its end, to a token that must be verified, or to something it waits for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access_token::AccessToken;
+use crate::bearer::BearerToken;
+use crate::introspection::PendingIntrospection;
+use crate::jwks::{PendingKeys, VerifyError, WaitBudget};
+use crate::rejection::{Rejection, RejectionKind};
+use crate::time::now;
+
+/// The end of a request: a token, none where that is allowed, or a rejection.
+pub(crate) type Outcome = Result<Option<AccessToken>, Rejection>;
+
+/// How far a request got without waiting.
+pub(crate) enum Progress {
+    Done(Outcome),
+    /// The token is not cached: go on with [`Authenticator::validate`](super::Authenticator::validate).
+    Uncached(UncachedToken),
+    /// Something is not cached: go on with [`Authenticator::resume`](super::Authenticator::resume).
+    Pending(Pending),
+}
+
+/// The end of a request that waited.
+pub(crate) struct Resumed {
+    pub(crate) outcome: Outcome,
+    /// How long it waited for introspection.
+    pub(crate) introspection_time: Duration,
+}
+
+/// A well-formed token that is not cached. It owns its text, so that the credential is found once per request.
+#[derive(Clone)]
+pub(crate) struct UncachedToken(Arc<str>);
+
+/// What a request waits for.
+pub(crate) enum Pending {
+    /// Keys, to verify the token with.
+    Keys { keys: PendingKeys, token: UncachedToken, budget: WaitBudget },
+    /// An introspection response, which decides.
+    Introspection(AwaitedIntrospection),
+}
+
+/// The introspection that decides about a request.
+pub(crate) struct AwaitedIntrospection {
+    pub(super) response: PendingIntrospection,
+    pub(super) issuer: Arc<str>,
+}
+
+/// Why a step was the last one for now.
+pub(crate) enum Stop {
+    Rejected(Rejection),
+    Pending(Pending),
+}
+
+impl UncachedToken {
+    pub(crate) fn new(token: BearerToken<'_>) -> Self {
+        Self(token.as_str().into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub(super) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl AwaitedIntrospection {
+    pub(super) async fn resumed(self) -> Resumed {
+        let start = now();
+        let token = self.response.await;
+        let outcome = token.map(Some).map_err(|fault| Rejection::from(fault).with_issuer(&self.issuer));
+        Resumed { outcome, introspection_time: now().saturating_duration_since(start) }
+    }
+}
+
+impl Resumed {
+    pub(super) fn without_introspection(outcome: Outcome) -> Self {
+        Self { outcome, introspection_time: Duration::ZERO }
+    }
+}
+
+impl From<Result<AccessToken, Stop>> for Progress {
+    fn from(result: Result<AccessToken, Stop>) -> Self {
+        match result {
+            Ok(token) => Self::Done(Ok(Some(token))),
+            Err(Stop::Rejected(rejection)) => Self::Done(Err(rejection)),
+            Err(Stop::Pending(pending)) => Self::Pending(pending),
+        }
+    }
+}
+
+impl Stop {
+    /// The signature of `token` is not verified, or not yet.
+    pub(super) fn unverified(error: VerifyError, token: &UncachedToken, budget: WaitBudget) -> Self {
+        match error {
+            VerifyError::Await(keys) => Self::Pending(Pending::Keys { keys, token: token.clone(), budget }),
+            VerifyError::KeyUnknown => RejectionKind::KeyUnknown.into(),
+            VerifyError::Malformed(fault) => fault.into(),
+            VerifyError::Mismatch(mismatch) => mismatch.into(),
+            VerifyError::Unavailable { retry_after, cause } => {
+                Rejection::keys_unavailable(retry_after, cause).into()
+            }
+        }
+    }
+
+    /// Names the issuer that the token was routed to.
+    pub(super) fn at(self, issuer: &Arc<str>) -> Self {
+        match self {
+            Self::Rejected(rejection) => Self::Rejected(rejection.with_issuer(issuer)),
+            Self::Pending(pending) => Self::Pending(pending),
+        }
+    }
+}
+
+impl<F> From<F> for Stop
+where
+    Rejection: From<F>,
+{
+    fn from(fault: F) -> Self {
+        Self::Rejected(fault.into())
+    }
+}
