@@ -87,7 +87,9 @@ async fn every_fault_over_http_gives_503_within_the_time_limit() {
         assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
         let cause = match (why(&auth), &fault) {
             // The head of the response may be lost together with its body.
-            (Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)), Fault::HalfBody) => Some(KeysErrorKind::Fetch(FetchErrorKind::Transport)),
+            (Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)), Fault::HalfBody) => {
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Transport))
+            }
             (cause, _) => cause,
         };
         assert_eq!(cause, Some(expected), "{fault:?}");
