@@ -19,8 +19,8 @@ use crate::rejection::{Rejection, RejectionKind};
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Writes the body of a refusal in the user's own way.
-pub(crate) type OnReject = Arc<dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync>;
+/// Writes the body of a rejection, given the head of the request.
+pub(crate) type OnReject = Arc<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
 
 /// All answers of one `BearerAuth`, most of them written beforehand.
 pub(crate) struct Responder {
@@ -73,7 +73,7 @@ impl Responder {
     ) -> Response<ResponseBody<B>> {
         let mut response = match &self.on_reject {
             _ if is_grpc(head) => grpc(rejection, self.omit_error_descriptions),
-            Some(on_reject) => in_their_words(rejection, &**on_reject),
+            Some(on_reject) => in_their_words(rejection, head, &**on_reject),
             None => {
                 let mut response = Response::new(ResponseBody::refusal(prepared.body.clone()));
                 *response.status_mut() = rejection.status();
@@ -143,9 +143,10 @@ impl fmt::Debug for Responder {
 
 fn in_their_words<B>(
     rejection: &Rejection,
-    on_reject: &dyn Fn(&Rejection) -> Response<Bytes>,
+    head: &Parts,
+    on_reject: &dyn Fn(&Rejection, &Parts) -> Response<Bytes>,
 ) -> Response<ResponseBody<B>> {
-    let mut response = on_reject(rejection);
+    let mut response = on_reject(rejection, head);
     *response.status_mut() = rejection.status();
     response.map(ResponseBody::refusal)
 }

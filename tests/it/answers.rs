@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
@@ -50,8 +51,8 @@ impl Refusals {
         let strict = TestIssuer::in_memory("https://strict.example");
         let builder = BearerAuth::builder(API)
             .issuer(issuer)
-            .issuer(down.issuer().introspect(asking(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")))
-            .issuer(strict.issuer().introspect(asking("not-the-secret").opaque_prefix("strict_")))
+            .add_issuer(down.issuer().introspect(asking(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")))
+            .add_issuer(strict.issuer().introspect(asking("not-the-secret").opaque_prefix("strict_")))
             .http_client(idp.http_client().and(down.http_client()).and(strict.http_client()))
             .clock(idp.clock())
             .add_token_source(TokenSource::query());
@@ -212,7 +213,7 @@ async fn terse_answers_hold_codes_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn on_reject_writes_the_body_and_cannot_drop_the_challenge() {
-    let write = |rejection: &Rejection| {
+    let write = |rejection: &Rejection, _: &Parts| {
         let mut response = Response::new(Bytes::from(format!("<p>{}</p>", rejection.kind())));
         *response.status_mut() = http::StatusCode::OK;
         let headers = response.headers_mut();
@@ -235,6 +236,17 @@ async fn on_reject_writes_the_body_and_cannot_drop_the_challenge() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn on_reject_receives_the_head_of_the_request() {
+    let write = |_: &Rejection, head: &Parts| {
+        let header = head.headers.get("x-request-id").map(|id| id.as_bytes().to_vec());
+        Response::new(Bytes::from(header.unwrap_or_default()))
+    };
+    let refusals = Refusals::new(|builder| builder.on_reject(write));
+    let answer = refusals.answer(RejectionKind::TokenExpired, &[("x-request-id", "r-17")]).await;
+    assert_eq!(answer.body, "r-17");
+}
+
 /// A proxy that asks by status whether a request may pass takes a 200 for a yes.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_a_200_for_calls_of_grpc_only() {
@@ -251,7 +263,8 @@ async fn a_refusal_is_a_200_for_calls_of_grpc_only() {
 
 #[tokio::test(start_paused = true)]
 async fn grpc_requests_are_answered_in_grpcs_way() {
-    let refusals = Refusals::new(|builder| builder.on_reject(|_| Response::new(Bytes::from_static(b"own"))));
+    let refusals =
+        Refusals::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own"))));
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
             let answer = refusals.answer(kind, &[("content-type", content_type)]).await;
@@ -546,12 +559,12 @@ fn a_configuration_lists_all_its_problems_at_once() {
     let idp = TestIssuer::new();
     let builder = BearerAuth::builder("")
         .issuer(Issuer::discover("http://login.example.com"))
-        .issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
-        .issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
-        .issuer(
+        .add_issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
+        .add_issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
+        .add_issuer(
             Issuer::with_static_jwks("https://c.example", idp.jwks()).allowed_clients(Vec::<String>::new()),
         )
-        .issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
+        .add_issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
         .realm("\n")
         .leeway(Duration::from_secs(301))
         .max_token_bytes(0)

@@ -297,7 +297,7 @@ async fn a_symmetric_or_private_key_in_the_set_is_no_secret() {
 #[tokio::test(start_paused = true)]
 async fn the_keys_of_one_issuer_say_nothing_for_another() {
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
     let api = Protected::by(&auth.build().unwrap());
     assert_eq!(x.key_id(), y.key_id());
     let good = x.token(API).sign();
@@ -324,7 +324,7 @@ async fn the_keys_of_one_issuer_say_nothing_for_another() {
 
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     x.set_outage(Some(Fault::Refuse));
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
     let api = Protected::by(&auth.build().unwrap());
     assert_eq!(api.kind(x.token(API).sign()).await, "keys_unavailable");
     assert_eq!(api.kind(y.token(API).sign()).await, "ok");

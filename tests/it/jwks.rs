@@ -252,7 +252,7 @@ async fn unknown_kids_cost_a_fixed_number_of_fetches() {
 async fn unknown_kids_cost_no_key_while_fetches_fail() {
     let (idp, other) = (TestIssuer::in_memory(LOGIN), TestIssuer::in_memory("https://other.example"));
     let clients = idp.http_client().and(other.http_client());
-    let auth = idp.bearer_auth(API).issuer(other.issuer()).http_client(clients).build().unwrap();
+    let auth = idp.bearer_auth(API).add_issuer(other.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
     let (good, of_other) = (idp.token(API).sign(), other.token(API).sign());
     assert_eq!(api.kind(&good).await, "ok");
@@ -524,7 +524,7 @@ async fn an_unknown_issuer_causes_no_traffic() {
 async fn ready_says_which_issuer_is_not() {
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     y.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
@@ -540,7 +540,7 @@ async fn ready_says_which_issuer_is_not() {
     x.set_outage(Some(Fault::Hang));
     y.set_outage(Some(Fault::Hang));
     let clients = x.http_client().and(y.http_client());
-    let both = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let both = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     let start = Instant::now();
     let error = both.ready().await.unwrap_err();
     assert_eq!(error.issuers().count(), 2);
@@ -592,7 +592,7 @@ async fn dropping_the_last_handle_ends_the_tasks() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     assert_eq!(tasks(), 0, "none before the first need");
     auth.ready().await.unwrap();
     assert_eq!(tasks(), 2);

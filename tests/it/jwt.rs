@@ -765,7 +765,7 @@ async fn a_configuration_that_checks_too_little_does_not_build() {
         ),
         (
             "the same issuer twice",
-            builder(API).issuer(idp.issuer()).issuer(idp.issuer().audience("x")).build(),
+            builder(API).issuer(idp.issuer()).add_issuer(idp.issuer().audience("x")).build(),
             vec![format!("IssuerRepeated {{ issuer: {ISSUER:?} }}")],
         ),
         (
