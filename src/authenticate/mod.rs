@@ -151,7 +151,7 @@ impl Authenticator {
     pub(crate) fn still_active(&self, token: &AccessToken, head: &Parts, within: Duration) -> StillActive {
         let issuer = self.issuers.named(token.issuer());
         let introspector = issuer.and_then(|issuer| issuer.introspector());
-        let Some((introspector, presented)) = introspector.zip(token.presented()) else {
+        let Some((introspector, presented)) = introspector.zip(token.raw_token()) else {
             return Box::pin(ready(Err(Rejection::not_introspected())));
         };
         let jwt = token.is_jwt().then(|| token.clone());

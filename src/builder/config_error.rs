@@ -262,8 +262,8 @@ impl ConfigProblem {
             Self::IntrospectionUnusable { hint, .. } => hint,
             Self::SettingNeedsKeys { .. } => "remove the setting, or use Issuer::discover",
             Self::OpaqueTokensAmbiguous { .. } => {
-                "tell the tokens of each issuer apart with .opaque_prefix(...) or .opaque_when(...), and use \
-                 .opaque_default() for at most one issuer and .opaque_none() for issuers without opaque tokens"
+                "give each issuer .opaque_prefix(...), .opaque_when(...) or .opaque_none(), and use \
+                 .opaque_default() for at most one"
             }
             Self::NoClient { .. } => "name the allowed clients, or remove the setting to allow all clients",
             Self::LeewayTooLong { .. } => "use at most 5 min, and synchronize the clocks",
@@ -285,29 +285,5 @@ impl fmt::Display for ConfigProblem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_line_states_the_problem_and_the_hint() {
-        let issuer = || "https://login.example.com".to_owned();
-        for (problem, line) in [
-            (
-                ConfigProblem::NoAlgorithm { issuer: issuer() },
-                "issuer \"https://login.example.com\" allows no algorithm; hint: name at least one in \
-                 .algorithms([...]), or remove the setting",
-            ),
-            (
-                ConfigProblem::IntrospectionUnusable { issuer: issuer(), reason: "it is", hint: "do" },
-                "the introspection of issuer \"https://login.example.com\" is unusable: it is; hint: do",
-            ),
-        ] {
-            assert_eq!(problem.to_string(), line);
-        }
-        let problems = vec![ConfigProblem::NoIssuer, ConfigProblem::Zero { setting: "jwks_ttl" }];
-        let text = ConfigError::unless_none(problems).unwrap_err().to_string();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines.iter().skip(1).all(|line| line.contains("; hint: ")), "{text}");
-    }
-}
+#[path = "config_error_tests.rs"]
+mod tests;

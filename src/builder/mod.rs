@@ -5,9 +5,9 @@
 //! - [`Introspection`] configures introspection requests (RFC 7662) for the tokens of one issuer.
 //! - [`TokenCache`] limits the cache of validated tokens.
 //!
-//! Setters replace, `add_*` appends, and `require_*` tightens. `dangerous_*` loosens the validation of a token.
-//! Some other settings trade security for availability or convenience. Each of them, and each `dangerous_*`
-//! method, has a section "Risk".
+//! Setters replace, `add_*` appends, and `require_*` tightens. `dangerous_*` loosens the validation of a
+//! token. Some other settings trade security for availability or convenience. Each of them, and each
+//! `dangerous_*` method, has a section "Risk".
 //!
 //! [`BearerAuthBuilder::build`] performs no I/O and reports all problems in one [`ConfigError`]:
 //!

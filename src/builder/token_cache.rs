@@ -20,16 +20,16 @@ use crate::sync::CacheLimits;
 ///
 /// # Cache hits
 ///
-/// A hit requires that the whole token is equal, byte for byte. `BearerAuth` then checks `exp`, `nbf`, `iat` and
-/// [`Issuer::max_age`](crate::Issuer::max_age) again. It also checks that the issuer's key set has not changed
-/// since the signature was verified; otherwise it verifies the signature again. Introspection has its own cache
-/// and does not depend on this one. The guarantees of [`BearerAuth::bounds`](crate::BearerAuth::bounds) are
-/// therefore the same with and without this cache.
+/// A hit requires that the whole token is equal, byte for byte. `BearerAuth` then checks `exp`, `nbf`, `iat`
+/// and [`Issuer::max_age`](crate::Issuer::max_age) again. It also checks that the issuer's key set has not
+/// changed since the signature was verified; otherwise it verifies the signature again. Introspection has its
+/// own cache and does not depend on this one. The guarantees of
+/// [`BearerAuth::bounds`](crate::BearerAuth::bounds) are therefore the same with and without this cache.
 ///
 /// # Memory
 ///
-/// Clones of a `BearerAuth` share one cache. Two that were built separately share nothing. The cache stores each
-/// token as received, and may hold an expired token until it evicts it.
+/// Clones of a `BearerAuth` share one cache. Two that were built separately share nothing. The cache stores
+/// each token as received, and may hold an expired token until it evicts it.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct TokenCache {

@@ -1,8 +1,7 @@
 //! Checks the whole configuration and builds the `BearerAuth`.
 //!
-//! Checks: at least one issuer; no issuer twice; audiences, realm, leeway, limits and token sources; at most one
-//! issuer per opaque token.
-//! Does not check: anything that needs the network.
+//! Checks: at least one issuer; no issuer twice; audiences, realm, leeway, limits and token sources; at most
+//! one issuer per opaque token. Does not check: anything that needs the network.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,8 +21,8 @@ use crate::transport::{self, DefaultClientFault, HttpClient};
 impl BearerAuthBuilder {
     /// Checks the configuration and builds the layer. It performs no I/O.
     ///
-    /// The first request that needs keys fetches them; [`BearerAuth::ready`] fetches them earlier. The same goes
-    /// for metadata and introspection endpoints.
+    /// The first request that needs keys fetches them; [`BearerAuth::ready`] fetches them earlier. The same
+    /// goes for metadata and introspection endpoints.
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, ConfigError, Issuer};

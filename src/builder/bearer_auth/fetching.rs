@@ -8,11 +8,11 @@ use crate::transport::HttpClient;
 
 /// Fetching and caching of metadata and keys.
 impl BearerAuthBuilder {
-    /// Sets the HTTP client that fetches metadata and keys and sends introspection requests. Default: reqwest over
-    /// rustls, without redirects, with a connect timeout of 2 s.
+    /// Sets the HTTP client that fetches metadata and keys and sends introspection requests. Default: reqwest
+    /// over rustls, without redirects, with a connect timeout of 2 s.
     ///
-    /// Set your own to use a proxy, another CA or a client certificate. It must not follow redirects: a redirect
-    /// could send a token or a secret to another host.
+    /// Set your own to use a proxy, another CA or a client certificate. It must not follow redirects: a
+    /// redirect could send a token or a secret to another host.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;
@@ -27,12 +27,12 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Sets how long a fetched key set is fresh. Default: its `Cache-Control: max-age`, clamped to 1 min .. 24 h;
-    /// without one, 10 min.
+    /// Sets how long a fetched key set is fresh. Default: its `Cache-Control: max-age`, clamped to 1 min ..
+    /// 24 h; without one, 10 min.
     ///
-    /// With this setting, `ttl` applies if the response has no `max-age` and is the upper bound if it has one.
-    /// `BearerAuth` refreshes keys in the background before they become stale. While the authorization server is
-    /// reachable, a retired key is accepted for at most this long.
+    /// With this setting, `ttl` applies if the response has no `max-age` and is the upper bound if it has
+    /// one. `BearerAuth` refreshes keys in the background before they become stale. While the authorization
+    /// server is reachable, a retired key is accepted for at most this long.
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,22 +1,18 @@
-//! The builder of `BearerAuth`: the settings for requests, tokens and responses, and their defaults.
+//! The builder of `BearerAuth`: the settings for requests and tokens, and the defaults of all settings.
 
 mod build;
 mod fetching;
+mod responses;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
-use http::Response;
-use http::request::Parts;
 
 use super::issuer::Issuer;
 use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnReject};
-use crate::rejection::Rejection;
 use crate::time::{Clock, SystemClock};
 use crate::transport::HttpClient;
 
@@ -38,8 +34,9 @@ use crate::transport::HttpClient;
 /// Setters replace the previous value and `add_*` appends; the order of calls does not matter otherwise.
 /// `dangerous_*` loosens the validation of a token. [`optional`](Self::optional),
 /// [`allow_preflight`](Self::allow_preflight), [`leeway`](Self::leeway), [`TokenSource::query`],
-/// [`jwks_stale_for`](Self::jwks_stale_for) and [`Introspection::serve_stale`](crate::Introspection::serve_stale)
-/// trade security for something else; each has a section "Risk".
+/// [`jwks_stale_for`](Self::jwks_stale_for) and
+/// [`Introspection::serve_stale`](crate::Introspection::serve_stale) trade security for something else; each
+/// has a section "Risk".
 #[must_use]
 pub struct BearerAuthBuilder {
     audiences: Vec<String>,
@@ -100,8 +97,8 @@ impl BearerAuthBuilder {
         }
     }
 
-    /// Sets the issuer, in place of the one from an earlier call. Issuers from [`add_issuer`](Self::add_issuer)
-    /// stay.
+    /// Sets the issuer, in place of the one from an earlier call. Issuers from
+    /// [`add_issuer`](Self::add_issuer) stay.
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, Issuer};
@@ -114,7 +111,8 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Adds an issuer. A token is validated with the settings of the issuer that its `iss` names, and no other.
+    /// Adds an issuer. A token is validated with the settings of the issuer that its `iss` names, and no
+    /// other.
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, Issuer};
@@ -140,20 +138,6 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Sets the realm of challenges (RFC 9110 section 11.5), in printable ASCII. Default: the audience given to
-    /// [`BearerAuth::builder`], or `api` if that is not printable ASCII.
-    ///
-    /// ```
-    /// use tower_bearer::BearerAuth;
-    ///
-    /// let builder = BearerAuth::builder("https://api.example.com").realm("orders");
-    /// // WWW-Authenticate: Bearer realm="orders"
-    /// ```
-    pub fn realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = Some(realm.into());
-        self
-    }
-
     /// Sets the tolerated clock difference between the authorization server and this machine. Default: 30 s.
     /// Maximum: 5 min.
     ///
@@ -176,8 +160,8 @@ impl BearerAuthBuilder {
 
     /// Sets the maximum size of a token, in bytes. Default: 16 KiB.
     ///
-    /// A request with a larger token is rejected with 400 `token_too_large`. Many HTTP servers limit the size of
-    /// headers to 8 KiB or less and reject such a request earlier.
+    /// A request with a larger token is rejected with 400 `token_too_large`. Many HTTP servers limit the size
+    /// of headers to 8 KiB or less and reject such a request earlier.
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes;
         self
@@ -247,43 +231,6 @@ impl BearerAuthBuilder {
     /// sensitive, so that `Debug` does not print them.
     pub fn strip_credentials(mut self) -> Self {
         self.strip_credentials = true;
-        self
-    }
-
-    /// Omits `error_description` from challenges and bodies. Clients still receive the error codes of RFC 6750.
-    pub fn omit_error_descriptions(mut self) -> Self {
-        self.omit_error_descriptions = true;
-        self
-    }
-
-    /// Sets the function that writes the body and the headers of rejections, given the rejection and the head of
-    /// the request. Default: a JSON body with `error` and `error_description`.
-    ///
-    /// `BearerAuth` sets the status, `WWW-Authenticate`, `Cache-Control` and `Retry-After` afterwards. gRPC
-    /// requests are answered without a body, so `on_reject` is not called for them. The head still contains the
-    /// token: do not log it and do not return it.
-    ///
-    /// ```
-    /// use bytes::Bytes;
-    /// use http::Response;
-    /// use http::header::{ACCEPT, CONTENT_TYPE};
-    /// use tower_bearer::BearerAuth;
-    ///
-    /// let builder = BearerAuth::builder("https://api.example.com").on_reject(|rejection, head| {
-    ///     let accept = head.headers.get(ACCEPT).map_or(&b""[..], |value| value.as_bytes());
-    ///     let (content_type, body) = if accept.starts_with(b"text/html") {
-    ///         ("text/html", "<p>Please sign in.</p>".to_owned())
-    ///     } else {
-    ///         ("application/problem+json", format!(r#"{{"title":"{}"}}"#, rejection.description()))
-    ///     };
-    ///     Response::builder().header(CONTENT_TYPE, content_type).body(Bytes::from(body)).unwrap()
-    /// });
-    /// ```
-    pub fn on_reject<F>(mut self, on_reject: F) -> Self
-    where
-        F: Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync + 'static,
-    {
-        self.on_reject = Some(Arc::new(on_reject));
         self
     }
 

@@ -1,7 +1,7 @@
 //! Checks the introspection settings of one issuer and builds the `Introspector`.
 //!
-//! Checks: client credentials, endpoint URL, prefix and limits; that signed responses have keys to verify them.
-//! Does not check: anything that needs the network.
+//! Checks: client credentials, endpoint URL, prefix and limits; that signed responses have keys to verify
+//! them. Does not check: anything that needs the network.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::HeaderPolicy;
 use crate::metadata::{self, Endpoint};
 
-/// The burst is half of the limit, and must cover the discovery of the endpoint and one introspection request.
+/// The burst is half of the limit, and must cover the discovery of the endpoint and one introspection
+/// request.
 const MIN_CALLS_PER_MINUTE: u32 = metadata::MAX_REQUESTS * 2 + 1;
 
 impl Introspection {
@@ -112,7 +113,7 @@ impl Introspection {
             if discoverable.is_none() {
                 problems.push(ConfigProblem::IntrospectionUnusable {
                     issuer: identifier(),
-                    reason: "the endpoint cannot be discovered, because the identifier of the issuer is not a URL",
+                    reason: "the endpoint cannot be discovered, because the identifier is not a URL",
                     hint: "set the URL with .endpoint(...)",
                 });
             }

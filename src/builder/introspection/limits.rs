@@ -8,9 +8,9 @@ use super::Introspection;
 impl Introspection {
     /// Sets how long a token that is active is cached, never past its `exp`. Default: 30 s.
     ///
-    /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With zero,
-    /// every request causes an introspection request. Then no token counts as recently active, so none can use the
-    /// share of the limits that is reserved for such tokens.
+    /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With
+    /// zero, every request causes an introspection request. Then no token counts as recently active, so none
+    /// can use the share of the limits that is reserved for such tokens.
     ///
     /// ```
     /// use std::time::Duration;
@@ -25,8 +25,9 @@ impl Introspection {
         self
     }
 
-    /// Sets how long a token that is inactive, or not meant for this API, is cached. Default: 10 s. With zero, it is
-    /// not cached.
+    /// Sets how long an inactive token is cached. Default: 10 s. With zero, it is not cached.
+    ///
+    /// A token with a response that names another API is cached for the same time.
     pub fn inactive_ttl(mut self, ttl: Duration) -> Self {
         self.cache.inactive_ttl = ttl;
         self
@@ -38,14 +39,15 @@ impl Introspection {
         self
     }
 
-    /// Sets the maximum memory for cached active tokens, and for cached inactive tokens, in bytes. Default: 32 MiB
-    /// each.
+    /// Sets the maximum memory for cached active tokens, and for cached inactive tokens, in bytes. Default:
+    /// 32 MiB each.
     pub fn max_cache_bytes(mut self, bytes: usize) -> Self {
         self.cache.limits.bytes = bytes;
         self
     }
 
-    /// Sets the maximum time that a request waits for introspection. Default: 3 s; then it is rejected with 503.
+    /// Sets the maximum time that a request waits for introspection. Default: 3 s; then it is rejected with
+    /// 503.
     ///
     /// The time includes the queue, one retry, and fetching the metadata.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -55,7 +57,8 @@ impl Introspection {
 
     /// Sets the concurrency limit of introspection requests. Default: 64.
     ///
-    /// A quarter is reserved for tokens that were recently active, and for JWTs that passed every other check.
+    /// A quarter is reserved for tokens that were recently active, and for JWTs that passed every other
+    /// check.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -72,23 +75,24 @@ impl Introspection {
 
     /// Sets how many introspection requests may be queued. Default: 1024.
     ///
-    /// If the queue is full, the request is rejected with 503 at once. A queued request waits for at most half of
-    /// [`timeout`](Self::timeout). The queue has room for a quarter more requests if their tokens were recently
-    /// active, so that untrusted tokens cannot displace them.
+    /// If the queue is full, the request is rejected with 503 at once. A queued request waits for at most
+    /// half of [`timeout`](Self::timeout). The queue has room for a quarter more requests if their tokens
+    /// were recently active, so that untrusted tokens cannot displace them.
     pub fn max_queued_calls(mut self, calls: usize) -> Self {
         self.limiter.max_queued = calls;
         self
     }
 
-    /// Sets a rate limit: the maximum number of HTTP requests to the authorization server in any 60 s. Default: no
-    /// rate limit, so every untrusted opaque token costs an introspection request.
+    /// Sets a rate limit: the maximum number of HTTP requests to the authorization server in any 60 s.
+    /// Default: no rate limit, so every untrusted opaque token costs an introspection request.
     ///
-    /// Above the limit, requests are rejected with 503. The token bucket has a burst of half the limit, and refills
-    /// so that the sustained rate is little more than half the limit. A quarter of the burst is reserved for tokens
-    /// that were recently active. The minimum is 5 if the [`endpoint`](Self::endpoint) is discovered.
+    /// Above the limit, requests are rejected with 503. The token bucket has a burst of half the limit, and
+    /// refills so that the sustained rate is little more than half the limit. A quarter of the burst is
+    /// reserved for tokens that were recently active. The minimum is 5 if the [`endpoint`](Self::endpoint) is
+    /// discovered.
     ///
-    /// Set it to several times what your clients need. A limit that they reach is an outage for them. A client with
-    /// a valid token can exhaust it if that token is introspected on every request.
+    /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
+    /// client with a valid token can exhaust it if that token is introspected on every request.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -108,9 +112,10 @@ impl Introspection {
     /// [`active_ttl`](Self::active_ttl). It is never accepted past its `exp`, and never by
     /// [`Require::still_active`](crate::Require::still_active).
     ///
-    /// A limit that is reached does not count as an outage: [`max_calls_per_minute`](Self::max_calls_per_minute),
-    /// [`max_queued_calls`](Self::max_queued_calls), or a 429 from the authorization server. Otherwise an attacker
-    /// could exhaust a limit to keep a revoked token valid.
+    /// A limit that is reached does not count as an outage:
+    /// [`max_calls_per_minute`](Self::max_calls_per_minute), [`max_queued_calls`](Self::max_queued_calls), or
+    /// a 429 from the authorization server. Otherwise an attacker could exhaust a limit to keep a revoked
+    /// token valid.
     ///
     /// ```
     /// use std::time::Duration;

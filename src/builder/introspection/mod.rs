@@ -15,7 +15,8 @@ use crate::transport::{FetchLimits, HttpClient};
 
 /// Introspection of tokens at their authorization server (RFC 7662).
 ///
-/// Introspection is the only way to validate opaque tokens, and the only way to notice that a JWT was revoked.
+/// Introspection is the only way to validate opaque tokens, and the only way to notice that a JWT was
+/// revoked.
 ///
 /// ```no_run
 /// use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer};
@@ -32,20 +33,22 @@ use crate::transport::{FetchLimits, HttpClient};
 ///
 /// # Which tokens are introspected
 ///
-/// A token that is not a signed JWT is opaque and is introspected. A JWT is verified with the issuer's keys. It is
-/// introspected as well if [`also_jwts`](Self::also_jwts) says so, after every other check has passed. Then the
-/// response must describe the same token. A JWT that fails a check is never sent to the authorization server.
+/// A token that is not a signed JWT is opaque and is introspected. A JWT is verified with the issuer's keys.
+/// It is introspected as well if [`also_jwts`](Self::also_jwts) says so, after every other check has passed.
+/// Then the response must describe the same token. A JWT that fails a check is never sent to the
+/// authorization server.
 ///
-/// A token is sent to one authorization server only. If several issuers have introspection, each needs a rule for
-/// its opaque tokens: [`opaque_prefix`](Self::opaque_prefix), [`opaque_when`](Self::opaque_when),
+/// A token is sent to one authorization server only. If several issuers have introspection, each needs a rule
+/// for its opaque tokens: [`opaque_prefix`](Self::opaque_prefix), [`opaque_when`](Self::opaque_when),
 /// [`opaque_default`](Self::opaque_default) or [`opaque_none`](Self::opaque_none).
 ///
 /// # Which responses are accepted
 ///
-/// `active` is `true`, `aud` names this API, and `exp` is present and in the future. If present, `iss`, `nbf`,
-/// `iat`, `scope`, `sub`, `client_id`, `username` and `token_type` are valid. There is no `cnf`. The settings of
-/// the [`Issuer`](crate::Issuer) apply to responses as they do to JWTs, except those of
-/// [`strict_rfc9068`](crate::Issuer::strict_rfc9068). A response about a JWT need not repeat the claims of the JWT.
+/// `active` is `true`, `aud` names this API, and `exp` is present and in the future. If present, `iss`,
+/// `nbf`, `iat`, `scope`, `sub`, `client_id`, `username` and `token_type` are valid. There is no `cnf`. The
+/// settings of the [`Issuer`](crate::Issuer) apply to responses as they do to JWTs, except those of
+/// [`strict_rfc9068`](crate::Issuer::strict_rfc9068). A response about a JWT need not repeat the claims of
+/// the JWT.
 ///
 /// # Caching
 ///
@@ -55,18 +58,19 @@ use crate::transport::{FetchLimits, HttpClient};
 ///
 /// # Failures
 ///
-/// - 503 `introspection_unavailable` with `Retry-After`: the authorization server is unavailable, its response is
-///   invalid, or a limit is reached.
-/// - 500 `introspection_misconfigured`: the authorization server rejects this client. The log says what to check.
+/// - 503 `introspection_unavailable` with `Retry-After`: the authorization server is unavailable, its
+///   response is invalid, or a limit is reached.
+/// - 500 `introspection_misconfigured`: the authorization server rejects this client. The log says what to
+///   check.
 ///
-/// After 5 failures in a row the circuit breaker opens for 10 s, then one probe tests the authorization server. A
-/// `Retry-After` from the endpoint is honored, up to 5 min.
+/// After 5 failures in a row the circuit breaker opens for 10 s, then one probe tests the authorization
+/// server. A `Retry-After` from the endpoint is honored, up to 5 min.
 ///
 /// # Runtime
 ///
-/// An introspection request runs on the tokio runtime of the request that starts it, and continues if that request
-/// is cancelled. Drive that runtime for as long as other runtimes use the same `BearerAuth`: their requests may
-/// wait for the response.
+/// An introspection request runs on the tokio runtime of the request that starts it, and continues if that
+/// request is cancelled. Drive that runtime for as long as other runtimes use the same `BearerAuth`: their
+/// requests may wait for the response.
 #[derive(Clone)]
 #[must_use]
 pub struct Introspection {
@@ -113,8 +117,8 @@ impl Introspection {
         }
     }
 
-    /// Sets the URL of the introspection endpoint: https, or http on a loopback address. Default: the endpoint in
-    /// the issuer's metadata (RFC 8414 section 2), fetched when it is first needed.
+    /// Sets the URL of the introspection endpoint: https, or http on a loopback address. Default: the
+    /// endpoint in the issuer's metadata (RFC 8414 section 2), fetched when it is first needed.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -128,8 +132,8 @@ impl Introspection {
         self
     }
 
-    /// Introspects every JWT of the issuer, so that revocation takes effect within [`active_ttl`](Self::active_ttl).
-    /// Default: JWTs are not introspected.
+    /// Introspects every JWT of the issuer, so that revocation takes effect within
+    /// [`active_ttl`](Self::active_ttl). Default: JWTs are not introspected.
     ///
     /// ```
     /// use std::time::Duration;
@@ -147,8 +151,8 @@ impl Introspection {
 
     /// Introspects the JWTs for which `rule` returns `true`.
     ///
-    /// `BearerAuth` calls `rule` on every request, after every other check of the JWT has passed. It must not block.
-    /// For single routes, use [`Require::still_active`](crate::Require::still_active).
+    /// `BearerAuth` calls `rule` on every request, after every other check of the JWT has passed. It must not
+    /// block. For single routes, use [`Require::still_active`](crate::Require::still_active).
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -165,8 +169,8 @@ impl Introspection {
         self
     }
 
-    /// Introspects the opaque tokens that start with `prefix`, and no others. If the prefixes of several issuers
-    /// match, the longest wins.
+    /// Introspects the opaque tokens that start with `prefix`, and no others. If the prefixes of several
+    /// issuers match, the longest wins.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -182,8 +186,9 @@ impl Introspection {
 
     /// Introspects the opaque tokens for which `rule` returns `true`, and no others.
     ///
-    /// `BearerAuth` calls `rule` for every opaque token that matches no [`opaque_prefix`](Self::opaque_prefix). It
-    /// must not block. A token that the rules of two issuers match is rejected (`token_opaque`).
+    /// `BearerAuth` calls `rule` for every opaque token that matches no
+    /// [`opaque_prefix`](Self::opaque_prefix). It must not block. A token that the rules of two issuers match
+    /// is rejected (`token_opaque`).
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -200,8 +205,8 @@ impl Introspection {
         self
     }
 
-    /// Introspects the opaque tokens that match the rule of no other issuer. This is the default if only one issuer
-    /// has introspection.
+    /// Introspects the opaque tokens that match the rule of no other issuer. This is the default if only one
+    /// issuer has introspection.
     pub fn opaque_default(mut self) -> Self {
         self.opaque_tokens = Some(OpaqueTokens::Others);
         self
@@ -216,17 +221,17 @@ impl Introspection {
     /// Accepts introspection responses without `aud`. An `aud` that is present must still name this API.
     /// Default: a response about an opaque token must have `aud`.
     ///
-    /// Some authorization servers never send `aud` (django-oauth-toolkit). Others omit it for tokens without a
-    /// resource (node oidc-provider).
+    /// Some authorization servers never send `aud` (django-oauth-toolkit). Others omit it for tokens without
+    /// a resource (node oidc-provider).
     ///
     /// # Risk
-    /// - A token issued for any other API of this authorization server is then accepted here. The exception is an
-    ///   authorization server that reports to each client only the tokens meant for it; RFC 7662 section 2.2
-    ///   allows that, but many do not.
-    /// - A refresh token is then accepted as an access token if the authorization server introspects both (node
-    ///   oidc-provider does). To reject refresh tokens, add
-    ///   [`Issuer::require_claim("token_type")`](crate::Issuer::require_claim). This works if its responses have
-    ///   `token_type` for access tokens only, and its access tokens are not JWTs.
+    /// - A token issued for any other API of this authorization server is then accepted here. The exception
+    ///   is an authorization server that reports to each client only the tokens meant for it; RFC 7662
+    ///   section 2.2 allows that, but many do not.
+    /// - A refresh token is then accepted as an access token if the authorization server introspects both
+    ///   (node oidc-provider does). To reject refresh tokens, add
+    ///   [`Issuer::require_claim("token_type")`](crate::Issuer::require_claim). This works if its responses
+    ///   have `token_type` for access tokens only, and its access tokens are not JWTs.
     pub fn dangerous_accept_without_audience(mut self) -> Self {
         self.accept_without_audience = true;
         self
@@ -236,8 +241,8 @@ impl Introspection {
     /// response if the authorization server sends one.
     ///
     /// The response must be signed with a key and an algorithm of the issuer. Its `typ` is
-    /// `token-introspection+jwt`, its `aud` names this API or its client identifier, and its `iat` is less than
-    /// 1 min old. An unsigned response is a failure (503).
+    /// `token-introspection+jwt`, its `aud` names this API or its client identifier, and its `iat` is less
+    /// than 1 min old. An unsigned response is a failure (503).
     pub fn require_signed(mut self) -> Self {
         self.require_signed = true;
         self

@@ -27,8 +27,9 @@ use crate::fetch_url::PlainHttp;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Each issuer has its own keys, algorithms and audiences. A token is validated with the settings of the issuer
-/// that its `iss` names, and no other (RFC 8725 section 3.8). `iss` and `aud` are compared byte for byte.
+/// Each issuer has its own keys, algorithms and audiences. A token is validated with the settings of the
+/// issuer that its `iss` names, and no other (RFC 8725 section 3.8). `iss` and `aud` are compared byte for
+/// byte.
 #[derive(Clone)]
 #[must_use]
 pub struct Issuer {
@@ -62,12 +63,12 @@ enum KeyOrigin {
 impl Issuer {
     /// An issuer whose metadata gives the URL of its key set (RFC 8414, OpenID Connect Discovery).
     ///
-    /// `identifier` is an https URL without query and fragment, exactly as in the `iss` of its tokens, including
-    /// or excluding a trailing slash. Plain http is accepted for loopback addresses only.
+    /// `identifier` is an https URL without query and fragment, exactly as in the `iss` of its tokens,
+    /// including or excluding a trailing slash. Plain http is accepted for loopback addresses only.
     ///
-    /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1, then
-    /// that of OpenID Connect Discovery section 4. The `issuer` in the metadata must equal `identifier`. It fetches
-    /// the metadata again whenever fetching the keys fails.
+    /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1,
+    /// then that of OpenID Connect Discovery section 4. The `issuer` in the metadata must equal `identifier`.
+    /// It fetches the metadata again whenever fetching the keys fails.
     ///
     /// ```
     /// use tower_bearer::Issuer;
@@ -92,8 +93,8 @@ impl Issuer {
         Self::new(identifier, KeyOrigin::Url(url.into()))
     }
 
-    /// An issuer with a fixed key set, as JSON (RFC 7517 section 5). `BearerAuth` fetches nothing for it, so a key
-    /// rotation requires a new `BearerAuth`.
+    /// An issuer with a fixed key set, as JSON (RFC 7517 section 5). `BearerAuth` fetches nothing for it, so
+    /// a key rotation requires a new `BearerAuth`.
     ///
     /// ```
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
@@ -112,8 +113,8 @@ impl Issuer {
         Self::new(identifier, KeyOrigin::Document(jwks.into()))
     }
 
-    /// An issuer without keys: `BearerAuth` validates its tokens by introspection only, including every JWT that
-    /// names it as `iss`. [`introspect`](Self::introspect) must follow.
+    /// An issuer without keys: `BearerAuth` validates its tokens by introspection only, including every JWT
+    /// that names it as `iss`. [`introspect`](Self::introspect) must follow.
     ///
     /// `identifier` need not be a URL if [`Introspection::endpoint`] is set.
     ///
@@ -133,7 +134,7 @@ impl Issuer {
         const {
             assert!(
                 crypto::AVAILABLE || cfg!(feature = "test-util"),
-                "tower-bearer cannot verify signatures: enable its feature `aws-lc-rs` (a default) or `rust-crypto`"
+                "tower-bearer cannot verify signatures: enable the feature `aws-lc-rs` or `rust-crypto`"
             );
         }
         Self {
@@ -185,11 +186,12 @@ impl Issuer {
         self
     }
 
-    /// Sets a key set to start with, as JSON, so that a cold start survives an outage of the authorization server.
+    /// Sets a key set to start with, as JSON, so that a cold start survives an outage of the authorization
+    /// server.
     ///
     /// `BearerAuth` uses it until the first fetch succeeds, with the grace period of
-    /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). The first request that needs keys starts a
-    /// fetch all the same.
+    /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). The first request that needs keys starts
+    /// a fetch all the same.
     pub fn seed_jwks(mut self, jwks: impl Into<String>) -> Self {
         self.seed = Some(jwks.into());
         self
@@ -198,8 +200,8 @@ impl Issuer {
     /// Allows plain http to any host for metadata, keys and introspection. Default: loopback addresses only.
     ///
     /// # Risk
-    /// Anyone on the network path can substitute the keys and sign any token, report any token as active, and read
-    /// tokens and client secrets. Use it in an isolated test network only.
+    /// Anyone on the network path can substitute the keys and sign any token, report any token as active, and
+    /// read tokens and client secrets. Use it in an isolated test network only.
     pub fn dangerous_allow_http(mut self) -> Self {
         self.plain_http = PlainHttp::Anywhere;
         self

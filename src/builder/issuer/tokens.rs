@@ -40,24 +40,25 @@ impl Issuer {
         self
     }
 
-    /// Requires a claim that is present and not `null`, in JWTs and in introspection responses about opaque tokens.
-    /// `iss`, `aud` and `exp` are always required.
+    /// Requires a claim that is present and not `null`, in JWTs and in introspection responses about opaque
+    /// tokens. `iss`, `aud` and `exp` are always required.
     ///
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// let issuer = Issuer::discover("https://login.example.com").require_claim("sub").require_claim("tenant");
+    /// let issuer =
+    ///     Issuer::discover("https://login.example.com").require_claim("sub").require_claim("tenant");
     /// ```
     pub fn require_claim(mut self, name: impl Into<String>) -> Self {
         self.required_claims.push(name.into());
         self
     }
 
-    /// Accepts only JWTs that conform to RFC 9068: `typ` is `at+jwt`, and `sub`, `client_id`, `iat` and `jti` are
-    /// present.
+    /// Accepts only JWTs that conform to RFC 9068: `typ` is `at+jwt`, and `sub`, `client_id`, `iat` and `jti`
+    /// are present.
     ///
-    /// Default: `typ` is `at+jwt`, `JWT` or absent, because many authorization servers do not set `at+jwt`. Tokens
-    /// that look like ID tokens are rejected either way. Types from
+    /// Default: `typ` is `at+jwt`, `JWT` or absent, because many authorization servers do not set `at+jwt`.
+    /// Tokens that look like ID tokens are rejected either way. Types from
     /// [`dangerous_accept_type`](Self::dangerous_accept_type) are accepted as well, in any order of calls.
     ///
     /// ```
@@ -70,7 +71,8 @@ impl Issuer {
         self
     }
 
-    /// Rejects tokens that were issued (`iat`) longer ago than `age` plus the leeway. Default: no limit but `exp`.
+    /// Rejects tokens that were issued (`iat`) longer ago than `age` plus the leeway. Default: no limit but
+    /// `exp`.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
@@ -110,12 +112,13 @@ impl Issuer {
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// let issuer = Issuer::discover("https://login.example.com").dangerous_accept_type("vnd.acme.access+jwt");
+    /// let issuer =
+    ///     Issuer::discover("https://login.example.com").dangerous_accept_type("vnd.acme.access+jwt");
     /// ```
     ///
     /// # Risk
-    /// `typ` separates access tokens from other JWTs that the same key signs (RFC 8725 section 3.11). A JWT that
-    /// was issued for another purpose with this `typ` can be used as an access token.
+    /// `typ` separates access tokens from other JWTs that the same key signs (RFC 8725 section 3.11). A JWT
+    /// that was issued for another purpose with this `typ` can be used as an access token.
     pub fn dangerous_accept_type(mut self, typ: impl Into<String>) -> Self {
         self.added_types.push(typ.into());
         self
