@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
 ///
-/// `Display` prints one line per problem, each with a hint. No line contains a secret.
+/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name, password,
+/// query and fragment.
 ///
 /// ```
 /// use tower_bearer::BearerAuth;
@@ -27,7 +28,7 @@ impl ConfigError {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 
-    /// Returns the problems, at least one: first those of the builder, then those of each issuer.
+    /// Returns the problems, at least one.
     #[must_use]
     pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems

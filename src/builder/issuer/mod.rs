@@ -134,7 +134,7 @@ impl Issuer {
         const {
             assert!(
                 crypto::AVAILABLE || cfg!(feature = "test-util"),
-                "tower-bearer cannot verify signatures: enable the feature `aws-lc-rs` or `rust-crypto`"
+                "tower-bearer cannot verify signatures: turn on its feature `aws-lc-rs` or `rust-crypto`"
             );
         }
         Self {
