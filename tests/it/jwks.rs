@@ -267,7 +267,7 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
 async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     let (idp, other) = (TestIssuer::in_memory(ISSUER), TestIssuer::in_memory("https://other.example"));
     let clients = idp.http_client().and(other.http_client());
-    let auth = idp.bearer_auth(API).issuer(other.issuer()).http_client(clients).build().unwrap();
+    let auth = idp.bearer_auth(API).add_issuer(other.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
     let (valid, of_other) = (idp.token(API).sign(), other.token(API).sign());
     assert_eq!(api.outcome(&valid).await, ACCEPTED);
@@ -534,7 +534,7 @@ async fn an_unknown_issuer_causes_no_fetch() {
 async fn ready_names_the_issuers_that_are_unavailable() {
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     y.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
@@ -552,7 +552,7 @@ async fn ready_names_the_issuers_that_are_unavailable() {
     x.set_outage(Some(Fault::Hang));
     y.set_outage(Some(Fault::Hang));
     let clients = x.http_client().and(y.http_client());
-    let both = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let both = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     let start = Instant::now();
     let error = both.ready().await.unwrap_err();
     assert_eq!(error.issuers().count(), 2);
@@ -604,7 +604,7 @@ async fn dropping_the_last_handle_ends_the_refresh_tasks() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     assert_eq!(tasks(), 0, "no task before the first fetch");
     auth.ready().await.unwrap();
     assert_eq!(tasks(), 2);
