@@ -159,8 +159,8 @@ impl Authenticator {
         let refused = move |fault| Rejection::from(fault).with_issuer(&issuer);
         let WaitedForIssuer(waited) = head.extensions.get().copied().unwrap_or_default();
         let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(within));
-        match introspector.judge(presented, digest, jwt, freshness, waited) {
-            IntrospectionLookup::Known(verdict) => Box::pin(ready(verdict.map_err(refused))),
+        match introspector.introspect(presented, digest, jwt, freshness, waited) {
+            IntrospectionLookup::Cached(verdict) => Box::pin(ready(verdict.map_err(refused))),
             IntrospectionLookup::Await(verdict) => Box::pin(async move { verdict.await.map_err(refused) }),
         }
     }
@@ -289,8 +289,8 @@ impl CachedToken {
     fn introspect(&self, jwt: Option<AccessToken>) -> Result<AccessToken, Stop> {
         let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
         let digest = self.digest(introspector);
-        match introspector.judge(&self.text, digest, jwt, Freshness::Cached, Duration::ZERO) {
-            IntrospectionLookup::Known(verdict) => {
+        match introspector.introspect(&self.text, digest, jwt, Freshness::Cached, Duration::ZERO) {
+            IntrospectionLookup::Cached(verdict) => {
                 verdict.map_err(|fault| Stop::from(fault).at(&self.issuer))
             }
             IntrospectionLookup::Await(verdict) => {

@@ -301,7 +301,7 @@ impl Introspection {
         let names = answer_names(&of.claims.names);
         let claims = ClaimsPolicy { required: of.required, names: Arc::clone(&names), ..of.claims };
         let config = IntrospectorConfig {
-            inquirer: IntrospectionClientConfig {
+            client: IntrospectionClientConfig {
                 issuer: Arc::clone(&claims.issuer),
                 endpoint,
                 auth: self.auth.clone(),
@@ -315,7 +315,7 @@ impl Introspection {
                 max_token_age: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
                 ..self.cache.clone()
             },
-            answers: self.answers(claims),
+            response_policy: self.answers(claims),
             clock: of.clock,
         };
         Some(IssuerIntrospection {

@@ -176,7 +176,7 @@ impl TrustedIssuer {
         explanation: &mut Explanation,
     ) {
         let asked = format!("an answer of {}", self.identifier());
-        let answer = introspector.answer(token).await;
+        let answer = introspector.fetch_response(token).await;
         let answered = Verdict::of(answer.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &asked, "", answered);
         let names = &introspector.policy().opaque.names;

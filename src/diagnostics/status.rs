@@ -10,7 +10,6 @@ use std::task::Poll;
 use crate::authenticate::{Authenticator, TrustedIssuer};
 use crate::introspection::{IntrospectionStatus, Introspector};
 use crate::jwks::{Keys, KeysStatus};
-use crate::transport::FetchError;
 
 /// One issuer, its keys and its introspection.
 #[derive(Clone, Debug)]
@@ -43,12 +42,13 @@ impl IssuerStatus {
 /// The issuers whose keys, or whose introspection endpoint, could not be had, each with the reason.
 #[derive(Clone, Debug)]
 pub struct NotReady {
-    issuers: Vec<(Arc<str>, Arc<FetchError>)>,
+    issuers: Vec<(Arc<str>, Arc<dyn Error + Send + Sync>)>,
 }
 
 impl NotReady {
-    /// The issuers and why, in the order of their names.
-    pub fn issuers(&self) -> impl Iterator<Item = (&str, &FetchError)> {
+    /// The issuers and the error of each, sorted by issuer: the error of its keys, or an
+    /// [`IntrospectionError`](super::IntrospectionError).
+    pub fn issuers(&self) -> impl Iterator<Item = (&str, &(dyn Error + Send + Sync + 'static))> {
         self.issuers.iter().map(|(issuer, error)| (&**issuer, &**error))
     }
 }
@@ -109,12 +109,14 @@ impl Authenticator {
 }
 
 impl TrustedIssuer {
-    async fn ready(&self) -> Result<(), Arc<FetchError>> {
+    async fn ready(&self) -> Result<(), Arc<dyn Error + Send + Sync>> {
         if let Some(keys) = &self.keys {
-            keys.ready().await?;
+            keys.ready().await.map_err(|error| -> Arc<dyn Error + Send + Sync> { error })?;
         }
         match self.introspector() {
-            Some(introspector) => introspector.ready().await,
+            Some(introspector) => {
+                introspector.ready().await.map_err(|error| -> Arc<dyn Error + Send + Sync> { error })
+            }
             None => Ok(()),
         }
     }

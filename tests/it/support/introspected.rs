@@ -8,10 +8,10 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_bearer::diagnostics::{CircuitState, IntrospectionStatus};
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::middleware::{BearerAuthService, RequireService};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, Require};
 
 use super::events::keep_events;
@@ -98,8 +98,8 @@ impl IssuerIntrospection {
     }
 
     /// Why the last call failed.
-    pub(crate) fn why(&self) -> Option<FetchErrorKind> {
-        self.status().last_error().map(FetchError::kind)
+    pub(crate) fn why(&self) -> Option<IntrospectionErrorKind> {
+        self.status().last_error().map(IntrospectionError::kind)
     }
 
     /// Fails five calls in a row, so that the circuit is open.
