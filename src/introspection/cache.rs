@@ -1,4 +1,4 @@
-//! Caches introspection responses: a bounded cache for active tokens, and a negative cache (RFC 7662 section 4).
+//! Caches introspection responses: a cache for active tokens, and a negative cache (RFC 7662 section 4).
 //!
 //! Checks on every hit: the age of the response, and the `exp` of the token.
 //!
@@ -174,7 +174,8 @@ impl ResponseCache {
         }
     }
 
-    /// Whether the token was active at any time before, so it is not forged.
+    /// Whether the cache has an entry from a time when the token was active, even a stale one. Such a token is
+    /// not forged.
     pub(super) fn was_active(&self, digest: &TokenDigest) -> bool {
         self.active.get(digest, |_| ()).is_some()
     }

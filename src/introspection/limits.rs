@@ -1,5 +1,4 @@
-//! Limits calls to an introspection endpoint: concurrency, queue, rate limit, circuit breaker and server
-//! pauses.
+//! Limits calls to an introspection endpoint: concurrency, queue, rate limit, circuit breaker and pauses.
 //!
 //! Why: anybody can make up tokens, and each one costs a call. A quarter of the permits and of the rate limit
 //! is reserved for trusted tokens, and the queue is a quarter longer for them. So a flood of forged tokens

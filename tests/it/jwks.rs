@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::FetchErrorKind;
+use tower_bearer::transport::{FetchError, FetchErrorKind};
 use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
 use crate::support::keys::unknown_kid;
@@ -529,7 +529,10 @@ async fn ready_says_which_issuer_is_not() {
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
     assert!(start.elapsed() <= 5 * SECOND);
-    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
+    let missing: Vec<_> = error
+        .issuers()
+        .map(|(issuer, error)| (issuer, error.downcast_ref::<FetchError>().unwrap().kind()))
+        .collect();
     assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
     assert_eq!(
         error.to_string(),
