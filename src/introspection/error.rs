@@ -57,7 +57,7 @@ pub enum IntrospectionErrorKind {
     /// The request for the metadata or the introspection request failed on the way, or its status was not
     /// 200.
     Fetch(FetchErrorKind),
-    /// The metadata document belongs to another issuer (RFC 8414 section 3.3).
+    /// The metadata document is about another issuer (RFC 8414 section 3.3).
     IssuerMismatch,
     /// The metadata document is not a JSON object, or a member has the wrong type.
     MetadataUnreadable,
@@ -150,10 +150,10 @@ impl fmt::Display for IntrospectionErrorKind {
                 "the credentials for the introspection endpoint cannot be created: check the key or the \
                  token in ClientAuth"
             }
-            Self::EndpointMissing => "the metadata names no usable introspection endpoint",
+            Self::EndpointMissing => "the metadata document names no introspection endpoint that may be used",
             Self::Fetch(kind) => return kind.fmt(f),
-            Self::IssuerMismatch => "the metadata belongs to another issuer",
-            Self::MetadataUnreadable => "the metadata document is invalid",
+            Self::IssuerMismatch => "the metadata document is about another issuer",
+            Self::MetadataUnreadable => "the metadata document is not valid",
             Self::NotSent => "no introspection request was sent",
             Self::ResponseUnreadable => "the introspection response is not a valid JSON object",
             Self::ResponseUntrusted => "the introspection response has no valid signature",
