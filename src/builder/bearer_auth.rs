@@ -174,7 +174,7 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// The HTTP client that fetches metadata and keys and introspects: a `reqwest::Client` of your own (for a
+    /// The HTTP client that fetches metadata and keys and introspects: a `transport::ReqwestClient` (for a
     /// proxy, a CA, a client certificate), or any [`HttpClient`]. It must follow no redirect: build yours with
     /// `redirect(Policy::none())`. Default: reqwest over rustls, no redirects, 2 s to connect.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {

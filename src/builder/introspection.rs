@@ -107,7 +107,7 @@ impl Introspection {
                 max_token_age: None,
                 limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
             },
-            limits: FetchLimits { timeout: Duration::from_secs(3), body: 512 * 1024 },
+            limits: FetchLimits { timeout: Duration::from_secs(3), max_body_bytes: 512 * 1024 },
             limiter: LimiterPolicy { max_concurrent: 64, max_queued: 1024, per_minute: None },
             client: None,
         }

@@ -6,7 +6,7 @@ mod explanation;
 mod status;
 
 pub use crate::introspection::{IntrospectionError, IntrospectionErrorKind, IntrospectionStatus};
-pub use crate::jwks::{KeysStatus, SkippedKey};
+pub use crate::jwks::{KeysError, KeysErrorKind, KeysStatus, SkippedKey};
 pub use crate::sync::CircuitState;
 pub use bounds::Bounds;
 pub use explanation::{Explanation, Finding, Verdict};

@@ -46,7 +46,7 @@ pub struct NotReady {
 }
 
 impl NotReady {
-    /// The issuers and the error of each, sorted by issuer: the error of its keys, or an
+    /// The issuers and the error of each, sorted by issuer: a [`KeysError`](super::KeysError) or an
     /// [`IntrospectionError`](super::IntrospectionError).
     pub fn issuers(&self) -> impl Iterator<Item = (&str, &(dyn Error + Send + Sync + 'static))> {
         self.issuers.iter().map(|(issuer, error)| (&**issuer, &**error))

@@ -21,7 +21,7 @@ use crate::fetch_url::FetchUrl;
 use crate::metadata;
 use crate::sync::CircuitState;
 use crate::time::{Clock, NumericDate, later, now};
-use crate::transport::{FetchErrorKind, FetchLimits, HttpClient, send};
+use crate::transport::{FetchErrorKind, FetchLimits, FetchRequest, HttpClient, UrlKind, send};
 
 /// The configuration of an [`IntrospectionClient`].
 pub(crate) struct IntrospectionClientConfig {
@@ -175,7 +175,9 @@ impl Call<'_> {
         let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
         limiter.take_requests(self.permit.priority(), 1).map_err(|error| self.failure(error))?;
         let request = request::build(&url, token, credentials, accept);
-        let response = send(&*config.client, request, limits).await;
+        let issuer = Arc::clone(&config.issuer);
+        let request = FetchRequest::new(request, UrlKind::Introspection, issuer, limits.max_body_bytes);
+        let response = send(&*config.client, request, limits.timeout).await;
         response.map_err(|error| self.failure(IntrospectionError::fetch(error)))
     }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use crate::fetch_url::FetchUrl;
-use crate::metadata::{Discoverable, Endpoint, discover};
+use crate::metadata::{Discoverable, Endpoint, discover_endpoint};
 use crate::time::now;
 use crate::transport::{FetchLimits, HttpClient};
 
@@ -85,7 +85,7 @@ impl EndpointCache {
                 return Err(IntrospectionError::new(kind));
             }
             may_fetch()?;
-            let discovered = discover(endpoint, issuer, client, limits).await;
+            let discovered = discover_endpoint(endpoint, issuer, client, limits).await;
             return self.store(&mut state, discovered.map_err(IntrospectionError::metadata));
         };
         let url = cached.url.clone();
@@ -96,7 +96,7 @@ impl EndpointCache {
         cached.fetched_at = now();
         drop(state);
         let half = limits.timeout.checked_div(2).unwrap_or_default();
-        let Ok(Ok(url)) = timeout(half, discover(endpoint, issuer, client, limits)).await else {
+        let Ok(Ok(url)) = timeout(half, discover_endpoint(endpoint, issuer, client, limits)).await else {
             return Ok(url);
         };
         self.state.lock().await.cached = Some(CachedUrl::now(&url));

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::metadata::MetadataError;
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// Why an introspection request failed, or was not sent.
@@ -92,14 +93,15 @@ impl IntrospectionError {
     }
 
     /// The lookup of the endpoint in the metadata failed.
-    pub(super) fn metadata(error: FetchError) -> Self {
-        let kind = match error.kind() {
-            FetchErrorKind::EndpointMissing => IntrospectionErrorKind::EndpointMissing,
-            FetchErrorKind::IssuerMismatch => IntrospectionErrorKind::IssuerMismatch,
-            FetchErrorKind::Unreadable => IntrospectionErrorKind::MetadataUnreadable,
-            kind => IntrospectionErrorKind::Fetch(kind),
-        };
-        Self::with_source(kind, error)
+    pub(super) fn metadata(error: MetadataError) -> Self {
+        match error {
+            MetadataError::EndpointMissing => Self::new(IntrospectionErrorKind::EndpointMissing),
+            MetadataError::Fetch(error) => Self::fetch(error),
+            MetadataError::IssuerMismatch => Self::new(IntrospectionErrorKind::IssuerMismatch),
+            MetadataError::Unreadable(reason) => {
+                Self::with_source(IntrospectionErrorKind::MetadataUnreadable, reason)
+            }
+        }
     }
 
     /// The kind of failure.
@@ -217,7 +219,7 @@ mod tests {
         assert_eq!(error.kind(), IntrospectionErrorKind::Fetch(FetchErrorKind::Transport));
         assert_eq!(error.to_string(), FetchErrorKind::Transport.to_string());
         assert_eq!(error.source().unwrap().to_string(), "connection reset by peer");
-        let error = IntrospectionError::metadata(FetchErrorKind::IssuerMismatch.into());
+        let error = IntrospectionError::metadata(MetadataError::IssuerMismatch);
         assert_eq!(error.kind(), IntrospectionErrorKind::IssuerMismatch);
         assert!(error.source().is_none());
     }

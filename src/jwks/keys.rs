@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
 use super::refresh::KeyQuery;
 use super::remote::{KeyLookup, KeysBounds, KeysStatus, RemoteKeys, WaitBudget};
 use crate::time::now;
-use crate::transport::FetchError;
 
 /// A set that never changes, or one that is fetched. A clone is another handle on the same keys.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Keys {
     }
 
     /// Waits for keys, through one attempt to fetch them.
-    pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+    pub(crate) async fn ready(&self) -> Result<(), Arc<KeysError>> {
         match self {
             Self::Static(_) => Ok(()),
             Self::Remote(keys) => keys.ready().await,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
 use super::keys::Keys;
 use super::refresh::KeyQuery;
@@ -15,7 +16,6 @@ use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
 use crate::jwt::signature::Signed;
 use crate::jwt::{UnverifiedClaims, signature};
-use crate::transport::FetchError;
 
 /// Claims that are signed with a key of the issuer.
 pub(crate) struct SignedBy<'c> {
@@ -39,7 +39,7 @@ pub(crate) enum VerifyError {
         /// When it is worth while to try again.
         retry_after: Duration,
         /// Why the last fetch failed, where one did.
-        cause: Option<Arc<FetchError>>,
+        cause: Option<Arc<KeysError>>,
     },
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 
 use super::endpoint::Answer;
 use super::state::State;
-use crate::transport::{FetchError, FetchFuture, HttpClient};
+use crate::transport::{FetchError, FetchFuture, FetchRequest, FetchResponse, HttpClient};
 
 /// An [`HttpClient`] that knows some [`TestIssuer`](super::TestIssuer)s and nothing else.
 #[derive(Clone)]
@@ -33,14 +33,16 @@ impl InMemoryClient {
 }
 
 impl HttpClient for InMemoryClient {
-    fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let max_body_bytes = request.max_body_bytes();
+        let request = request.into_request();
         let issuer = self.issuer_of(&request);
         Box::pin(async move {
             let issuer = issuer.ok_or_else(|| FetchError::transport("no such host"))?;
             match issuer.answer(&request) {
                 Answer::Whole(delay, response) => {
                     tokio::time::sleep(delay).await;
-                    within(body_limit, response)
+                    within(max_body_bytes, response.into())
                 }
                 Answer::Hang | Answer::Slow(_) => std::future::pending().await,
                 Answer::Refuse => Err(FetchError::transport("connection refused")),
@@ -50,8 +52,12 @@ impl HttpClient for InMemoryClient {
     }
 }
 
-fn within(body_limit: usize, response: Response<Bytes>) -> Result<Response<Bytes>, FetchError> {
-    if response.body().len() > body_limit { Err(FetchError::too_large()) } else { Ok(response) }
+fn within(max_body_bytes: usize, response: FetchResponse) -> Result<FetchResponse, FetchError> {
+    if response.response().body().len() > max_body_bytes {
+        Err(FetchError::too_large())
+    } else {
+        Ok(response)
+    }
 }
 
 impl std::fmt::Debug for InMemoryClient {

@@ -5,6 +5,7 @@
 //! that setting the machine's clock cannot make a key set look fresh.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Tells the time of day that the dates in a token are compared with.
@@ -24,5 +25,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+}
+
+/// A shared clock, `Arc<dyn Clock>` included.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
     }
 }

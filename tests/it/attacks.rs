@@ -12,7 +12,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::middleware::ResponseBody;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::{FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchFuture, FetchRequest, HttpClient};
 use tower_bearer::{BearerAuth, Issuer, Rejection, TokenSource};
 
 const API: &str = "https://api.example";
@@ -207,9 +207,9 @@ type Script = dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync;
 /// Answers as a test says.
 struct Scripted(Box<Script>);
 impl HttpClient for Scripted {
-    fn fetch(&self, request: Request<Bytes>, _: usize) -> FetchFuture {
-        let r = (self.0)(&request);
-        Box::pin(async move { Ok(r) })
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let response = (self.0)(request.request());
+        Box::pin(async move { Ok(response.into()) })
     }
 }
 fn not_found() -> Response<Bytes> {

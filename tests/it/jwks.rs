@@ -1,14 +1,16 @@
 //! How the keys of an issuer are kept: through outages, rotations and attacks (RFC 7517 section 5).
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
 use crate::support::keys::unknown_kid;
@@ -529,14 +531,13 @@ async fn ready_says_which_issuer_is_not() {
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
     assert!(start.elapsed() <= 5 * SECOND);
-    let missing: Vec<_> = error
-        .issuers()
-        .map(|(issuer, error)| (issuer, error.downcast_ref::<FetchError>().unwrap().kind()))
-        .collect();
-    assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
+    let kind =
+        |error: &(dyn Error + Send + Sync + 'static)| error.downcast_ref::<KeysError>().unwrap().kind();
+    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, kind(error))).collect();
+    assert_eq!(missing, [("https://y.example", KeysErrorKind::Fetch(FetchErrorKind::Status(503)))]);
     assert_eq!(
         error.to_string(),
-        "no keys or no introspection endpoint from https://y.example (the status was 503)"
+        "no keys or no introspection endpoint from https://y.example (the response status is 503)"
     );
 
     // Both at once, and no longer than a fetch may take.
@@ -583,7 +584,7 @@ async fn the_status_shows_what_an_operator_needs() {
     sleep(next).await;
     let status = keys();
     let error = status.last_error().unwrap();
-    assert_eq!((error.kind(), error.is_outage()), (FetchErrorKind::Status(502), true));
+    assert_eq!((error.kind(), error.is_outage()), (KeysErrorKind::Fetch(FetchErrorKind::Status(502)), true));
     assert!(keys().is_usable());
     idp.set_fault(Endpoint::Jwks, None);
     sleep(36 * SECOND).await;

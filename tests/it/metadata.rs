@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tower_bearer::builder::ConfigProblem;
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, Issuer};
 
 use crate::support::net::{Net, Reply};
@@ -23,8 +24,8 @@ fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
     builder.clock(idp.clock()).build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
+fn why(auth: &BearerAuth) -> Option<KeysErrorKind> {
+    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,8 +103,11 @@ async fn a_document_of_another_issuer_is_not_used() {
         let auth = discovering(&idp, &net);
         assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
-        let expected =
-            if issuer.is_string() { FetchErrorKind::IssuerMismatch } else { FetchErrorKind::Unreadable };
+        let expected = if issuer.is_string() {
+            KeysErrorKind::IssuerMismatch
+        } else {
+            KeysErrorKind::MetadataUnreadable
+        };
         assert_eq!(why(&auth), Some(expected), "{name}");
     }
     for (name, configured, document) in [
@@ -118,7 +122,7 @@ async fn a_document_of_another_issuer_is_not_used() {
         net.set(&format!("{origin}/.well-known/oauth-authorization-server{path}"), Reply::body(text));
         let auth = discovering(&idp, &net);
         assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{name}");
-        assert_eq!(why(&auth), Some(FetchErrorKind::IssuerMismatch), "{name}");
+        assert_eq!(why(&auth), Some(KeysErrorKind::IssuerMismatch), "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
     }
 }
@@ -257,7 +261,7 @@ async fn only_https_addresses_are_configured_or_followed() {
         let auth = discovering(&idp, &net);
         assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{jwks_uri}");
         assert_eq!(net.urls(), [RFC_8414, OPENID], "{jwks_uri}");
-        assert_eq!(why(&auth), Some(FetchErrorKind::EndpointMissing), "{jwks_uri}");
+        assert_eq!(why(&auth), Some(KeysErrorKind::JwksUriMissing), "{jwks_uri}");
     }
 
     let net = Net::of(&idp);
@@ -292,7 +296,11 @@ async fn another_host_may_hold_the_keys_but_no_redirect_is_followed() {
             let api = Protected::by(&auth);
             assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "{status} {target}");
             assert_eq!(net.count(target), 0, "{status} {target}");
-            assert_eq!(why(&auth), Some(FetchErrorKind::Redirected), "{status} {target}");
+            assert_eq!(
+                why(&auth),
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+                "{status} {target}"
+            );
 
             let metadata = json!({"issuer": LOGIN, "jwks_uri": JWKS}).to_string();
             let net = Net::of(&idp);

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use crate::support::protected::{API, LOGIN, Protected};
@@ -25,8 +26,8 @@ fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
     builder.build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
+fn why(auth: &BearerAuth) -> Option<KeysErrorKind> {
+    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
 #[tokio::test]
@@ -62,18 +63,18 @@ async fn a_thousand_first_requests_over_http_are_one_fetch() {
 async fn every_fault_over_http_is_an_outage_in_bounded_time() {
     let elsewhere = TestIssuer::start().await.unwrap();
     let cases = [
-        (Fault::Refuse, FetchErrorKind::ConnectionLost),
-        (Fault::Hang, FetchErrorKind::TimedOut),
-        (Fault::SlowBody, FetchErrorKind::TimedOut),
-        (Fault::HalfBody, FetchErrorKind::Transport),
-        (Fault::HugeBody(8 * 1024 * 1024), FetchErrorKind::TooLarge),
-        (Fault::HugeBody(512 * 1024 + 1), FetchErrorKind::TooLarge),
-        (Fault::Status(500), FetchErrorKind::Status(500)),
-        (Fault::Status(404), FetchErrorKind::Status(404)),
-        (Fault::Body("<html>".to_owned()), FetchErrorKind::Unreadable),
-        (Fault::Body("{\"keys\":[]}".to_owned()), FetchErrorKind::NoUsableKey),
-        (Fault::Redirect(elsewhere.jwks_url()), FetchErrorKind::Redirected),
-        (Fault::Redirect("/jwks".to_owned()), FetchErrorKind::Redirected),
+        (Fault::Refuse, KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)),
+        (Fault::Hang, KeysErrorKind::Fetch(FetchErrorKind::TimedOut)),
+        (Fault::SlowBody, KeysErrorKind::Fetch(FetchErrorKind::TimedOut)),
+        (Fault::HalfBody, KeysErrorKind::Fetch(FetchErrorKind::Transport)),
+        (Fault::HugeBody(8 * 1024 * 1024), KeysErrorKind::Fetch(FetchErrorKind::TooLarge)),
+        (Fault::HugeBody(512 * 1024 + 1), KeysErrorKind::Fetch(FetchErrorKind::TooLarge)),
+        (Fault::Status(500), KeysErrorKind::Fetch(FetchErrorKind::Status(500))),
+        (Fault::Status(404), KeysErrorKind::Fetch(FetchErrorKind::Status(404))),
+        (Fault::Body("<html>".to_owned()), KeysErrorKind::KeySetUnreadable),
+        (Fault::Body("{\"keys\":[]}".to_owned()), KeysErrorKind::NoUsableKey),
+        (Fault::Redirect(elsewhere.jwks_url()), KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+        (Fault::Redirect("/jwks".to_owned()), KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
     ];
     for (fault, expected) in cases {
         let idp = TestIssuer::start().await.unwrap();
@@ -85,7 +86,9 @@ async fn every_fault_over_http_is_an_outage_in_bounded_time() {
         assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
         let told = match (why(&auth), &fault) {
             // The head of the answer is sent together with its body, or is lost with it.
-            (Some(FetchErrorKind::ConnectionLost), Fault::HalfBody) => Some(FetchErrorKind::Transport),
+            (Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)), Fault::HalfBody) => {
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Transport))
+            }
             (told, _) => told,
         };
         assert_eq!(told, Some(expected), "{fault:?}");
@@ -121,9 +124,9 @@ async fn a_client_that_follows_redirects_is_refused_what_it_found() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     elsewhere.set_jwks(Some(idp.jwks()));
     idp.set_fault(Endpoint::Jwks, Some(Fault::Redirect(elsewhere.jwks_url())));
-    let auth = over_http(&idp).http_client(reqwest::Client::new()).build().unwrap();
+    let auth = over_http(&idp).http_client(ReqwestClient::from(reqwest::Client::new())).build().unwrap();
     assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable");
-    assert_eq!(why(&auth), Some(FetchErrorKind::Redirected));
+    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
 }
 
 #[tokio::test]
@@ -138,7 +141,7 @@ async fn a_server_that_is_killed_costs_no_request() {
     assert_eq!(api.kind(&token).await, "ok");
     drop(idp);
     assert_eq!(api.kind(&unknown).await, "keys_unavailable");
-    assert_eq!(why(&auth), Some(FetchErrorKind::ConnectionLost));
+    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
     assert_eq!(api.kind_at_once(&token), "ok");
 
     // Who starts while nobody is there says whom it misses.
@@ -181,6 +184,6 @@ async fn a_body_without_end_is_cut_off_at_the_limit() {
     let issuer = Issuer::with_jwks_url(LOGIN, url);
     let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
     assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable");
-    assert_eq!(why(&auth), Some(FetchErrorKind::TooLarge));
+    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::TooLarge)));
     server.await.unwrap();
 }

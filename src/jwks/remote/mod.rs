@@ -22,11 +22,12 @@ use self::driver::{Driver, Shared};
 pub(crate) use self::source::KeySource;
 pub use self::status::{KeysStatus, SkippedKey};
 pub(crate) use self::wait::{PendingKeys, WaitBudget};
+use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
 use super::refresh::{KeyQuery, Refresh, RefreshDecision, RefreshPolicy};
 use crate::crypto::AlgorithmSet;
 use crate::time::now;
-use crate::transport::{FetchError, FetchLimits, HttpClient};
+use crate::transport::{FetchLimits, HttpClient};
 
 /// When a request may come again, where nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl RemoteConfig {
             client,
             allowed: AlgorithmSet::ALL,
             policy: RefreshPolicy::default(),
-            limits: FetchLimits { timeout: Duration::from_secs(5), body: 512 * 1024 },
+            limits: FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 },
             max_wait: Duration::from_secs(3),
         }
     }
@@ -85,7 +86,7 @@ pub(crate) enum KeyLookup {
         /// When it is worth while to try again: at least a second from now.
         retry_after: Duration,
         /// Why the last fetch failed, where one did.
-        cause: Option<Arc<FetchError>>,
+        cause: Option<Arc<KeysError>>,
     },
     /// There is no such key.
     Refuse,
@@ -168,14 +169,14 @@ impl RemoteKeys {
     ///
     /// # Errors
     /// What the first fetch failed with that ended meanwhile; the next is under way or will be.
-    pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+    pub(crate) async fn ready(&self) -> Result<(), Arc<KeysError>> {
         loop {
             let mut ended = self.shared().ended.subscribe();
             if self.current(now()).is_some() {
                 return Ok(());
             }
             if !self.keep_driver() {
-                return Err(Arc::new(FetchError::transport("there is no tokio runtime here")));
+                return Err(Arc::new(KeysError::refresh_task("no tokio runtime is available here")));
             }
             // The sender is in `self`, so that this ends with a fetch only.
             let _ = ended.changed().await;

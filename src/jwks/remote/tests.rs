@@ -5,15 +5,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use http::Response;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use http::{Request, Response};
 use tokio::time::sleep;
 
 use super::wait::Awaited;
 use super::*;
 use crate::fetch_url::{FetchUrl, PlainHttp};
+use crate::jwks::error::KeysErrorKind;
 use crate::metadata::Discoverable;
-use crate::transport::{FetchErrorKind, FetchFuture};
+use crate::transport::{FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse};
 
 const JWKS: &str = "https://h.example/keys";
 const MIN: Duration = Duration::from_secs(60);
@@ -61,13 +62,13 @@ impl Reply {
         Self::After(delay, Box::new(self))
     }
 
-    async fn perform(self) -> Result<Response<Bytes>, FetchError> {
+    async fn perform(self) -> Result<FetchResponse, FetchError> {
         match self {
             Self::With(status, headers, body) => {
                 let answer = Response::builder().status(status);
                 let answer =
                     headers.into_iter().fold(answer, |answer, (name, value)| answer.header(name, value));
-                Ok(answer.body(body).unwrap())
+                Ok(answer.body(body).unwrap().into())
             }
             Self::Down => Err(FetchError::transport("connection refused")),
             Self::Hang => std::future::pending().await,
@@ -157,7 +158,8 @@ impl Drop for Open {
 }
 
 impl HttpClient for Server {
-    fn fetch(&self, request: Request<Bytes>, _: usize) -> FetchFuture {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let request = request.into_request();
         let etag = request.headers().get(IF_NONE_MATCH);
         let etag = etag.map(|etag| etag.to_str().unwrap().to_owned());
         let asked = Asked { url: request.uri().to_string(), etag };
@@ -208,7 +210,7 @@ fn kids(keys: &RemoteKeys) -> Vec<String> {
     keys.status().key_ids
 }
 
-fn kind(result: Result<(), Arc<FetchError>>) -> Option<FetchErrorKind> {
+fn kind(result: Result<(), Arc<KeysError>>) -> Option<KeysErrorKind> {
     result.err().map(|error| error.kind())
 }
 
@@ -248,7 +250,7 @@ async fn a_server_that_is_down_at_start_is_unavailable_and_then_recovers_by_itse
     let keys = server.keys();
     assert_eq!(seek(&keys, "a").await, Outcome::Unavailable);
     assert_eq!(seek(&keys, "a").await, Outcome::Unavailable);
-    assert_eq!(keys.status().last_error.unwrap().kind(), FetchErrorKind::Transport);
+    assert_eq!(keys.status().last_error.unwrap().kind(), KeysErrorKind::Fetch(FetchErrorKind::Transport));
     server.now(Reply::keys(&["a"]));
     sleep(Duration::from_secs(1)).await;
     assert!(keys.current(now()).is_some());
@@ -265,7 +267,7 @@ async fn a_server_that_hangs_releases_those_who_wait_after_three_seconds_and_is_
     assert_eq!(now() - start, Duration::from_secs(3));
     assert_eq!(server.requests(), 1);
     sleep(Duration::from_millis(2100)).await;
-    assert_eq!(keys.status().last_error.unwrap().kind(), FetchErrorKind::TimedOut);
+    assert_eq!(keys.status().last_error.unwrap().kind(), KeysErrorKind::Fetch(FetchErrorKind::TimedOut));
     server.now(Reply::keys(&["a"]));
     sleep(Duration::from_secs(5)).await;
     assert_eq!(seek(&keys, "a").await, Outcome::Found);
@@ -387,24 +389,25 @@ async fn an_etag_is_sent_back_and_a_304_keeps_the_keys() {
 #[tokio::test(start_paused = true)]
 async fn a_304_that_nobody_asked_for_is_a_failure() {
     let server = Server::always(Reply::status(304));
-    assert_eq!(kind(server.keys().ready().await), Some(FetchErrorKind::Status(304)));
+    assert_eq!(kind(server.keys().ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Status(304))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_keys_never_replaces_the_keys() {
+    use KeysErrorKind as Kind;
     let huge = Reply::With(200, Vec::new(), Bytes::from(vec![b' '; 600 * 1024]));
     for (name, reply, outage, expected) in [
-        ("down", Reply::Down, true, FetchErrorKind::Transport),
-        ("hanging", Reply::Hang, true, FetchErrorKind::TimedOut),
-        ("500", Reply::status(500), true, FetchErrorKind::Status(500)),
-        ("429", Reply::status(429), true, FetchErrorKind::Status(429)),
-        ("HTML", Reply::body("<html>"), true, FetchErrorKind::Unreadable),
-        ("half a document", Reply::body(r#"{"keys":["#), true, FetchErrorKind::Unreadable),
-        ("huge", huge, true, FetchErrorKind::TooLarge),
-        ("404", Reply::status(404), false, FetchErrorKind::Status(404)),
-        ("204", Reply::status(204), false, FetchErrorKind::Status(204)),
-        ("a redirect", Reply::status(302), false, FetchErrorKind::Redirected),
-        ("an empty set", Reply::body(r#"{"keys":[]}"#), false, FetchErrorKind::NoUsableKey),
+        ("down", Reply::Down, true, Kind::Fetch(FetchErrorKind::Transport)),
+        ("hanging", Reply::Hang, true, Kind::Fetch(FetchErrorKind::TimedOut)),
+        ("500", Reply::status(500), true, Kind::Fetch(FetchErrorKind::Status(500))),
+        ("429", Reply::status(429), true, Kind::Fetch(FetchErrorKind::Status(429))),
+        ("HTML", Reply::body("<html>"), true, Kind::KeySetUnreadable),
+        ("half a document", Reply::body(r#"{"keys":["#), true, Kind::KeySetUnreadable),
+        ("huge", huge, true, Kind::Fetch(FetchErrorKind::TooLarge)),
+        ("404", Reply::status(404), false, Kind::Fetch(FetchErrorKind::Status(404))),
+        ("204", Reply::status(204), false, Kind::Fetch(FetchErrorKind::Status(204))),
+        ("a redirect", Reply::status(302), false, Kind::Fetch(FetchErrorKind::Redirected)),
+        ("an empty set", Reply::body(r#"{"keys":[]}"#), false, Kind::NoUsableKey),
     ] {
         let server = Server::always(Reply::keys(&["a"]));
         let keys = server.keys();
@@ -508,9 +511,9 @@ async fn a_seed_serves_while_the_server_is_down_and_is_replaced_when_it_is_up() 
 async fn ready_says_why_there_are_no_keys_and_then_that_there_are() {
     let server = Server::always(Reply::Down);
     let keys = server.keys();
-    assert_eq!(kind(keys.ready().await), Some(FetchErrorKind::Transport));
+    assert_eq!(kind(keys.ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Transport)));
     server.now(Reply::status(404));
-    assert_eq!(kind(keys.ready().await), Some(FetchErrorKind::Status(404)));
+    assert_eq!(kind(keys.ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Status(404))));
     server.now(Reply::keys(&["a"]));
     assert_eq!(kind(keys.ready().await), None);
     assert_eq!(server.requests(), 3);
@@ -600,7 +603,7 @@ async fn nothing_of_another_issuers_metadata_is_used() {
     let server = Server::always(Reply::body(body));
     let source = by_metadata();
     let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
-    assert_eq!(kind(keys.ready().await), Some(FetchErrorKind::IssuerMismatch));
+    assert_eq!(kind(keys.ready().await), Some(KeysErrorKind::IssuerMismatch));
     assert!(server.urls().iter().all(|url| url.contains("/.well-known/")));
 }
 

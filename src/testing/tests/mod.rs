@@ -8,11 +8,11 @@ mod revocation;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request};
 use serde_json::Value;
 
 use super::{InMemoryClient, TestIssuer};
-use crate::transport::{FetchError, HttpClient};
+use crate::transport::{FetchError, FetchRequest, HttpClient, UrlKind};
 
 const API: &str = "https://api.example.com";
 const BASIC: &str = "Basic dGVzdC1hcGk6dGVzdC1zZWNyZXQ=";
@@ -63,8 +63,9 @@ fn posted(url: &str, fields: &[(HeaderName, &str)], form: &[(&str, &str)]) -> Re
 }
 
 async fn send(client: &InMemoryClient, request: Request<Bytes>) -> Result<Answered, FetchError> {
-    client.fetch(request, 1 << 20).await.map(|response: Response<Bytes>| {
-        let (head, body) = response.into_parts();
+    let request = FetchRequest::new(request, UrlKind::Introspection, "", 1 << 20);
+    client.fetch(request).await.map(|response| {
+        let (head, body) = response.into_response().into_parts();
         Answered { status: head.status.as_u16(), headers: head.headers, body }
     })
 }

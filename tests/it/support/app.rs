@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::testing::{
     Endpoint, InMemoryClient, ParsedChallenge, TestIssuer, TokenBuilder, parse_challenges,
 };
-use tower_bearer::transport::{FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchFuture, FetchRequest, HttpClient};
 use tower_bearer::{
     AccessToken, BearerAuth, BearerAuthBuilder, FormBodyToken, Issuer, Rejection, RejectionKind,
 };
@@ -278,9 +278,9 @@ struct WatchedClient {
 }
 
 impl HttpClient for WatchedClient {
-    fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture {
-        self.fetched.lock().unwrap().push(request.uri().to_string());
-        self.client.fetch(request, body_limit)
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        self.fetched.lock().unwrap().push(request.request().uri().to_string());
+        self.client.fetch(request)
     }
 }
 

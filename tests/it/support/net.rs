@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Response};
 use serde_json::json;
 use tokio::time::Instant;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchError, FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchError, FetchFuture, FetchRequest, FetchResponse, HttpClient};
 
 /// All hosts there are. A clone is the same network.
 #[derive(Clone, Default)]
@@ -68,14 +68,14 @@ impl Reply {
         }
     }
 
-    pub(crate) async fn perform(self) -> Result<Response<Bytes>, FetchError> {
+    pub(crate) async fn perform(self) -> Result<FetchResponse, FetchError> {
         match self {
             Self::With(status, headers, body) => {
                 let answer =
                     headers.into_iter().fold(Response::builder().status(status), |answer, (name, value)| {
                         answer.header(name, value)
                     });
-                Ok(answer.body(body).unwrap())
+                Ok(answer.body(body).unwrap().into())
             }
             Self::Hang => std::future::pending().await,
             Self::Refused => Err(FetchError::transport("connection refused")),
@@ -123,8 +123,8 @@ impl Net {
 }
 
 impl HttpClient for Net {
-    fn fetch(&self, request: Request<Bytes>, _: usize) -> FetchFuture {
-        let (head, body) = request.into_parts();
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let (head, body) = request.into_request().into_parts();
         let asked = Asked {
             method: head.method,
             url: head.uri.to_string(),

@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
 use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{InMemoryClient, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchError, FetchFuture, FetchRequest, HttpClient};
 
 use super::net::{Asked, Reply};
 
@@ -93,12 +91,13 @@ impl Wire {
 }
 
 impl HttpClient for Wire {
-    fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let http = request.request();
         let asked = Asked {
-            method: request.method().clone(),
-            url: request.uri().to_string(),
-            headers: request.headers().clone(),
-            body: request.body().clone(),
+            method: http.method().clone(),
+            url: http.uri().to_string(),
+            headers: http.headers().clone(),
+            body: http.body().clone(),
             at: Instant::now(),
         };
         let script = Arc::clone(&self.0.script.lock().unwrap());
@@ -106,7 +105,7 @@ impl HttpClient for Wire {
         self.0.log.lock().unwrap().push(asked);
         assert!(!matches!(act, Act::PanicAtOnce), "the test asked for a panic");
         let under_way = UnderWay::enter(&self.0);
-        let answer = self.0.client.fetch(request, body_limit);
+        let answer = self.0.client.fetch(request);
         Box::pin(async move {
             let _under_way = under_way;
             let act = match act {
