@@ -174,8 +174,8 @@ impl ResponseCache {
         }
     }
 
-    /// Whether the cache has an entry from a time when the token was active, even a stale one. Such a token is
-    /// not forged.
+    /// Whether the cache has an entry, even a stale one, from a time when the token was active. Such a token
+    /// is not forged.
     pub(super) fn was_active(&self, digest: &TokenDigest) -> bool {
         self.active.get(digest, |_| ()).is_some()
     }
