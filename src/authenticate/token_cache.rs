@@ -73,8 +73,8 @@ impl CachedToken {
         }
         let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
         let digest = self.digest(introspector);
-        match introspector.judge(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
-            IntrospectionLookup::Known(result) => {
+        match introspector.introspect(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
+            IntrospectionLookup::Cached(result) => {
                 result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
             }
             IntrospectionLookup::Await(response) => {

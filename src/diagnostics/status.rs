@@ -45,8 +45,8 @@ pub struct NotReady {
 }
 
 impl NotReady {
-    /// The issuers and the error of each, sorted by issuer: a [`KeysError`](super::KeysError), or the error
-    /// of its introspection.
+    /// The issuers and the error of each, sorted by issuer: a [`KeysError`](super::KeysError) or an
+    /// [`IntrospectionError`](super::IntrospectionError).
     pub fn issuers(&self) -> impl Iterator<Item = (&str, &(dyn Error + Send + Sync + 'static))> {
         self.issuers.iter().map(|(issuer, error)| (&**issuer, &**error))
     }

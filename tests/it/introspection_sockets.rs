@@ -8,8 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Layer;
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind, ReqwestClient};
+use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer, Require};
 
 use crate::support::introspected::introspection;
@@ -25,8 +26,8 @@ fn over_http(idp: &TestIssuer, configure: impl FnOnce(Introspection) -> Introspe
     BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].introspection()?.last_error().map(FetchError::kind)
+fn why(auth: &BearerAuth) -> Option<IntrospectionErrorKind> {
+    auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
 }
 
 fn opaque(idp: &TestIssuer) -> String {
@@ -99,34 +100,33 @@ async fn a_call_over_http_goes_on_when_all_who_wait_for_it_go_away() {
 
 #[tokio::test]
 async fn every_fault_over_http_is_answered_in_bounded_time_and_no_secret_is_logged() {
-    use FetchErrorKind::{
-        ClientRefused, ConnectionLost, Redirected, Status, TimedOut, TooLarge, Transport, Unreadable,
-    };
+    use FetchErrorKind::{ConnectionLost, Redirected, Status, TimedOut, TooLarge, Transport};
+    use IntrospectionErrorKind::{ClientRejected, Fetch, ResponseUnreadable};
     let elsewhere = TestIssuer::start().await.unwrap();
     let body = |body: &str| Fault::Body(body.to_owned());
     let error = r#"{"error":"invalid_client"}"#.to_owned();
     let (log, _guard) = Log::capture();
     let mut secrets = vec![TestIssuer::CLIENT_SECRET.to_owned(), "dGVzdC1hcGk6dGVzdC1zZWNyZXQ".to_owned()];
     for (fault, kind, expected) in [
-        (Fault::Refuse, UNAVAILABLE, ConnectionLost),
-        (Fault::Hang, UNAVAILABLE, TimedOut),
-        (Fault::SlowBody, UNAVAILABLE, TimedOut),
-        (Fault::HalfBody, UNAVAILABLE, Transport),
-        (Fault::HugeBody(8 << 20), UNAVAILABLE, TooLarge),
-        (Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, TooLarge),
-        (Fault::Status(500), UNAVAILABLE, Status(500)),
-        (Fault::Status(204), UNAVAILABLE, Status(204)),
-        (Fault::Status(404), UNAVAILABLE, Status(404)),
-        (Fault::Html, UNAVAILABLE, Unreadable),
-        (body(""), UNAVAILABLE, Unreadable),
-        (body("[]"), UNAVAILABLE, Unreadable),
-        (Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Redirected),
-        (Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Redirected),
-        (Fault::RetryAfter(429, Duration::from_secs(60)), UNAVAILABLE, Status(429)),
-        (Fault::RetryAfter(503, Duration::from_secs(60)), UNAVAILABLE, Status(503)),
-        (Fault::Status(401), MISCONFIGURED, ClientRefused(401)),
-        (Fault::Status(403), MISCONFIGURED, ClientRefused(403)),
-        (Fault::Json(400, error), MISCONFIGURED, ClientRefused(400)),
+        (Fault::Refuse, UNAVAILABLE, Fetch(ConnectionLost)),
+        (Fault::Hang, UNAVAILABLE, Fetch(TimedOut)),
+        (Fault::SlowBody, UNAVAILABLE, Fetch(TimedOut)),
+        (Fault::HalfBody, UNAVAILABLE, Fetch(Transport)),
+        (Fault::HugeBody(8 << 20), UNAVAILABLE, Fetch(TooLarge)),
+        (Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, Fetch(TooLarge)),
+        (Fault::Status(500), UNAVAILABLE, Fetch(Status(500))),
+        (Fault::Status(204), UNAVAILABLE, Fetch(Status(204))),
+        (Fault::Status(404), UNAVAILABLE, Fetch(Status(404))),
+        (Fault::Html, UNAVAILABLE, ResponseUnreadable),
+        (body(""), UNAVAILABLE, ResponseUnreadable),
+        (body("[]"), UNAVAILABLE, ResponseUnreadable),
+        (Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Fetch(Redirected)),
+        (Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Fetch(Redirected)),
+        (Fault::RetryAfter(429, Duration::from_secs(60)), UNAVAILABLE, Fetch(Status(429))),
+        (Fault::RetryAfter(503, Duration::from_secs(60)), UNAVAILABLE, Fetch(Status(503))),
+        (Fault::Status(401), MISCONFIGURED, ClientRejected(401)),
+        (Fault::Status(403), MISCONFIGURED, ClientRejected(403)),
+        (Fault::Json(400, error), MISCONFIGURED, ClientRejected(400)),
     ] {
         let idp = TestIssuer::start().await.unwrap();
         let late = matches!(fault, Fault::Hang | Fault::SlowBody);
@@ -145,7 +145,7 @@ async fn every_fault_over_http_is_answered_in_bounded_time_and_no_secret_is_logg
         }
         let told = match (why(&auth), &fault) {
             // The head of the answer is sent together with its body, or is lost with it.
-            (Some(ConnectionLost), Fault::HalfBody) => Some(Transport),
+            (Some(Fetch(ConnectionLost)), Fault::HalfBody) => Some(Fetch(Transport)),
             (told, _) => told,
         };
         assert_eq!(told, Some(expected), "{fault:?}");
@@ -176,7 +176,7 @@ async fn a_client_that_follows_redirects_is_not_believed() {
     elsewhere.token(API).claim("iss", idp.identifier()).opaque_as("stolen");
     idp.set_fault(Endpoint::Introspection, Some(Fault::Redirect(elsewhere.introspection_url())));
     assert_eq!(api.kind("stolen").await, UNAVAILABLE);
-    assert_eq!(why(&auth), Some(FetchErrorKind::Redirected));
+    assert_eq!(why(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Redirected)));
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn connections_that_are_closed_before_any_answer_are_tried_twice() {
     assert!(auth.ready().await.is_ok());
     idp.set_fault(Endpoint::Introspection, Some(Fault::Refuse));
     assert_eq!(api.kind(opaque(&idp)).await, UNAVAILABLE);
-    assert_eq!(why(&auth), Some(FetchErrorKind::ConnectionLost));
+    assert_eq!(why(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
     let asked = idp.requests(Endpoint::Introspection);
     assert!(asked >= 2, "{asked}");
     println!("a connection closed before any answer: {asked} requests");
@@ -294,6 +294,6 @@ async fn a_body_without_end_is_cut_off_at_the_limit() {
     let issuer = Issuer::without_keys(LOGIN).introspect(introspection().endpoint(url));
     let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
     assert_eq!(Protected::by(&auth).kind("token").await, UNAVAILABLE);
-    assert_eq!(why(&auth), Some(FetchErrorKind::TooLarge));
+    assert_eq!(why(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::TooLarge)));
     server.await.unwrap();
 }

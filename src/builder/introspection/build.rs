@@ -37,7 +37,7 @@ impl Introspection {
         let names = response_names(&issuer.claims.names);
         let claims = ClaimsPolicy { required: issuer.required, names: Arc::clone(&names), ..issuer.claims };
         let config = IntrospectorConfig {
-            inquirer: IntrospectionClientConfig {
+            client: IntrospectionClientConfig {
                 issuer: Arc::clone(&claims.issuer),
                 endpoint,
                 auth: self.auth.clone(),
@@ -51,7 +51,7 @@ impl Introspection {
                 max_token_age: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
                 ..self.cache.clone()
             },
-            answers: self.response_policy(claims),
+            response_policy: self.response_policy(claims),
             clock: issuer.clock,
         };
         Some(IssuerIntrospection {

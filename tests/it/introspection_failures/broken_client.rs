@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tower_bearer::diagnostics::CircuitState;
+use tower_bearer::diagnostics::IntrospectionErrorKind;
 use tower_bearer::testing::{Endpoint, Fault};
 use tower_bearer::transport::FetchErrorKind;
 
@@ -35,11 +36,17 @@ async fn a_question_is_asked_twice_at_most() {
         assert_eq!(of.kind_of_new().await, UNAVAILABLE);
         assert_eq!(of.wire.total(), 2 * round);
     }
-    assert_eq!((of.circuit(), of.why()), (CircuitState::Open, Some(FetchErrorKind::ConnectionLost)));
+    assert_eq!(
+        (of.circuit(), of.why()),
+        (CircuitState::Open, Some(IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost)))
+    );
     let of = IssuerIntrospection::new();
     of.wire.then(vec![Act::Lost, Act::Instead(Reply::status(500))]);
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);
-    assert_eq!((of.wire.total(), of.why()), (2, Some(FetchErrorKind::Status(500))));
+    assert_eq!(
+        (of.wire.total(), of.why()),
+        (2, Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(500))))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +110,7 @@ async fn a_client_that_never_resolves_is_given_up_in_time() {
     let (kind, waited) = timed(of.kind_of_new()).await;
     assert_eq!((kind.as_str(), waited), (UNAVAILABLE, SECOND / 2));
     settle().await;
-    assert_eq!(of.why(), Some(FetchErrorKind::TimedOut));
+    assert_eq!(of.why(), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut)));
     assert_eq!(of.status().calls_in_flight(), 0);
 }
 
@@ -114,7 +121,7 @@ async fn a_body_larger_than_asked_for_is_not_read() {
     let padded = format!("{good}{}\"}}", "x".repeat(512 << 10));
     of.wire.always(Act::Instead(Reply::body(padded)));
     assert_eq!(of.kind_of_new().await, UNAVAILABLE);
-    assert_eq!(of.why(), Some(FetchErrorKind::TooLarge));
+    assert_eq!(of.why(), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::TooLarge)));
     of.wire.always(Act::Instead(Reply::body(format!("{good}\"}}"))));
     assert_eq!(of.kind_of_new().await, "ok");
 }

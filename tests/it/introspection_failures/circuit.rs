@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tower_bearer::diagnostics::CircuitState;
+use tower_bearer::diagnostics::IntrospectionErrorKind;
 use tower_bearer::testing::Fault;
-use tower_bearer::transport::FetchErrorKind;
 use tracing::Level;
 
 use crate::support::events::Log;
@@ -153,7 +153,10 @@ async fn a_client_that_is_refused_stays_a_fault_of_the_configuration_while_nothi
         assert_eq!(of.kind_of_new().await, "introspection_misconfigured");
         assert_eq!(of.calls(), n.min(5));
     }
-    assert_eq!((of.circuit(), of.why()), (CircuitState::Open, Some(FetchErrorKind::ClientRefused(401))));
+    assert_eq!(
+        (of.circuit(), of.why()),
+        (CircuitState::Open, Some(IntrospectionErrorKind::ClientRejected(401)))
+    );
     of.fail(None);
     of.pass(10 * SECOND).await;
     assert_eq!(of.kind_of_new().await, "ok");

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tower_bearer::crypto::PrivateKey;
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
 use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection};
 
 use crate::support::introspected::SECOND;
@@ -61,8 +61,8 @@ impl Client {
         self.api.kind(self.idp.token(API).opaque()).await
     }
 
-    fn why(&self) -> Option<FetchErrorKind> {
-        self.auth.status()[0].introspection()?.last_error().map(FetchError::kind)
+    fn why(&self) -> Option<IntrospectionErrorKind> {
+        self.auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
     }
 
     /// The members of that name in the forms that were sent.
@@ -104,7 +104,11 @@ async fn a_wrong_secret_or_an_unknown_client_is_a_fault_of_the_configuration() {
         let name = format!("{auth:?}");
         let client = Client::proving_itself_by(auth);
         assert_eq!(client.kind().await, MISCONFIGURED, "{name}");
-        assert!(matches!(client.why(), Some(FetchErrorKind::ClientRefused(_))), "{name}: {:?}", client.why());
+        assert!(
+            matches!(client.why(), Some(IntrospectionErrorKind::ClientRejected(_))),
+            "{name}: {:?}",
+            client.why()
+        );
         assert_eq!(client.api.handler.calls(), 0, "{name}");
     }
 }
@@ -180,7 +184,7 @@ async fn without_a_bearer_token_of_its_own_nothing_is_asked() {
     client.idp.register_bearer("good");
     for _ in 0..20 {
         assert_eq!(client.kind().await, "introspection_unavailable");
-        assert_eq!(client.why(), Some(FetchErrorKind::CredentialsUnusable));
+        assert_eq!(client.why(), Some(IntrospectionErrorKind::CredentialsUnusable));
     }
     assert_eq!(client.wire.total(), 0);
     assert_eq!(client.kind().await, "ok");

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tower_bearer::diagnostics::CircuitState;
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, Issuer};
 
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
@@ -23,8 +24,8 @@ fn looking_up(idp: &TestIssuer) -> (BearerAuth, Protected, Wire) {
     (auth.clone(), Protected::by(&auth), wire)
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].introspection()?.last_error().map(FetchError::kind)
+fn why(auth: &BearerAuth) -> Option<IntrospectionErrorKind> {
+    auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
 }
 
 /// The metadata of `idp` with a member set, or with `null` removed.
@@ -106,7 +107,7 @@ async fn an_endpoint_that_moves_is_found_again() {
             _ => Act::Pass,
         });
         assert_eq!(api.kind(idp.token(API).opaque()).await, UNAVAILABLE);
-        assert_eq!(why(&auth), Some(FetchErrorKind::Status(status)));
+        assert_eq!(why(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status))));
         idp.set_metadata(None);
         assert_eq!(api.kind(idp.token(API).opaque()).await, "ok", "{status}");
         assert_eq!(api.kind(idp.token(API).opaque()).await, "ok", "{status}");
@@ -156,10 +157,10 @@ async fn metadata_that_hangs_when_it_is_read_again_costs_nobody_the_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn metadata_that_does_not_name_it_says_so() {
-    use FetchErrorKind::{EndpointMissing, IssuerMismatch, Unreadable};
+    use IntrospectionErrorKind::{EndpointMissing, IssuerMismatch, MetadataUnreadable};
     for (name, member, value, expected) in [
         ("no endpoint", "introspection_endpoint", Value::Null, EndpointMissing),
-        ("a number", "introspection_endpoint", json!(1), Unreadable),
+        ("a number", "introspection_endpoint", json!(1), MetadataUnreadable),
         ("plain http", "introspection_endpoint", json!("http://issuer.test/introspect"), EndpointMissing),
         ("no URL", "introspection_endpoint", json!("introspect"), EndpointMissing),
         (
@@ -170,7 +171,7 @@ async fn metadata_that_does_not_name_it_says_so() {
         ),
         ("another issuer", "issuer", json!("https://mallory.example.com"), IssuerMismatch),
         ("almost the issuer", "issuer", json!("https://issuer.test/"), IssuerMismatch),
-        ("no issuer", "issuer", Value::Null, Unreadable),
+        ("no issuer", "issuer", Value::Null, MetadataUnreadable),
     ] {
         let idp = TestIssuer::new();
         let (auth, api, _) = looking_up(&idp);
@@ -181,9 +182,11 @@ async fn metadata_that_does_not_name_it_says_so() {
         let cause = log.requests()[0].field("cause").unwrap().to_owned();
         assert!(cause.contains(&expected.to_string()), "{name}: {cause}");
         let error = auth.ready().await.unwrap_err();
-        let not_ready = error.issuers().map(|(issuer, error)| (issuer, error.downcast_ref::<FetchError>()));
-        let told: Vec<_> = not_ready.map(|(issuer, error)| (issuer, error.unwrap().kind())).collect();
-        assert_eq!(told, [("https://issuer.test", expected)], "{name}");
+        let told: Vec<_> = error
+            .issuers()
+            .map(|(issuer, error)| (issuer, error.downcast_ref().map(IntrospectionError::kind)))
+            .collect();
+        assert_eq!(told, [("https://issuer.test", Some(expected))], "{name}");
         assert!(error.to_string().contains("https://issuer.test"), "{name}");
         assert_eq!(idp.requests(Endpoint::Introspection), 0, "{name}: nothing of it is used");
     }

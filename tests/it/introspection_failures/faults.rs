@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tower_bearer::diagnostics::IntrospectionErrorKind;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, ClientAuth};
@@ -17,66 +18,70 @@ const UNAVAILABLE: &str = "introspection_unavailable";
 const MISCONFIGURED: &str = "introspection_misconfigured";
 
 /// A fault, the kind of refusal that follows, and the reason that an operator is given.
-type Case = (&'static str, Fault, &'static str, FetchErrorKind);
+type Case = (&'static str, Fault, &'static str, IntrospectionErrorKind);
 
 fn cases(elsewhere: &TestIssuer) -> Vec<Case> {
-    use FetchErrorKind::{
-        ClientRefused, Redirected, Status, TimedOut, TokenKindRefused, TooLarge, Transport, Unreadable,
-    };
+    use FetchErrorKind::{Redirected, Status, TimedOut, TooLarge, Transport};
+    use IntrospectionErrorKind::{ClientRejected, Fetch, ResponseUnreadable, TokenTypeUnsupported};
     let error = |error: &str| Fault::Json(400, format!(r#"{{"error":"{error}"}}"#));
     let body = |body: &str| Fault::Body(body.to_owned());
     let mut cases = vec![
-        ("no connection", Fault::Refuse, UNAVAILABLE, Transport),
-        ("no answer", Fault::Hang, UNAVAILABLE, TimedOut),
-        ("a byte a minute", Fault::SlowBody, UNAVAILABLE, TimedOut),
-        ("an answer after the limit", Fault::Delay(4 * SECOND), UNAVAILABLE, TimedOut),
-        ("half a body", Fault::HalfBody, UNAVAILABLE, Transport),
-        ("a huge body", Fault::HugeBody(8 << 20), UNAVAILABLE, TooLarge),
-        ("a byte too many", Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, TooLarge),
-        ("HTML", Fault::Html, UNAVAILABLE, Unreadable),
-        ("garbage", body("\u{0}garbage"), UNAVAILABLE, Unreadable),
-        ("a list", body("[]"), UNAVAILABLE, Unreadable),
-        ("a list of an answer", body(r#"[{"active":true}]"#), UNAVAILABLE, Unreadable),
-        ("a text", body(r#""active""#), UNAVAILABLE, Unreadable),
-        ("true", body("true"), UNAVAILABLE, Unreadable),
-        ("null", body("null"), UNAVAILABLE, Unreadable),
-        ("nothing", body(""), UNAVAILABLE, Unreadable),
-        ("a member twice", body(r#"{"active":false,"active":true}"#), UNAVAILABLE, Unreadable),
-        ("an inner member twice", body(r#"{"active":true,"x":{"a":1,"a":1}}"#), UNAVAILABLE, Unreadable),
-        ("something behind it", body(r#"{"active":true}{}"#), UNAVAILABLE, Unreadable),
-        ("a redirect", Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Redirected),
-        ("a redirect to itself", Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Redirected),
-        ("too many", Fault::RetryAfter(429, 2 * SECOND), UNAVAILABLE, Status(429)),
-        ("a pause", Fault::RetryAfter(503, 2 * SECOND), UNAVAILABLE, Status(503)),
-        ("another error", error("server_error"), UNAVAILABLE, Status(400)),
-        ("invalid_request", error("invalid_request"), UNAVAILABLE, Status(400)),
-        ("a 400 of no JSON", Fault::Status(400), UNAVAILABLE, Status(400)),
-        ("a 400 of a list", Fault::Json(400, "[]".to_owned()), UNAVAILABLE, Status(400)),
-        ("invalid_client", error("invalid_client"), MISCONFIGURED, ClientRefused(400)),
-        ("unauthorized_client", error("unauthorized_client"), MISCONFIGURED, ClientRefused(400)),
-        ("unsupported_token_type", error("unsupported_token_type"), MISCONFIGURED, TokenKindRefused),
-        ("401", Fault::Status(401), MISCONFIGURED, ClientRefused(401)),
+        ("no connection", Fault::Refuse, UNAVAILABLE, Fetch(Transport)),
+        ("no answer", Fault::Hang, UNAVAILABLE, Fetch(TimedOut)),
+        ("a byte a minute", Fault::SlowBody, UNAVAILABLE, Fetch(TimedOut)),
+        ("an answer after the limit", Fault::Delay(4 * SECOND), UNAVAILABLE, Fetch(TimedOut)),
+        ("half a body", Fault::HalfBody, UNAVAILABLE, Fetch(Transport)),
+        ("a huge body", Fault::HugeBody(8 << 20), UNAVAILABLE, Fetch(TooLarge)),
+        ("a byte too many", Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, Fetch(TooLarge)),
+        ("HTML", Fault::Html, UNAVAILABLE, ResponseUnreadable),
+        ("garbage", body("\u{0}garbage"), UNAVAILABLE, ResponseUnreadable),
+        ("a list", body("[]"), UNAVAILABLE, ResponseUnreadable),
+        ("a list of an answer", body(r#"[{"active":true}]"#), UNAVAILABLE, ResponseUnreadable),
+        ("a text", body(r#""active""#), UNAVAILABLE, ResponseUnreadable),
+        ("true", body("true"), UNAVAILABLE, ResponseUnreadable),
+        ("null", body("null"), UNAVAILABLE, ResponseUnreadable),
+        ("nothing", body(""), UNAVAILABLE, ResponseUnreadable),
+        ("a member twice", body(r#"{"active":false,"active":true}"#), UNAVAILABLE, ResponseUnreadable),
+        (
+            "an inner member twice",
+            body(r#"{"active":true,"x":{"a":1,"a":1}}"#),
+            UNAVAILABLE,
+            ResponseUnreadable,
+        ),
+        ("something behind it", body(r#"{"active":true}{}"#), UNAVAILABLE, ResponseUnreadable),
+        ("a redirect", Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Fetch(Redirected)),
+        ("a redirect to itself", Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Fetch(Redirected)),
+        ("too many", Fault::RetryAfter(429, 2 * SECOND), UNAVAILABLE, Fetch(Status(429))),
+        ("a pause", Fault::RetryAfter(503, 2 * SECOND), UNAVAILABLE, Fetch(Status(503))),
+        ("another error", error("server_error"), UNAVAILABLE, Fetch(Status(400))),
+        ("invalid_request", error("invalid_request"), UNAVAILABLE, Fetch(Status(400))),
+        ("a 400 of no JSON", Fault::Status(400), UNAVAILABLE, Fetch(Status(400))),
+        ("a 400 of a list", Fault::Json(400, "[]".to_owned()), UNAVAILABLE, Fetch(Status(400))),
+        ("invalid_client", error("invalid_client"), MISCONFIGURED, ClientRejected(400)),
+        ("unauthorized_client", error("unauthorized_client"), MISCONFIGURED, ClientRejected(400)),
+        ("unsupported_token_type", error("unsupported_token_type"), MISCONFIGURED, TokenTypeUnsupported),
+        ("401", Fault::Status(401), MISCONFIGURED, ClientRejected(401)),
         (
             "401 with an error",
             Fault::Json(401, r#"{"error":"x"}"#.to_owned()),
             MISCONFIGURED,
-            ClientRefused(401),
+            ClientRejected(401),
         ),
-        ("403", Fault::Status(403), MISCONFIGURED, ClientRefused(403)),
+        ("403", Fault::Status(403), MISCONFIGURED, ClientRejected(403)),
     ];
     for status in [201, 204, 206, 404, 405, 410, 413, 418, 500, 502, 503, 504, 599] {
-        cases.push(("a status", Fault::Status(status), UNAVAILABLE, Status(status)));
+        cases.push(("a status", Fault::Status(status), UNAVAILABLE, Fetch(Status(status))));
     }
     for status in [300, 301, 307, 308] {
-        cases.push(("a redirect without a place", Fault::Status(status), UNAVAILABLE, Redirected));
+        cases.push(("a redirect without a place", Fault::Status(status), UNAVAILABLE, Fetch(Redirected)));
     }
-    cases.push(("not modified", Fault::Status(304), UNAVAILABLE, Status(304)));
+    cases.push(("not modified", Fault::Status(304), UNAVAILABLE, Fetch(Status(304))));
     let active = r#"{"active":true,"aud":"https://api.example.com","exp":9999999999}"#;
     cases.push((
         "an answer with another status",
         Fault::Json(203, active.to_owned()),
         UNAVAILABLE,
-        Status(203),
+        Fetch(Status(203)),
     ));
     cases
 }
@@ -139,7 +144,7 @@ async fn an_answer_that_is_no_utf_8_is_no_answer() {
         let of = IssuerIntrospection::new();
         of.wire.always(Act::Instead(Reply::body(body)));
         assert_eq!(of.kind_of_new().await, UNAVAILABLE, "{body:?}");
-        assert_eq!(of.why(), Some(FetchErrorKind::Unreadable), "{body:?}");
+        assert_eq!(of.why(), Some(IntrospectionErrorKind::ResponseUnreadable), "{body:?}");
     }
 }
 

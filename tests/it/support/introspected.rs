@@ -8,10 +8,10 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_bearer::diagnostics::{CircuitState, IntrospectionStatus};
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::middleware::{BearerAuthService, RequireService};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, RejectionKind, Require};
 
 use super::log::enable_all_events;
@@ -99,9 +99,9 @@ impl IssuerIntrospection {
         self.status().circuit()
     }
 
-    /// The cause of the last failure.
-    pub(crate) fn why(&self) -> Option<FetchErrorKind> {
-        self.status().last_error().map(FetchError::kind)
+    /// Why the last call failed.
+    pub(crate) fn why(&self) -> Option<IntrospectionErrorKind> {
+        self.status().last_error().map(IntrospectionError::kind)
     }
 
     /// Fails five calls in a row, which opens the circuit breaker.
