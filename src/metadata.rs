@@ -94,19 +94,6 @@ pub(crate) async fn discover_endpoint(
     Err(failure.unwrap_or(MetadataError::EndpointMissing))
 }
 
-/// As [`discover_endpoint`], with the error that introspection reports.
-///
-/// # Errors
-/// [`FetchError`], converted from [`MetadataError`].
-pub(crate) async fn discover(
-    endpoint: Endpoint,
-    issuer: &Discoverable,
-    client: &dyn HttpClient,
-    limits: FetchLimits,
-) -> Result<FetchUrl, FetchError> {
-    discover_endpoint(endpoint, issuer, client, limits).await.map_err(FetchError::from)
-}
-
 async fn fetch_endpoint(
     url: &str,
     endpoint: Endpoint,
@@ -242,17 +229,6 @@ impl From<FetchError> for MetadataError {
 impl From<Unreadable> for MetadataError {
     fn from(reason: Unreadable) -> Self {
         Self::Unreadable(reason)
-    }
-}
-
-impl From<MetadataError> for FetchError {
-    fn from(error: MetadataError) -> Self {
-        match error {
-            MetadataError::EndpointMissing => FetchErrorKind::EndpointMissing.into(),
-            MetadataError::Fetch(error) => error,
-            MetadataError::IssuerMismatch => FetchErrorKind::IssuerMismatch.into(),
-            MetadataError::Unreadable(reason) => Self::unreadable(reason),
-        }
     }
 }
 

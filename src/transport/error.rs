@@ -57,23 +57,6 @@ pub enum FetchErrorKind {
     Redirected,
     /// The response has this status, and the request needs another one (200 for metadata and keys).
     Status(u16),
-    /// The body is not the JSON document that was asked for.
-    Unreadable,
-    /// The metadata document is about another issuer (RFC 8414 section 3.3).
-    IssuerMismatch,
-    /// The metadata document does not name the endpoint, or one that may not be asked.
-    EndpointMissing,
-    /// The introspection endpoint refuses this client, with this status (RFC 7662 section 2.3).
-    ClientRefused(u16),
-    /// The introspection endpoint does not take tokens of this kind (`unsupported_token_type`).
-    TokenKindRefused,
-    /// The credentials of this client could not be made: its key does not sign, or its token is none.
-    CredentialsUnusable,
-    /// The answer of the introspection endpoint is not signed as it must be (RFC 9701 section 5).
-    NotSigned,
-    /// Nothing was asked: too many calls wait, the limit of a minute is reached, or the server has failed
-    /// or has asked for a pause a moment ago.
-    Withheld,
 }
 
 impl FetchError {
@@ -101,14 +84,6 @@ impl FetchError {
         FetchErrorKind::Redirected.into()
     }
 
-    pub(crate) fn unreadable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: FetchErrorKind::Unreadable, source: Some(source.into()) }
-    }
-
-    pub(crate) fn because(kind: FetchErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: Some(source.into()) }
-    }
-
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
@@ -132,18 +107,10 @@ impl FetchError {
             FetchErrorKind::Transport
             | FetchErrorKind::ConnectionLost
             | FetchErrorKind::TimedOut
-            | FetchErrorKind::TooLarge
-            | FetchErrorKind::Unreadable => true,
+            | FetchErrorKind::TooLarge => true,
             // 429 (RFC 6585 section 4) says "not now", not "no keys".
             FetchErrorKind::Status(status) => status >= 500 || status == 429,
-            FetchErrorKind::Redirected
-            | FetchErrorKind::IssuerMismatch
-            | FetchErrorKind::EndpointMissing
-            | FetchErrorKind::ClientRefused(_)
-            | FetchErrorKind::TokenKindRefused
-            | FetchErrorKind::CredentialsUnusable
-            | FetchErrorKind::NotSigned
-            | FetchErrorKind::Withheld => false,
+            FetchErrorKind::Redirected => false,
         }
     }
 }
@@ -163,24 +130,6 @@ impl fmt::Display for FetchErrorKind {
             Self::TooLarge => f.write_str("the response body exceeds the size limit"),
             Self::Redirected => f.write_str("the server redirected the request"),
             Self::Status(status) => write!(f, "the response status is {status}"),
-            Self::Unreadable => f.write_str("the body is not the document that was asked for"),
-            Self::IssuerMismatch => f.write_str("the metadata is about another issuer"),
-            Self::EndpointMissing => f.write_str("the metadata names no such endpoint that may be asked"),
-            Self::ClientRefused(status) => write!(
-                f,
-                "the introspection endpoint refuses this client (status {status}): check the client id and the \
-                 secret or key in ClientAuth, the method registered for it, and that it may introspect"
-            ),
-            Self::TokenKindRefused => f.write_str(
-                "the introspection endpoint does not take tokens of this kind: leave JWTs out of also_jwts, or \
-                 give the server's opaque tokens another way",
-            ),
-            Self::CredentialsUnusable => f.write_str(
-                "the credentials for the introspection endpoint cannot be made: check the key or the token in \
-                 ClientAuth",
-            ),
-            Self::NotSigned => f.write_str("the answer is not signed as it must be"),
-            Self::Withheld => f.write_str("nothing was asked"),
         }
     }
 }
