@@ -117,8 +117,8 @@ impl<'a> UnverifiedClaims<'a> {
         }
     }
 
-    /// Whether the token has the claim `name`. A `null` does not count, nor does a built-in claim of the wrong
-    /// type. Claims that are only tested for presence, such as `cnf`, count with any value.
+    /// Whether the token has the claim `name`. A `null` does not count, nor does a built-in claim of the
+    /// wrong type. Claims that are only tested for presence, such as `cnf`, count with any value.
     pub(crate) fn has(&self, name: &str, names: &ConfiguredNames) -> bool {
         match name {
             "iss" => self.iss.value().is_some(),
