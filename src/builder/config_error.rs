@@ -212,7 +212,7 @@ impl ConfigProblem {
                 write!(f, "{setting} of issuer {issuer:?} has no claim name or an empty one")
             }
             Self::NoKeysNorIntrospection { issuer } => {
-                write!(f, "issuer {issuer:?} has neither keys nor introspection")
+                write!(f, "issuer {issuer:?} has no keys and no introspection")
             }
             Self::IntrospectionUnusable { issuer, reason, .. } => {
                 write!(f, "the introspection of issuer {issuer:?} is unusable: {reason}")

@@ -382,7 +382,7 @@ fn an_introspection_that_cannot_work_does_not_build_and_all_is_told_at_once() {
         (
             "signed by nobody",
             Issuer::without_keys("https://a.example").introspect(introspection().require_signed()),
-            vec!["signed answers are required of an issuer without keys"],
+            vec!["require_signed needs the keys of the issuer"],
         ),
         (
             "an endpoint in clear",
