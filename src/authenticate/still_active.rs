@@ -22,7 +22,7 @@ pub(super) fn introspect(
     time_spent: Duration,
 ) -> StillActive {
     let introspector = issuers.get(token.issuer()).and_then(|issuer| issuer.introspector());
-    let Some((introspector, presented)) = introspector.zip(token.presented()) else {
+    let Some((introspector, presented)) = introspector.zip(token.raw_token()) else {
         return Box::pin(ready(Err(Rejection::not_introspected())));
     };
     let jwt = token.is_jwt().then(|| token.clone());

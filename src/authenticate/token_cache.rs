@@ -154,7 +154,7 @@ impl Entry for CachedToken {
 
     fn bytes(&self) -> usize {
         let token = self.jwt.as_ref().map(|jwt| &jwt.token);
-        let is_in_token = token.is_some_and(|token| token.presented().is_some());
+        let is_in_token = token.is_some_and(|token| token.raw_token().is_some());
         let text = if is_in_token { 0 } else { self.text.len() };
         token.map_or(0, AccessToken::bytes).saturating_add(text)
     }

@@ -20,7 +20,7 @@ use crate::metadata;
 use crate::sync::CircuitState;
 use crate::time::{Clock, NumericDate};
 use crate::time::{later, now};
-use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient, send};
+use crate::transport::{FetchError, FetchErrorKind, FetchLimits, FetchRequest, HttpClient, UrlKind, send};
 
 /// Whom to ask, how, and how much.
 pub(crate) struct IntrospectionClientConfig {
@@ -185,7 +185,9 @@ impl Call<'_> {
         let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
         limiter.draw(self.turn.priority(), 1).map_err(|error| self.failed(error))?;
         let request = request::request(&url, token, credentials, accept);
-        send(&*config.client, request, limits).await.map_err(|error| self.failed(error))
+        let issuer = Arc::clone(&config.issuer);
+        let request = FetchRequest::new(request, UrlKind::Introspection, issuer, limits.max_body_bytes);
+        send(&*config.client, request, limits.timeout).await.map_err(|error| self.failed(error))
     }
 
     /// That there was no time left after waiting for a turn is not the server's fault: otherwise whoever makes

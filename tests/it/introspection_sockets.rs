@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Layer;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::{FetchError, FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer, Require};
 
 use crate::support::introspected::introspection;
@@ -168,7 +168,9 @@ async fn every_fault_over_http_is_answered_in_bounded_time_and_no_secret_is_logg
 #[tokio::test]
 async fn a_client_that_follows_redirects_is_not_believed() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
-    let auth = over_http(&idp, |introspection| introspection.http_client(reqwest::Client::new()));
+    let auth = over_http(&idp, |introspection| {
+        introspection.http_client(ReqwestClient::from(reqwest::Client::new()))
+    });
     let api = Protected::by(&auth);
     idp.token(API).opaque_as("stolen");
     elsewhere.token(API).claim("iss", idp.identifier()).opaque_as("stolen");
@@ -193,7 +195,7 @@ async fn every_way_to_authenticate_works_over_http() {
     ] {
         let name = format!("{auth:?}");
         // No TLS here: the test issuer takes the identifier for the certificate.
-        let asks = Introspection::with(auth).http_client(reqwest::Client::new());
+        let asks = Introspection::with(auth).http_client(ReqwestClient::from(reqwest::Client::new()));
         let builder = BearerAuth::builder(API).issuer(idp.issuer().introspect(asks)).clock(idp.clock());
         let api = Protected::by(&builder.build().unwrap());
         assert_eq!(api.kind(opaque(&idp)).await, "ok", "{name}");

@@ -146,12 +146,8 @@ mod private_key_jwt {
 
     use super::*;
     use crate::crypto::tests::private_keys::{self, der, pem_for};
-    use crate::crypto::{Algorithm, AlgorithmSet, Jwk, PrivateKeyError, SigningKey, VerifyingKey};
+    use crate::crypto::{Algorithm, AlgorithmSet, Jwk, SigningKey, VerifyingKey};
     use crate::encoding::base64url;
-
-    fn refusal(algorithm: Algorithm, pem: &str) -> PrivateKeyError {
-        PrivateKey::from_pkcs8_pem(algorithm, pem).unwrap_err()
-    }
 
     fn auth(algorithm: Algorithm) -> ClientAuth {
         let key = PrivateKey::from_pkcs8_pem(algorithm, pem_for(algorithm)).unwrap();
@@ -168,53 +164,6 @@ mod private_key_jwt {
     fn part(jwt: &str, number: usize) -> Value {
         let part = jwt.split('.').nth(number).unwrap();
         serde_json::from_slice(&base64url::decode(part).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn what_is_no_unencrypted_pkcs8_for_the_algorithm_is_refused() {
-        use PrivateKeyError::{Encrypted, NotFound, NotPkcs8};
-        let (es256, rs256, eddsa) = (Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA);
-        let one_line = private_keys::P256.replace('\n', "\\n");
-        let no_end = private_keys::P256.split("-----END").next().unwrap();
-        for (name, algorithm, pem, expected) in [
-            ("nothing", es256, "", NotFound),
-            ("no PEM", es256, "s3cret", NotFound),
-            ("a file name", es256, "key.pem", NotFound),
-            ("line breaks written out", es256, &one_line, NotFound),
-            ("no end", es256, no_end, NotFound),
-            ("a public key", eddsa, private_keys::PUBLIC, NotFound),
-            ("PKCS#1", rs256, private_keys::PKCS1, NotPkcs8),
-            ("SEC 1", es256, private_keys::SEC1, NotPkcs8),
-            ("encrypted PKCS#8", eddsa, private_keys::ENCRYPTED, Encrypted),
-            ("encrypted SEC 1", es256, private_keys::SEC1_ENCRYPTED, Encrypted),
-            ("another curve", es256, private_keys::P384, PrivateKeyError::Unfit { algorithm: es256 }),
-            ("another kind", eddsa, private_keys::P256, PrivateKeyError::Unfit { algorithm: eddsa }),
-            ("too short", rs256, private_keys::RSA_1024, PrivateKeyError::Unfit { algorithm: rs256 }),
-        ] {
-            assert_eq!(refusal(algorithm, pem), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_says_its_mend() {
-        for (error, words) in [
-            (PrivateKeyError::Encrypted, ["encrypted", "openssl pkcs8 -topk8 -nocrypt -in key.pem"]),
-            (PrivateKeyError::NotPkcs8, ["not PKCS#8", "openssl pkcs8 -topk8 -nocrypt -in key.pem"]),
-            (PrivateKeyError::NotFound, ["-----BEGIN PRIVATE KEY-----", "line breaks"]),
-            (PrivateKeyError::Unfit { algorithm: Algorithm::RS256 }, ["RS256", "2048 to 8192 bits"]),
-        ] {
-            let text = error.to_string();
-            assert!(words.iter().all(|word| text.contains(word)), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_found_between_other_sections_and_whatever_its_line_breaks_are() {
-        let crlf = private_keys::P256.replace('\n', "\r\n");
-        let behind = format!("Bag Attributes\n{}{}", private_keys::PUBLIC, private_keys::P256);
-        for pem in [&crlf, &behind] {
-            assert!(PrivateKey::from_pkcs8_pem(Algorithm::ES256, pem).is_ok(), "{pem}");
-        }
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl Many {
         let mut builder = BearerAuth::builder(API).clock(idps[0].clock());
         let mut client = idps[0].http_client();
         for (idp, (_, configure)) in idps.iter().zip(issuers) {
-            builder = builder.issuer(configure(idp.issuer()));
+            builder = builder.add_issuer(configure(idp.issuer()));
             client = client.and(idp.http_client());
         }
         let auth = builder.http_client(client).build().unwrap();
@@ -267,7 +267,7 @@ async fn every_token_that_names_an_issuer_without_keys_goes_to_it_and_no_other()
     let auth = BearerAuth::builder(API)
         .clock(keyless.clock())
         .issuer(Issuer::without_keys(keyless.identifier()).introspect(introspection()))
-        .issuer(keyed.issuer())
+        .add_issuer(keyed.issuer())
         .http_client(keyless.http_client().and(keyed.http_client()))
         .build()
         .unwrap();
@@ -319,7 +319,7 @@ async fn every_token_that_names_an_issuer_without_keys_goes_to_it_and_no_other()
 
 fn problems(issuers: impl IntoIterator<Item = Issuer>) -> ConfigError {
     let builder = BearerAuth::builder(API).http_client(TestIssuer::new().http_client());
-    issuers.into_iter().fold(builder, BearerAuthBuilder::issuer).build().unwrap_err()
+    issuers.into_iter().fold(builder, BearerAuthBuilder::add_issuer).build().unwrap_err()
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_configuration_that_shows_tokens_to_several_issuers_does_not_build() {
         ("none and the rest", introspection().opaque_none(), introspection()),
     ] {
         let builder = BearerAuth::builder(API).http_client(TestIssuer::new().http_client());
-        let built = builder.issuer(issuer("a", one)).issuer(issuer("b", other)).build();
+        let built = builder.issuer(issuer("a", one)).add_issuer(issuer("b", other)).build();
         assert!(built.is_ok(), "{name}: {:?}", built.err());
     }
 }

@@ -181,7 +181,8 @@ async fn metadata_that_does_not_name_it_says_so() {
         let cause = log.requests()[0].field("cause").unwrap().to_owned();
         assert!(cause.contains(&expected.to_string()), "{name}: {cause}");
         let error = auth.ready().await.unwrap_err();
-        let told: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
+        let not_ready = error.issuers().map(|(issuer, error)| (issuer, error.downcast_ref::<FetchError>()));
+        let told: Vec<_> = not_ready.map(|(issuer, error)| (issuer, error.unwrap().kind())).collect();
         assert_eq!(told, [("https://issuer.test", expected)], "{name}");
         assert!(error.to_string().contains("https://issuer.test"), "{name}");
         assert_eq!(idp.requests(Endpoint::Introspection), 0, "{name}: nothing of it is used");

@@ -155,7 +155,7 @@ async fn tokens_of_other_issuers_go_on_while_one_is_out_of_order() {
         let builder = BearerAuth::builder(API)
             .clock(down.clock())
             .http_client(down.http_client().and(up.http_client()));
-        let builder = builder.issuer(asks(&down, "down_")).issuer(asks(&up, "up_"));
+        let builder = builder.issuer(asks(&down, "down_")).add_issuer(asks(&up, "up_"));
         let api = Protected::by(&builder.build().unwrap());
         down.set_fault(Endpoint::Introspection, Some(fault));
         let jwts = [down.token(API).sign(), up.token(API).sign()];
