@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
 ///
-/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name, password,
-/// query and fragment.
+/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name,
+/// password, query and fragment.
 ///
 /// ```
 /// use tower_bearer::BearerAuth;

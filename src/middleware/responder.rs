@@ -151,8 +151,8 @@ impl Responder {
 }
 
 impl Rejection {
-    /// The response to this rejection, for a handler that has no axum: return it, and the [`BearerAuth`] around the
-    /// handler completes it with its realm and reports it. The body is the default one,
+    /// The response to this rejection, for a handler that has no axum: return it, and the [`BearerAuth`]
+    /// around the handler completes it with its realm and reports it. The body is the default one,
     /// [`on_reject`](crate::BearerAuthBuilder::on_reject) does not apply, nor does the gRPC form.
     ///
     /// ```
@@ -229,8 +229,8 @@ fn grpc_status(status: StatusCode) -> &'static str {
     }
 }
 
-/// A gRPC call is a POST. A request with another method that claims to be one must not turn a rejection into a 200:
-/// a proxy that asks here whether a request is allowed (`auth_request`) would take that for a yes.
+/// A gRPC call is a POST. A request with another method that claims to be one must not turn a rejection into
+/// a 200: a proxy that asks here whether a request is allowed (`auth_request`) would take that for a yes.
 fn is_grpc(head: &Parts) -> bool {
     if head.method != Method::POST {
         return false;
