@@ -3,8 +3,8 @@
 //! RFC 8414 section 3 and OpenID Connect Discovery 1.0 section 4.
 //!
 //! Checks: the document is a JSON object, its `issuer` equals the configured one byte for byte (RFC 8414
-//! sections 3.3 and 4), and the endpoint has a URL that may be fetched. Does not check: any other member.
-//! `signed_metadata` is ignored (RFC 8414 section 2.1).
+//! sections 3.3 and 4), and the endpoint has a URL that may be fetched.
+//! Does not check: any other member. `signed_metadata` is ignored (RFC 8414 section 2.1).
 //!
 //! Why: an endpoint may be on another host than the issuer, because large authorization servers publish their
 //! keys on a host of their own.

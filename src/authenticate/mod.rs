@@ -2,8 +2,8 @@
 //!
 //! Checks, in this order: exactly one credential; whether its token is cached; its form; for a JWT the
 //! header, the issuer, its algorithms and types, the key, the signature and the claims; for an opaque token,
-//! and for JWTs where that is configured, what introspection says. Does not check: what a route needs beyond
-//! a valid token (see `Require`).
+//! and for JWTs where that is configured, what introspection says.
+//! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
 //! [`Authenticator::start`] is the fast path: it decides about requests without a token and about cached
 //! tokens, and never verifies a signature. [`Authenticator::validate`] does. Neither waits: where keys or an

@@ -1,8 +1,8 @@
 //! Writes `WWW-Authenticate`: one challenge of one scheme (RFC 9110 section 11.6.1, RFC 6750 section 3).
 //!
 //! Checks: only characters of the sets in RFC 6750 section 3 are written, whatever the arguments hold. So no
-//! argument can add a parameter, a challenge or a header line. Does not check: that the challenge has a
-//! parameter; the caller gives it a realm.
+//! argument can add a parameter, a challenge or a header line.
+//! Does not check: that the challenge has a parameter; the caller gives it a realm.
 
 use http::HeaderValue;
 

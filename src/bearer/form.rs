@@ -1,8 +1,8 @@
 //! A token in a form-encoded body (RFC 6750 section 2.2): which requests may carry one, and how it is parsed.
 //!
 //! Checks: the method; the content type; that the body is ASCII and has at most one `access_token`; the
-//! grammar of the token. Does not check: the size of the token;
-//! [`extract::find`](crate::bearer::extract::find) does.
+//! grammar of the token.
+//! Does not check: the size of the token; [`extract::find`](crate::bearer::extract::find) does.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! Sends one request within a time limit and a size limit.
 //!
 //! Checks: the time limit, the size of the body, that the response is no redirect, and for documents the
-//! status. Does not check: the content type and the content of the body.
+//! status.
+//! Does not check: the content type and the content of the body.
 
 use std::time::Duration;
 

@@ -40,6 +40,7 @@ async fn operation(
     let app = Router::new().route("/", post(operate)).layer(map_response(add_request_id)).layer(auth);
     let mut request = with_token(idp.token(API).scope(granted).sign()).map(|_| Body::from(needed));
     *request.method_mut() = Method::POST;
+    *request.uri_mut() = "/".parse().unwrap();
     send(app, request).await
 }
 

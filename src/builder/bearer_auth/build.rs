@@ -1,7 +1,8 @@
 //! Checks the whole configuration and builds the `BearerAuth`.
 //!
 //! Checks: at least one issuer; no issuer twice; audiences, realm, leeway, limits and token sources; at most
-//! one issuer per opaque token. Does not check: anything that needs the network.
+//! one issuer per opaque token.
+//! Does not check: anything that needs the network.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Checks the introspection settings of one issuer and builds the `Introspector`.
 //!
 //! Checks: client credentials, endpoint URL, prefix and limits; that signed responses have keys to verify
-//! them. Does not check: anything that needs the network.
+//! them.
+//! Does not check: anything that needs the network.
 
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 //! random number go in, decisions come out.
 //!
 //! Checks: freshness, the grace period during outages, the rate limit, the backoff, and the negative cache of
-//! unknown keys. Does not check: the keys themselves.
+//! unknown keys.
+//! Does not check: the keys themselves.
 //!
 //! Why: anyone can send tokens that name keys which do not exist. A token-bucket rate limit bounds the
 //! fetches that such requests cause. It never delays the first fetch or a scheduled refresh, although both

@@ -1,6 +1,7 @@
 //! Fetches the key set of one issuer, from a configured URL or from the URL that its metadata names.
 //!
-//! Checks: the same as [`fetch`] and [`KeySet::parse`]. Does not check: when a fetch is due.
+//! Checks: the same as [`fetch`] and [`KeySet::parse`].
+//! Does not check: when a fetch is due.
 //!
 //! Why: a request is conditional (RFC 9110 section 13.1.2) if the cached keys came with an ETag from the same
 //! URL.

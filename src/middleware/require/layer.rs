@@ -2,8 +2,8 @@
 //! still active (RFC 6750 section 3.1, RFC 7662).
 //!
 //! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement. Where
-//! the route introspects the token, the requirement once more against the response. Does not check: the
-//! token.
+//! the route introspects the token, the requirement once more against the response.
+//! Does not check: the token.
 
 use std::sync::Arc;
 use std::time::Duration;
