@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::future::{RequireFuture, State};
-use super::layer::Route;
+use super::route::Route;
 use crate::middleware::body::ResponseBody;
 
 /// The service of the layer [`Require`](crate::Require), around an inner service `S`.
