@@ -16,9 +16,6 @@
 mod axum;
 mod bearer;
 mod introspection;
-mod introspection_failures;
-#[cfg(feature = "reqwest")]
-mod introspection_sockets;
 mod jwk;
 mod jwks;
 mod jws;
