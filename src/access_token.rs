@@ -1,4 +1,4 @@
-//! The access token as a handler sees it: what was checked, and what it grants (RFC 9068 section 2.2).
+//! The validated access token that handlers see: the caller and the grant (RFC 9068 section 2.2).
 
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -12,21 +12,41 @@ use serde::de::DeserializeOwned;
 pub use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
 
-/// An access token that passed every check of the [`BearerAuth`](crate::BearerAuth) that put it here.
+/// An access token that passed every check of a [`BearerAuth`](crate::BearerAuth): a JWT or an introspected
+/// token.
 ///
-/// It stands in the request's extensions and, with the feature `axum`, is an extractor. There is no
-/// way to make one but to authenticate a request (or, in tests, the feature `test-util`):
+/// `BearerAuth` inserts it into the extensions of the request. With the feature `axum` it is also an
+/// extractor.
+///
+/// ```
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// # let idp = tower_bearer::testing::TestIssuer::new();
+/// # let builder = idp.token("https://api.example.com").subject("alice").scope("orders:read");
+/// # let mut request = http::Request::new(());
+/// # request.extensions_mut().insert(builder.access_token().unwrap());
+/// use tower_bearer::AccessToken;
+///
+/// let token: &AccessToken = request.extensions().get().unwrap();
+///
+/// assert_eq!(token.issuer(), "https://issuer.test");
+/// assert_eq!(token.subject(), Some("alice"));
+/// assert_eq!(token.client_id(), Some("client"));
+/// assert!(token.scopes().contains("orders:read"));
+/// # }
+/// ```
+///
+/// Only authenticating a request creates one (or, in tests, the feature `test-util`):
 ///
 /// ```compile_fail,E0451
 /// let token = tower_bearer::AccessToken { checked: Default::default() };
 /// ```
 ///
-/// A clone counts a reference. `Debug` shows the issuer and nothing of the claims.
+/// Clones share one value by reference count. `Debug` prints the issuer and no other claim.
 ///
-/// # Who is calling
+/// # Identify the caller
 ///
-/// A person or a service is the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject)
-/// (RFC 8725 section 3.8): with several issuers, the subject alone names nobody.
+/// Use the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject) as the key of a user or a service
+/// (RFC 8725 section 3.8). With several issuers, the subject alone is ambiguous.
 #[derive(Clone)]
 pub struct AccessToken {
     checked: Arc<Checked>,
@@ -45,12 +65,13 @@ impl RefUnwindSafe for CoveredBy {}
 struct Checked {
     grant: Grant,
     claims_json: Box<str>,
-    /// The token as it was sent, where its issuer can be asked about it.
-    presented: Option<Arc<str>>,
-    typed: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+    /// The token as received; `None` if it cannot be introspected later.
+    raw_token: Option<Arc<str>>,
+    /// One entry per type that [`AccessToken::claims`] was called with.
+    typed_claims: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
-/// What the claims of a token say, after they were checked.
+/// The validated claims.
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) issuer: Arc<str>,
@@ -64,53 +85,54 @@ pub(crate) struct Grant {
     pub(crate) auth_time: Option<NumericDate>,
     pub(crate) token_id: Option<ClaimText>,
     pub(crate) acr: Option<ClaimText>,
-    /// Whether the claims are those of a JWT, and not of an answer of introspection.
+    /// Whether the claims come from a JWT rather than from an introspection response.
     pub(crate) jwt: bool,
-    /// Only from introspection.
+    /// Only in introspection responses.
     pub(crate) username: Option<ClaimText>,
 }
 
-/// A text that the claims hold: where it stands in their JSON, or a copy where it is spelled differently there.
+/// A string claim: its span in the JSON text, or a copy if the JSON text has escapes.
 ///
-/// Why: each copy would be one more piece of memory to get for every token, and to give back.
+/// Why: a copy per claim would cost an allocation each for every token.
 #[derive(Clone)]
 pub(crate) enum ClaimText {
-    Within { start: u32, len: u32 },
-    Copy(Box<str>),
+    Span { start: u32, len: u32 },
+    Owned(Box<str>),
 }
 
 impl ClaimText {
-    /// `text`, which was read from `json`.
+    /// Takes `text`, which was parsed from `json`.
     pub(crate) fn of(text: &str, json: &str) -> Self {
-        Self::within(text, json).unwrap_or_else(|| Self::Copy(text.into()))
+        Self::span(text, json).unwrap_or_else(|| Self::Owned(text.into()))
     }
 
-    fn within(text: &str, json: &str) -> Option<Self> {
+    fn span(text: &str, json: &str) -> Option<Self> {
         let start = text.as_ptr().addr().checked_sub(json.as_ptr().addr())?;
-        let place = Self::Within { start: start.try_into().ok()?, len: text.len().try_into().ok()? };
-        // A text with an escape in it was put together elsewhere.
-        (place.read(json) == text).then_some(place)
+        let span = Self::Span { start: start.try_into().ok()?, len: text.len().try_into().ok()? };
+        // A text with escapes is not a slice of `json`, and its address has no meaning here.
+        (span.resolve(json) == text).then_some(span)
     }
 
-    /// The text, in the `json` that it was read from.
-    fn read<'j>(&'j self, json: &'j str) -> &'j str {
+    /// Returns the text, given the `json` that it was parsed from.
+    fn resolve<'j>(&'j self, json: &'j str) -> &'j str {
         match self {
-            Self::Copy(text) => text,
-            Self::Within { start, len } => {
-                let read = || {
+            Self::Owned(text) => text,
+            Self::Span { start, len } => {
+                let slice = || {
                     let start = usize::try_from(*start).ok()?;
                     json.get(start..start.checked_add(usize::try_from(*len).ok()?)?)
                 };
-                read().unwrap_or_default()
+                slice().unwrap_or_default()
             }
         }
     }
 }
 
 impl AccessToken {
-    pub(crate) fn new(grant: Grant, claims_json: String, presented: Option<Arc<str>>) -> Self {
+    /// `raw_token` is the token as received, if it can be introspected later.
+    pub(crate) fn new(grant: Grant, claims_json: String, raw_token: Option<Arc<str>>) -> Self {
         let claims_json = claims_json.into_boxed_str();
-        let checked = Checked { grant, claims_json, presented, typed: Mutex::default() };
+        let checked = Checked { grant, claims_json, raw_token, typed_claims: Mutex::default() };
         Self { checked: Arc::new(checked), covered_by: None }
     }
 
@@ -124,149 +146,211 @@ impl AccessToken {
         self.covered_by.as_ref()
     }
 
-    /// As it was sent, where its issuer can be asked about it.
-    pub(crate) fn presented(&self) -> Option<&Arc<str>> {
-        self.checked.presented.as_ref()
+    /// The token as received; `None` if it cannot be introspected.
+    pub(crate) fn raw_token(&self) -> Option<&Arc<str>> {
+        self.checked.raw_token.as_ref()
     }
 
-    /// What its claims grant.
     pub(crate) fn grant(&self) -> &Grant {
         &self.checked.grant
     }
 
-    /// When it ends, without any leeway.
+    /// `exp`, without any leeway.
     pub(crate) fn expiry(&self) -> NumericDate {
         self.checked.grant.expires_at
     }
 
-    /// When it was issued, where it says so.
+    /// `iat`.
     pub(crate) fn issue_date(&self) -> Option<NumericDate> {
         self.checked.grant.issued_at
     }
 
-    /// Whether its claims are those of a JWT.
+    /// Whether its claims come from a JWT rather than from an introspection response.
     pub(crate) fn is_jwt(&self) -> bool {
         self.checked.grant.jwt
     }
 
-    /// About how much memory it holds, in bytes. Whatever is kept of its claims a second time is no more than them.
+    /// The approximate memory that it holds, in bytes. Copies of claims are no larger than the claims.
     pub(crate) fn bytes(&self) -> usize {
-        let presented = self.presented().map_or(0, |text| text.len());
+        let raw_token = self.raw_token().map_or(0, |text| text.len());
         let claims = self.checked.claims_json.len().saturating_mul(2);
-        size_of::<Checked>().saturating_add(claims).saturating_add(presented)
+        size_of::<Checked>().saturating_add(claims).saturating_add(raw_token)
     }
 
     fn text<'t>(&'t self, text: &'t Option<ClaimText>) -> Option<&'t str> {
-        text.as_ref().map(|text| text.read(&self.checked.claims_json))
+        text.as_ref().map(|text| text.resolve(&self.checked.claims_json))
     }
 
-    /// [`issuer`](Self::issuer), to keep.
+    /// [`issuer`](Self::issuer), shared.
     pub(crate) fn issuer_name(&self) -> &Arc<str> {
         &self.checked.grant.issuer
     }
 
-    /// The authorization server that issued it (`iss`), as configured.
+    /// Returns the identifier of the issuer, as configured. The `iss` of a JWT equals it.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.checked.grant.issuer
     }
 
-    /// The subject (`sub`): who the token is about, unique within its [`issuer`](Self::issuer) only.
+    /// Returns the subject (`sub`): the user or the service that the token is about, unique within its
+    /// [`issuer`](Self::issuer) only.
     ///
-    /// `None` when the token has no `sub`, or an empty one: RFC 9068 requires the claim, RFC 7519 does not. To reject
-    /// such tokens, add [`Issuer::require_claim`](crate::Issuer::require_claim)`("sub")`.
+    /// `None` if the token has no `sub`, or an empty one: RFC 9068 requires the claim, RFC 7519 does not. To
+    /// reject such tokens, add [`Issuer::require_claim`](crate::Issuer::require_claim)`("sub")`.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// The primary key of the caller, or `None` for a token without a subject.
+    /// fn user_key(token: &AccessToken) -> Option<(String, String)> {
+    ///     Some((token.issuer().to_owned(), token.subject()?.to_owned()))
+    /// }
+    /// ```
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text(&self.checked.grant.subject).filter(|subject| !subject.is_empty())
     }
 
-    /// A name of the subject for people to read, as introspection tells it (`username`, RFC 7662 section 2.2).
-    /// `None` for a JWT that was judged by itself. It may change hands: never a key to anything.
+    /// Returns the human-readable name of the subject in the introspection response (`username`, RFC 7662
+    /// section 2.2).
+    ///
+    /// `None` for a JWT that was not introspected. A user name can be reassigned: never use it as a key.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         self.text(&self.checked.grant.username)
     }
 
-    /// The client that asked for it: `client_id` (RFC 9068 section 2.2), else `azp`, `cid` or
-    /// `appid`, as OpenID Connect, Okta and Entra ID call it.
+    /// Returns the client that requested the token: `client_id` (RFC 9068 section 2.2), else `azp` (OpenID
+    /// Connect), `cid` (Okta) or `appid` (Entra ID).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.text(&self.checked.grant.client_id)
     }
 
-    /// The APIs that it is for (`aud`); this one is among them. Empty only where introspection does not tell
-    /// them and that was allowed.
+    /// Returns the audiences (`aud`) of the token. One of them is this API.
+    ///
+    /// Empty only if the introspection response has no `aud` and
+    /// [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) is set.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.checked.grant.audiences.iter().map(|audience| audience.read(&self.checked.claims_json))
+        self.checked.grant.audiences.iter().map(|audience| audience.resolve(&self.checked.claims_json))
     }
 
-    /// What it was granted (`scope` or `scp`); empty when the token has none.
+    /// Returns the scopes that the token grants: those of `scope` and `scp`, or of
+    /// [`Issuer::scope_claims`](crate::Issuer::scope_claims). Empty if the token has none.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let builder = idp.token("https://api.example.com").scope("orders:read orders:write");
+    /// # let token = builder.access_token().unwrap();
+    /// assert!(token.scopes().contains("orders:write"));
+    /// assert!(!token.scopes().contains("orders")); // the whole scope, not a prefix
+    /// # }
+    /// ```
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.checked.grant.scopes
     }
 
-    /// When it ends (`exp`). It may be accepted for the configured leeway longer.
+    /// Returns the expiry (`exp`). `BearerAuth` accepts the token for the configured leeway longer.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").access_token().unwrap();
+    /// // End a stream when its token expires.
+    /// let remaining = token.expires_at().duration_since(SystemTime::now()).unwrap_or_default();
+    /// assert!(remaining <= Duration::from_secs(300));
+    /// # }
+    /// ```
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.checked.grant.expires_at.to_system_time()
     }
 
-    /// When it begins (`nbf`), where it says so.
+    /// Returns the start of validity (`nbf`), if the token has one.
     #[must_use]
     pub fn not_before(&self) -> Option<SystemTime> {
         self.checked.grant.not_before.map(NumericDate::to_system_time)
     }
 
-    /// When it was issued (`iat`), where it says so.
+    /// Returns the time of issue (`iat`), if the token has one.
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
         self.checked.grant.issued_at.map(NumericDate::to_system_time)
     }
 
-    /// Its own identifier (`jti`), unique at its issuer only.
+    /// Returns the identifier of the token (`jti`), unique within its [`issuer`](Self::issuer) only.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.text(&self.checked.grant.token_id)
     }
 
-    /// How the person was authenticated (`acr`; RFC 9068 section 2.2.1, RFC 9470 section 6.1).
+    /// Returns the authentication context class (`acr`; RFC 9068 section 2.2.1, RFC 9470 section 6.1): how
+    /// the authorization server authenticated the user.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
         self.text(&self.checked.grant.acr)
     }
 
-    /// When the person was authenticated (`auth_time`; RFC 9068 section 2.2.1).
+    /// Returns the time when the user was authenticated (`auth_time`; RFC 9068 section 2.2.1).
     #[must_use]
     pub fn auth_time(&self) -> Option<SystemTime> {
         self.checked.grant.auth_time.map(NumericDate::to_system_time)
     }
 
-    /// All claims, as the JSON text that was signed; of an opaque token, what introspection told of it
-    /// (RFC 7662 section 2.2). No object in it has a member twice.
+    /// Returns all claims as JSON text: the payload of a JWT, or the introspection response for an opaque
+    /// token (RFC 7662 section 2.2). No object in it has duplicate member names.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").claim("tenant", "acme").access_token().unwrap();
+    /// let claims: serde_json::Value = serde_json::from_str(token.claims_json()).unwrap();
+    /// assert_eq!(claims["tenant"], "acme");
+    /// # }
+    /// ```
     #[must_use]
     pub fn claims_json(&self) -> &str {
         &self.checked.claims_json
     }
 
-    /// The claims as your own type. Deserialized once per token and type, then remembered as long as the token is:
-    /// other requests with it get the same value.
+    /// Deserializes the claims into `T`.
+    ///
+    /// The result is cached per token and type: later requests with the same cached token receive the same
+    /// value.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").claim("tenant", "acme").access_token().unwrap();
+    /// #[derive(serde::Deserialize)]
+    /// struct MyClaims {
+    ///     tenant: String,
+    /// }
+    ///
+    /// let claims = token.claims::<MyClaims>().unwrap();
+    /// assert_eq!(claims.tenant, "acme");
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`ClaimsMismatch`] when the claims do not fit `T`.
+    /// [`ClaimsMismatch`] if the claims do not deserialize into `T`.
     pub fn claims<T>(&self) -> Result<Arc<T>, ClaimsMismatch>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let mut typed = self.checked.typed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = typed.iter().find_map(|known| Arc::clone(known).downcast::<T>().ok()) {
-            return Ok(known);
+        let mut typed_claims = self.checked.typed_claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cached) = typed_claims.iter().find_map(|claims| Arc::clone(claims).downcast::<T>().ok()) {
+            return Ok(cached);
         }
         let claims: T = serde_json::from_str(&self.checked.claims_json)
             .map_err(|error| ClaimsMismatch::of::<T>(&error))?;
         let claims = Arc::new(claims);
-        let remembered: Arc<T> = Arc::clone(&claims);
-        typed.push(remembered);
+        let cached: Arc<T> = Arc::clone(&claims);
+        typed_claims.push(cached);
         Ok(claims)
     }
 }
@@ -277,24 +361,38 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// The claims of a token do not fit the type that a handler asked for.
+/// The claims of a token do not deserialize into the type that a handler requested.
 ///
-/// It names the type and the place in the JSON text, and no value of any claim.
+/// It names the type and the column in the JSON text. It contains no value of any claim.
+///
+/// ```
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// # let idp = tower_bearer::testing::TestIssuer::new();
+/// # let token = idp.token("https://api.example.com").without("tenant").access_token().unwrap();
+/// #[derive(Debug, serde::Deserialize)]
+/// struct MyClaims {
+///     tenant: String,
+/// }
+///
+/// let mismatch = token.claims::<MyClaims>().unwrap_err();
+/// assert!(mismatch.to_string().starts_with("the claims do not fit "));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClaimsMismatch {
-    wanted: &'static str,
+    type_name: &'static str,
     column: usize,
 }
 
 impl ClaimsMismatch {
     fn of<T>(error: &serde_json::Error) -> Self {
-        Self { wanted: type_name::<T>(), column: error.column() }
+        Self { type_name: type_name::<T>(), column: error.column() }
     }
 }
 
 impl fmt::Display for ClaimsMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the claims do not fit {} (at column {})", self.wanted, self.column)
+        write!(f, "the claims do not fit {} (at column {})", self.type_name, self.column)
     }
 }
 
@@ -305,15 +403,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_the_claims_is_found_in_them_or_copied() {
+    fn claim_text_is_a_span_of_the_json_or_a_copy() {
         let json = r#"{"sub":"alice","azp":"al\u0069ce","x":""}"#;
         let alice = &json[8..13];
-        assert!(matches!(ClaimText::of(alice, json), ClaimText::Within { start: 8, len: 5 }));
+        assert!(matches!(ClaimText::of(alice, json), ClaimText::Span { start: 8, len: 5 }));
         let empty = json.len() - 2;
-        assert!(matches!(ClaimText::of(&json[empty..empty], json), ClaimText::Within { len: 0, .. }));
+        assert!(matches!(ClaimText::of(&json[empty..empty], json), ClaimText::Span { len: 0, .. }));
         for text in ["alice".to_owned(), "\u{e9}".to_owned(), String::new(), "x".repeat(100)] {
-            assert_eq!(ClaimText::of(&text, json).read(json), text);
+            assert_eq!(ClaimText::of(&text, json).resolve(json), text);
         }
-        assert_eq!(ClaimText::of(alice, json).read(json), "alice");
+        assert_eq!(ClaimText::of(alice, json).resolve(json), "alice");
     }
 }

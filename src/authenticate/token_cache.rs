@@ -73,8 +73,8 @@ impl CachedToken {
         }
         let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
         let digest = self.digest(introspector);
-        match introspector.judge(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
-            IntrospectionLookup::Known(result) => {
+        match introspector.introspect(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
+            IntrospectionLookup::Cached(result) => {
                 result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
             }
             IntrospectionLookup::Await(response) => {
@@ -154,7 +154,7 @@ impl Entry for CachedToken {
 
     fn bytes(&self) -> usize {
         let token = self.jwt.as_ref().map(|jwt| &jwt.token);
-        let is_in_token = token.is_some_and(|token| token.presented().is_some());
+        let is_in_token = token.is_some_and(|token| token.raw_token().is_some());
         let text = if is_in_token { 0 } else { self.text.len() };
         token.map_or(0, AccessToken::bytes).saturating_add(text)
     }

@@ -184,8 +184,8 @@ impl Authenticator {
             revoked_introspected_token: weakest(
                 issuers().filter_map(TrustedIssuer::introspected_token).map(Bound::Value),
             ),
-            retired_key: retired(|bounds| bounds.retired),
-            retired_key_in_outage: retired(|bounds| bounds.retired_in_outage),
+            retired_key: retired(|bounds| bounds.retired_key),
+            retired_key_in_outage: retired(|bounds| bounds.retired_key_in_outage),
             outage: Bound::of_limit(issuers().filter_map(TrustedIssuer::outage).min()),
             max_calls_per_minute: Bound::of_limit(
                 issuers()

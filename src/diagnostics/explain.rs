@@ -201,7 +201,7 @@ impl TrustedIssuer {
         explanation: &mut Explanation,
     ) {
         let expected = format!("a response of {}", self.identifier());
-        let response = introspector.answer(token).await;
+        let response = introspector.fetch_response(token).await;
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
         let names = &introspector.policy().opaque.names;

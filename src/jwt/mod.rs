@@ -4,14 +4,14 @@
 //! returned, so none can be skipped: [`Presented`] -> [`compact::Compact`] and [`header::Header`] ->
 //! [`UnverifiedClaims`] -> [`signature::Signed`] -> `Grant`.
 
+mod claim;
 mod claim_set;
 pub(crate) mod claims;
 pub(crate) mod compact;
 pub(crate) mod header;
 mod presented;
 pub(crate) mod signature;
-mod typed;
 
+pub(crate) use claim::Claim;
 pub(crate) use claim_set::{ConfiguredNames, UnverifiedClaims};
 pub(crate) use presented::Presented;
-pub(crate) use typed::Claim;

@@ -233,7 +233,7 @@ impl AccessToken {
     /// ```
     pub fn require(&self, scopes: impl Into<Scopes>) -> Result<(), Rejection> {
         let scopes = scopes.into();
-        if scopes.met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
+        if scopes.is_met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
     }
 }
 

@@ -5,6 +5,7 @@
 //! fresh.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The clock that the dates in a token are compared with; see
@@ -39,5 +40,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+}
+
+/// A shared clock, `Arc<dyn Clock>` included.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
     }
 }

@@ -314,7 +314,7 @@ async fn a_published_symmetric_or_private_key_is_not_used() {
 #[tokio::test(start_paused = true)]
 async fn keys_of_one_issuer_never_verify_tokens_of_another() {
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
     let api = Protected::by(&auth.build().unwrap());
     assert_eq!(x.key_id(), y.key_id());
     let valid = x.token(API).sign();
@@ -344,7 +344,7 @@ async fn keys_of_one_issuer_never_verify_tokens_of_another() {
 
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     x.set_outage(Some(Fault::Refuse));
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(x.http_client().and(y.http_client()));
     let api = Protected::by(&auth.build().unwrap());
     assert_eq!(api.outcome(x.token(API).sign()).await, Err(KeysUnavailable));
     assert_eq!(api.outcome(y.token(API).sign()).await, ACCEPTED);

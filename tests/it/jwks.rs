@@ -1,5 +1,6 @@
 //! The key cache through outages, rotations and attacks (RFC 7517 section 5).
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use tower_bearer::RejectionKind::{
     IssuerUnknown, KeyUnknown, KeysUnavailable, LifetimeTooLong, MalformedRequest, Missing,
     SignatureMismatch, TokenExpired, TokenOpaque,
 };
-use tower_bearer::diagnostics::Bound;
+use tower_bearer::diagnostics::{Bound, KeysError, KeysErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::transport::FetchErrorKind;
@@ -266,7 +267,7 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
 async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     let (idp, other) = (TestIssuer::in_memory(ISSUER), TestIssuer::in_memory("https://other.example"));
     let clients = idp.http_client().and(other.http_client());
-    let auth = idp.bearer_auth(API).issuer(other.issuer()).http_client(clients).build().unwrap();
+    let auth = idp.bearer_auth(API).add_issuer(other.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
     let (valid, of_other) = (idp.token(API).sign(), other.token(API).sign());
     assert_eq!(api.outcome(&valid).await, ACCEPTED);
@@ -533,23 +534,25 @@ async fn an_unknown_issuer_causes_no_fetch() {
 async fn ready_names_the_issuers_that_are_unavailable() {
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     y.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
     assert!(start.elapsed() <= 5 * SECOND);
-    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
-    assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
+    let kind =
+        |error: &(dyn Error + Send + Sync + 'static)| error.downcast_ref::<KeysError>().unwrap().kind();
+    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, kind(error))).collect();
+    assert_eq!(missing, [("https://y.example", KeysErrorKind::Fetch(FetchErrorKind::Status(503)))]);
     assert_eq!(
         error.to_string(),
-        "keys or introspection endpoint unavailable: https://y.example (the status was 503)"
+        "keys or introspection endpoint unavailable: https://y.example (the response status is 503)"
     );
 
     // Both are fetched concurrently, within the time limit of a fetch.
     x.set_outage(Some(Fault::Hang));
     y.set_outage(Some(Fault::Hang));
     let clients = x.http_client().and(y.http_client());
-    let both = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let both = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     let start = Instant::now();
     let error = both.ready().await.unwrap_err();
     assert_eq!(error.issuers().count(), 2);
@@ -589,7 +592,7 @@ async fn status_shows_keys_age_next_refresh_and_last_error() {
     sleep(next).await;
     let status = keys();
     let error = status.last_error().unwrap();
-    assert_eq!((error.kind(), error.is_outage()), (FetchErrorKind::Status(502), true));
+    assert_eq!((error.kind(), error.is_outage()), (KeysErrorKind::Fetch(FetchErrorKind::Status(502)), true));
     assert!(keys().is_usable());
     idp.set_fault(Endpoint::Jwks, None);
     sleep(36 * SECOND).await;
@@ -601,7 +604,7 @@ async fn dropping_the_last_handle_ends_the_refresh_tasks() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     assert_eq!(tasks(), 0, "no task before the first fetch");
     auth.ready().await.unwrap();
     assert_eq!(tasks(), 2);

@@ -278,7 +278,7 @@ async fn an_algorithm_that_is_not_allowed_is_rejected() {
     let trusted_y = y.issuer().algorithms([EdDSA]);
     let client = x.http_client().and(y.http_client());
     let trusted_x = x.issuer().algorithms([ES256]);
-    let app = App::reaching(client, x.clone(), trusted_x, |builder| builder.issuer(trusted_y));
+    let app = App::reaching(client, x.clone(), trusted_x, |builder| builder.add_issuer(trusted_y));
     app.present(&base(&x).sign()).await.assert_accepted("X with its algorithm");
     app.present(&base(&y).key_id(&y_eddsa).sign()).await.assert_accepted("Y with its algorithm");
     let response = app.present(&base(&x).key_id(&x_eddsa).sign()).await;

@@ -762,7 +762,7 @@ async fn an_insecure_configuration_does_not_build() {
         ),
         (
             "the same issuer twice",
-            builder(API).issuer(idp.issuer()).issuer(idp.issuer().audience("x")).build(),
+            builder(API).issuer(idp.issuer()).add_issuer(idp.issuer().audience("x")).build(),
             vec![format!("IssuerRepeated {{ issuer: {ISSUER:?} }}")],
         ),
         (

@@ -7,8 +7,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tower_bearer::RejectionKind::KeysUnavailable;
 use tower_bearer::builder::ConfigProblem;
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, Issuer};
 
 use crate::support::net::{Net, Reply};
@@ -24,8 +25,8 @@ fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
     builder.clock(idp.clock()).build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
+fn why(auth: &BearerAuth) -> Option<KeysErrorKind> {
+    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,8 +104,11 @@ async fn metadata_of_another_issuer_is_not_used() {
         let auth = discovering(&idp, &net);
         assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
-        let expected =
-            if issuer.is_string() { FetchErrorKind::IssuerMismatch } else { FetchErrorKind::Unreadable };
+        let expected = if issuer.is_string() {
+            KeysErrorKind::IssuerMismatch
+        } else {
+            KeysErrorKind::MetadataUnreadable
+        };
         assert_eq!(why(&auth), Some(expected), "{name}");
     }
     for (name, configured, document) in [
@@ -119,7 +123,7 @@ async fn metadata_of_another_issuer_is_not_used() {
         net.set(&format!("{origin}/.well-known/oauth-authorization-server{path}"), Reply::body(text));
         let auth = discovering(&idp, &net);
         assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{name}");
-        assert_eq!(why(&auth), Some(FetchErrorKind::IssuerMismatch), "{name}");
+        assert_eq!(why(&auth), Some(KeysErrorKind::IssuerMismatch), "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
     }
 }
@@ -262,7 +266,7 @@ async fn only_https_urls_are_accepted_in_the_configuration_and_in_metadata() {
             "{jwks_uri}"
         );
         assert_eq!(net.urls(), [RFC_8414, OPENID], "{jwks_uri}");
-        assert_eq!(why(&auth), Some(FetchErrorKind::EndpointMissing), "{jwks_uri}");
+        assert_eq!(why(&auth), Some(KeysErrorKind::JwksUriMissing), "{jwks_uri}");
     }
 
     let net = Net::of(&idp);
@@ -297,7 +301,11 @@ async fn the_jwks_uri_may_name_another_host_but_no_redirect_is_followed() {
             let api = Protected::by(&auth);
             assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{status} {target}");
             assert_eq!(net.count(target), 0, "{status} {target}");
-            assert_eq!(why(&auth), Some(FetchErrorKind::Redirected), "{status} {target}");
+            assert_eq!(
+                why(&auth),
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+                "{status} {target}"
+            );
 
             let metadata = json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string();
             let net = Net::of(&idp);

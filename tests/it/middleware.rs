@@ -47,7 +47,7 @@ async fn the_handler_receives_issuer_subject_and_claims() {
     }
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
     let mut callers = Vec::new();
     for idp in [&x, &y] {

@@ -52,8 +52,10 @@ impl Rejecting {
         let strict = TestIssuer::in_memory("https://strict.example");
         let builder = BearerAuth::builder(API)
             .issuer(issuer)
-            .issuer(down.issuer().introspect(introspection(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")))
-            .issuer(strict.issuer().introspect(introspection("not-the-secret").opaque_prefix("strict_")))
+            .add_issuer(
+                down.issuer().introspect(introspection(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")),
+            )
+            .add_issuer(strict.issuer().introspect(introspection("not-the-secret").opaque_prefix("strict_")))
             .http_client(idp.http_client().and(down.http_client()).and(strict.http_client()))
             .clock(idp.clock())
             .add_token_source(TokenSource::query());
@@ -238,6 +240,17 @@ async fn on_reject_replaces_the_body_and_cannot_drop_the_challenge() {
         assert_ne!(response.header(RETRY_AFTER), Some("9999"), "{kind}");
         assert_eq!(response.rejection().unwrap().kind(), kind);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_reject_receives_the_head_of_the_request() {
+    let write = |_: &Rejection, head: &Parts| {
+        let header = head.headers.get("x-request-id").map(|id| id.as_bytes().to_vec());
+        Response::new(Bytes::from(header.unwrap_or_default()))
+    };
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    let response = rejecting.response(RejectionKind::TokenExpired, &[("x-request-id", "r-17")]).await;
+    assert_eq!(response.body, "r-17");
 }
 
 /// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request.
@@ -556,12 +569,12 @@ fn a_configuration_error_lists_all_problems() {
     let idp = TestIssuer::new();
     let builder = BearerAuth::builder("")
         .issuer(Issuer::discover("http://login.example.com"))
-        .issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
-        .issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
-        .issuer(
+        .add_issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
+        .add_issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
+        .add_issuer(
             Issuer::with_static_jwks("https://c.example", idp.jwks()).allowed_clients(Vec::<String>::new()),
         )
-        .issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
+        .add_issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
         .realm("\n")
         .leeway(Duration::from_secs(301))
         .max_token_bytes(0)

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tower_bearer::RejectionKind::{KeysUnavailable, TokenExpired};
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
@@ -26,8 +27,8 @@ fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
     builder.build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
+fn why(auth: &BearerAuth) -> Option<KeysErrorKind> {
+    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
 #[tokio::test]
@@ -63,18 +64,18 @@ async fn a_thousand_concurrent_requests_over_http_share_one_fetch() {
 async fn every_fault_over_http_gives_503_within_the_time_limit() {
     let elsewhere = TestIssuer::start().await.unwrap();
     let cases = [
-        (Fault::Refuse, FetchErrorKind::ConnectionLost),
-        (Fault::Hang, FetchErrorKind::TimedOut),
-        (Fault::SlowBody, FetchErrorKind::TimedOut),
-        (Fault::HalfBody, FetchErrorKind::Transport),
-        (Fault::HugeBody(8 * 1024 * 1024), FetchErrorKind::TooLarge),
-        (Fault::HugeBody(512 * 1024 + 1), FetchErrorKind::TooLarge),
-        (Fault::Status(500), FetchErrorKind::Status(500)),
-        (Fault::Status(404), FetchErrorKind::Status(404)),
-        (Fault::Body("<html>".to_owned()), FetchErrorKind::Unreadable),
-        (Fault::Body("{\"keys\":[]}".to_owned()), FetchErrorKind::NoUsableKey),
-        (Fault::Redirect(elsewhere.jwks_url()), FetchErrorKind::Redirected),
-        (Fault::Redirect("/jwks".to_owned()), FetchErrorKind::Redirected),
+        (Fault::Refuse, KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)),
+        (Fault::Hang, KeysErrorKind::Fetch(FetchErrorKind::TimedOut)),
+        (Fault::SlowBody, KeysErrorKind::Fetch(FetchErrorKind::TimedOut)),
+        (Fault::HalfBody, KeysErrorKind::Fetch(FetchErrorKind::Transport)),
+        (Fault::HugeBody(8 * 1024 * 1024), KeysErrorKind::Fetch(FetchErrorKind::TooLarge)),
+        (Fault::HugeBody(512 * 1024 + 1), KeysErrorKind::Fetch(FetchErrorKind::TooLarge)),
+        (Fault::Status(500), KeysErrorKind::Fetch(FetchErrorKind::Status(500))),
+        (Fault::Status(404), KeysErrorKind::Fetch(FetchErrorKind::Status(404))),
+        (Fault::Body("<html>".to_owned()), KeysErrorKind::KeySetUnreadable),
+        (Fault::Body("{\"keys\":[]}".to_owned()), KeysErrorKind::NoUsableKey),
+        (Fault::Redirect(elsewhere.jwks_url()), KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+        (Fault::Redirect("/jwks".to_owned()), KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
     ];
     for (fault, expected) in cases {
         let idp = TestIssuer::start().await.unwrap();
@@ -86,7 +87,9 @@ async fn every_fault_over_http_gives_503_within_the_time_limit() {
         assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
         let cause = match (why(&auth), &fault) {
             // The head of the response may be lost together with its body.
-            (Some(FetchErrorKind::ConnectionLost), Fault::HalfBody) => Some(FetchErrorKind::Transport),
+            (Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)), Fault::HalfBody) => {
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Transport))
+            }
             (cause, _) => cause,
         };
         assert_eq!(cause, Some(expected), "{fault:?}");
@@ -122,9 +125,9 @@ async fn a_key_set_behind_a_redirect_is_not_used() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     elsewhere.set_jwks(Some(idp.jwks()));
     idp.set_fault(Endpoint::Jwks, Some(Fault::Redirect(elsewhere.jwks_url())));
-    let auth = over_http(&idp).http_client(reqwest::Client::new()).build().unwrap();
+    let auth = over_http(&idp).http_client(ReqwestClient::from(reqwest::Client::new())).build().unwrap();
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    assert_eq!(why(&auth), Some(FetchErrorKind::Redirected));
+    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
 }
 
 #[tokio::test]
@@ -139,7 +142,7 @@ async fn cached_keys_stay_in_use_when_the_server_is_killed() {
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     drop(idp);
     assert_eq!(api.outcome(&unknown).await, Err(KeysUnavailable));
-    assert_eq!(why(&auth), Some(FetchErrorKind::ConnectionLost));
+    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
     assert_eq!(api.outcome_at_once(&token), ACCEPTED);
 
     // `ready` names the server that is unavailable at start-up.
@@ -182,6 +185,6 @@ async fn an_endless_body_is_cut_off_at_the_size_limit() {
     let issuer = Issuer::with_jwks_url(ISSUER, url);
     let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    assert_eq!(why(&auth), Some(FetchErrorKind::TooLarge));
+    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::TooLarge)));
     server.await.unwrap();
 }

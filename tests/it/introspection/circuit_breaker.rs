@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tower_bearer::RejectionKind::AudienceMismatch;
-use tower_bearer::diagnostics::CircuitState;
+use tower_bearer::diagnostics::{CircuitState, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault};
-use tower_bearer::transport::FetchErrorKind;
 use tracing::Level;
 
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
@@ -155,7 +154,7 @@ async fn a_rejected_client_gives_500_while_the_circuit_is_open() {
     }
     assert_eq!(
         (setup.circuit(), setup.last_error()),
-        (CircuitState::Open, Some(FetchErrorKind::ClientRefused(401)))
+        (CircuitState::Open, Some(IntrospectionErrorKind::ClientRejected(401)))
     );
     setup.fail(None);
     setup.pass(10 * SECOND).await;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tower_bearer::crypto::PrivateKey;
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
 use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection};
 
 use super::{MISCONFIGURED, UNAVAILABLE};
@@ -61,8 +61,8 @@ impl Client {
         self.api.outcome(self.idp.token(API).opaque()).await
     }
 
-    fn last_error(&self) -> Option<FetchErrorKind> {
-        self.auth.status()[0].introspection()?.last_error().map(FetchError::kind)
+    fn last_error(&self) -> Option<IntrospectionErrorKind> {
+        self.auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
     }
 
     /// The values of the parameter `name` in all requests.
@@ -105,7 +105,7 @@ async fn a_wrong_secret_or_an_unknown_client_gives_500() {
         let client = Client::authenticated_by(auth);
         assert_eq!(client.outcome().await, MISCONFIGURED, "{name}");
         assert!(
-            matches!(client.last_error(), Some(FetchErrorKind::ClientRefused(_))),
+            matches!(client.last_error(), Some(IntrospectionErrorKind::ClientRejected(_))),
             "{name}: {:?}",
             client.last_error()
         );
@@ -184,7 +184,7 @@ async fn an_unusable_bearer_token_sends_no_request() {
     client.idp.register_bearer("good");
     for _ in 0..20 {
         assert_eq!(client.outcome().await, UNAVAILABLE);
-        assert_eq!(client.last_error(), Some(FetchErrorKind::CredentialsUnusable));
+        assert_eq!(client.last_error(), Some(IntrospectionErrorKind::CredentialsUnusable));
     }
     assert_eq!(client.net.total(), 0);
     assert_eq!(client.outcome().await, ACCEPTED);

@@ -14,7 +14,7 @@ use crate::support::protected::API;
 
 fn problems(issuers: impl IntoIterator<Item = Issuer>) -> ConfigError {
     let builder = BearerAuth::builder(API).http_client(TestIssuer::new().http_client());
-    issuers.into_iter().fold(builder, BearerAuthBuilder::issuer).build().unwrap_err()
+    issuers.into_iter().fold(builder, BearerAuthBuilder::add_issuer).build().unwrap_err()
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn ambiguous_opaque_tokens_are_a_config_error() {
         ("none and the default", introspection().opaque_none(), introspection()),
     ] {
         let builder = BearerAuth::builder(API).http_client(TestIssuer::new().http_client());
-        let built = builder.issuer(issuer("a", one)).issuer(issuer("b", other)).build();
+        let built = builder.issuer(issuer("a", one)).add_issuer(issuer("b", other)).build();
         assert!(built.is_ok(), "{name}: {:?}", built.err());
     }
 }
@@ -72,12 +72,12 @@ fn an_unusable_introspection_is_a_config_error_that_lists_all_problems() {
         (
             "no keys and no introspection",
             Issuer::without_keys("https://a.example"),
-            vec![".introspect(Introspection::with(", "no keys and no introspection"],
+            vec![".introspect(Introspection::with(", "neither keys nor introspection"],
         ),
         (
             "signed responses without keys",
             Issuer::without_keys("https://a.example").introspect(introspection().require_signed()),
-            vec!["signed answers are required of an issuer without keys"],
+            vec!["require_signed needs the keys of the issuer"],
         ),
         (
             "an http endpoint",

@@ -192,7 +192,7 @@ impl Many {
         let mut builder = BearerAuth::builder(API).clock(idps[0].clock());
         let mut client = idps[0].http_client();
         for (idp, (_, configure)) in idps.iter().zip(issuers) {
-            builder = builder.issuer(configure(idp.issuer()));
+            builder = builder.add_issuer(configure(idp.issuer()));
             client = client.and(idp.http_client());
         }
         let auth = builder.http_client(client).build().unwrap();
@@ -281,7 +281,7 @@ async fn a_jwt_of_an_issuer_without_keys_is_sent_to_that_issuer_only() {
     let auth = BearerAuth::builder(API)
         .clock(keyless.clock())
         .issuer(Issuer::without_keys(keyless.identifier()).introspect(introspection()))
-        .issuer(keyed.issuer())
+        .add_issuer(keyed.issuer())
         .http_client(keyless.http_client().and(keyed.http_client()))
         .build()
         .unwrap();

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tower_bearer::diagnostics::CircuitState;
+use tower_bearer::diagnostics::{CircuitState, IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, Issuer};
 use tower_bearer::{ClientAuth, Introspection};
 
@@ -23,8 +23,8 @@ fn discovering(idp: &TestIssuer) -> (BearerAuth, Protected, Net) {
     (auth.clone(), Protected::by(&auth), net)
 }
 
-fn last_error(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].introspection()?.last_error().map(FetchError::kind)
+fn last_error(auth: &BearerAuth) -> Option<IntrospectionErrorKind> {
+    auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
 }
 
 /// The metadata of `idp` with one member set, or removed if `value` is `null`.
@@ -106,7 +106,7 @@ async fn a_moved_endpoint_is_discovered_again() {
             _ => Act::Pass,
         });
         assert_eq!(api.outcome(idp.token(API).opaque()).await, UNAVAILABLE);
-        assert_eq!(last_error(&auth), Some(FetchErrorKind::Status(status)));
+        assert_eq!(last_error(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status))));
         idp.set_metadata(None);
         assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED, "{status}");
         assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED, "{status}");
@@ -155,10 +155,10 @@ async fn a_hanging_rediscovery_fails_no_request() {
 
 #[tokio::test(start_paused = true)]
 async fn unusable_metadata_is_reported_with_its_reason() {
-    use FetchErrorKind::{EndpointMissing, IssuerMismatch, Unreadable};
+    use IntrospectionErrorKind::{EndpointMissing, IssuerMismatch, MetadataUnreadable};
     for (name, member, value, expected) in [
         ("no endpoint", "introspection_endpoint", Value::Null, EndpointMissing),
-        ("a number", "introspection_endpoint", json!(1), Unreadable),
+        ("a number", "introspection_endpoint", json!(1), MetadataUnreadable),
         ("plain http", "introspection_endpoint", json!("http://issuer.test/introspect"), EndpointMissing),
         ("no URL", "introspection_endpoint", json!("introspect"), EndpointMissing),
         (
@@ -169,7 +169,7 @@ async fn unusable_metadata_is_reported_with_its_reason() {
         ),
         ("another issuer", "issuer", json!("https://mallory.example.com"), IssuerMismatch),
         ("almost the issuer", "issuer", json!("https://issuer.test/"), IssuerMismatch),
-        ("no issuer", "issuer", Value::Null, Unreadable),
+        ("no issuer", "issuer", Value::Null, MetadataUnreadable),
     ] {
         let idp = TestIssuer::new();
         let (auth, api, _) = discovering(&idp);
@@ -180,8 +180,11 @@ async fn unusable_metadata_is_reported_with_its_reason() {
         let cause = log.requests()[0].field("cause").unwrap().to_owned();
         assert!(cause.contains(&expected.to_string()), "{name}: {cause}");
         let error = auth.ready().await.unwrap_err();
-        let reported: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
-        assert_eq!(reported, [("https://issuer.test", expected)], "{name}");
+        let reported: Vec<_> = error
+            .issuers()
+            .map(|(issuer, error)| (issuer, error.downcast_ref().map(IntrospectionError::kind)))
+            .collect();
+        assert_eq!(reported, [("https://issuer.test", Some(expected))], "{name}");
         assert!(error.to_string().contains("https://issuer.test"), "{name}");
         assert_eq!(idp.requests(Endpoint::Introspection), 0, "{name}: no part of the metadata is used");
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tower_bearer::diagnostics::IntrospectionErrorKind;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, ClientAuth};
@@ -17,66 +18,70 @@ use crate::support::net::{Act, Net, Reply};
 use crate::support::protected::{ACCEPTED, API, Outcome, Protected};
 
 /// A name, a fault, the outcome of the request, and the error in the status.
-type Case = (&'static str, Fault, Outcome, FetchErrorKind);
+type Case = (&'static str, Fault, Outcome, IntrospectionErrorKind);
 
 fn cases(elsewhere: &TestIssuer) -> Vec<Case> {
-    use FetchErrorKind::{
-        ClientRefused, Redirected, Status, TimedOut, TokenKindRefused, TooLarge, Transport, Unreadable,
-    };
+    use FetchErrorKind::{Redirected, Status, TimedOut, TooLarge, Transport};
+    use IntrospectionErrorKind::{ClientRejected, Fetch, ResponseUnreadable, TokenTypeUnsupported};
     let error = |error: &str| Fault::Json(400, format!(r#"{{"error":"{error}"}}"#));
     let body = |body: &str| Fault::Body(body.to_owned());
     let mut cases = vec![
-        ("no connection", Fault::Refuse, UNAVAILABLE, Transport),
-        ("no response", Fault::Hang, UNAVAILABLE, TimedOut),
-        ("a byte a minute", Fault::SlowBody, UNAVAILABLE, TimedOut),
-        ("an answer after the limit", Fault::Delay(4 * SECOND), UNAVAILABLE, TimedOut),
-        ("half a body", Fault::HalfBody, UNAVAILABLE, Transport),
-        ("a huge body", Fault::HugeBody(8 << 20), UNAVAILABLE, TooLarge),
-        ("a byte too many", Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, TooLarge),
-        ("HTML", Fault::Html, UNAVAILABLE, Unreadable),
-        ("garbage", body("\u{0}garbage"), UNAVAILABLE, Unreadable),
-        ("a list", body("[]"), UNAVAILABLE, Unreadable),
-        ("a list of an answer", body(r#"[{"active":true}]"#), UNAVAILABLE, Unreadable),
-        ("a text", body(r#""active""#), UNAVAILABLE, Unreadable),
-        ("true", body("true"), UNAVAILABLE, Unreadable),
-        ("null", body("null"), UNAVAILABLE, Unreadable),
-        ("nothing", body(""), UNAVAILABLE, Unreadable),
-        ("a member twice", body(r#"{"active":false,"active":true}"#), UNAVAILABLE, Unreadable),
-        ("an inner member twice", body(r#"{"active":true,"x":{"a":1,"a":1}}"#), UNAVAILABLE, Unreadable),
-        ("something behind it", body(r#"{"active":true}{}"#), UNAVAILABLE, Unreadable),
-        ("a redirect", Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Redirected),
-        ("a redirect to itself", Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Redirected),
-        ("too many", Fault::RetryAfter(429, 2 * SECOND), UNAVAILABLE, Status(429)),
-        ("a pause", Fault::RetryAfter(503, 2 * SECOND), UNAVAILABLE, Status(503)),
-        ("another error", error("server_error"), UNAVAILABLE, Status(400)),
-        ("invalid_request", error("invalid_request"), UNAVAILABLE, Status(400)),
-        ("a 400 of no JSON", Fault::Status(400), UNAVAILABLE, Status(400)),
-        ("a 400 of a list", Fault::Json(400, "[]".to_owned()), UNAVAILABLE, Status(400)),
-        ("invalid_client", error("invalid_client"), MISCONFIGURED, ClientRefused(400)),
-        ("unauthorized_client", error("unauthorized_client"), MISCONFIGURED, ClientRefused(400)),
-        ("unsupported_token_type", error("unsupported_token_type"), MISCONFIGURED, TokenKindRefused),
-        ("401", Fault::Status(401), MISCONFIGURED, ClientRefused(401)),
+        ("no connection", Fault::Refuse, UNAVAILABLE, Fetch(Transport)),
+        ("no response", Fault::Hang, UNAVAILABLE, Fetch(TimedOut)),
+        ("a slow body", Fault::SlowBody, UNAVAILABLE, Fetch(TimedOut)),
+        ("a response after the timeout", Fault::Delay(4 * SECOND), UNAVAILABLE, Fetch(TimedOut)),
+        ("half a body", Fault::HalfBody, UNAVAILABLE, Fetch(Transport)),
+        ("a huge body", Fault::HugeBody(8 << 20), UNAVAILABLE, Fetch(TooLarge)),
+        ("one byte over the limit", Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, Fetch(TooLarge)),
+        ("HTML", Fault::Html, UNAVAILABLE, ResponseUnreadable),
+        ("garbage", body("\u{0}garbage"), UNAVAILABLE, ResponseUnreadable),
+        ("an array", body("[]"), UNAVAILABLE, ResponseUnreadable),
+        ("an array of a response", body(r#"[{"active":true}]"#), UNAVAILABLE, ResponseUnreadable),
+        ("a string", body(r#""active""#), UNAVAILABLE, ResponseUnreadable),
+        ("true", body("true"), UNAVAILABLE, ResponseUnreadable),
+        ("null", body("null"), UNAVAILABLE, ResponseUnreadable),
+        ("an empty body", body(""), UNAVAILABLE, ResponseUnreadable),
+        ("a repeated member", body(r#"{"active":false,"active":true}"#), UNAVAILABLE, ResponseUnreadable),
+        (
+            "a repeated inner member",
+            body(r#"{"active":true,"x":{"a":1,"a":1}}"#),
+            UNAVAILABLE,
+            ResponseUnreadable,
+        ),
+        ("data after the object", body(r#"{"active":true}{}"#), UNAVAILABLE, ResponseUnreadable),
+        ("a redirect", Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Fetch(Redirected)),
+        ("a redirect to itself", Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Fetch(Redirected)),
+        ("429", Fault::RetryAfter(429, 2 * SECOND), UNAVAILABLE, Fetch(Status(429))),
+        ("503 with Retry-After", Fault::RetryAfter(503, 2 * SECOND), UNAVAILABLE, Fetch(Status(503))),
+        ("another error", error("server_error"), UNAVAILABLE, Fetch(Status(400))),
+        ("invalid_request", error("invalid_request"), UNAVAILABLE, Fetch(Status(400))),
+        ("a 400 without JSON", Fault::Status(400), UNAVAILABLE, Fetch(Status(400))),
+        ("a 400 with an array", Fault::Json(400, "[]".to_owned()), UNAVAILABLE, Fetch(Status(400))),
+        ("invalid_client", error("invalid_client"), MISCONFIGURED, ClientRejected(400)),
+        ("unauthorized_client", error("unauthorized_client"), MISCONFIGURED, ClientRejected(400)),
+        ("unsupported_token_type", error("unsupported_token_type"), MISCONFIGURED, TokenTypeUnsupported),
+        ("401", Fault::Status(401), MISCONFIGURED, ClientRejected(401)),
         (
             "401 with an error",
             Fault::Json(401, r#"{"error":"x"}"#.to_owned()),
             MISCONFIGURED,
-            ClientRefused(401),
+            ClientRejected(401),
         ),
-        ("403", Fault::Status(403), MISCONFIGURED, ClientRefused(403)),
+        ("403", Fault::Status(403), MISCONFIGURED, ClientRejected(403)),
     ];
     for status in [201, 204, 206, 404, 405, 410, 413, 418, 500, 502, 503, 504, 599] {
-        cases.push(("a status", Fault::Status(status), UNAVAILABLE, Status(status)));
+        cases.push(("a status", Fault::Status(status), UNAVAILABLE, Fetch(Status(status))));
     }
     for status in [300, 301, 307, 308] {
-        cases.push(("a redirect without a place", Fault::Status(status), UNAVAILABLE, Redirected));
+        cases.push(("a redirect without Location", Fault::Status(status), UNAVAILABLE, Fetch(Redirected)));
     }
-    cases.push(("not modified", Fault::Status(304), UNAVAILABLE, Status(304)));
+    cases.push(("not modified", Fault::Status(304), UNAVAILABLE, Fetch(Status(304))));
     let active = r#"{"active":true,"aud":"https://api.example.com","exp":9999999999}"#;
     cases.push((
-        "an answer with another status",
+        "a valid response with another status",
         Fault::Json(203, active.to_owned()),
         UNAVAILABLE,
-        Status(203),
+        Fetch(Status(203)),
     ));
     cases
 }
@@ -142,7 +147,7 @@ async fn a_response_that_is_not_utf_8_is_an_outage() {
         let setup = IssuerIntrospection::new();
         setup.net.always(Act::Instead(Reply::body(body)));
         assert_eq!(setup.outcome_of_new().await, UNAVAILABLE, "{body:?}");
-        assert_eq!(setup.last_error(), Some(FetchErrorKind::Unreadable), "{body:?}");
+        assert_eq!(setup.last_error(), Some(IntrospectionErrorKind::ResponseUnreadable), "{body:?}");
     }
 }
 
@@ -158,7 +163,7 @@ async fn a_fault_of_one_issuer_does_not_affect_tokens_of_another() {
         let builder = BearerAuth::builder(API)
             .clock(down.clock())
             .http_client(down.http_client().and(up.http_client()));
-        let builder = builder.issuer(trusted(&down, "down_")).issuer(trusted(&up, "up_"));
+        let builder = builder.issuer(trusted(&down, "down_")).add_issuer(trusted(&up, "up_"));
         let api = Protected::by(&builder.build().unwrap());
         down.set_fault(Endpoint::Introspection, Some(fault));
         let jwts = [down.token(API).sign(), up.token(API).sign()];
@@ -295,7 +300,7 @@ async fn neither_token_nor_secret_nor_claim_is_ever_logged() {
         secrets.push(token);
     }
     let text = log.text();
-    assert!(text.contains("token could not be introspected"), "nothing was logged");
+    assert!(text.contains("token introspection failed"), "nothing was logged");
     for secret in &secrets {
         assert_holds_no_piece(&text, secret, 12, "the log");
         assert_holds_no_piece(&shown, secret, 12, "responses and status");

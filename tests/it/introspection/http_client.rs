@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tower_bearer::diagnostics::CircuitState;
+use tower_bearer::diagnostics::{CircuitState, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault};
 use tower_bearer::transport::FetchErrorKind;
 
@@ -35,12 +35,15 @@ async fn a_call_sends_at_most_two_requests() {
     }
     assert_eq!(
         (setup.circuit(), setup.last_error()),
-        (CircuitState::Open, Some(FetchErrorKind::ConnectionLost))
+        (CircuitState::Open, Some(IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost)))
     );
     let setup = IssuerIntrospection::new();
     setup.net.then(vec![Act::Lost, Act::Instead(Reply::status(500))]);
     assert_eq!(setup.outcome_of_new().await, UNAVAILABLE);
-    assert_eq!((setup.net.total(), setup.last_error()), (2, Some(FetchErrorKind::Status(500))));
+    assert_eq!(
+        (setup.net.total(), setup.last_error()),
+        (2, Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(500))))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +107,7 @@ async fn a_client_that_never_resolves_times_out() {
     let (outcome, waited) = timed(setup.outcome_of_new()).await;
     assert_eq!((outcome, waited), (UNAVAILABLE, SECOND / 2));
     run_pending_tasks().await;
-    assert_eq!(setup.last_error(), Some(FetchErrorKind::TimedOut));
+    assert_eq!(setup.last_error(), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut)));
     assert_eq!(setup.status().calls_in_flight(), 0);
 }
 
@@ -115,7 +118,7 @@ async fn a_body_over_the_size_limit_is_not_parsed() {
     let padded = format!("{good}{}\"}}", "x".repeat(512 << 10));
     setup.net.always(Act::Instead(Reply::body(padded)));
     assert_eq!(setup.outcome_of_new().await, UNAVAILABLE);
-    assert_eq!(setup.last_error(), Some(FetchErrorKind::TooLarge));
+    assert_eq!(setup.last_error(), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::TooLarge)));
     setup.net.always(Act::Instead(Reply::body(format!("{good}\"}}"))));
     assert_eq!(setup.outcome_of_new().await, ACCEPTED);
 }

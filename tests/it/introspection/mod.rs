@@ -121,7 +121,7 @@ impl Api {
 /// The checks that failed, and the kind of each failure.
 fn failing(explanation: &Explanation) -> Vec<(&str, RejectionKind)> {
     let failing = explanation.findings().iter().filter_map(|finding| match finding.result() {
-        CheckResult::Failed(outcome) => Some((finding.check(), outcome.as_str())),
+        CheckResult::Failed(kind) => Some((finding.check(), kind)),
         _ => None,
     });
     failing.collect()

@@ -8,8 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Layer;
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer, Require};
 
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
@@ -23,8 +24,8 @@ fn over_http(idp: &TestIssuer, configure: impl FnOnce(Introspection) -> Introspe
     BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap()
 }
 
-fn last_error(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].introspection()?.last_error().map(FetchError::kind)
+fn last_error(auth: &BearerAuth) -> Option<IntrospectionErrorKind> {
+    auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
 }
 
 fn opaque(idp: &TestIssuer) -> String {
@@ -97,34 +98,33 @@ async fn a_call_over_http_continues_when_all_waiters_are_cancelled() {
 
 #[tokio::test]
 async fn every_fault_over_http_gives_its_rejection_within_the_time_limit_and_logs_no_secret() {
-    use FetchErrorKind::{
-        ClientRefused, ConnectionLost, Redirected, Status, TimedOut, TooLarge, Transport, Unreadable,
-    };
+    use FetchErrorKind::{ConnectionLost, Redirected, Status, TimedOut, TooLarge, Transport};
+    use IntrospectionErrorKind::{ClientRejected, Fetch, ResponseUnreadable};
     let elsewhere = TestIssuer::start().await.unwrap();
     let body = |body: &str| Fault::Body(body.to_owned());
     let error = r#"{"error":"invalid_client"}"#.to_owned();
     let log = Log::start();
     let mut secrets = vec![TestIssuer::CLIENT_SECRET.to_owned(), "dGVzdC1hcGk6dGVzdC1zZWNyZXQ".to_owned()];
     for (fault, outcome, expected) in [
-        (Fault::Refuse, UNAVAILABLE, ConnectionLost),
-        (Fault::Hang, UNAVAILABLE, TimedOut),
-        (Fault::SlowBody, UNAVAILABLE, TimedOut),
-        (Fault::HalfBody, UNAVAILABLE, Transport),
-        (Fault::HugeBody(8 << 20), UNAVAILABLE, TooLarge),
-        (Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, TooLarge),
-        (Fault::Status(500), UNAVAILABLE, Status(500)),
-        (Fault::Status(204), UNAVAILABLE, Status(204)),
-        (Fault::Status(404), UNAVAILABLE, Status(404)),
-        (Fault::Html, UNAVAILABLE, Unreadable),
-        (body(""), UNAVAILABLE, Unreadable),
-        (body("[]"), UNAVAILABLE, Unreadable),
-        (Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Redirected),
-        (Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Redirected),
-        (Fault::RetryAfter(429, Duration::from_secs(60)), UNAVAILABLE, Status(429)),
-        (Fault::RetryAfter(503, Duration::from_secs(60)), UNAVAILABLE, Status(503)),
-        (Fault::Status(401), MISCONFIGURED, ClientRefused(401)),
-        (Fault::Status(403), MISCONFIGURED, ClientRefused(403)),
-        (Fault::Json(400, error), MISCONFIGURED, ClientRefused(400)),
+        (Fault::Refuse, UNAVAILABLE, Fetch(ConnectionLost)),
+        (Fault::Hang, UNAVAILABLE, Fetch(TimedOut)),
+        (Fault::SlowBody, UNAVAILABLE, Fetch(TimedOut)),
+        (Fault::HalfBody, UNAVAILABLE, Fetch(Transport)),
+        (Fault::HugeBody(8 << 20), UNAVAILABLE, Fetch(TooLarge)),
+        (Fault::HugeBody((512 << 10) + 1), UNAVAILABLE, Fetch(TooLarge)),
+        (Fault::Status(500), UNAVAILABLE, Fetch(Status(500))),
+        (Fault::Status(204), UNAVAILABLE, Fetch(Status(204))),
+        (Fault::Status(404), UNAVAILABLE, Fetch(Status(404))),
+        (Fault::Html, UNAVAILABLE, ResponseUnreadable),
+        (body(""), UNAVAILABLE, ResponseUnreadable),
+        (body("[]"), UNAVAILABLE, ResponseUnreadable),
+        (Fault::Redirect(elsewhere.introspection_url()), UNAVAILABLE, Fetch(Redirected)),
+        (Fault::Redirect("/introspect".to_owned()), UNAVAILABLE, Fetch(Redirected)),
+        (Fault::RetryAfter(429, Duration::from_secs(60)), UNAVAILABLE, Fetch(Status(429))),
+        (Fault::RetryAfter(503, Duration::from_secs(60)), UNAVAILABLE, Fetch(Status(503))),
+        (Fault::Status(401), MISCONFIGURED, ClientRejected(401)),
+        (Fault::Status(403), MISCONFIGURED, ClientRejected(403)),
+        (Fault::Json(400, error), MISCONFIGURED, ClientRejected(400)),
     ] {
         let idp = TestIssuer::start().await.unwrap();
         let late = matches!(fault, Fault::Hang | Fault::SlowBody);
@@ -143,7 +143,7 @@ async fn every_fault_over_http_gives_its_rejection_within_the_time_limit_and_log
         }
         let actual = match (last_error(&auth), &fault) {
             // The head of the response may be lost together with its body.
-            (Some(ConnectionLost), Fault::HalfBody) => Some(Transport),
+            (Some(Fetch(ConnectionLost)), Fault::HalfBody) => Some(Fetch(Transport)),
             (actual, _) => actual,
         };
         assert_eq!(actual, Some(expected), "{fault:?}");
@@ -156,7 +156,7 @@ async fn every_fault_over_http_gives_its_rejection_within_the_time_limit_and_log
     let calls = elsewhere.requests(Endpoint::Introspection);
     assert_eq!(calls, 0, "no redirect was followed");
     let text = log.text();
-    assert!(text.contains("token could not be introspected"));
+    assert!(text.contains("token introspection failed"));
     for secret in secrets {
         assert_holds_no_piece(&text, &secret, 11, "the log");
     }
@@ -166,13 +166,15 @@ async fn every_fault_over_http_gives_its_rejection_within_the_time_limit_and_log
 #[tokio::test]
 async fn a_response_behind_a_redirect_is_not_used() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
-    let auth = over_http(&idp, |introspection| introspection.http_client(reqwest::Client::new()));
+    let auth = over_http(&idp, |introspection| {
+        introspection.http_client(ReqwestClient::from(reqwest::Client::new()))
+    });
     let api = Protected::by(&auth);
     idp.token(API).opaque_as("stolen");
     elsewhere.token(API).claim("iss", idp.identifier()).opaque_as("stolen");
     idp.set_fault(Endpoint::Introspection, Some(Fault::Redirect(elsewhere.introspection_url())));
     assert_eq!(api.outcome("stolen").await, UNAVAILABLE);
-    assert_eq!(last_error(&auth), Some(FetchErrorKind::Redirected));
+    assert_eq!(last_error(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Redirected)));
 }
 
 #[tokio::test]
@@ -191,7 +193,7 @@ async fn every_client_authentication_method_works_over_http() {
     ] {
         let name = format!("{auth:?}");
         // Without TLS the test issuer accepts the client identifier instead of a certificate.
-        let settings = Introspection::with(auth).http_client(reqwest::Client::new());
+        let settings = Introspection::with(auth).http_client(ReqwestClient::from(reqwest::Client::new()));
         let builder = BearerAuth::builder(API).issuer(idp.issuer().introspect(settings)).clock(idp.clock());
         let api = Protected::by(&builder.build().unwrap());
         assert_eq!(api.outcome(opaque(&idp)).await, ACCEPTED, "{name}");
@@ -254,7 +256,7 @@ async fn a_connection_closed_before_the_response_is_retried_once() {
     assert!(auth.ready().await.is_ok());
     idp.set_fault(Endpoint::Introspection, Some(Fault::Refuse));
     assert_eq!(api.outcome(opaque(&idp)).await, UNAVAILABLE);
-    assert_eq!(last_error(&auth), Some(FetchErrorKind::ConnectionLost));
+    assert_eq!(last_error(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
     let calls = idp.requests(Endpoint::Introspection);
     assert!(calls >= 2, "{calls}");
     println!("a connection closed before any response: {calls} requests");
@@ -289,6 +291,6 @@ async fn an_endless_body_is_cut_off_at_the_size_limit() {
     let issuer = Issuer::without_keys(ISSUER).introspect(introspection().endpoint(url));
     let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
     assert_eq!(Protected::by(&auth).outcome("token").await, UNAVAILABLE);
-    assert_eq!(last_error(&auth), Some(FetchErrorKind::TooLarge));
+    assert_eq!(last_error(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::TooLarge)));
     server.await.unwrap();
 }

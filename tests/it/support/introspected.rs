@@ -7,11 +7,12 @@ use http::Request;
 use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
-use tower_bearer::diagnostics::{CircuitState, IntrospectionStatus};
+use tower_bearer::diagnostics::{
+    CircuitState, IntrospectionError, IntrospectionErrorKind, IntrospectionStatus,
+};
 use tower_bearer::middleware::{BearerAuthService, RequireService};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, RejectionKind, Require};
 
 use super::log::enable_all_events;
@@ -98,8 +99,8 @@ impl IssuerIntrospection {
     }
 
     /// The kind of the last error.
-    pub(crate) fn last_error(&self) -> Option<FetchErrorKind> {
-        self.status().last_error().map(FetchError::kind)
+    pub(crate) fn last_error(&self) -> Option<IntrospectionErrorKind> {
+        self.status().last_error().map(IntrospectionError::kind)
     }
 
     /// Fails five calls in a row, which opens the circuit breaker.

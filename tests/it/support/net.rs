@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{InMemoryClient, TestIssuer};
-use tower_bearer::transport::{FetchError, FetchFuture, HttpClient};
+use tower_bearer::transport::{FetchError, FetchFuture, FetchRequest, FetchResponse, HttpClient};
 
 /// A network in memory. Clones share its hosts, its script and its log.
 ///
@@ -96,7 +96,7 @@ impl Reply {
         }
     }
 
-    async fn perform(self) -> Result<Response<Bytes>, FetchError> {
+    async fn perform(self) -> Result<FetchResponse, FetchError> {
         match self {
             Self::With(status, headers, body) => {
                 let response = headers
@@ -104,7 +104,7 @@ impl Reply {
                     .fold(Response::builder().status(status), |response, (name, value)| {
                         response.header(name, value)
                     });
-                Ok(response.body(body).unwrap())
+                Ok(response.body(body).unwrap().into())
             }
             Self::Hang => std::future::pending().await,
             Self::Refused => Err(FetchError::transport("connection refused")),
@@ -198,13 +198,13 @@ impl Net {
 }
 
 impl HttpClient for Net {
-    fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture {
-        let sent = Sent::new(&request);
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let sent = Sent::new(request.request());
         let act = self.act(&sent);
         self.0.log.lock().unwrap().push(sent);
         assert!(!matches!(act, Act::PanicAtOnce), "panic requested by the test");
         let in_flight = InFlight::enter(&self.0);
-        let pass = self.0.issuers.as_ref().map(|issuers| issuers.fetch(request, body_limit));
+        let pass = self.0.issuers.as_ref().map(|issuers| issuers.fetch(request));
         Box::pin(async move {
             let _in_flight = in_flight;
             let act = match act {
