@@ -277,13 +277,14 @@ async fn no_minute_has_more_requests_than_max_calls_per_minute() {
         |start: Instant| calls.iter().filter(|at| **at >= start && **at < start + 60 * SECOND).count();
     let most = calls.iter().map(|start| in_minute(*start)).max().unwrap();
     assert!(most <= CALLS as usize, "{most}");
-    // The burst is half of the limit, minus a reserve for tokens accepted before. The rest is refilled over time.
+    // The burst is half of the limit, minus a reserve for tokens accepted before. The rest is refilled over
+    // time.
     let usable = (CALLS / 2 - CALLS / 8 + 5 * (CALLS / 2 + 1)) as usize;
     assert!((usable - 3..=usable + 3).contains(&calls.len()), "{} of {usable}", calls.len());
     assert_eq!(outcomes, [UNAVAILABLE, INACTIVE].into());
 }
 
-/// A discovery takes its tokens from the bucket all at once. Otherwise failed attempts could drain it forever.
+/// Discovery takes its tokens from the bucket all at once. Otherwise failed attempts could drain it forever.
 #[tokio::test(start_paused = true)]
 async fn a_low_rate_limit_does_not_prevent_endpoint_discovery() {
     for calls in [5, 6, 10] {

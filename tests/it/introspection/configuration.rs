@@ -30,10 +30,10 @@ fn ambiguous_opaque_tokens_are_a_config_error() {
     ] {
         let error = problems([issuer("a", one), issuer("b", other)]);
         let issuers = ["https://a.example", "https://b.example"].map(str::to_owned).to_vec();
-        assert!(
-            matches!(error.problems(), [ConfigProblem::OpaqueTokensAmbiguous { issuers: named, .. }] if *named == issuers),
-            "{name}: {error}"
-        );
+        let [ConfigProblem::OpaqueTokensAmbiguous { issuers: named, .. }] = error.problems() else {
+            panic!("{name}: {error}");
+        };
+        assert_eq!(*named, issuers, "{name}");
         let remedies = [".opaque_prefix(", ".opaque_when(", ".opaque_default(", ".opaque_none("];
         assert!(remedies.iter().all(|remedy| error.to_string().contains(remedy)), "{name}: {error}");
     }
@@ -186,10 +186,10 @@ fn settings_without_effect_on_an_issuer_without_keys_are_config_errors() {
     ] {
         let error = problems([issuer]);
         let issuer = "https://a.example".to_owned();
-        assert!(
-            matches!(error.problems(), [ConfigProblem::SettingNeedsKeys { issuer: at, setting: named, .. }] if *at == issuer && *named == setting),
-            "{error}"
-        );
+        let [ConfigProblem::SettingNeedsKeys { issuer: at, setting: named, .. }] = error.problems() else {
+            panic!("{setting}: {error}");
+        };
+        assert_eq!((at, *named), (&issuer, setting));
         assert!(error.to_string().contains("Issuer::discover"), "{error}");
     }
 }

@@ -163,7 +163,8 @@ fn a_runtime_shut_down_during_the_probe_does_not_block_the_circuit_breaker() {
     assert_eq!((setup.circuit(), setup.calls()), (CircuitState::HalfOpen, 6));
     drop(first);
     setup.fail(None);
-    // The paused time of the second runtime starts at the system time, so up to ten more seconds may be needed.
+    // The paused time of the second runtime starts at the system time, so the circuit may stay open for up to
+    // ten more seconds.
     let second = runtime();
     second.block_on(setup.pass(30 * SECOND));
     assert_eq!(second.block_on(setup.outcome_of_new()), ACCEPTED);
