@@ -43,9 +43,9 @@ async fn no_response_is_cached_beyond_the_exp_of_the_token() {
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     // Only the clock of the issuer advances; tokio's time stands.
     api.idp.clock().advance(99 * SECOND);
-    assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, 1), "one second before");
+    assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, 1), "one second before exp");
     api.idp.clock().advance(SECOND);
-    assert_eq!((api.outcome(&token).await, api.calls()), (INACTIVE, 2), "at the second");
+    assert_eq!((api.outcome(&token).await, api.calls()), (INACTIVE, 2), "at exp");
 
     // Within the leeway a new response is accepted but not cached.
     let api = Api::introspecting(introspection().active_ttl(3600 * SECOND));

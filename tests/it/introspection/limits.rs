@@ -172,7 +172,7 @@ fn a_rate_limit_below_discovery_plus_one_call_is_a_config_error() {
     assert!(build(5, false).is_ok());
 }
 
-/// Requests keep arriving, and each could take one of the tokens that discovery needs.
+/// Requests keep arriving, and each could take rate-limit tokens that discovery needs.
 #[tokio::test(start_paused = true)]
 async fn a_discovery_delayed_by_the_rate_limit_is_made_later() {
     let setup = IssuerIntrospection::discovered(|_, introspection| introspection.max_calls_per_minute(5));

@@ -52,7 +52,7 @@ fn twelve_thousand_unknown_tokens_use_bounded_memory_and_evict_no_active_token()
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(twelve_thousand_unknown_tokens()));
-    println!("12 000 made-up tokens of 2 KB: at most {} KiB held", held.bytes_max / 1024);
+    println!("12 000 unknown tokens of 2 KB: at most {} KiB held", held.bytes_max / 1024);
     assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
 

@@ -166,7 +166,7 @@ async fn a_response_that_is_not_one_json_object_is_an_outage() {
         ("active twice", body(&good.replace('{', r#"{"active":false,"#)), UNAVAILABLE),
         ("aud twice", body(&good.replace('{', r#"{"aud":"x","#)), UNAVAILABLE),
         ("an escaped member twice", body(&good.replace('{', r#"{"\u0061ud":"x","#)), UNAVAILABLE),
-        ("a member within a member twice", body(&good.replace('{', r#"{"x":{"y":1,"y":2},"#)), UNAVAILABLE),
+        ("a repeated inner member", body(&good.replace('{', r#"{"x":{"y":1,"y":2},"#)), UNAVAILABLE),
         ("two objects", body(&format!("{good}{good}")), UNAVAILABLE),
         ("an array", body(&format!("[{good}]")), UNAVAILABLE),
         ("nothing", body(""), UNAVAILABLE),

@@ -217,7 +217,7 @@ async fn a_signed_response_is_rejected_as_an_access_token() {
     for (name, token, expected) in [
         ("unchanged", response.clone().header("typ", "token-introspection+jwt"), Err(TypeMismatch)),
         (
-            "as the RFC writes it",
+            "as in the RFC",
             response.clone().header("typ", "token-introspection+jwt").without("exp").without("sub"),
             Err(TypeMismatch),
         ),
