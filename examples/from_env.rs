@@ -8,8 +8,8 @@
 //! It serves `GET /public` (anyone), `GET /protected` (any valid token) and `GET /scoped` (a token with
 //! `REQUIRED_SCOPE`); the last two answer with the claims of the token. An empty variable counts as unset.
 //!
-//! With `CLIENT_ID` and `CLIENT_SECRET` the issuer is asked about opaque tokens (introspection, RFC 7662), and
-//! with `INTROSPECTION_JWTS=all` about signed ones too. Without them opaque tokens are refused.
+//! With `CLIENT_ID` and `CLIENT_SECRET` the issuer is asked about opaque tokens (introspection, RFC 7662),
+//! and with `INTROSPECTION_JWTS=all` about signed ones too. Without them opaque tokens are refused.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
@@ -63,8 +63,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Events of INFO and above: the configuration, each fetch of keys, each call of introspection that fails, each
-/// refusal and its reason.
+/// Events of INFO and above: the configuration, each fetch of keys, each call of introspection that fails,
+/// each refusal and its reason.
 fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
 }
@@ -152,7 +152,8 @@ struct Variables {
 
 impl Variables {
     fn bearer_auth(&mut self) -> BearerAuthBuilder {
-        // A missing value is in the list of problems by now; its example stands in, so that the rest is checked.
+        // A missing value is in the list of problems by now; its example stands in, so that the rest is
+        // checked.
         let audience = self.required("AUDIENCE", "https://api.example.com", |_| true);
         let issuer = self.required("ISSUER", "https://login.example.com", |_| true);
         let issuer = match self.optional("JWKS_URL") {
@@ -205,8 +206,8 @@ impl Variables {
         Some(introspection)
     }
 
-    /// Identifier and secret of the client that asks. It is a problem if only some of what introspection needs
-    /// is set.
+    /// Identifier and secret of the client that asks. It is a problem if only some of what introspection
+    /// needs is set.
     fn client(&mut self) -> Option<(String, String)> {
         let (id, secret) = (self.optional("CLIENT_ID"), self.optional("CLIENT_SECRET"));
         let missing = [("CLIENT_ID", id.is_none()), ("CLIENT_SECRET", secret.is_none())];

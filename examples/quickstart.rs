@@ -30,8 +30,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     // In place of your Keycloak, Auth0, Entra ID ...: metadata and keys over HTTP, and it signs what we like.
     let idp = TestIssuer::start().await?;
 
-    // Signed tokens are judged with its keys. What an opaque token is worth only it can say: it is asked, as the
-    // client that this API is to it.
+    // Signed tokens are judged with its keys. What an opaque token is worth only it can say: it is asked, as
+    // the client that this API is to it.
     let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
     let issuer = idp.issuer().introspect(Introspection::with(client).active_ttl(ACTIVE_TTL));
     let auth = BearerAuth::builder(API).issuer(issuer).build()?;

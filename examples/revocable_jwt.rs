@@ -1,13 +1,13 @@
-//! An API that notices when a signed token (JWT) was revoked: soon on most routes, at once on the one where it
-//! matters.
+//! An API that notices when a signed token (JWT) was revoked: soon on most routes, at once on the one where
+//! it matters.
 //!
 //! ```text
 //! cargo run --example revocable_jwt              # prints curl lines, then serves until Ctrl-C
 //! cargo run --example revocable_jwt -- --once    # sends them itself; status 0 if all answers are right
 //! ```
 //!
-//! A JWT is judged by the issuer's keys first, and one that fails is not asked about. `GET /me` then takes the
-//! issuer's word as it is remembered; `POST /payments` asks for each request.
+//! A JWT is judged by the issuer's keys first, and one that fails is not asked about. `GET /me` then takes
+//! the issuer's word as it is remembered; `POST /payments` asks for each request.
 
 mod trials;
 
@@ -25,8 +25,8 @@ use trials::Trial;
 /// The name of the API: what its tokens must have as `aud`.
 const API: &str = "https://api.example.com";
 
-/// How long the issuer's word that a token is active is taken for true: the longest that `/me` accepts a token
-/// after it was revoked. The default is 30 s.
+/// How long the issuer's word that a token is active is taken for true: the longest that `/me` accepts a
+/// token after it was revoked. The default is 30 s.
 const ACTIVE_TTL: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -84,8 +84,8 @@ fn print_summary(origin: &str, idp: &TestIssuer, auth: &BearerAuth) {
     println!();
 }
 
-/// Two people sign in, use the API, and sign out: their client revokes the refresh token, and the issuer ends the
-/// access tokens that came of it (RFC 7009 section 2.1).
+/// Two people sign in, use the API, and sign out: their client revokes the refresh token, and the issuer ends
+/// the access tokens that came of it (RFC 7009 section 2.1).
 fn trials(idp: &TestIssuer) -> Vec<Trial> {
     let sign_in = |subject| idp.token(API).subject(subject).scope("payments:write").lifetime(HOUR).sign_in();
     let (alice, bob) = (sign_in("alice"), sign_in("bob"));

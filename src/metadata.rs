@@ -141,7 +141,7 @@ pub(crate) fn find_endpoint(
         return Err(MetadataError::IssuerMismatch);
     }
     let url = endpoint.url_in(&document).ok_or(MetadataError::EndpointMissing)?;
-    let url = url.as_str().ok_or(Unreadable::NotAString(endpoint.member()))?;
+    let url = url.as_str().ok_or_else(|| Unreadable::NotAString(endpoint.member()))?;
     FetchUrl::parse(url, issuer.plain_http).map_err(|_| MetadataError::EndpointMissing)
 }
 

@@ -13,8 +13,8 @@ use crate::rejection::Rejection;
 /// What introspection says now about a token that was accepted.
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
 
-/// Introspects an accepted `token` by a response no older than `max_age`. `time_spent` is what its request has already
-/// waited for introspection: a request has one deadline for all.
+/// Introspects an accepted `token` by a response no older than `max_age`. `time_spent` is what its request
+/// has already waited for introspection: a request has one deadline for all.
 pub(super) fn introspect(
     issuers: &Issuers,
     token: &AccessToken,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
 ///
-/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name, password,
-/// query and fragment.
+/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name,
+/// password, query and fragment.
 ///
 /// ```
 /// use tower_bearer::BearerAuth;
@@ -212,7 +212,7 @@ impl ConfigProblem {
                 write!(f, "{setting} of issuer {issuer:?} has no claim name or an empty one")
             }
             Self::NoKeysNorIntrospection { issuer } => {
-                write!(f, "issuer {issuer:?} has neither keys nor introspection")
+                write!(f, "issuer {issuer:?} has no keys and no introspection")
             }
             Self::IntrospectionUnusable { issuer, reason, .. } => {
                 write!(f, "the introspection of issuer {issuer:?} is unusable: {reason}")

@@ -1,8 +1,8 @@
 //! Runs every check on one token to its end, for a developer's terminal.
 //!
-//! Checks: what a request would be validated by, in the same order and by the same functions. Where the token would be
-//! introspected, it is introspected once, whatever is cached.
-//! Does not check: what comes before a token in a request, and what a route needs beyond it.
+//! Checks: what a request would be validated by, in the same order and by the same functions. Where the token
+//! would be introspected, it is introspected once, whatever is cached. Does not check: what comes before a
+//! token in a request, and what a route needs beyond it.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! JWT access tokens: compact JWS, header, signature, claims (RFC 7515, RFC 7519, RFC 9068).
 //!
-//! Everything here is pure: keys and the time are arguments. Each step consumes the type that the previous one
-//! returned, so none can be skipped: [`Presented`] -> [`compact::Compact`] and [`header::Header`] ->
+//! Everything here is pure: keys and the time are arguments. Each step consumes the type that the previous
+//! one returned, so none can be skipped: [`Presented`] -> [`compact::Compact`] and [`header::Header`] ->
 //! [`UnverifiedClaims`] -> [`signature::Signed`] -> `Grant`.
 
 mod claim;

@@ -1,8 +1,8 @@
 //! The wall clock, behind a trait so that tests can set it.
 //!
-//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of keys and caches
-//! is measured with the monotonic clock of the runtime, so that setting the machine's clock cannot make a key set look
-//! fresh.
+//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of
+//! keys and caches is measured with the monotonic clock of the runtime, so that setting the machine's clock
+//! cannot make a key set look fresh.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::time::SystemTime;
 /// The clock that the dates in a token are compared with; see
 /// [`BearerAuthBuilder::clock`](crate::BearerAuthBuilder::clock).
 ///
-/// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock` (feature `test-util`), or with a clock
-/// of their own:
+/// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock` (feature `test-util`), or
+/// with a clock of their own:
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -15,6 +15,8 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+#[cfg(feature = "axum")]
+mod handler_rejections;
 mod introspection;
 mod jwk;
 mod jwks;

@@ -25,7 +25,7 @@ fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
     builder.clock(idp.clock()).build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<KeysErrorKind> {
+fn last_error_kind(auth: &BearerAuth) -> Option<KeysErrorKind> {
     auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
@@ -109,7 +109,7 @@ async fn metadata_of_another_issuer_is_not_used() {
         } else {
             KeysErrorKind::MetadataUnreadable
         };
-        assert_eq!(why(&auth), Some(expected), "{name}");
+        assert_eq!(last_error_kind(&auth), Some(expected), "{name}");
     }
     for (name, configured, document) in [
         ("no trailing slash", "https://login.example.com/", "https://login.example.com"),
@@ -123,7 +123,7 @@ async fn metadata_of_another_issuer_is_not_used() {
         net.set(&format!("{origin}/.well-known/oauth-authorization-server{path}"), Reply::body(text));
         let auth = discovering(&idp, &net);
         assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{name}");
-        assert_eq!(why(&auth), Some(KeysErrorKind::IssuerMismatch), "{name}");
+        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::IssuerMismatch), "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
     }
 }
@@ -266,7 +266,7 @@ async fn only_https_urls_are_accepted_in_the_configuration_and_in_metadata() {
             "{jwks_uri}"
         );
         assert_eq!(net.urls(), [RFC_8414, OPENID], "{jwks_uri}");
-        assert_eq!(why(&auth), Some(KeysErrorKind::JwksUriMissing), "{jwks_uri}");
+        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::JwksUriMissing), "{jwks_uri}");
     }
 
     let net = Net::of(&idp);
@@ -302,7 +302,7 @@ async fn the_jwks_uri_may_name_another_host_but_no_redirect_is_followed() {
             assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{status} {target}");
             assert_eq!(net.count(target), 0, "{status} {target}");
             assert_eq!(
-                why(&auth),
+                last_error_kind(&auth),
                 Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
                 "{status} {target}"
             );

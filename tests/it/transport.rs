@@ -27,7 +27,7 @@ fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
     builder.build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<KeysErrorKind> {
+fn last_error_kind(auth: &BearerAuth) -> Option<KeysErrorKind> {
     auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
@@ -85,7 +85,7 @@ async fn every_fault_over_http_gives_503_within_the_time_limit() {
         let (token, start) = (idp.token(API).sign(), Instant::now());
         assert_eq!(api.outcome(&token).await, Err(KeysUnavailable), "{fault:?}");
         assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
-        let cause = match (why(&auth), &fault) {
+        let cause = match (last_error_kind(&auth), &fault) {
             // The head of the response may be lost together with its body.
             (Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)), Fault::HalfBody) => {
                 Some(KeysErrorKind::Fetch(FetchErrorKind::Transport))
@@ -127,7 +127,7 @@ async fn a_key_set_behind_a_redirect_is_not_used() {
     idp.set_fault(Endpoint::Jwks, Some(Fault::Redirect(elsewhere.jwks_url())));
     let auth = over_http(&idp).http_client(ReqwestClient::from(reqwest::Client::new())).build().unwrap();
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
+    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn cached_keys_stay_in_use_when_the_server_is_killed() {
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     drop(idp);
     assert_eq!(api.outcome(&unknown).await, Err(KeysUnavailable));
-    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
+    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
     assert_eq!(api.outcome_at_once(&token), ACCEPTED);
 
     // `ready` names the server that is unavailable at start-up.
@@ -185,6 +185,6 @@ async fn an_endless_body_is_cut_off_at_the_size_limit() {
     let issuer = Issuer::with_jwks_url(ISSUER, url);
     let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    assert_eq!(why(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::TooLarge)));
+    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::TooLarge)));
     server.await.unwrap();
 }
