@@ -18,9 +18,6 @@ mod bearer;
 #[cfg(feature = "axum")]
 mod handler_rejections;
 mod introspection;
-mod introspection_failures;
-#[cfg(feature = "reqwest")]
-mod introspection_sockets;
 mod jwk;
 mod jwks;
 mod jws;

@@ -7,8 +7,9 @@ use http::Request;
 use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
-use tower_bearer::diagnostics::{CircuitState, IntrospectionStatus};
-use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
+use tower_bearer::diagnostics::{
+    CircuitState, IntrospectionError, IntrospectionErrorKind, IntrospectionStatus,
+};
 use tower_bearer::middleware::{BearerAuthService, RequireService};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
@@ -17,8 +18,6 @@ use tower_bearer::{BearerAuth, ClientAuth, Introspection, RejectionKind, Require
 use super::log::enable_all_events;
 use super::net::Net;
 use super::protected::{API, ApiResponse, Handler, Outcome, Protected, get, send};
-
-pub(crate) use super::old_names::settle;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -31,7 +30,7 @@ pub(crate) fn introspection() -> Introspection {
 #[derive(Clone)]
 pub(crate) struct IssuerIntrospection {
     pub(crate) idp: TestIssuer,
-    pub(crate) wire: Net,
+    pub(crate) net: Net,
     pub(crate) auth: BearerAuth,
     pub(crate) api: Protected,
 }
@@ -64,11 +63,11 @@ impl IssuerIntrospection {
         idp: TestIssuer,
         configure: impl FnOnce(&TestIssuer, Introspection) -> Introspection,
     ) -> Self {
-        let wire = Net::to(&idp);
+        let net = Net::to(&idp);
         let issuer = idp.issuer().introspect(configure(&idp, introspection()));
-        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(wire.clone());
+        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(net.clone());
         let auth = builder.issuer(issuer).build().unwrap();
-        Self { api: Protected::by(&auth), idp, wire, auth }
+        Self { api: Protected::by(&auth), idp, net, auth }
     }
 
     /// A new active opaque token.
@@ -99,8 +98,8 @@ impl IssuerIntrospection {
         self.status().circuit()
     }
 
-    /// Why the last call failed.
-    pub(crate) fn why(&self) -> Option<IntrospectionErrorKind> {
+    /// The kind of the last error.
+    pub(crate) fn last_error(&self) -> Option<IntrospectionErrorKind> {
         self.status().last_error().map(IntrospectionError::kind)
     }
 

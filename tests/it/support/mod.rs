@@ -10,15 +10,4 @@ pub(crate) mod introspected;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod net;
-pub(crate) mod old_names;
 pub(crate) mod protected;
-
-/// The old path of [`log`], for `tests/it/introspection*`.
-pub(crate) mod events {
-    pub(crate) use super::log::Log;
-}
-
-/// The old path of [`net`], for `tests/it/introspection*`.
-pub(crate) mod wire {
-    pub(crate) use super::net::{Act, Net as Wire};
-}

@@ -12,8 +12,6 @@ use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{InMemoryClient, TestIssuer};
 use tower_bearer::transport::{FetchError, FetchFuture, FetchRequest, FetchResponse, HttpClient};
 
-pub(crate) use super::old_names::Asked;
-
 /// A network in memory. Clones share its hosts, its script and its log.
 ///
 /// The script decides first. Without one, or when it returns [`Act::Pass`], the client returns the response

@@ -22,8 +22,6 @@ use tower_bearer::{AccessToken, BearerAuth, Rejection, RejectionKind};
 
 use super::log::enable_all_events;
 
-pub(crate) use super::old_names::{Answer, LOGIN};
-
 /// The audience of valid tokens.
 pub(crate) const API: &str = "https://api.example.com";
 /// The issuer of valid tokens.

@@ -1,4 +1,4 @@
-//! How an issuer is asked: the question, who asks, and where (RFC 7662 section 2.1, RFC 8705 section 5).
+//! The introspection request: its form, its client and its URL (RFC 7662 section 2.1, RFC 8705 section 5).
 
 use std::collections::HashMap;
 
@@ -8,11 +8,12 @@ use tower_bearer::crypto::PrivateKey;
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection};
 
-use super::{Api, introspection};
+use super::{Api, MISCONFIGURED, UNAVAILABLE};
+use crate::support::introspected::introspection;
 use crate::support::keys::decode;
-use crate::support::log::assert_holds_no_piece;
-use crate::support::net::{Asked, Net, Reply};
-use crate::support::protected::{API, Protected};
+use crate::support::log::{Log, assert_holds_no_piece};
+use crate::support::net::{Net, Reply, Sent};
+use crate::support::protected::{ACCEPTED, API, Outcome, Protected};
 
 const ENDPOINT: &str = "https://issuer.test/ask?tenant=a%20b";
 
@@ -33,8 +34,8 @@ fn private_key_jwt() -> ClientAuth {
     ClientAuth::private_key_jwt("api", key.key_id("k"))
 }
 
-/// What `introspection` asks about `token`, and where; whatever is asked about is active.
-async fn asked(introspection: Introspection, token: &str, metadata: &Value) -> (Vec<Asked>, String) {
+/// The requests that `introspection` sends for `token`, and the outcome. Every token is active.
+async fn requests_for(introspection: Introspection, token: &str, metadata: &Value) -> (Vec<Sent>, Outcome) {
     let (idp, net) = (TestIssuer::new(), Net::default());
     let active = json!({"active": true, "aud": API, "exp": 9_999_999_999_u64}).to_string();
     for url in [ENDPOINT, "https://issuer.test/plain", "https://mtls.issuer.test/ask"] {
@@ -44,29 +45,29 @@ async fn asked(introspection: Introspection, token: &str, metadata: &Value) -> (
     net.set(&document, Reply::body(metadata.to_string()));
     let issuer = idp.issuer().introspect(introspection.http_client(net.clone()));
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(net.clone()).clock(idp.clock());
-    let kind = Protected::by(&builder.build().unwrap()).kind(token).await;
-    (net.asked(), kind)
+    let outcome = Protected::by(&builder.build().unwrap()).outcome(token).await;
+    (net.sent(), outcome)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_is_a_form_in_a_post_and_the_token_is_in_no_url() {
+async fn a_request_is_a_form_post_and_no_url_contains_the_token() {
     for token in ["2YotnFZFEjr1zCsicMWpAA", "a+b/c~d.e_f-g=="] {
         for (signed, accept) in [(false, "application/json"), (true, "application/token-introspection+jwt")] {
             let introspection = if signed { introspection().require_signed() } else { introspection() };
-            let (asked, kind) = asked(introspection.endpoint(ENDPOINT), token, &json!({})).await;
-            assert_eq!(kind, if signed { "introspection_unavailable" } else { "ok" });
-            let [question] = &asked[..] else { panic!("{asked:?}") };
-            assert_eq!((question.method.clone(), question.url.as_str()), (Method::POST, ENDPOINT));
-            assert_eq!(question.headers["content-type"], "application/x-www-form-urlencoded");
-            assert_eq!(question.headers["accept"], accept);
-            let form: HashMap<String, String> = form_urlencoded(&question.body).into_iter().collect();
+            let (sent, outcome) = requests_for(introspection.endpoint(ENDPOINT), token, &json!({})).await;
+            assert_eq!(outcome, if signed { UNAVAILABLE } else { ACCEPTED });
+            let [request] = &sent[..] else { panic!("{sent:?}") };
+            assert_eq!((request.method.clone(), request.url.as_str()), (Method::POST, ENDPOINT));
+            assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
+            assert_eq!(request.headers["accept"], accept);
+            let form: HashMap<String, String> = form_urlencoded(&request.body).into_iter().collect();
             assert_eq!(form["token"], token);
             assert_eq!(form["token_type_hint"], "access_token");
             assert_eq!(form.len(), 2, "{form:?}");
             let encoded =
                 token.replace('+', "%2B").replace('/', "%2F").replace('~', "%7E").replace('=', "%3D");
-            assert!(std::str::from_utf8(&question.body).unwrap().contains(&format!("token={encoded}&")));
-            let shown = format!("{:?}", question.headers);
+            assert!(std::str::from_utf8(&request.body).unwrap().contains(&format!("token={encoded}&")));
+            let shown = format!("{:?}", request.headers);
             assert!(shown.contains("Sensitive") && !shown.contains(token), "{shown}");
         }
     }
@@ -87,9 +88,9 @@ fn unescaped(text: &str) -> String {
     })
 }
 
-/// With several issuers, one could use what it was sent at another.
+/// Otherwise one of several issuers could replay an assertion at another.
 #[tokio::test(start_paused = true)]
-async fn an_assertion_is_for_this_issuer_alone_and_good_for_one_question() {
+async fn an_assertion_is_for_this_issuer_only_and_used_once() {
     let api = Api::new();
     api.idp.register_client_key("api", PUBLIC_KEY).unwrap();
     let with_key = Api::of(
@@ -98,30 +99,30 @@ async fn an_assertion_is_for_this_issuer_alone_and_good_for_one_question() {
         |builder| builder,
     );
     for _ in 0..3 {
-        assert_eq!(with_key.kind(with_key.token().opaque()).await, "ok");
+        assert_eq!(with_key.outcome(with_key.token().opaque()).await, ACCEPTED);
     }
 
-    let mut names = Vec::new();
+    let mut ids = Vec::new();
     for _ in 0..2 {
-        let (asked, _) =
-            asked(Introspection::with(private_key_jwt()).endpoint(ENDPOINT), "t", &json!({})).await;
-        let form: HashMap<String, String> = form_urlencoded(&asked[0].body).into_iter().collect();
+        let (sent, _) =
+            requests_for(Introspection::with(private_key_jwt()).endpoint(ENDPOINT), "t", &json!({})).await;
+        let form: HashMap<String, String> = form_urlencoded(&sent[0].body).into_iter().collect();
         assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-        assert!(!asked[0].headers.contains_key("authorization"));
+        assert!(!sent[0].headers.contains_key("authorization"));
         let parts: Vec<&str> = form["client_assertion"].split('.').collect();
         let [header, claims] =
             [0, 1].map(|part| serde_json::from_slice::<Value>(&decode(parts[part])).unwrap());
         assert_eq!((&header["alg"], &header["kid"]), (&json!("ES256"), &json!("k")));
-        assert_eq!(claims["aud"], "https://issuer.test", "one text, and not the endpoint");
+        assert_eq!(claims["aud"], "https://issuer.test", "one string, the issuer and not the endpoint");
         assert_eq!((&claims["iss"], &claims["sub"]), (&json!("api"), &json!("api")));
         assert!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap() <= 60);
-        names.push(claims["jti"].clone());
+        ids.push(claims["jti"].clone());
     }
-    assert_ne!(names[0], names[1]);
+    assert_ne!(ids[0], ids[1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_certificate_is_shown_at_the_address_that_asks_for_one() {
+async fn mtls_clients_use_the_endpoint_of_mtls_endpoint_aliases() {
     let metadata = json!({
         "issuer": "https://issuer.test", "jwks_uri": "https://issuer.test/jwks",
         "introspection_endpoint": "https://issuer.test/plain",
@@ -132,20 +133,19 @@ async fn a_certificate_is_shown_at_the_address_that_asks_for_one() {
     let (plain, alias) = ("https://issuer.test/plain", "https://mtls.issuer.test/ask");
     for (name, auth, metadata, expected) in [
         ("certificate", ClientAuth::mtls("api"), &metadata, alias),
-        ("certificate, no such address", ClientAuth::mtls("api"), &unaliased, plain),
+        ("certificate, no alias", ClientAuth::mtls("api"), &unaliased, plain),
         ("secret", ClientAuth::secret_post("api", "s"), &metadata, plain),
     ] {
-        let (asked, kind) = asked(Introspection::with(auth), "opaque", metadata).await;
-        assert_eq!((kind.as_str(), asked.last().unwrap().url.as_str()), ("ok", expected), "{name}");
-        let form: HashMap<String, String> =
-            form_urlencoded(&asked.last().unwrap().body).into_iter().collect();
+        let (sent, outcome) = requests_for(Introspection::with(auth), "opaque", metadata).await;
+        assert_eq!((outcome, sent.last().unwrap().url.as_str()), (ACCEPTED, expected), "{name}");
+        let form: HashMap<String, String> = form_urlencoded(&sent.last().unwrap().body).into_iter().collect();
         assert_eq!(form["client_id"], "api", "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn neither_token_nor_credentials_are_logged() {
-    let log = crate::support::events::Log::start();
+    let log = Log::start();
     let (secret, token) = ("the-secret-of-the-client", "the-opaque-token-of-alice");
     for status in [200, 400, 401, 500] {
         let idp = TestIssuer::new();
@@ -160,19 +160,19 @@ async fn neither_token_nor_credentials_are_logged() {
             let issuer = idp.issuer().introspect(Introspection::with(auth).endpoint(ENDPOINT));
             let builder = BearerAuth::builder(API).issuer(issuer).http_client(net.clone()).clock(idp.clock());
             let auth = builder.build().unwrap();
-            let answer = Protected::by(&auth).get(token).await;
-            let told = format!("{answer:?}{:?}{:?}{}", auth.status(), auth, auth.explain(token).await);
-            let told = format!("{told}{}", log.text());
-            assert_holds_no_piece(&told, token, 12, "token");
-            assert_holds_no_piece(&told, secret, 12, "secret");
-            assert!(!told.contains("tenant="), "no query: {told}");
+            let response = Protected::by(&auth).get(token).await;
+            let shown = format!("{response:?}{:?}{:?}{}", auth.status(), auth, auth.explain(token).await);
+            let shown = format!("{shown}{}", log.text());
+            assert_holds_no_piece(&shown, token, 12, "token");
+            assert_holds_no_piece(&shown, secret, 12, "secret");
+            assert!(!shown.contains("tenant="), "the query is shown: {shown}");
         }
     }
-    assert!(log.events().iter().any(|event| event.field("outcome") == Some("failed")), "there is a log");
+    assert!(log.events().iter().any(|event| event.field("outcome") == Some("failed")), "nothing was logged");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_client_that_asks_is_proven_in_every_way() {
+async fn every_client_authentication_method_works() {
     let idp = TestIssuer::new();
     idp.register_client("api with: % +", "s:e%c+r e\u{e9}t&");
     idp.register_bearer("the-token-of-the-api");
@@ -189,7 +189,7 @@ async fn the_client_that_asks_is_proven_in_every_way() {
         ),
     ] {
         let api = Api::of(idp.clone(), |issuer| issuer.introspect(introspection), |builder| builder);
-        assert_eq!(api.kind(api.token().opaque()).await, "ok", "{name}");
+        assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED, "{name}");
     }
     for (name, introspection) in [
         ("basic", Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, "x"))),
@@ -198,6 +198,6 @@ async fn the_client_that_asks_is_proven_in_every_way() {
         ("certificate", Introspection::with(ClientAuth::mtls("x")).http_client(idp.http_client())),
     ] {
         let api = Api::of(idp.clone(), |issuer| issuer.introspect(introspection), |builder| builder);
-        assert_eq!(api.kind(api.token().opaque()).await, "introspection_misconfigured", "{name}");
+        assert_eq!(api.outcome(api.token().opaque()).await, MISCONFIGURED, "{name}");
     }
 }

@@ -1,6 +1,6 @@
-//! Random damage: to tokens, which must then be refused, and to key sets, which must never do worse than fail.
+//! Random damage to tokens and key sets: damaged tokens are rejected, and nothing panics.
 //!
-//! The seed is fixed, so that a failure can be had again.
+//! The seeds are fixed, so that failures are reproducible.
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ use tower_bearer::{Algorithm, BearerAuth, Issuer, Rejection};
 const API: &str = "https://api.example.com";
 
 #[test]
-fn a_damaged_token_is_refused_and_never_panics() {
+fn a_damaged_token_is_rejected_and_never_panics() {
     let issuer = TestIssuer::new();
     let auth = auth(&issuer, issuer.jwks());
     let token = issuer.token(API).scope("a b").sign();
@@ -32,7 +32,7 @@ fn a_damaged_token_is_refused_and_never_panics() {
 }
 
 #[test]
-fn a_damaged_header_and_damaged_claims_under_a_good_signature_never_panic() {
+fn a_damaged_header_or_damaged_claims_with_a_valid_signature_never_panic() {
     let issuer = TestIssuer::new();
     let auth = auth(&issuer, issuer.jwks());
     let claims = format!(
@@ -52,7 +52,7 @@ fn a_damaged_header_and_damaged_claims_under_a_good_signature_never_panic() {
 }
 
 #[test]
-fn a_damaged_key_set_never_panics_and_never_lets_a_foreign_token_in() {
+fn a_damaged_key_set_never_panics_and_never_accepts_a_foreign_token() {
     let (issuer, other) = (TestIssuer::new(), TestIssuer::new());
     issuer.add_key(Algorithm::Ed25519);
     issuer.add_key(Algorithm::RS256);
@@ -67,16 +67,16 @@ fn a_damaged_key_set_never_panics_and_never_lets_a_foreign_token_in() {
     }
 }
 
-/// One to four small changes: a byte altered, removed, inserted or repeated, or the rest cut off.
+/// Applies one to four changes: alters, removes, inserts or repeats bytes, or truncates the input.
 fn damage(octets: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
     let mut damaged = octets.to_vec();
     for _ in 0..random.usize(1..5) {
         let place = random.usize(..damaged.len().max(1));
-        let letter = *random.choice(br#"Aaz09-_.=+/ "{}[]:,\e"#).unwrap();
+        let character = *random.choice(br#"Aaz09-_.=+/ "{}[]:,\e"#).unwrap();
         match random.u8(..6) {
-            0 | 1 if place < damaged.len() => damaged[place] = letter,
+            0 | 1 if place < damaged.len() => damaged[place] = character,
             2 if place < damaged.len() => drop(damaged.remove(place)),
-            3 => damaged.insert(place, letter),
+            3 => damaged.insert(place, character),
             4 => damaged.extend_from_within(place..damaged.len().min(place + 20)),
             _ if random.u8(..20) == 0 => damaged.truncate(place),
             _ => damaged.insert(place, random.u8(b' '..=b'~')),
@@ -90,17 +90,17 @@ fn auth(issuer: &TestIssuer, jwks: String) -> BearerAuth {
     BearerAuth::builder(API).clock(issuer.clock()).issuer(trusted).build().unwrap()
 }
 
-/// The status, which a refusal has to explain; `None` when the bytes cannot be a header at all.
+/// The status of the response. `None` if the bytes are not a valid header value.
 fn status(auth: &BearerAuth, authorization: &[u8]) -> Option<u16> {
     let mut request = Request::new(String::new());
     request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_bytes(authorization).ok()?);
     let mut service = auth.layer(service_fn(handle));
     let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop()))
     else {
-        panic!("with static keys, one poll finishes the request");
+        panic!("with static keys, a request completes in one poll");
     };
-    let refused = response.extensions().get::<Rejection>().is_some();
-    assert_eq!(refused, response.status() != 200);
+    let is_rejected = response.extensions().get::<Rejection>().is_some();
+    assert_eq!(is_rejected, response.status() != 200);
     Some(response.status().as_u16())
 }
 
