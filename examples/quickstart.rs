@@ -88,13 +88,15 @@ fn cases(idp: &TestIssuer) -> Vec<Case> {
         Case::get("token of an untrusted issuer", "/me")
             .token(untrusted.token(API).lifetime(hour).sign())
             .rejected(401, invalid("The issuer of the access token is not trusted")),
-        Case::get("valid token without the scope", "/orders").token(alice().scope("profile").sign()).rejected(
-            403,
-            format!(
-                "Bearer realm=\"{API}\", error=\"insufficient_scope\", \
+        Case::get("valid token without the scope", "/orders")
+            .token(alice().scope("profile").sign())
+            .rejected(
+                403,
+                format!(
+                    "Bearer realm=\"{API}\", error=\"insufficient_scope\", \
                  error_description=\"The access token lacks a required scope\", scope=\"orders:read\""
+                ),
             ),
-        ),
         Case::get("no token, unprotected route", "/health"),
         Case::get("opaque token", "/me").token(&opaque),
         Case::revoke("revocation of the opaque token", idp, &opaque),
