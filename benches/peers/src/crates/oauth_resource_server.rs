@@ -16,7 +16,7 @@ pub(super) async fn build(fixture: &Fixture) -> Built {
         issuer: fixture.issuer.identifier().to_owned(),
         audience: API.to_owned(),
         resource: API.to_owned(),
-        // Without a required scope it needs a setting that it documents as dangerous.
+        // Without a required scope, the crate needs its setting `allow_unscoped_tokens`.
         required_scope: Some("orders:read".to_owned()),
         ..OAuthConfig::default()
     };
