@@ -1,7 +1,7 @@
-//! Over HTTP on a loopback port, with a server of its own process: `cargo bench --bench loopback`.
+//! Measures HTTP over loopback with the server in its own process: `cargo bench --bench loopback`.
 //!
-//! The server has one thread, and so has the one that sends; each connection has a token of its own and sends
-//! its next request as soon as it has the response. Ends after [`LONGEST`], or after `ROUNDS` if that is sooner.
+//! Server and client have one thread each. Each connection has its own token and sends its next request after
+//! the response. Ends after [`MAX_DURATION`] or `ROUNDS` rounds, whichever comes first.
 
 mod support;
 
@@ -17,25 +17,25 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use http::HeaderValue;
 use support::auth::{cold, warm, with_static_keys};
-use support::raw::raw_check;
-use support::request::NO_AUTH;
+use support::request::NO_LAYER;
+use support::signature::signature_check;
 use support::table::{Batch, Sample, Table};
 use support::token::{bearer, issuer, token};
 use tokio::net::TcpListener;
 use tower_bearer::{AccessToken, Algorithm};
 
-/// Set where this program is the server.
+/// The environment variable that makes this program the server.
 const SERVER: &str = "LOOPBACK_SERVER";
 
-const LONGEST: Duration = Duration::from_secs(20);
+const MAX_DURATION: Duration = Duration::from_secs(20);
 
 const CONNECTIONS: usize = 16;
 
-/// How many requests a connection sends in a round, to each path.
+/// Requests per connection, path and round.
 const REQUESTS: usize = 125;
 
-/// Without auth, with a layer that does nothing, with tokens seen before, with each token as one not seen before.
-const PATHS: [&str; 4] = ["/open", "/layered", "/seen", "/not-seen"];
+/// Routes without a layer, with a no-op layer, with a token cache, and with the token cache disabled.
+const PATHS: [&str; 4] = ["/no-layer", "/no-op", "/cached", "/uncached"];
 
 fn main() {
     if std::env::var_os(SERVER).is_some() { serve() } else { load() }
@@ -44,7 +44,7 @@ fn main() {
 #[tokio::main(flavor = "current_thread")]
 async fn serve() {
     let issuer = issuer(Algorithm::RS256);
-    let trusted = || [with_static_keys(&issuer)];
+    let issuers = || [with_static_keys(&issuer)];
     let orders = async || ([(CONTENT_TYPE, "application/json")], r#"{"orders":[]}"#);
     let orders_of = async |token: AccessToken| {
         assert!(token.subject().is_some());
@@ -52,19 +52,19 @@ async fn serve() {
     };
     let router = Router::new()
         .route(PATHS[0], get(orders))
-        .route(PATHS[1], get(orders).layer(NO_AUTH))
-        .route(PATHS[2], get(orders_of).layer(warm(&issuer, trusted())))
-        .route(PATHS[3], get(orders_of).layer(cold(&issuer, trusted())));
+        .route(PATHS[1], get(orders).layer(NO_LAYER))
+        .route(PATHS[2], get(orders_of).layer(warm(&issuer, issuers())))
+        .route(PATHS[3], get(orders_of).layer(cold(&issuer, issuers())));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     (0..CONNECTIONS).for_each(|_| println!("{}", token(&issuer).sign()));
-    // Whoever started it holds the other end, and lets go of it however it ends.
+    // The parent process holds the other end of stdin. It is closed when the parent exits for any reason.
     std::thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0)
     });
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a socket"));
-    axum::serve(listener, router).await.expect("runs until it is ended");
+    axum::serve(listener, router).await.expect("the server runs");
 }
 
 fn load() {
@@ -73,59 +73,60 @@ fn load() {
     let server = Server::start();
     let mut connections: Vec<_> =
         server.tokens.iter().map(|token| Connection::open(server.address, token)).collect();
-    let raw = Batch::of(raw_check_of_rs256());
+    let check = Batch::new(rs256_signature_check());
     let mut rounds: Vec<Round> = Vec::new();
-    while rounds.len() < table.rounds() && start.elapsed() < LONGEST {
-        let [open, layered, seen, not_seen] = PATHS.map(|path| server.measure(&mut connections, path));
-        rounds.push(Round { open, layered, seen, not_seen, raw: raw.time() });
+    while rounds.len() < table.rounds() && start.elapsed() < MAX_DURATION {
+        let [no_layer, no_op, cached, uncached] = PATHS.map(|path| server.measure(&mut connections, path));
+        rounds.push(Round { no_layer, no_op, cached, uncached, check: check.time() });
     }
     server.end();
 
-    let samples = |what: &str, target: &str, unit: &str, of: fn(&Round) -> (f64, f64)| {
+    let samples = |name: &str, target: &str, unit: &str, figures: fn(&Round) -> (f64, f64)| {
         let sample = |round| {
-            let (measured, yardstick) = of(round);
-            Sample { measured, yardstick }
+            let (measured, baseline) = figures(round);
+            Sample { measured, baseline }
         };
-        Table::samples(what, target, unit, &rounds.iter().map(sample).collect::<Vec<_>>());
+        Table::samples(name, target, unit, &rounds.iter().map(sample).collect::<Vec<_>>());
     };
     let rate = "requests/s";
-    samples("requests/s, tokens seen before / no auth", ">= 0.95", rate, |of| (of.seen.rate, of.open.rate));
-    samples("requests/s, a layer that does nothing / no auth", "", rate, |of| {
-        (of.layered.rate, of.open.rate)
+    samples("requests/s, cached tokens / no layer", ">= 0.95", rate, |r| (r.cached.rate, r.no_layer.rate));
+    samples("requests/s, no-op layer / no layer", "", rate, |r| (r.no_op.rate, r.no_layer.rate));
+    samples("requests/s, uncached tokens / no layer", "", rate, |r| (r.uncached.rate, r.no_layer.rate));
+    let cpu = "ns";
+    samples("server CPU, no-op layer / no layer", "", cpu, |r| (r.no_op.cpu, r.no_layer.cpu));
+    samples("server CPU, cached tokens / no layer", "<= 1.05", cpu, |r| (r.cached.cpu, r.no_layer.cpu));
+    samples("server CPU, uncached tokens / no layer", "", cpu, |r| (r.uncached.cpu, r.no_layer.cpu));
+    samples("server CPU, no layer plus a signature check / no layer", "", cpu, |r| {
+        (r.no_layer.cpu + r.check, r.no_layer.cpu)
     });
-    samples("requests/s, not seen before / no auth", "", rate, |of| (of.not_seen.rate, of.open.rate));
-    let cpu = "ns of CPU";
-    samples("server, a layer that does nothing / no auth", "", cpu, |of| (of.layered.cpu, of.open.cpu));
-    samples("server, tokens seen before / no auth", "<= 1.05", cpu, |of| (of.seen.cpu, of.open.cpu));
-    samples("server, not seen before / no auth", "", cpu, |of| (of.not_seen.cpu, of.open.cpu));
-    samples("server, no auth and a raw check / no auth", "", cpu, |of| (of.open.cpu + of.raw, of.open.cpu));
 }
 
-fn raw_check_of_rs256() -> impl Fn() {
+fn rs256_signature_check() -> impl Fn() {
     let issuer = issuer(Algorithm::RS256);
-    raw_check(&issuer, &token(&issuer).sign(), Algorithm::RS256)
+    signature_check(&issuer, &token(&issuer).sign(), Algorithm::RS256)
 }
 
-/// One after another, within less than a second.
+/// One sample of each path, taken one after another within a second.
 struct Round {
-    open: Figures,
-    layered: Figures,
-    seen: Figures,
-    not_seen: Figures,
-    raw: f64,
+    no_layer: Figures,
+    no_op: Figures,
+    cached: Figures,
+    uncached: Figures,
+    /// Nanoseconds of one signature check.
+    check: f64,
 }
 
 struct Figures {
-    /// Requests a second.
+    /// Requests per second.
     rate: f64,
-    /// Nanoseconds that the server computed for one request.
+    /// CPU time of the server per request, in nanoseconds.
     cpu: f64,
 }
 
-/// The other process.
+/// The server process.
 struct Server {
     process: Child,
-    /// It ends when this is closed.
+    /// The server exits when this is closed.
     stdin: ChildStdin,
     address: SocketAddr,
     tokens: Vec<String>,
@@ -133,10 +134,10 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let program = std::env::current_exe().expect("this program has a path");
+        let program = std::env::current_exe().expect("the path of this program");
         let mut command = Command::new(program);
         command.env(SERVER, "1").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("it starts");
+        let mut process = command.spawn().expect("the server starts");
         let (stdin, stdout) = (process.stdin.take().expect("piped"), process.stdout.take().expect("piped"));
         let mut lines = BufReader::new(stdout).lines().map(|line| line.expect("a line"));
         let address = lines.next().and_then(|line| line.parse().ok()).expect("an address");
@@ -145,7 +146,7 @@ impl Server {
     }
 
     fn measure(&self, connections: &mut [Connection], path: &str) -> Figures {
-        connections.iter_mut().for_each(|connection| connection.turn_to(path));
+        connections.iter_mut().for_each(|connection| connection.select(path));
         let (start, cpu) = (Instant::now(), self.cpu());
         connections.iter_mut().for_each(Connection::send);
         for _ in 1..REQUESTS {
@@ -160,19 +161,20 @@ impl Server {
         Figures { rate, cpu: (self.cpu() - cpu) / requests }
     }
 
-    /// Nanoseconds that its one thread has run; Linux alone tells them.
+    /// CPU time of the server's only thread in nanoseconds. NaN on systems other than Linux.
     fn cpu(&self) -> f64 {
-        let told = fs::read_to_string(format!("/proc/{}/schedstat", self.process.id())).unwrap_or_default();
-        told.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)
+        let schedstat =
+            fs::read_to_string(format!("/proc/{}/schedstat", self.process.id())).unwrap_or_default();
+        schedstat.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)
     }
 
     fn end(mut self) {
         drop(self.stdin);
-        self.process.wait().expect("it ends");
+        self.process.wait().expect("the server exits");
     }
 }
 
-/// Kept alive, one request at a time.
+/// A keep-alive connection with one request in flight at a time.
 struct Connection {
     stream: TcpStream,
     authorization: HeaderValue,
@@ -182,13 +184,13 @@ struct Connection {
 
 impl Connection {
     fn open(address: SocketAddr, token: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("it listens");
+        let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a socket");
         Self { stream, authorization: bearer(token), request: Vec::new(), response: Vec::new() }
     }
 
-    /// Sends its requests to this path from now on; learns how long the responses are.
-    fn turn_to(&mut self, path: &str) {
+    /// Selects the path of the next requests, and learns the length of its responses.
+    fn select(&mut self, path: &str) {
         let authorization = self.authorization.to_str().expect("a token");
         self.request = format!(
             "GET {path}?limit=10 HTTP/1.1\r\nhost: api.example.com\r\nuser-agent: orders-frontend/2.3\r\n\
@@ -205,7 +207,7 @@ impl Connection {
     }
 
     fn send(&mut self) {
-        self.stream.write_all(&self.request).expect("it reads");
+        self.stream.write_all(&self.request).expect("the server reads");
     }
 
     fn receive(&mut self) {

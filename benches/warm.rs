@@ -1,4 +1,4 @@
-//! Tokens that were seen before: `cargo bench --bench warm`.
+//! Measures cached tokens: `cargo bench --bench warm`.
 
 mod support;
 
@@ -8,78 +8,79 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use support::auth::{show, warm, with_static_keys};
-use support::raw::raw_check;
-use support::request::{NO_AUTH, ORDERS, bare, routed, typical};
+use support::auth::{warm, warm_up, with_static_keys};
+use support::request::{NO_LAYER, ORDERS, bare, routed, typical};
+use support::signature::signature_check;
 use support::table::{Sample, Table, percentile, time};
 use support::token::{bearer, headers, issuer, token};
 use tower_bearer::{AccessToken, Algorithm};
 
 const TARGET: &str = "<= 2.0, aim 1.7";
 
-/// How long threads run for one figure: long against starting them, short enough to be left alone now and then.
+/// How long the threads of one sample run. Long compared with starting them, and short enough that other
+/// processes leave some rounds undisturbed.
 const ROUND: Duration = Duration::from_millis(5);
 
 fn main() {
     let table = Table::new();
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
-        seen_before(&table, algorithm);
+        static_and_fetched_keys(&table, algorithm);
     }
     through_a_router(&table);
-    one_by_one(&table);
-    in_two_threads(&table);
+    single_requests(&table);
+    two_threads(&table);
 }
 
-fn seen_before(table: &Table, algorithm: Algorithm) {
+fn static_and_fetched_keys(table: &Table, algorithm: Algorithm) {
     let issuer = issuer(algorithm);
     let jwt = token(&issuer).sign();
-    let (header, raw) = ([bearer(&jwt)], raw_check(&issuer, &jwt, algorithm));
+    let (header, check) = ([bearer(&jwt)], signature_check(&issuer, &jwt, algorithm));
     for (keys, trusted) in [("static", with_static_keys(&issuer)), ("fetched", issuer.issuer())] {
         let auth = warm(&issuer, [trusted]);
-        show(&auth, &header);
-        let row = |form: &str, yardstick: &str| format!("{form}: {algorithm}, {keys} keys / {yardstick}");
-        let (measured, yardstick) = (bare(&auth, &header, 200), bare(&NO_AUTH, &header, 200));
-        table.compare(&row("bare", "no auth"), TARGET, &measured, yardstick);
-        table.compare(&row("bare", "raw check"), "", measured, &raw);
-        let (measured, yardstick) = (typical(&auth, &header, 200), typical(&NO_AUTH, &header, 200));
-        table.compare(&row("typical", "no auth"), TARGET, measured, yardstick);
+        warm_up(&auth, &header);
+        let row = |form: &str, baseline: &str| format!("{form}: {algorithm}, {keys} keys / {baseline}");
+        let (measured, baseline) = (bare(&auth, &header, 200), bare(&NO_LAYER, &header, 200));
+        table.compare(&row("bare", "no layer"), TARGET, &measured, baseline);
+        table.compare(&row("bare", "signature check"), "", measured, &check);
+        let (measured, baseline) = (typical(&auth, &header, 200), typical(&NO_LAYER, &header, 200));
+        table.compare(&row("typical", "no layer"), TARGET, measured, baseline);
     }
 }
 
-/// With a handler that reads the token, against one that does not.
+/// Compares a handler that extracts the token with one that does not.
 fn through_a_router(table: &Table) {
     let issuer = issuer(Algorithm::RS256);
     let header = [bearer(&token(&issuer).sign())];
     let auth = warm(&issuer, [with_static_keys(&issuer)]);
-    show(&auth, &header);
+    warm_up(&auth, &header);
     let protected = get(async |token: AccessToken| token.subject().unwrap_or_default().to_owned());
     let protected = routed(&Router::new().route(ORDERS, protected).layer(auth), &header, 200);
     let open = get(async || "f1b7c0e2-5a7d-4d0e-9a55-3c1b7d6a8e21".to_owned());
     let open = routed(&Router::new().route(ORDERS, open), &header, 200);
-    table.compare("axum router, `AccessToken` in the handler / no auth", TARGET, protected, open);
+    table.compare("axum router, `AccessToken` in the handler / no layer", TARGET, protected, open);
 }
 
-/// What single requests take, and not many on average. Reading the clock is measured first and taken off.
-fn one_by_one(table: &Table) {
+/// Measures percentiles of single requests instead of averages. Subtracts the time of reading the clock.
+fn single_requests(table: &Table) {
     let issuer = issuer(Algorithm::RS256);
     let header = [bearer(&token(&issuer).sign())];
     let auth = warm(&issuer, [with_static_keys(&issuer)]);
-    show(&auth, &header);
-    let (measured, yardstick) = (typical(&auth, &header, 200), typical(&NO_AUTH, &header, 200));
+    warm_up(&auth, &header);
+    let (measured, baseline) = (typical(&auth, &header, 200), typical(&NO_LAYER, &header, 200));
     let (mut clock, mut with_auth, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..table.rounds() * 50 {
         clock.push(time(|| ()));
         with_auth.push(time(&measured));
-        without.push(time(&yardstick));
+        without.push(time(&baseline));
     }
     let clock = percentile(clock, 50);
     for rank in [50, 99] {
         let [with_auth, without] = [&with_auth, &without].map(|all| percentile(all.clone(), rank) - clock);
-        let (ratio, what) =
-            (with_auth / without, format!("typical: RS256, p{rank} of single requests / no auth"));
-        let note = format!("{clock:.0} ns of the clock taken off");
+        let (ratio, name) =
+            (with_auth / without, format!("typical: RS256, p{rank} of single requests / no layer"));
+        let note = format!("{clock:.0} ns for the clock subtracted");
         Table::row(
-            &what,
+            &name,
             format!("{ratio:.3}"),
             format!("{with_auth:.0} ns"),
             format!("{without:.0} ns"),
@@ -88,33 +89,34 @@ fn one_by_one(table: &Table) {
     }
 }
 
-/// Requests a second by two threads against one. The raw check shows what the machine has to give.
-fn in_two_threads(table: &Table) {
+/// Compares requests per second of two threads and of one. The signature check shows how the machine scales.
+fn two_threads(table: &Table) {
     let issuer = issuer(Algorithm::EdDSA);
     let auth = warm(&issuer, [with_static_keys(&issuer)]);
     let one = headers(&issuer, 1);
     let sets = [headers(&issuer, 1_000), headers(&issuer, 1_000)];
-    show(&auth, &[&one[..], &sets[0], &sets[1]].concat());
+    warm_up(&auth, &[&one[..], &sets[0], &sets[1]].concat());
     let target = ">= 1.8";
     scale(table, "one token", target, |_| bare(&auth, &one, 200));
-    scale(table, "one token, no auth", "", |_| bare(&NO_AUTH, &one, 200));
+    scale(table, "one token, no layer", "", |_| bare(&NO_LAYER, &one, 200));
     scale(table, "1 000 tokens each", target, |thread| bare(&auth, &sets[thread], 200));
-    scale(table, "1 000 tokens each, no auth", "", |thread| bare(&NO_AUTH, &sets[thread], 200));
+    scale(table, "1 000 tokens each, no layer", "", |thread| bare(&NO_LAYER, &sets[thread], 200));
     let jwt = token(&issuer).sign();
-    scale(table, "raw check", "", |_| raw_check(&issuer, &jwt, Algorithm::EdDSA));
+    scale(table, "signature check", "", |_| signature_check(&issuer, &jwt, Algorithm::EdDSA));
 }
 
-fn scale<C: Fn()>(table: &Table, name: &str, target: &str, make: impl Fn(usize) -> C + Sync) {
-    let sample = |_| Sample { measured: calls_a_second(2, &make), yardstick: calls_a_second(1, &make) };
+fn scale<C: Fn()>(table: &Table, name: &str, target: &str, make_call: impl Fn(usize) -> C + Sync) {
+    let sample =
+        |_| Sample { measured: calls_per_second(2, &make_call), baseline: calls_per_second(1, &make_call) };
     let samples: Vec<_> = (0..table.rounds()).map(sample).collect();
     Table::samples(&format!("{name}: two threads / one thread"), target, "requests/s", &samples);
 }
 
-fn calls_a_second<C: Fn()>(threads: usize, make: &(impl Fn(usize) -> C + Sync)) -> f64 {
-    let together = Barrier::new(threads);
+fn calls_per_second<C: Fn()>(threads: usize, make_call: &(impl Fn(usize) -> C + Sync)) -> f64 {
+    let start_line = Barrier::new(threads);
     let run = |thread| {
-        let call = make(thread);
-        together.wait();
+        let call = make_call(thread);
+        start_line.wait();
         let (start, mut calls) = (Instant::now(), 0_u32);
         while start.elapsed() < ROUND {
             (0..16).for_each(|_| call());
@@ -123,7 +125,7 @@ fn calls_a_second<C: Fn()>(threads: usize, make: &(impl Fn(usize) -> C + Sync)) 
         f64::from(calls) / start.elapsed().as_secs_f64()
     };
     thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || run(thread))).collect();
-        running.into_iter().map(|one| one.join().expect("no panic")).sum()
+        let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(move || run(thread))).collect();
+        handles.into_iter().map(|handle| handle.join().expect("no panic")).sum()
     })
 }

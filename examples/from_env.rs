@@ -1,35 +1,36 @@
-//! A resource server that is configured by its environment alone.
+//! A resource server configured by environment variables.
 //!
 //! ```text
 //! LISTEN=127.0.0.1:3000 ISSUER=https://login.example.com AUDIENCE=https://api.example.com \
 //!     REQUIRED_SCOPE=orders:read cargo run --example from_env
 //! ```
 //!
-//! It serves `GET /public` (anyone), `GET /protected` (any valid token) and `GET /scoped` (a token with
-//! `REQUIRED_SCOPE`); the last two answer with the claims of the token. An empty variable counts as unset.
+//! Routes: `GET /public` (no token needed), `GET /protected` (any valid token) and `GET /scoped` (a token
+//! with `REQUIRED_SCOPE`). The last two respond with the claims of the token. An empty variable counts as
+//! unset.
 //!
-//! With `CLIENT_ID` and `CLIENT_SECRET` the issuer is asked about opaque tokens (introspection, RFC 7662),
-//! and with `INTROSPECTION_JWTS=all` about signed ones too. Without them opaque tokens are refused.
+//! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
+//! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `LISTEN` | host and port to listen on; port 0 takes a free one | must be set |
-//! | `ISSUER` | the authorization server, exactly as `iss` in its tokens | must be set |
-//! | `AUDIENCE` | the name of this API in `aud` | must be set |
-//! | `REQUIRED_SCOPE` | what `/scoped` needs; several scopes with spaces between them | must be set |
-//! | `JWKS_URL` | where the keys are | found by the issuer's metadata |
-//! | `LEEWAY_SECS` | how far clocks may be apart, at most 300 | 30 |
-//! | `JWKS_TTL_SECS` | how long keys are fresh | what the server says, else 600 |
-//! | `JWKS_COOLDOWN_SECS` | the shortest time between fetches that requests cause | 30 |
-//! | `FETCH_TIMEOUT_SECS` | how long fetching one document may take | 5 |
-//! | `CLIENT_ID`, `CLIENT_SECRET` | the client that this API is to the issuer; set both or neither | no introspection |
-//! | `INTROSPECTION_URL` | where to ask | found by the issuer's metadata |
-//! | `INTROSPECTION_AUTH` | how the client shows its secret: `basic` (in a header) or `post` (in the body) | `basic` |
-//! | `INTROSPECTION_CACHE_SECS` | how long an active token is taken for active without asking again, and one that is not for as long but at most 10 s; 0 asks each time | 30 |
-//! | `INTROSPECTION_JWTS` | `all`: asks about each signed token too, once it passed every other check; `none` | `none` |
-//! | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept`: takes answers without `aud`. Dangerous: a token for another API of the same issuer then opens this one | refuses them |
+//! | `LISTEN` | host and port to listen on; port 0 picks a free one | required |
+//! | `ISSUER` | the authorization server, exactly as `iss` in its tokens | required |
+//! | `AUDIENCE` | the identifier of this API in `aud` | required |
+//! | `REQUIRED_SCOPE` | the scopes that `/scoped` requires, separated by spaces | required |
+//! | `JWKS_URL` | URL of the key set | from the issuer's metadata |
+//! | `LEEWAY_SECS` | tolerated clock difference, at most 300 s | 30 s |
+//! | `JWKS_TTL_SECS` | how long cached keys are fresh | from the response, else 600 s |
+//! | `JWKS_COOLDOWN_SECS` | minimum time between refetches that requests cause | 30 s |
+//! | `FETCH_TIMEOUT_SECS` | timeout for fetching one document | 5 s |
+//! | `CLIENT_ID`, `CLIENT_SECRET` | credentials of this API at the authorization server; both or neither | no introspection |
+//! | `INTROSPECTION_URL` | URL of the introspection endpoint | from the issuer's metadata |
+//! | `INTROSPECTION_AUTH` | how the client authenticates: `basic` (header) or `post` (form body) | `basic` |
+//! | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
+//! | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
+//! | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`. Risk: a token issued for any other API of this authorization server is then accepted here | rejects them |
 //!
-//! Exit status: 2 for a bad variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
+//! Exit status: 2 for an invalid variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
 
 use std::env;
 use std::error::Error;
@@ -49,7 +50,7 @@ async fn main() -> ExitCode {
     let settings = match Settings::from_env() {
         Ok(settings) => settings,
         Err(problems) => {
-            eprintln!("the environment cannot be used:");
+            eprintln!("invalid environment variables:");
             problems.iter().for_each(|problem| eprintln!("  - {problem}"));
             return ExitCode::from(2);
         }
@@ -63,8 +64,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Events of INFO and above: the configuration, each fetch of keys, each call of introspection that fails,
-/// each refusal and its reason.
+/// Logs events of INFO and above: the configuration, key fetches, failed introspection requests, and
+/// rejections with their reasons.
 fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
 }
@@ -74,8 +75,8 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(&listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
 
-    // Fetches the keys, and looks where to ask about tokens, before the first request needs them. If it fails
-    // the next request tries again.
+    // Fetches metadata and keys before the first request needs them. After a failure, the next request
+    // retries.
     let warm_up = auth.clone();
     tokio::spawn(async move { warm_up.ready().await });
 
@@ -97,7 +98,7 @@ async fn claims(token: AccessToken) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], token.claims_json().to_owned())
 }
 
-/// Resolves at Ctrl-C or SIGTERM, from the moment it is called on.
+/// Registers the signal handlers now; the future resolves on Ctrl-C or SIGTERM.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
@@ -115,7 +116,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
-/// What the environment asks for.
+/// The settings of the server, read from the environment.
 struct Settings {
     listen: String,
     required_scope: String,
@@ -123,7 +124,10 @@ struct Settings {
 }
 
 impl Settings {
-    /// Reads the environment, or lists all that is wrong with it.
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Every invalid or missing variable, with an explanation.
     fn from_env() -> Result<Self, Vec<String>> {
         let mut variables = Variables::default();
         let listen = variables.required("LISTEN", "127.0.0.1:3000", is_host_and_port);
@@ -144,7 +148,7 @@ impl Settings {
 
 type SetDuration = fn(BearerAuthBuilder, Duration) -> BearerAuthBuilder;
 
-/// The environment, with what was found wrong in it so far.
+/// Reads environment variables and collects their problems.
 #[derive(Default)]
 struct Variables {
     problems: Vec<String>,
@@ -152,8 +156,7 @@ struct Variables {
 
 impl Variables {
     fn bearer_auth(&mut self) -> BearerAuthBuilder {
-        // A missing value is in the list of problems by now; its example stands in, so that the rest is
-        // checked.
+        // Invalid values are replaced by their examples, so that `build` can check the other settings.
         let audience = self.required("AUDIENCE", "https://api.example.com", |_| true);
         let issuer = self.required("ISSUER", "https://login.example.com", |_| true);
         let issuer = match self.optional("JWKS_URL") {
@@ -179,7 +182,7 @@ impl Variables {
         builder
     }
 
-    /// How to ask the issuer about tokens, if a client is set to ask as.
+    /// The introspection settings, if a client is configured.
     fn introspection(&mut self) -> Option<Introspection> {
         let url = self.optional("INTROSPECTION_URL");
         let cache = self.seconds("INTROSPECTION_CACHE_SECS");
@@ -206,8 +209,7 @@ impl Variables {
         Some(introspection)
     }
 
-    /// Identifier and secret of the client that asks. It is a problem if only some of what introspection
-    /// needs is set.
+    /// The client's identifier and secret. Any introspection variable without both of them is a problem.
     fn client(&mut self) -> Option<(String, String)> {
         let (id, secret) = (self.optional("CLIENT_ID"), self.optional("CLIENT_SECRET"));
         let missing = [("CLIENT_ID", id.is_none()), ("CLIENT_SECRET", secret.is_none())];
@@ -224,10 +226,10 @@ impl Variables {
         id.zip(secret)
     }
 
-    /// The value of a variable that must be set and good; after a problem the example.
-    fn required(&mut self, name: &str, example: &str, is_good: fn(&str) -> bool) -> String {
+    /// The value of a required variable. After a problem: the example.
+    fn required(&mut self, name: &str, example: &str, is_valid: fn(&str) -> bool) -> String {
         match self.optional(name) {
-            Some(value) if is_good(&value) => return value,
+            Some(value) if is_valid(&value) => return value,
             Some(value) => self.problems.push(format!("{name} is {value:?}, which is not like {example}")),
             None => self.problems.push(format!("{name} is not set; an example: {example}")),
         }
@@ -245,7 +247,7 @@ impl Variables {
         }
     }
 
-    /// One of these words.
+    /// The value of a variable that must be one of `words`.
     fn choice(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
         let text = self.optional(name)?;
         let chosen = words.iter().find(|word| **word == text).copied();
@@ -267,7 +269,7 @@ impl Variables {
     }
 }
 
-/// The variables that mean nothing without introspection.
+/// The variables that have no effect without introspection.
 const INTROSPECTION: [&str; 7] = [
     "CLIENT_ID",
     "CLIENT_SECRET",
@@ -278,7 +280,7 @@ const INTROSPECTION: [&str; 7] = [
     "INTROSPECTION_WITHOUT_AUDIENCE",
 ];
 
-/// The longest that a token is taken for inactive: a client that signed in again is soon let in.
+/// The maximum TTL of inactive responses, so that a token that becomes active is soon accepted.
 const MAX_INACTIVE_TTL: Duration = Duration::from_secs(10);
 
 fn is_set(name: &str) -> bool {

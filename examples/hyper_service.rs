@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! cargo run --example hyper_service              # prints curl lines, then serves until Ctrl-C
-//! cargo run --example hyper_service -- --once    # sends them itself; status 0 if all answers are right
+//! cargo run --example hyper_service -- --once    # sends them itself; exits with 0 if all responses match
 //! ```
 
-mod trials;
+mod support;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -18,13 +18,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use support::Case;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{AccessToken, BearerAuth, Require};
-use trials::Trial;
 
-/// The name of the API: what its tokens must have as `aud`.
+/// The audience: tokens for this API have it in `aud`.
 const API: &str = "https://api.example.com";
 
 #[tokio::main]
@@ -32,24 +32,14 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let idp = TestIssuer::start().await?;
     let auth = BearerAuth::builder(API).issuer(idp.issuer()).build()?;
 
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    println!("\nProtected API  {origin}\n");
-
-    let server = tokio::spawn(serve(listener, auth));
-    let trials = trials(&idp);
-    if std::env::args().any(|arg| arg == "--once") {
-        let all_right = trials::send_all(&trials, &origin).await?;
-        return Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-    }
-    trials::print_curl_lines(&trials, &origin);
-    tokio::signal::ctrl_c().await?;
-    server.abort();
-    Ok(ExitCode::SUCCESS)
+    let (listener, origin) = support::listen().await?;
+    let routes = ["GET /   a valid access token for this API with the scope greet"];
+    support::print_summary(&idp, &origin, &routes, &auth);
+    support::run(serve(listener, auth), &origin, &cases(&idp), "").await
 }
 
 async fn serve(listener: TcpListener, auth: BearerAuth) {
-    // The outer layer first: without a valid token nothing gets to the layers and the service within.
+    // The outer layer comes first: requests without a valid token reach neither `Require` nor the service.
     let service =
         ServiceBuilder::new().layer(auth).layer(Require::scope("greet")).service(tower::service_fn(greet));
     loop {
@@ -57,32 +47,32 @@ async fn serve(listener: TcpListener, auth: BearerAuth) {
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
             if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-                eprintln!("a connection ended early: {error}");
+                eprintln!("connection error: {error}");
             }
         });
     }
 }
 
-/// Without axum's extractor, the token is found in the request's extensions.
+/// Reads the token from the request's extensions, in place of axum's extractor.
 async fn greet(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let caller = request.extensions().get().and_then(AccessToken::subject).unwrap_or("client");
-    Ok(Response::new(Full::from(format!("hello {caller}\n"))))
+    let subject = request.extensions().get().and_then(AccessToken::subject).unwrap_or("client");
+    Ok(Response::new(Full::from(format!("hello {subject}\n"))))
 }
 
-fn trials(idp: &TestIssuer) -> Vec<Trial> {
+fn cases(idp: &TestIssuer) -> Vec<Case> {
     let challenge = |rest: &str| format!("Bearer realm=\"{API}\"{rest}");
     vec![
-        Trial::of("a good token", "/").with(idp.token(API).scope("greet").sign()),
-        Trial::of("no token", "/").refused(401, challenge("")),
-        Trial::of("an expired token", "/").with(idp.token(API).scope("greet").expired().sign()).refused(
+        Case::get("valid token", "/").token(idp.token(API).scope("greet").sign()),
+        Case::get("no token", "/").rejected(401, challenge("")),
+        Case::get("expired token", "/").token(idp.token(API).scope("greet").expired().sign()).rejected(
             401,
             challenge(", error=\"invalid_token\", error_description=\"The access token expired\""),
         ),
-        Trial::of("a good token without the scope", "/").with(idp.token(API).sign()).refused(
+        Case::get("valid token without the scope", "/").token(idp.token(API).sign()).rejected(
             403,
             challenge(
                 ", error=\"insufficient_scope\", \
-                 error_description=\"The access token lacks a scope that is needed\", scope=\"greet\"",
+                 error_description=\"The access token lacks a required scope\", scope=\"greet\"",
             ),
         ),
     ]

@@ -1,28 +1,28 @@
-//! One API that trusts two issuers, each with keys, algorithms and a name for the API of its own.
+//! One API that trusts two authorization servers, each with its own keys, algorithms and audience.
 //!
 //! ```text
 //! cargo run --example many_issuers              # prints curl lines, then serves until Ctrl-C
-//! cargo run --example many_issuers -- --once    # sends them itself; status 0 if all answers are right
+//! cargo run --example many_issuers -- --once    # sends them itself; exits with 0 if all responses match
 //! ```
 //!
-//! A token is judged by the issuer that it names and by no other (RFC 8725 section 3.8), and a person is the
-//! pair of issuer and subject.
+//! A token is validated against the issuer in its `iss` and no other (RFC 8725 section 3.8). A subject is
+//! unique only within its issuer, so the pair of issuer and subject identifies a user.
 
-mod trials;
+mod support;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use support::Case;
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{AccessToken, Algorithm, BearerAuth, Issuer};
-use trials::Trial;
 
-/// The name of the API at our own issuer.
+/// The audience in the tokens of our authorization server.
 const API: &str = "https://api.example.com";
-/// Its name at a partner's issuer.
+
+/// The audience in the tokens of the partner's authorization server.
 const API_AT_PARTNER: &str = "orders-api";
 
 #[tokio::main]
@@ -41,56 +41,42 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
                 .allowed_clients(["client"]),
         )
         .build()?;
-    // Not needed, but good to know before the first request: do both issuers answer?
+    // Optional: fetches the keys of both issuers before the first request, and fails if one is unavailable.
     auth.ready().await?;
 
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    print_summary(&origin, &auth);
-
-    let server = axum::serve(listener, Router::new().route("/me", get(me)).layer(auth));
-    let trials = trials(&ours, &partner);
-    if std::env::args().any(|arg| arg == "--once") {
-        tokio::spawn(server.into_future());
-        let all_right = trials::send_all(&trials, &origin).await?;
-        return Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-    }
-    trials::print_curl_lines(&trials, &origin);
-    server.with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn me(token: AccessToken) -> String {
-    format!("hello {} of {}\n", token.subject().unwrap_or("client"), token.issuer())
-}
-
-fn print_summary(origin: &str, auth: &BearerAuth) {
+    let (listener, origin) = support::listen().await?;
     println!("\nProtected API  {origin}\n");
     for issuer in auth.status() {
         let key_ids = issuer.keys().map(|keys| keys.key_ids().join(", ")).unwrap_or_default();
         println!("  trusts {} with the keys {key_ids}", issuer.issuer());
     }
     println!();
+    let server = axum::serve(listener, Router::new().route("/me", get(me)).layer(auth)).into_future();
+    support::run(server, &origin, &cases(&ours, &partner), "").await
 }
 
-fn trials(ours: &TestIssuer, partner: &TestIssuer) -> Vec<Trial> {
+async fn me(token: AccessToken) -> String {
+    format!("hello {} of {}\n", token.subject().unwrap_or("client"), token.issuer())
+}
+
+fn cases(ours: &TestIssuer, partner: &TestIssuer) -> Vec<Case> {
     let invalid =
         |text| format!("Bearer realm=\"{API}\", error=\"invalid_token\", error_description=\"{text}\"");
-    let other_audience = "The access token is for another audience";
+    let other_audience = "The access token is intended for another audience";
     vec![
-        Trial::of("ours", "/me").with(ours.token(API).sign()),
-        Trial::of("the partner's", "/me").with(partner.token(API_AT_PARTNER).sign()),
-        Trial::of("ours, by the partner's name", "/me")
-            .with(ours.token(API_AT_PARTNER).sign())
-            .refused(401, invalid(other_audience)),
-        Trial::of("the partner's, by our name", "/me")
-            .with(partner.token(API).sign())
-            .refused(401, invalid(other_audience)),
-        Trial::of("the partner's, says it is ours", "/me")
-            .with(partner.token(API).claim("iss", ours.identifier()).sign())
-            .refused(401, invalid("The signature algorithm of the access token is not allowed")),
-        Trial::of("the partner's, of another client", "/me")
-            .with(partner.token(API_AT_PARTNER).claim("client_id", "other").sign())
-            .refused(401, invalid("The client of the access token is not allowed")),
+        Case::get("our token", "/me").token(ours.token(API).sign()),
+        Case::get("partner token", "/me").token(partner.token(API_AT_PARTNER).sign()),
+        Case::get("our token, the partner's audience", "/me")
+            .token(ours.token(API_AT_PARTNER).sign())
+            .rejected(401, invalid(other_audience)),
+        Case::get("partner token, our audience", "/me")
+            .token(partner.token(API).sign())
+            .rejected(401, invalid(other_audience)),
+        Case::get("partner token, our issuer in `iss`", "/me")
+            .token(partner.token(API).claim("iss", ours.identifier()).sign())
+            .rejected(401, invalid("The signature algorithm of the access token is not allowed")),
+        Case::get("partner token of another client", "/me")
+            .token(partner.token(API_AT_PARTNER).claim("client_id", "other").sign())
+            .rejected(401, invalid("The client of the access token is not allowed")),
     ]
 }

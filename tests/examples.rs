@@ -43,7 +43,7 @@ const VARIABLES: [&str; 16] = [
 #[test]
 fn each_example_passes_its_own_checks() {
     for (name, answers, shown) in [
-        ("quickstart", 12, "calls to authorization servers in a minute"),
+        ("quickstart", 12, "requests to authorization servers per minute"),
         ("hyper_service", 4, "scope=\"greet\""),
         ("many_issuers", 6, "The client of the access token is not allowed"),
         ("revocable_jwt", 10, "a revoked token is accepted for at most: 5 s"),

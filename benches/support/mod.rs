@@ -1,8 +1,8 @@
-//! What the benches share: tokens, layers around services, requests, the raw check, and the table.
-#![allow(dead_code, reason = "each bench uses a part of it")]
+//! Shared by the benches: tokens, layers, requests, the signature check and the table of results.
+#![allow(dead_code, reason = "no bench uses all of it")]
 
 pub(crate) mod auth;
-pub(crate) mod raw;
 pub(crate) mod request;
+pub(crate) mod signature;
 pub(crate) mod table;
 pub(crate) mod token;

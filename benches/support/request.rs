@@ -1,8 +1,8 @@
-//! Requests as they are measured: bare, typical, and through a router; each over and over.
+//! The measured requests: bare, typical, and through a router.
 //!
-//! Why two: *bare* has nothing but the token, and one service for all requests as a server has it for a connection,
-//! so that what the layer adds shows most. *Typical* is what a small handler behind a server does at the least, with a
-//! clone of the service for each request as routers make it. Whether there is a layer or none, all else is the same.
+//! Why two forms: a *bare* request has only the token and uses one service, as a connection does, so the cost
+//! of the layer dominates. A *typical* request is a lower bound for a real one: it has a URI and headers, and
+//! clones the service, as routers do. The baseline without the layer is otherwise the same.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -22,9 +22,9 @@ use tower::{Layer, Service, ServiceExt};
 pub(crate) type Body = Full<Bytes>;
 
 /// No layer at all.
-pub(crate) const NO_AUTH: Identity = Identity::new();
+pub(crate) const NO_LAYER: Identity = Identity::new();
 
-/// Where the orders are, in the typical service and in routers.
+/// The path of typical requests.
 pub(crate) const ORDERS: &str = "/orders";
 
 /// The service of bare requests: an empty response.
@@ -60,30 +60,32 @@ service!(Orders, {
     Response::builder().header(CONTENT_TYPE, json).body(body).expect("a response")
 });
 
-/// Sends bare requests with these `Authorization` headers in turn, or with none.
+/// Sends bare requests with each of these `Authorization` headers in turn, or without one if there are none.
 pub(crate) fn bare<L, S, R>(layer: &L, headers: &[HeaderValue], expected: u16) -> impl Fn() + use<L, S, R>
 where
     L: Layer<Empty, Service = S>,
     S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
 {
-    let (service, turns) = (RefCell::new(layer.layer(Empty)), Turns::of(headers));
-    move || finish(service.borrow_mut().call(made(bare_request(turns.next()))), expected)
+    let (service, cycle) = (RefCell::new(layer.layer(Empty)), Cycle::new(headers));
+    move || finish(service.borrow_mut().call(opaque(bare_request(cycle.next()))), expected)
 }
 
-/// The same with typical requests.
+/// Like [`bare`], with typical requests.
 pub(crate) fn typical<L, S, R>(layer: &L, headers: &[HeaderValue], expected: u16) -> impl Fn() + use<L, S, R>
 where
     L: Layer<Orders, Service = S>,
     S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone,
 {
-    let (service, turns) = (layer.layer(Orders), Turns::of(headers));
-    move || finish(service.clone().oneshot(made(typical_request::<Body>(turns.next()))), expected)
+    let (service, cycle) = (layer.layer(Orders), Cycle::new(headers));
+    move || finish(service.clone().oneshot(opaque(typical_request::<Body>(cycle.next()))), expected)
 }
 
-/// The same with typical requests to a router.
+/// Like [`bare`], with typical requests to a router.
 pub(crate) fn routed(router: &Router, headers: &[HeaderValue], expected: u16) -> impl Fn() + use<> {
-    let (router, turns) = (router.clone(), Turns::of(headers));
-    move || finish(router.clone().oneshot(made(typical_request::<axum::body::Body>(turns.next()))), expected)
+    let (router, cycle) = (router.clone(), Cycle::new(headers));
+    move || {
+        finish(router.clone().oneshot(opaque(typical_request::<axum::body::Body>(cycle.next()))), expected)
+    }
 }
 
 pub(crate) fn bare_request(authorization: Option<HeaderValue>) -> Request<Body> {
@@ -94,7 +96,7 @@ pub(crate) fn bare_request(authorization: Option<HeaderValue>) -> Request<Body> 
     request
 }
 
-/// As a server hands it over: values of headers are shared with what was read, and not copied.
+/// Its header values are cheap to clone, like those of a server, which share the read buffer.
 fn typical_request<B: Default>(authorization: Option<HeaderValue>) -> Request<B> {
     let mut request = Request::builder()
         .method(Method::GET)
@@ -108,15 +110,15 @@ fn typical_request<B: Default>(authorization: Option<HeaderValue>) -> Request<B>
     request.body(B::default()).expect("a request")
 }
 
-/// Headers, one after another and from the start again.
-struct Turns {
+/// An endless iterator over header values.
+struct Cycle {
     headers: Vec<HeaderValue>,
     next: Cell<usize>,
 }
 
-impl Turns {
-    /// Copies, since two threads would wait for one another's counts of references.
-    fn of(headers: &[HeaderValue]) -> Self {
+impl Cycle {
+    /// Copies the headers, so that two threads share no reference counts.
+    fn new(headers: &[HeaderValue]) -> Self {
         let copy = |header: &HeaderValue| HeaderValue::from_bytes(header.as_bytes()).expect("a header value");
         Self { headers: headers.iter().map(copy).collect(), next: Cell::new(0) }
     }
@@ -129,16 +131,16 @@ impl Turns {
     }
 }
 
-/// Keeps the compiler from leaving out what nobody reads.
-fn made<B>(mut request: Request<B>) -> Request<B> {
+/// Keeps the compiler from removing parts that are never read.
+fn opaque<B>(mut request: Request<B>) -> Request<B> {
     black_box(&mut request);
     request
 }
 
-/// The response, which must be there at the first poll.
+/// Polls once and checks the status of the response.
 fn finish<R>(future: impl Future<Output = Result<Response<R>, Infallible>>, expected: u16) {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => assert_eq!(black_box(response).status(), expected),
-        Poll::Pending => panic!("with all in hand that it takes, one poll finishes the request"),
+        Poll::Pending => panic!("a request that needs no fetch completes at the first poll"),
     }
 }

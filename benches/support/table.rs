@@ -1,93 +1,95 @@
-//! Times things in turn with a yardstick, and prints the ratios as a Markdown table.
+//! Measures two closures alternately and prints the ratios as a Markdown table.
 //!
-//! Why: machines drift, and shared ones more so. A slow spell hits both, so that the ratio of two batches that
-//! follow each other stays, and the median of many such ratios does not see the few that were hit in between.
+//! Why: the speed of a machine drifts, and more so if it is shared. A slow period affects both of two
+//! consecutive batches, so their ratio is stable. The median ignores the ratios that were disturbed in
+//! between.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// How long a batch takes at the least: long against reading the clock, short against a turn of the scheduler.
+/// The minimum duration of a batch: long compared with reading the clock, short compared with a time slice.
 const BATCH: Duration = Duration::from_micros(100);
 
-/// A table whose rows are printed as they are measured.
+/// A table that prints each row when it is measured.
 pub(crate) struct Table {
     rounds: usize,
 }
 
-/// What was measured, and the yardstick next to it.
+/// A measurement and the baseline that was measured next to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) measured: f64,
-    pub(crate) yardstick: f64,
+    pub(crate) baseline: f64,
 }
 
 impl Table {
-    /// The number of batches is the environment variable `ROUNDS`, or 400.
+    /// Prints the header. The environment variable `ROUNDS` sets the number of batches. Default: 400.
     pub(crate) fn new() -> Self {
-        println!("| what | ratio (10th to 90th percentile) | measured | yardstick | target |");
+        println!("| measurement | ratio (10th to 90th percentile) | measured | baseline | target |");
         println!("|---|---|---|---|---|");
-        Self { rounds: number_from_environment("ROUNDS").unwrap_or(400).max(1) }
+        Self { rounds: number_from_env("ROUNDS").unwrap_or(400).max(1) }
     }
 
     pub(crate) fn rounds(&self) -> usize {
         self.rounds
     }
 
-    /// A row of times.
-    pub(crate) fn compare(&self, what: &str, target: &str, measured: impl Fn(), yardstick: impl Fn()) {
-        Self::samples(what, target, "ns", &self.time_in_turn(measured, yardstick));
+    /// Measures both closures and prints a row with their times and ratio.
+    pub(crate) fn compare(&self, name: &str, target: &str, measured: impl Fn(), baseline: impl Fn()) {
+        Self::samples(name, target, "ns", &self.time_alternately(measured, baseline));
     }
 
-    /// The same where what counts is how much longer it takes.
+    /// Like [`compare`](Self::compare), with the difference in nanoseconds as the target.
     pub(crate) fn compare_excess(
         &self,
-        what: &str,
+        name: &str,
         limit: Option<u32>,
         measured: impl Fn(),
-        yardstick: impl Fn(),
+        baseline: impl Fn(),
     ) {
-        let samples = self.time_in_turn(measured, yardstick);
-        let excess = samples.iter().map(|sample| sample.measured - sample.yardstick).collect();
-        let limit = limit.map(|limit| format!("<= {limit} ns over; ")).unwrap_or_default();
-        let target = format!("{limit}{:.0} ns over", percentile(excess, 50));
-        Self::samples(what, &target, "ns", &samples);
+        let samples = self.time_alternately(measured, baseline);
+        let excess = samples.iter().map(|sample| sample.measured - sample.baseline).collect();
+        let limit = limit.map(|limit| format!("<= {limit} ns more; ")).unwrap_or_default();
+        let target = format!("{limit}{:.0} ns more", percentile(excess, 50));
+        Self::samples(name, &target, "ns", &samples);
     }
 
-    /// A row of figures that were taken elsewhere.
-    pub(crate) fn samples(what: &str, target: &str, unit: &str, samples: &[Sample]) {
+    /// Prints a row with the medians of these samples.
+    pub(crate) fn samples(name: &str, target: &str, unit: &str, samples: &[Sample]) {
         let median = |figure: fn(&Sample) -> f64| percentile(samples.iter().map(figure).collect(), 50);
-        let ratio = |rank| percentile(samples.iter().map(|of| of.measured / of.yardstick).collect(), rank);
+        let ratio =
+            |rank| percentile(samples.iter().map(|sample| sample.measured / sample.baseline).collect(), rank);
         let ratio = format!("{:.3} ({:.3} to {:.3})", ratio(50), ratio(10), ratio(90));
-        let (measured, yardstick) = (median(|of| of.measured), median(|of| of.yardstick));
-        Self::row(what, ratio, format!("{measured:.0} {unit}"), format!("{yardstick:.0} {unit}"), target);
+        let (measured, baseline) = (median(|sample| sample.measured), median(|sample| sample.baseline));
+        Self::row(name, ratio, format!("{measured:.0} {unit}"), format!("{baseline:.0} {unit}"), target);
     }
 
-    /// A row of anything.
+    /// Prints a row.
     pub(crate) fn row(
-        what: &str,
+        name: &str,
         ratio: impl Display,
         measured: impl Display,
-        yardstick: impl Display,
+        baseline: impl Display,
         target: &str,
     ) {
-        println!("| {what} | {ratio} | {measured} | {yardstick} | {target} |");
+        println!("| {name} | {ratio} | {measured} | {baseline} | {target} |");
     }
 
-    fn time_in_turn(&self, measured: impl Fn(), yardstick: impl Fn()) -> Vec<Sample> {
-        let (measured, yardstick) = (Batch::of(measured), Batch::of(yardstick));
-        (0..self.rounds).map(|_| Sample { measured: measured.time(), yardstick: yardstick.time() }).collect()
+    fn time_alternately(&self, measured: impl Fn(), baseline: impl Fn()) -> Vec<Sample> {
+        let (measured, baseline) = (Batch::new(measured), Batch::new(baseline));
+        (0..self.rounds).map(|_| Sample { measured: measured.time(), baseline: baseline.time() }).collect()
     }
 }
 
-/// So many calls that a batch is long enough.
+/// A closure, and the number of calls that takes at least [`BATCH`].
 pub(crate) struct Batch<C> {
     call: C,
     calls: u32,
 }
 
 impl<C: Fn()> Batch<C> {
-    /// Tries it, which also warms it up.
-    pub(crate) fn of(call: C) -> Self {
+    /// Finds the number of calls, which also warms up caches.
+    pub(crate) fn new(call: C) -> Self {
         let mut batch = Self { call, calls: 1 };
         while batch.time() * f64::from(batch.calls) < BATCH.as_secs_f64() * 1e9 {
             batch.calls *= 2;
@@ -95,24 +97,24 @@ impl<C: Fn()> Batch<C> {
         batch
     }
 
-    /// Nanoseconds of one call, in a batch.
+    /// Runs a batch. Returns the nanoseconds per call.
     pub(crate) fn time(&self) -> f64 {
         time(|| (0..self.calls).for_each(|_| (self.call)())) / f64::from(self.calls)
     }
 }
 
-/// Nanoseconds of one call.
+/// Returns the nanoseconds of one call.
 pub(crate) fn time(call: impl FnOnce()) -> f64 {
     let start = Instant::now();
     call();
     start.elapsed().as_secs_f64() * 1e9
 }
 
-pub(crate) fn number_from_environment(name: &str) -> Option<usize> {
+pub(crate) fn number_from_env(name: &str) -> Option<usize> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// The figure that so many of a hundred are not above.
+/// The percentile `rank` (0 to 100) of these figures.
 pub(crate) fn percentile(mut figures: Vec<f64>, rank: usize) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[(figures.len() * rank / 100).min(figures.len() - 1)]

@@ -1,4 +1,4 @@
-//! The tokens that are sent, and the headers they are sent in.
+//! The tokens of the benches, and the headers that carry them.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use tower_bearer::testing::{TestIssuer, TokenBuilder};
 
 pub(crate) const API: &str = "https://api.example.com";
 
-/// A server whose tokens are signed so.
+/// An authorization server that signs with this algorithm.
 pub(crate) fn issuer(algorithm: Algorithm) -> TestIssuer {
     let issuer = TestIssuer::new();
     issuer.rotate_key_to(algorithm);
     issuer
 }
 
-/// About 590 bytes of claims, as a common server writes them.
+/// A token with about 590 bytes of claims, like those of common authorization servers.
 pub(crate) fn token(issuer: &TestIssuer) -> TokenBuilder {
     issuer
         .token(API)
-        // Longer than any bench runs.
+        // Longer than every bench.
         .lifetime(Duration::from_secs(3600))
         .subject("f1b7c0e2-5a7d-4d0e-9a55-3c1b7d6a8e21")
         .scope("openid profile email orders:read orders:write")
@@ -39,7 +39,7 @@ pub(crate) fn token(issuer: &TestIssuer) -> TokenBuilder {
         )
 }
 
-/// Different tokens of this issuer.
+/// `Authorization` headers with distinct tokens of this issuer.
 pub(crate) fn headers(issuer: &TestIssuer, count: usize) -> Vec<HeaderValue> {
     (0..count).map(|_| bearer(&token(issuer).sign())).collect()
 }
@@ -49,11 +49,11 @@ pub(crate) fn bearer(token: &str) -> HeaderValue {
     HeaderValue::try_from(format!("Bearer {token}")).expect("a header value")
 }
 
-/// The token with one bit of its signature altered.
+/// The token with one bit of its signature flipped.
 pub(crate) fn forge(token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').expect("a JWS");
     let mut octets = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
-    // In the second half: with another first half, some checks of EdDSA end early.
+    // In the second half: EdDSA verification can fail early if the first half is invalid.
     octets[40] ^= 1;
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(octets))
 }

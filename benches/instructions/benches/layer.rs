@@ -1,11 +1,11 @@
-//! One request of each kind, for callgrind to count: `../run`.
+//! One request of each kind for callgrind: `../run`.
 //!
-//! Counted is what `benches/layer.rs` of the crate times: a request is made, passes the layer, and its answer is
-//! dropped.
+//! A count covers the same as the times of the other benches: create a request, pass it to the layer, drop
+//! the response.
 //!
-//! Valgrind shows the program a CPU of 2014, without ADX, SHA and AVX-512 instructions. So aws-lc takes other code
-//! than without it (`bn_sqr8x_internal`, `bn_mul4x_mont`, `sha256_block_data_order_avx`): slower, and the same
-//! wherever the machine has AVX2.
+//! Valgrind emulates a CPU of 2014, without ADX, SHA and AVX-512 instructions. On it, aws-lc uses slower code
+//! (`bn_sqr8x_internal`, `bn_mul4x_mont`, `sha256_block_data_order_avx`), which is the same on every machine
+//! with AVX2.
 
 use std::array;
 use std::convert::Infallible;
@@ -30,22 +30,22 @@ use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
 use self::token::API;
 
-/// The same tokens as in the benches of the crate.
+/// The tokens of the other benches.
 #[path = "../../support/token.rs"]
 #[allow(dead_code, reason = "the benches use all of it")]
 mod token;
 
 type Body = Full<Bytes>;
 
-library_benchmark_group!(name = requests, benchmarks = [accepted, refused, no_auth, raw_check]);
+library_benchmark_group!(name = requests, benchmarks = [accepted, rejected, no_layer, signature_check]);
 main!(
     config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
     library_benchmark_groups = requests
 );
 
 #[library_benchmark]
-#[bench::cold(Case::cold())]
-#[bench::warm(Case::warm())]
+#[bench::uncached(Case::uncached())]
+#[bench::cached(Case::cached())]
 fn accepted(case: Case) -> Case {
     assert_eq!(case.status(), 200);
     case
@@ -55,77 +55,77 @@ fn accepted(case: Case) -> Case {
 #[bench::no_header(Case::no_header())]
 #[bench::garbage(Case::garbage())]
 #[bench::alg_none(Case::alg_none())]
-fn refused(case: Case) -> Case {
+fn rejected(case: Case) -> Case {
     assert_ne!(case.status(), 200);
     case
 }
 
-#[library_benchmark(setup = Case::warm)]
-fn no_auth(case: Case) -> Case {
+#[library_benchmark(setup = Case::cached)]
+fn no_layer(case: Case) -> Case {
     assert_eq!(status(service_fn(handle), case.counted.as_ref()), 200);
     case
 }
 
-#[library_benchmark(setup = Raw::new)]
-fn raw_check(raw: Raw) -> Raw {
-    raw.verify();
-    raw
+#[library_benchmark(setup = SignatureCheck::new)]
+fn signature_check(check: SignatureCheck) -> SignatureCheck {
+    check.run();
+    check
 }
 
-/// Requests of one kind.
+/// A request to count, and the requests before it.
 struct Case {
     auth: BearerAuth,
-    before: [Option<HeaderValue>; 3],
+    warm_up: [Option<HeaderValue>; 3],
     counted: Option<HeaderValue>,
 }
 
 impl Case {
-    /// A token not seen before.
-    fn cold() -> Self {
-        Self::settled(issuer(), |issuer| Some(signed(issuer)))
+    /// The counted token is not in the cache.
+    fn uncached() -> Self {
+        Self::prepared(issuer(), |issuer| Some(signed(issuer)))
     }
 
-    /// A token seen before.
-    fn warm() -> Self {
+    /// The counted token is in the cache.
+    fn cached() -> Self {
         let issuer = issuer();
         let token = signed(&issuer);
-        Self::settled(issuer, move |_| Some(token.clone()))
+        Self::prepared(issuer, move |_| Some(token.clone()))
     }
 
     fn no_header() -> Self {
-        Self::settled(issuer(), |_| None)
+        Self::prepared(issuer(), |_| None)
     }
 
     fn garbage() -> Self {
-        Self::settled(issuer(), |_| Some("x".repeat(8192)))
+        Self::prepared(issuer(), |_| Some("x".repeat(8192)))
     }
 
     fn alg_none() -> Self {
-        Self::settled(issuer(), |issuer| {
+        Self::prepared(issuer(), |issuer| {
             let token = signed(issuer);
             let (_, rest) = token.split_once('.').expect("a JWS");
             Some(format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#)))
         })
     }
 
-    /// Ready to be counted. All that the preparation took is freed before the first request, or else the
-    /// allocator would clear that up in the one that counts.
-    fn settled(issuer: TestIssuer, token: impl Fn(&TestIssuer) -> Option<String>) -> Self {
+    /// Sends the warm-up requests. `new` frees its temporary memory before the first of them: otherwise the
+    /// allocator would consolidate it during the counted request.
+    fn prepared(issuer: TestIssuer, token: impl Fn(&TestIssuer) -> Option<String>) -> Self {
         let case = Self::new(issuer, token);
-        for authorization in &case.before {
+        for authorization in &case.warm_up {
             status(case.auth.layer(service_fn(handle)), authorization.as_ref());
         }
         case
     }
 
     fn new(issuer: TestIssuer, token: impl Fn(&TestIssuer) -> Option<String>) -> Self {
-        let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks());
-        let auth = BearerAuth::builder(API).clock(issuer.clock()).issuer(trusted).build();
+        let static_keys = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks());
+        let auth = BearerAuth::builder(API).clock(issuer.clock()).issuer(static_keys).build();
         let header = |token| HeaderValue::try_from(format!("Bearer {token}")).expect("a header value");
         let authorization = || token(&issuer).map(header);
         Self {
-            auth: auth.expect("a good configuration"),
-            before: array::from_fn(|_| authorization()),
+            auth: auth.expect("a valid configuration"),
+            warm_up: array::from_fn(|_| authorization()),
             counted: authorization(),
         }
     }
@@ -135,7 +135,7 @@ impl Case {
     }
 }
 
-/// What the service answers, at the first poll.
+/// The status of the response, which must be ready at the first poll.
 fn status<S, B>(mut service: S, authorization: Option<&HeaderValue>) -> u16
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
@@ -146,7 +146,7 @@ where
     }
     match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => response.status().as_u16(),
-        Poll::Pending => panic!("with the key held, one poll finishes the request"),
+        Poll::Pending => panic!("a request with a cached key completes at the first poll"),
     }
 }
 
@@ -154,14 +154,14 @@ fn handle(_: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
     ready(Ok(Response::new(Body::default())))
 }
 
-/// The signature check alone.
-struct Raw {
+/// A signature check without the rest of the validation.
+struct SignatureCheck {
     key: ParsedPublicKey,
     input: String,
     signature: Vec<u8>,
 }
 
-impl Raw {
+impl SignatureCheck {
     fn new() -> Self {
         let issuer = issuer();
         let token = signed(&issuer);
@@ -172,17 +172,17 @@ impl Raw {
         let jwk = keys.iter().find(|key| key["kid"] == issuer.key_id()).expect("the signing key");
         let [n, e] = ["n", "e"].map(|name| octets(jwk[name].as_str().expect("a string")));
         let key = RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
-        let raw = Self { key: key.expect("a key"), input: input.to_owned(), signature: octets(signature) };
-        raw.verify();
-        raw
+        let check = Self { key: key.expect("a key"), input: input.to_owned(), signature: octets(signature) };
+        check.run();
+        check
     }
 
-    fn verify(&self) {
+    fn run(&self) {
         assert!(self.key.verify_sig(black_box(self.input.as_bytes()), &self.signature).is_ok());
     }
 }
 
-/// Signs by RS256.
+/// An authorization server that signs with RS256.
 fn issuer() -> TestIssuer {
     token::issuer(Algorithm::RS256)
 }

@@ -1,14 +1,14 @@
-//! The same tokens through tower-bearer and its peers: `cargo run --release` in this folder.
+//! Compares tower-bearer with its peers: `cargo run --release` in this folder.
 //!
-//! Each round sends one short batch of each kind of request to each contestant in turn, and just before it
-//! to the service without auth and to the raw check of the signature. A figure is the median over the
-//! rounds of the ratio to what came just before, so that a slow spell of the machine hits both.
-//! `ROUNDS` in the environment sets their number (1000).
+//! Each round measures the baselines (the service without a layer, and the signature check alone), then sends
+//! one short batch of each kind of request to a candidate, for each candidate in turn. A figure is the median
+//! over the rounds of the ratio to the baseline of its turn, so a slow period of the machine affects both
+//! sides. The environment variable `ROUNDS` sets the number of rounds. Default: 1000.
 
-mod contestants;
+mod crates;
+mod fixture;
 mod measure;
 mod row;
-mod trial;
 
 use std::error::Error;
 
@@ -16,18 +16,18 @@ use http::HeaderValue;
 use tokio::runtime::{Builder, Runtime};
 use tower_bearer::Algorithm;
 
-use contestants::Sender;
+use crates::Sender;
+use fixture::{Fixture, Token, bearer};
 use measure::{Samples, allocations, rounds, time, uncounted};
 use row::Row;
-use trial::{Token, Trial, bearer};
 
-/// Requests in a batch whose signature is checked.
+/// Requests in a batch, if they need a signature check.
 const CHECKED: usize = 10;
-/// Requests in a batch that are refused before.
+/// Requests in a batch, if they are rejected without a signature check.
 const UNCHECKED: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // One thread for the issuer and for what the contestants do in the background; this one is timed.
+    // The worker thread runs the issuer and background tasks of the candidates. Only this thread is measured.
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _inside = runtime.enter();
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
@@ -37,79 +37,80 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn compare(runtime: &Runtime, algorithm: Algorithm) -> Result<(), Box<dyn Error>> {
-    let trial = runtime.block_on(Trial::start(algorithm))?;
+    let fixture = runtime.block_on(Fixture::start(algorithm))?;
     let garbage = bearer(&"x".repeat(8192));
-    let contestants = runtime.block_on(contestants::all(&trial));
+    let crates = runtime.block_on(crates::all(&fixture));
     let mut rows: Vec<Row> =
-        contestants.into_iter().map(|contestant| Row::new(contestant, &trial, &garbage)).collect();
-    let mut yardsticks = Yardsticks::default();
-    let mut without_auth = contestants::without_auth();
+        crates.into_iter().map(|candidate| Row::new(candidate, &fixture, &garbage)).collect();
+    let mut baselines = Baselines::default();
+    let mut without_layer = crates::without_layer();
     uncounted(|| {
         for round in 0..rounds() {
-            let tokens = trial.tokens(CHECKED + 1);
-            // Another one begins each time: signing, which comes before, slows some processors down.
+            let tokens = fixture.tokens(CHECKED + 1);
+            // Each round starts with another candidate: signing the tokens slows some processors down
+            // afterwards.
             for turn in 0..rows.len() {
                 let next = (round + turn) % rows.len();
-                let yardstick = Yardstick::new(&trial, &tokens, &garbage, &mut without_auth);
-                rows[next].turn(&tokens, &garbage, &yardstick);
-                yardsticks.push(&yardstick);
+                let baseline = Baseline::new(&fixture, &tokens, &garbage, &mut without_layer);
+                rows[next].turn(&tokens, &garbage, &baseline);
+                baselines.push(&baseline);
             }
         }
     });
-    let token = &trial.tokens(1)[0];
-    let bare = allocations(|| assert_eq!(without_auth(Some(&token.authorization)), 200));
-    print(algorithm, &yardsticks, bare, &rows);
+    let token = &fixture.tokens(1)[0];
+    let bare = allocations(|| assert_eq!(without_layer(Some(&token.authorization)), 200));
+    print(algorithm, &baselines, bare, &rows);
     Ok(())
 }
 
-/// What the figures of a turn are held against, in nanoseconds.
-struct Yardstick {
-    raw: f64,
+/// The baselines of one turn, in nanoseconds.
+struct Baseline {
+    signature_check: f64,
     accepted: f64,
-    missing: f64,
+    no_header: f64,
     garbage: f64,
 }
 
-impl Yardstick {
-    fn new(trial: &Trial, tokens: &[Token], garbage: &HeaderValue, without_auth: &mut Sender) -> Self {
-        let mut open = |authorization| time(UNCHECKED, |_| assert_eq!(without_auth(authorization), 200));
+impl Baseline {
+    fn new(fixture: &Fixture, tokens: &[Token], garbage: &HeaderValue, without_layer: &mut Sender) -> Self {
+        let mut open = |authorization| time(UNCHECKED, |_| assert_eq!(without_layer(authorization), 200));
         Self {
-            raw: time(CHECKED, |number| trial.verify(&tokens[number])),
+            signature_check: time(CHECKED, |number| fixture.verify(&tokens[number])),
             accepted: open(Some(&tokens[0].authorization)),
-            missing: open(None),
+            no_header: open(None),
             garbage: open(Some(garbage)),
         }
     }
 }
 
 #[derive(Default)]
-struct Yardsticks {
-    raw: Samples,
+struct Baselines {
+    signature_check: Samples,
     accepted: Samples,
     ratio: Samples,
 }
 
-impl Yardsticks {
-    fn push(&mut self, yardstick: &Yardstick) {
-        self.raw.push(yardstick.raw);
-        self.accepted.push(yardstick.accepted);
-        self.ratio.push(yardstick.accepted / yardstick.raw);
+impl Baselines {
+    fn push(&mut self, baseline: &Baseline) {
+        self.signature_check.push(baseline.signature_check);
+        self.accepted.push(baseline.accepted);
+        self.ratio.push(baseline.accepted / baseline.signature_check);
     }
 }
 
-fn print(algorithm: Algorithm, yardsticks: &Yardsticks, allocations: u64, rows: &[Row]) {
+fn print(algorithm: Algorithm, baselines: &Baselines, allocations: u64, rows: &[Row]) {
     println!(
-        "\n{algorithm}: the raw check takes {:.0} ns, the service without auth {:.0} ns. \
-         Medians of {} rounds. No Rust peer remembers verified tokens.\n",
-        yardsticks.raw.median(),
-        yardsticks.accepted.median(),
+        "\n{algorithm}: the signature check takes {:.0} ns, the service without a layer {:.0} ns. \
+         Medians of {} rounds. No peer caches verified tokens.\n",
+        baselines.signature_check.median(),
+        baselines.accepted.median(),
         rounds(),
     );
     println!(
-        "| | accepted / raw check | accepted / no auth | bad signature / raw check \
-         | no header, ns over no auth | 8 KB of garbage, ns over no auth | allocations, accepted |"
+        "| | accepted / signature check | accepted / no layer | invalid signature / signature check \
+         | no header, ns more than no layer | 8 KB of garbage, ns more than no layer | allocations, accepted |"
     );
     println!("|---|---|---|---|---|---|---|");
-    println!("| no auth | {:.3} | 1.00 | | | | {allocations} |", yardsticks.ratio.median());
+    println!("| no layer | {:.3} | 1.00 | | | | {allocations} |", baselines.ratio.median());
     rows.iter().for_each(|row| println!("{row}"));
 }

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-/// Nanoseconds of one call, from a batch; `call` is told its number in the batch.
+/// Returns the nanoseconds per call in a batch. `call` receives its number in the batch, from 1.
 ///
-/// One call more, number 0, is made before and not timed: it finds the processor's caches full of what the
-/// contestant before has left.
+/// Call 0 comes first and is not measured: it finds the processor's caches filled by the previous candidate.
 pub(crate) fn time(batch: usize, mut call: impl FnMut(usize)) -> f64 {
     call(0);
     let start = Instant::now();
@@ -13,17 +12,17 @@ pub(crate) fn time(batch: usize, mut call: impl FnMut(usize)) -> f64 {
     start.elapsed().as_secs_f64() * 1e9 / batch as f64
 }
 
-/// How many allocations one call makes on this thread.
+/// The number of allocations of one call on this thread.
 pub(crate) fn allocations(call: impl FnOnce()) -> u64 {
     allocation_counter::measure(call).count_total
 }
 
-/// Runs `timed` with the counting of allocations off, since it takes time.
+/// Runs `timed` without counting allocations, which takes time.
 pub(crate) fn uncounted(timed: impl FnOnce()) {
     allocation_counter::opt_out(timed);
 }
 
-/// Figures of one kind, one a round.
+/// The samples of one figure, one per round.
 #[derive(Default)]
 pub(crate) struct Samples(Vec<f64>);
 
@@ -32,7 +31,7 @@ impl Samples {
         self.0.push(sample);
     }
 
-    /// 0 without samples.
+    /// The median, or 0 without samples.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -40,7 +39,7 @@ impl Samples {
     }
 }
 
-/// How many rounds are run: the environment variable `ROUNDS`, or 1000.
+/// The number of rounds: the environment variable `ROUNDS`, or 1000.
 pub(crate) fn rounds() -> usize {
     std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1000)
 }

@@ -1,4 +1,4 @@
-//! One contestant and what was measured of it: a row of the table.
+//! A row of the table: one candidate and its figures.
 
 use std::fmt;
 use std::thread::sleep;
@@ -6,116 +6,118 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-use crate::contestants::{Contestant, Sender};
+use crate::crates::{Candidate, Sender};
+use crate::fixture::{Fixture, Token};
 use crate::measure::{Samples, allocations, time};
-use crate::trial::{Token, Trial};
-use crate::{CHECKED, UNCHECKED, Yardstick};
+use crate::{Baseline, CHECKED, UNCHECKED};
 
-/// How long a contestant may take until it has the issuer's keys.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The maximum time that a candidate needs to fetch the issuer's keys.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Row {
     name: &'static str,
-    /// Or why it is not measured.
+    /// The figures, or the reason why there are none.
     figures: Result<Figures, String>,
 }
 
 struct Figures {
     send: Sender,
-    /// The token that it gets all the time.
-    kept: Option<Token>,
-    answers: Responder,
+    /// The token of every request, if the candidate gets only one.
+    repeated: Option<Token>,
+    statuses: Statuses,
     allocations: f64,
     accepted: Samples,
     slowdown: Samples,
     forged: Samples,
-    missing: Samples,
+    no_header: Samples,
     garbage: Samples,
 }
 
-/// The statuses of its refusals.
-struct Responder {
+/// The statuses of the rejected requests.
+struct Statuses {
     forged: u16,
-    missing: u16,
+    no_header: u16,
     garbage: u16,
 }
 
 impl Row {
-    pub(crate) fn new(contestant: Contestant, trial: &Trial, garbage: &HeaderValue) -> Self {
-        let kept = contestant.seen_before.then(|| trial.tokens(1).remove(0));
-        let built = contestant.built.map_err(|error| error.to_string());
-        let figures = built.and_then(|send| Figures::new(send, kept, trial, garbage));
-        Self { name: contestant.name, figures }
+    pub(crate) fn new(candidate: Candidate, fixture: &Fixture, garbage: &HeaderValue) -> Self {
+        let repeated = candidate.repeats_token.then(|| fixture.tokens(1).remove(0));
+        let built = candidate.built.map_err(|error| error.to_string());
+        let figures = built.and_then(|send| Figures::new(send, repeated, fixture, garbage));
+        Self { name: candidate.name, figures }
     }
 
-    /// A batch of each kind of request.
-    pub(crate) fn turn(&mut self, tokens: &[Token], garbage: &HeaderValue, yardstick: &Yardstick) {
+    /// Sends a batch of each kind of request.
+    pub(crate) fn turn(&mut self, tokens: &[Token], garbage: &HeaderValue, baseline: &Baseline) {
         if let Ok(figures) = &mut self.figures {
-            figures.turn(tokens, garbage, yardstick);
+            figures.turn(tokens, garbage, baseline);
         }
     }
 }
 
 impl Figures {
     /// # Errors
-    /// When it does not accept a good token, or accepts what it must refuse.
+    /// The candidate rejects a valid token or accepts an invalid request.
     fn new(
         mut send: Sender,
-        kept: Option<Token>,
-        trial: &Trial,
+        repeated: Option<Token>,
+        fixture: &Fixture,
         garbage: &HeaderValue,
     ) -> Result<Self, String> {
-        let tokens = trial.tokens(9);
-        accept(&mut send, kept.as_ref().unwrap_or(&tokens[0]))?;
+        let tokens = fixture.tokens(9);
+        accept(&mut send, repeated.as_ref().unwrap_or(&tokens[0]))?;
         let mut counts = Samples::default();
         for token in &tokens {
-            let token = kept.as_ref().unwrap_or(token);
+            let token = repeated.as_ref().unwrap_or(token);
             counts.push(allocations(|| assert_eq!(send(Some(&token.authorization)), 200)) as f64);
         }
-        let answers = Responder {
+        let statuses = Statuses {
             forged: send(Some(&tokens[0].forged)),
-            missing: send(None),
+            no_header: send(None),
             garbage: send(Some(garbage)),
         };
-        let statuses = [answers.forged, answers.missing, answers.garbage];
-        if statuses.iter().any(|status| *status < 400) {
-            return Err(format!("lets bad requests through: {statuses:?}"));
+        let all = [statuses.forged, statuses.no_header, statuses.garbage];
+        if all.iter().any(|status| *status < 400) {
+            return Err(format!("accepts invalid requests: {all:?}"));
         }
         Ok(Self {
             send,
-            kept,
-            answers,
+            repeated,
+            statuses,
             allocations: counts.median(),
             accepted: Samples::default(),
             slowdown: Samples::default(),
             forged: Samples::default(),
-            missing: Samples::default(),
+            no_header: Samples::default(),
             garbage: Samples::default(),
         })
     }
 
-    fn turn(&mut self, tokens: &[Token], garbage: &HeaderValue, yardstick: &Yardstick) {
-        let (send, answers) = (&mut self.send, &self.answers);
-        let token = |number: usize| self.kept.as_ref().unwrap_or(&tokens[number]);
-        let forged = time(CHECKED, |number| assert_eq!(send(Some(&token(number).forged)), answers.forged));
+    fn turn(&mut self, tokens: &[Token], garbage: &HeaderValue, baseline: &Baseline) {
+        let (send, statuses) = (&mut self.send, &self.statuses);
+        let token = |number: usize| self.repeated.as_ref().unwrap_or(&tokens[number]);
+        let forged = time(CHECKED, |number| assert_eq!(send(Some(&token(number).forged)), statuses.forged));
         let accepted = time(CHECKED, |number| assert_eq!(send(Some(&token(number).authorization)), 200));
-        let missing = time(UNCHECKED, |_| assert_eq!(send(None), answers.missing));
-        let refused = time(UNCHECKED, |_| assert_eq!(send(Some(garbage)), answers.garbage));
-        self.forged.push(forged / yardstick.raw);
-        self.accepted.push(accepted / yardstick.raw);
-        self.slowdown.push(accepted / yardstick.accepted);
-        self.missing.push(missing - yardstick.missing);
-        self.garbage.push(refused - yardstick.garbage);
+        let no_header = time(UNCHECKED, |_| assert_eq!(send(None), statuses.no_header));
+        let garbage_time = time(UNCHECKED, |_| assert_eq!(send(Some(garbage)), statuses.garbage));
+        self.forged.push(forged / baseline.signature_check);
+        self.accepted.push(accepted / baseline.signature_check);
+        self.slowdown.push(accepted / baseline.accepted);
+        self.no_header.push(no_header - baseline.no_header);
+        self.garbage.push(garbage_time - baseline.garbage);
     }
 }
 
-/// Sends a good token until it is accepted.
+/// Sends a valid token until the candidate accepts it.
 fn accept(send: &mut Sender, token: &Token) -> Result<(), String> {
     let start = Instant::now();
     loop {
         match send(Some(&token.authorization)) {
             200 => return Ok(()),
-            status if start.elapsed() > PATIENCE => return Err(format!("answers {status} to a good token")),
+            status if start.elapsed() > START_TIMEOUT => {
+                return Err(format!("status {status} for a valid token"));
+            }
             _ => sleep(Duration::from_millis(10)),
         }
     }
@@ -133,14 +135,14 @@ impl fmt::Display for Row {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.2} | {:.1} | ", self.accepted.median(), self.slowdown.median())?;
-        write!(f, "{:.2}{} | ", self.forged.median(), unusual(self.answers.forged))?;
-        write!(f, "{:.0}{} | ", self.missing.median(), unusual(self.answers.missing))?;
-        write!(f, "{:.0}{} | ", self.garbage.median(), unusual(self.answers.garbage))?;
+        write!(f, "{:.2}{} | ", self.forged.median(), unusual(self.statuses.forged))?;
+        write!(f, "{:.0}{} | ", self.no_header.median(), unusual(self.statuses.no_header))?;
+        write!(f, "{:.0}{} | ", self.garbage.median(), unusual(self.statuses.garbage))?;
         write!(f, "{:.0}", self.allocations)
     }
 }
 
-/// A refusal that is no 401.
+/// The status of a rejection, if it is not 401.
 fn unusual(status: u16) -> String {
-    if status == 401 { String::new() } else { format!(" (answers {status})") }
+    if status == 401 { String::new() } else { format!(" (status {status})") }
 }

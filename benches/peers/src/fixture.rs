@@ -1,4 +1,4 @@
-//! What all contestants are tried with: one issuer, its tokens, and the raw check of their signatures.
+//! Shared by all candidates: one authorization server, its tokens, and the signature check alone.
 
 use std::hint::black_box;
 use std::io;
@@ -13,28 +13,28 @@ use tower_bearer::testing::TestIssuer;
 
 pub(crate) use self::token::API;
 
-/// The same tokens as in the benches of the crate.
+/// The tokens of the other benches.
 #[path = "../../support/token.rs"]
 #[allow(dead_code, reason = "the benches use all of it")]
 mod token;
 
-/// One algorithm: an authorization server on a loopback port that signs with it.
-pub(crate) struct Trial {
+/// An authorization server on a loopback port that signs with one algorithm.
+pub(crate) struct Fixture {
     pub(crate) issuer: TestIssuer,
     pub(crate) algorithm: Algorithm,
     key: ParsedPublicKey,
 }
 
-/// One token, as it is sent and as the raw check wants it.
+/// One token: its headers, and its parts for the signature check.
 pub(crate) struct Token {
     pub(crate) authorization: HeaderValue,
-    /// The same with another signature.
+    /// The same token with an invalid signature.
     pub(crate) forged: HeaderValue,
     signed: String,
     signature: Vec<u8>,
 }
 
-impl Trial {
+impl Fixture {
     pub(crate) async fn start(algorithm: Algorithm) -> io::Result<Self> {
         let issuer = TestIssuer::start().await?;
         issuer.rotate_key_to(algorithm);
@@ -42,12 +42,12 @@ impl Trial {
         Ok(Self { issuer, algorithm, key })
     }
 
-    /// Tokens that nobody has seen before: each has a `jti` of its own.
+    /// New tokens, each with its own `jti`.
     pub(crate) fn tokens(&self, number: usize) -> Vec<Token> {
         (0..number).map(|_| Token::of(&token::token(&self.issuer).sign())).collect()
     }
 
-    /// The signature check alone, with a key that was parsed once.
+    /// Runs the signature check alone, with a parsed key.
     pub(crate) fn verify(&self, token: &Token) {
         assert!(self.key.verify_sig(black_box(token.signed.as_bytes()), &token.signature).is_ok());
     }
@@ -64,7 +64,7 @@ impl Token {
 
 pub(crate) fn bearer(token: &str) -> HeaderValue {
     let value = token::bearer(token);
-    // The first copy allocates, the others do not.
+    // The first clone allocates; later ones do not.
     drop(value.clone());
     value
 }

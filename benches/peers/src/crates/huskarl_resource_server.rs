@@ -1,4 +1,4 @@
-//! huskarl-resource-server: it has no layer of its own, so this adapter does what its guide says.
+//! huskarl-resource-server: a validator without a layer, called by an adapter that follows its guide.
 //!
 //! Its backend is RustCrypto.
 
@@ -11,13 +11,13 @@ use huskarl_resource_server::validator::rfc9068::Rfc9068Validator;
 use tower::service_fn;
 
 use super::{Body, Built, handle, sender};
-use crate::trial::{API, Trial};
+use crate::fixture::{API, Fixture};
 
-pub(super) async fn build(trial: &Trial) -> Built {
+pub(super) async fn build(fixture: &Fixture) -> Built {
     let client = ReqwestClient::builder().build().await?;
     let metadata = AuthorizationServerMetadata::fetch()
         .http_client(&client)
-        .issuer(trial.issuer.identifier())
+        .issuer(fixture.issuer.identifier())
         .call()
         .await?;
     let validator =
@@ -31,7 +31,7 @@ pub(super) async fn build(trial: &Trial) -> Built {
             let result = validator.validate_request(request.headers(), request.method(), url, None).await;
             if let Some(rejection) = result.rejection(metadata, None) {
                 let response = rejection.apply(Response::builder()).body(Body::default());
-                return Ok(response.expect("headers that it has checked"));
+                return Ok(response.expect("valid headers"));
             }
             if let Ok(Some(validated)) = result.outcome {
                 request.extensions_mut().insert(Arc::new(validated));

@@ -1,7 +1,7 @@
-//! axum-jwt-auth: an extractor, called here by a service of our own so that it need not pay for a router.
+//! axum-jwt-auth: an extractor, called by a small service without a router.
 //!
-//! It asks `jsonwebtoken` for RustCrypto, whose RSA takes about ten times as long; a program can
-//! choose aws-lc-rs all the same, and this one does.
+//! Its default backend is RustCrypto, whose RSA takes about ten times as long as that of aws-lc-rs. A program
+//! can choose aws-lc-rs, and this one does.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use serde::Deserialize;
 use tower::service_fn;
 
 use super::{Body, Built, sender};
-use crate::trial::{API, Trial};
+use crate::fixture::{API, Fixture};
 
-/// The claims of the README.
+/// The claims of the example in its README.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "the handler does not read them")]
 struct MyClaims {
@@ -35,14 +35,14 @@ impl FromRef<State> for Decoder<MyClaims> {
     }
 }
 
-pub(super) async fn build(trial: &Trial) -> Built {
-    // Fails when it was done before, for another algorithm.
+pub(super) async fn build(fixture: &Fixture) -> Built {
+    // Fails if an earlier algorithm has installed it.
     let _ = aws_lc::DEFAULT_PROVIDER.install_default();
-    let mut validation = Validation::new(Algorithm::from_str(trial.algorithm.as_str())?);
+    let mut validation = Validation::new(Algorithm::from_str(fixture.algorithm.as_str())?);
     validation.set_audience(&[API]);
-    validation.set_issuer(&[trial.issuer.identifier()]);
+    validation.set_issuer(&[fixture.issuer.identifier()]);
     let decoder =
-        RemoteJwksDecoder::builder().jwks_url(trial.issuer.jwks_url()).validation(validation).build()?;
+        RemoteJwksDecoder::builder().jwks_url(fixture.issuer.jwks_url()).validation(validation).build()?;
     decoder.initialize().await?;
     let state = Arc::new(State(Arc::new(decoder)));
     Ok(sender(service_fn(move |request: Request<Body>| {

@@ -1,5 +1,5 @@
-//! oauth-resource-server, as its README builds it, by its layer for tower. It has ring for a backend, by
-//! `jsonwebtoken` 9, and no choice.
+//! oauth-resource-server with its tower layer, configured as in its README. Its only backend is ring, through
+//! `jsonwebtoken` 9.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
 use tower::{Layer, service_fn};
 
 use super::{Built, handle, sender};
-use crate::trial::{API, Trial};
+use crate::fixture::{API, Fixture};
 
-pub(super) async fn build(trial: &Trial) -> Built {
+pub(super) async fn build(fixture: &Fixture) -> Built {
     let config = OAuthConfig {
         enabled: true,
-        issuer: trial.issuer.identifier().to_owned(),
+        issuer: fixture.issuer.identifier().to_owned(),
         audience: API.to_owned(),
         resource: API.to_owned(),
-        // Without a scope it wants a dangerous setting.
+        // Without a required scope, the crate needs its setting `allow_unscoped_tokens`.
         required_scope: Some("orders:read".to_owned()),
         ..OAuthConfig::default()
     };
-    let config = config.resolve(KeyNaming::Dotted("oauth"))?.ok_or("it is enabled")?;
+    let config = config.resolve(KeyNaming::Dotted("oauth"))?.ok_or("the configuration is disabled")?;
     let validator = Arc::new(OAuthValidator::new(&config)?);
     validator.spawn_background_refresh();
     validator.refresh_now().await?;
