@@ -29,7 +29,7 @@ const API_AT_PARTNER: &str = "orders-api";
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let ours = TestIssuer::start().await?;
     let partner = TestIssuer::start().await?;
-    partner.withdraw_key(&partner.key_id());
+    partner.retire_key(&partner.key_id());
     partner.rotate_key_to(Algorithm::EdDSA);
 
     let auth = BearerAuth::builder(API)

@@ -141,12 +141,12 @@ pub(crate) struct Introspection<'a> {
 
 impl Introspection<'_> {
     /// The endpoint responded.
-    pub(crate) fn answered(&self) {
+    pub(crate) fn responded(&self) {
         debug!(
             target: TARGET,
             issuer = self.issuer,
             url = %self.url,
-            outcome = "answered",
+            outcome = "responded",
             duration_ms = millis(self.duration),
             "token introspected"
         );

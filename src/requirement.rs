@@ -3,6 +3,7 @@
 //! Checks: the granted scopes, then each check of the route, in the order they were added.
 //! Does not check: the token itself, which was validated before an [`AccessToken`] exists.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -82,18 +83,17 @@ impl Scopes {
 
     /// The scopes that a client should ask for, space-delimited: of alternatives, the first.
     pub(crate) fn needed(&self) -> String {
-        let mut list = Vec::new();
-        self.append_needed(&mut list);
-        list.join(" ")
+        let mut needed = Needed::default();
+        self.append_needed(&mut needed);
+        needed.list()
     }
 
     /// Appends the scopes that a client should request: of alternatives, the first.
-    fn append_needed<'s>(&'s self, list: &mut Vec<&'s str>) {
+    fn append_needed<'s>(&'s self, needed: &mut Needed<'s>) {
         match &self.0 {
-            Rule::One(scope) if list.contains(&&**scope) => {}
-            Rule::One(scope) => list.push(scope),
-            Rule::AllOf(rules) => rules.iter().for_each(|rule| rule.append_needed(list)),
-            Rule::AnyOf(rules) => rules.iter().take(1).for_each(|rule| rule.append_needed(list)),
+            Rule::One(scope) => needed.add(scope),
+            Rule::AllOf(rules) => rules.iter().for_each(|rule| rule.append_needed(needed)),
+            Rule::AnyOf(rules) => rules.iter().take(1).for_each(|rule| rule.append_needed(needed)),
         }
     }
 }
@@ -115,6 +115,9 @@ impl From<String> for Scopes {
         Self::from(&*text)
     }
 }
+
+/// Many servers and clients reject a response whose headers are larger than a few KiB.
+const MAX_NEEDED_BYTES: usize = 1024;
 
 type RouteCheck = Arc<dyn Fn(&AccessToken, &Parts) -> bool + Send + Sync>;
 
@@ -157,9 +160,31 @@ impl Requirement {
 
     /// The scopes that a client should request for this route, space-delimited, in the order they were added.
     pub(crate) fn scopes_needed(&self) -> String {
-        let mut list = Vec::new();
-        self.scopes.iter().for_each(|scopes| scopes.append_needed(&mut list));
-        list.join(" ")
+        let mut needed = Needed::default();
+        self.scopes.iter().for_each(|scopes| scopes.append_needed(&mut needed));
+        needed.list()
+    }
+}
+
+/// Scopes for a challenge, each once, in the order they were added.
+#[derive(Default)]
+struct Needed<'s> {
+    ordered: Vec<&'s str>,
+    known: HashSet<&'s str>,
+    bytes: usize,
+}
+
+impl<'s> Needed<'s> {
+    fn add(&mut self, scope: &'s str) {
+        if self.known.insert(scope) {
+            self.ordered.push(scope);
+            self.bytes = self.bytes.saturating_add(scope.len()).saturating_add(1);
+        }
+    }
+
+    /// The scopes, space-delimited; none if the text would be too long for a header.
+    fn list(&self) -> String {
+        if self.bytes > MAX_NEEDED_BYTES { String::new() } else { self.ordered.join(" ") }
     }
 }
 

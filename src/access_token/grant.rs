@@ -20,7 +20,7 @@ pub(crate) struct Grant {
     pub(crate) token_id: Option<ClaimText>,
     pub(crate) acr: Option<ClaimText>,
     /// Whether the claims come from a JWT rather than from an introspection response.
-    pub(crate) jwt: bool,
+    pub(crate) is_jwt: bool,
     /// Only in introspection responses.
     pub(crate) username: Option<ClaimText>,
 }

@@ -115,7 +115,7 @@ impl AccessToken {
 
     /// Whether its claims come from a JWT rather than from an introspection response.
     pub(crate) fn is_jwt(&self) -> bool {
-        self.checked.grant.jwt
+        self.checked.grant.is_jwt
     }
 
     /// The approximate memory that it holds, in bytes. Copies of claims are no larger than the claims.

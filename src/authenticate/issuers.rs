@@ -10,9 +10,11 @@ use std::sync::Arc;
 use crate::access_token::AccessToken;
 use crate::introspection::Introspector;
 use crate::jwks::Keys;
-use crate::jwt::UnverifiedClaims;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy};
+use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::HeaderPolicy;
+use crate::jwt::{ConfiguredNames, Presented, UnverifiedClaims};
+use crate::rejection::{Rejection, RejectionKind};
 
 /// One issuer, as configured.
 pub(crate) struct TrustedIssuer {
@@ -72,9 +74,41 @@ impl Issuers {
         self.by_identifier.get(identifier)
     }
 
+    /// The one issuer that may introspect `token`, a token that no key can verify: the one without keys that
+    /// it names, whatever its form, or, for an opaque token, the one that such tokens belong to.
+    ///
+    /// # Errors
+    /// What is wrong with the form or the header of a JWT, or that no issuer introspects the token.
+    pub(crate) fn introspecting(
+        &self,
+        token: &str,
+        presented: &Result<Presented<'_>, CompactFault>,
+        names: &ConfiguredNames,
+    ) -> Result<&Arc<TrustedIssuer>, Rejection> {
+        if let Some(issuer) = self.without_keys(token, names) {
+            return Ok(issuer);
+        }
+        match presented {
+            Ok(Presented::Opaque) => self.of_opaque(token).ok_or(RejectionKind::TokenOpaque.into()),
+            Ok(Presented::Jwt { header: Err(fault), .. }) => Err((*fault).into()),
+            Ok(Presented::Jwt { header: Ok(_), .. }) => Err(RejectionKind::KeyUnknown.into()),
+            Err(fault) => Err((*fault).into()),
+        }
+    }
+
+    /// The issuer that `token` names, if that issuer has no keys.
+    pub(crate) fn without_keys(&self, token: &str, names: &ConfiguredNames) -> Option<&Arc<TrustedIssuer>> {
+        if !self.any_without_keys {
+            return None;
+        }
+        let claims_json = Compact::parse(token).ok()?.claims().ok()?;
+        let issuer = self.named_by(&UnverifiedClaims::parse(&claims_json, names)?).ok()?;
+        issuer.keys.is_none().then_some(issuer)
+    }
+
     /// The one issuer that an opaque token is shown to: by the longest prefix, else the only one whose rule
     /// claims it, else the default one.
-    pub(crate) fn of_opaque(&self, token: &str) -> Option<&Arc<TrustedIssuer>> {
+    fn of_opaque(&self, token: &str) -> Option<&Arc<TrustedIssuer>> {
         let prefixed = self.opaque.iter().filter_map(|issuer| Some((issuer.prefix_of(token)?, issuer)));
         if let Some((_, issuer)) = prefixed.max_by_key(|(prefix, _)| prefix.len()) {
             return Some(issuer);
@@ -96,11 +130,6 @@ impl Issuers {
     /// Whether a rule of the user's decides which opaque tokens belong to an issuer.
     pub(crate) fn any_opaque_rule(&self) -> bool {
         self.opaque.iter().any(|issuer| matches!(issuer.opaque_tokens(), OpaqueTokens::When(_)))
-    }
-
-    /// Whether any issuer has no keys.
-    pub(crate) fn any_without_keys(&self) -> bool {
-        self.any_without_keys
     }
 
     /// The only issuer, if there is just one.

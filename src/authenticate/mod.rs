@@ -1,16 +1,24 @@
 //! The request path: from the head of a request to an access token or a rejection.
 //!
-//! Checks, in this order: exactly one credential; whether its token is cached; its form; for a JWT the
-//! header, the issuer, its algorithms and types, the key, the signature and the claims; for an opaque token,
-//! and for JWTs where that is configured, what introspection says.
+//! Checks, in this order:
+//!
+//! 1. extract: exactly one credential
+//! 2. cache: for a cached token, only what may have changed
+//! 3. classify: JWT or opaque
+//! 4. header and issuer of a JWT
+//! 5. key and signature
+//! 6. claims
+//! 7. introspection, for opaque tokens, and for JWTs where that is configured
+//!
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
 //! [`Authenticator::start`] is the fast path: it decides about requests without a token and about cached
 //! tokens, and never verifies a signature. [`Authenticator::validate`] does. Neither waits: where keys or an
 //! introspection response are not cached, they return [`Pending`], and [`Authenticator::resume`] waits.
 //!
-//! Why: a JWT that fails a check is never introspected. Its issuer may know less than this configuration does
-//! (which algorithms, which audience), or may be asked to accept a token that was altered.
+//! Why: a JWT that fails a check is never introspected. The authorization server does not know which
+//! algorithms and audiences this API accepts, and an attacker could alter a JWT until only introspection
+//! decides about it.
 
 mod issuers;
 mod preflight;
@@ -25,7 +33,7 @@ use std::time::Duration;
 use http::request::Parts;
 
 use crate::access_token::AccessToken;
-use crate::bearer::{Credential, TokenSource, extract};
+use crate::bearer::{BearerToken, Credential, LocatedToken, TokenSource, extract};
 use crate::jwks::WaitBudget;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -35,7 +43,7 @@ use crate::time::{Clock, NumericDate};
 
 pub(crate) use issuers::{IssuerIntrospection, Issuers, JwtIntrospection, OpaqueTokens, TrustedIssuer};
 use preflight::is_preflight;
-pub(crate) use progress::{Pending, Progress, Resumed, Stop, UncachedToken};
+pub(crate) use progress::{Pending, Progress, Resumed, Stop};
 pub(crate) use still_active::StillActive;
 pub(crate) use token_cache::{CachedToken, TokenStore};
 
@@ -65,14 +73,14 @@ impl Authenticator {
         if let Some(cached) = self.cached(credential.octets()) {
             return cached.into();
         }
-        match credential.token() {
-            Ok(token) => Progress::Uncached(UncachedToken::new(token)),
+        match LocatedToken::of(&credential) {
+            Ok(token) => Progress::Uncached(token),
             Err(fault) => Progress::Done(Err(fault.into())),
         }
     }
 
     /// Validates a token that is not cached.
-    pub(crate) fn validate(&self, token: &UncachedToken) -> Progress {
+    pub(crate) fn validate(&self, token: BearerToken<'_>) -> Progress {
         self.verify(token, &mut WaitBudget::default()).and_then(|token| self.accept(token)).into()
     }
 
@@ -88,8 +96,9 @@ impl Authenticator {
                 }
             };
             // Of all requests that waited with this token, one verifies it for the others.
-            let cached = self.cached(token.as_bytes());
-            let result = cached.unwrap_or_else(|| self.accept(self.verify(&token, &mut budget)?));
+            let token = token.borrow();
+            let cached = self.cached(token.octets());
+            let result = cached.unwrap_or_else(|| self.accept(self.verify(token, &mut budget)?));
             match result {
                 Err(Stop::Pending(next)) => pending = next,
                 Err(Stop::Rejected(rejection)) => return Resumed::without_introspection(Err(rejection)),
@@ -119,25 +128,22 @@ impl Authenticator {
 
     /// Step 2: a token that was validated before, if it is still valid.
     fn cached(&self, token: &[u8]) -> Option<Result<AccessToken, Stop>> {
-        self.tokens.get(token, || self.now(), CachedToken::introspect)
+        self.tokens.get(token, || self.now(), CachedToken::resolve)
     }
 
-    /// Steps 3 to 6: everything that the text of a token can prove.
-    pub(crate) fn verify(&self, token: &UncachedToken, budget: &mut WaitBudget) -> Result<CachedToken, Stop> {
+    /// Steps 3 to 6 of the module docs: everything that the text of a token can prove.
+    pub(crate) fn verify(
+        &self,
+        token: BearerToken<'_>,
+        budget: &mut WaitBudget,
+    ) -> Result<CachedToken, Stop> {
         let mut header_json = Vec::new();
-        match self.classify(token.as_str(), &mut header_json)? {
-            Presented::Jwt { compact, header: Ok(header) } => {
-                self.verify_jwt(token, &compact, &header, budget)
-            }
-            Presented::Jwt { compact, header: Err(fault) } => {
-                let issuer = self.issuer_without_keys(&compact).ok_or(fault)?;
-                Ok(CachedToken::without_claims(token, issuer))
-            }
-            Presented::Opaque => {
-                let issuer = self.issuers.of_opaque(token.as_str()).ok_or(RejectionKind::TokenOpaque)?;
-                Ok(CachedToken::without_claims(token, issuer))
-            }
+        let presented = self.classify(token.as_str(), &mut header_json);
+        if let Ok(Presented::Jwt { compact, header: Ok(header) }) = &presented {
+            return self.verify_jwt(token, compact, header, budget);
         }
+        let issuer = self.issuers.introspecting(token.as_str(), &presented, &self.names)?;
+        Ok(CachedToken::without_claims(token, issuer))
     }
 
     /// Step 3.
@@ -151,7 +157,7 @@ impl Authenticator {
 
     fn verify_jwt(
         &self,
-        token: &UncachedToken,
+        token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Header<'_>,
         budget: &mut WaitBudget,
@@ -171,26 +177,17 @@ impl Authenticator {
         Ok(CachedToken::jwt(token, issuer, grant, claims_json, keys))
     }
 
-    /// Step 7, and the end: introspection where the issuer asks for it, then the cache.
+    /// Step 7: introspection where it is configured. Then the token is cached.
     fn accept(&self, token: CachedToken) -> Result<AccessToken, Stop> {
-        let accepted = token.introspect();
-        // A JWT is cached for its signature, an opaque token for an introspection response that says it is
-        // active.
-        let is_vouched_for = token.jwt.is_some() || (accepted.is_ok() && !self.issuers.any_opaque_rule());
-        if is_vouched_for {
+        let accepted = token.resolve();
+        // A JWT is cached once its signature is verified, even while introspection is pending. An opaque
+        // token is cached only if a response says that it is active, and never if a rule of the user's must
+        // see it on every request.
+        let is_cacheable = token.jwt.is_some() || (accepted.is_ok() && !self.issuers.any_opaque_rule());
+        if is_cacheable {
             self.tokens.insert(token);
         }
         accepted
-    }
-
-    /// The issuer without keys that a JWT names, whatever the JWT is signed with.
-    pub(crate) fn issuer_without_keys(&self, compact: &Compact<'_>) -> Option<&Arc<TrustedIssuer>> {
-        if !self.issuers.any_without_keys() {
-            return None;
-        }
-        let claims_json = compact.claims().ok()?;
-        let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
-        self.issuers.named_by(&claims).ok().filter(|issuer| issuer.keys.is_none())
     }
 
     pub(crate) fn now(&self) -> NumericDate {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access_token::AccessToken;
-use crate::bearer::BearerToken;
+use crate::bearer::{BearerToken, LocatedToken, OwnedToken};
 use crate::introspection::PendingIntrospection;
 use crate::jwks::{PendingKeys, VerifyError, WaitBudget};
 use crate::rejection::{Rejection, RejectionKind};
@@ -17,7 +17,7 @@ pub(crate) type Outcome = Result<Option<AccessToken>, Rejection>;
 pub(crate) enum Progress {
     Done(Outcome),
     /// The token is not cached: go on with [`Authenticator::validate`](super::Authenticator::validate).
-    Uncached(UncachedToken),
+    Uncached(LocatedToken),
     /// Something is not cached: go on with [`Authenticator::resume`](super::Authenticator::resume).
     Pending(Pending),
 }
@@ -29,21 +29,16 @@ pub(crate) struct Resumed {
     pub(crate) introspection_time: Duration,
 }
 
-/// A well-formed token that is not cached. It owns its text, so that the credential is found once per
-/// request.
-#[derive(Clone)]
-pub(crate) struct UncachedToken(Arc<str>);
-
 /// What a request waits for.
 pub(crate) enum Pending {
     /// Keys, to verify the token with.
-    Keys { keys: PendingKeys, token: UncachedToken, budget: WaitBudget },
+    Keys { keys: PendingKeys, token: OwnedToken, budget: WaitBudget },
     /// An introspection response, which decides.
-    Introspection(AwaitedIntrospection),
+    Introspection(PendingResponse),
 }
 
 /// The introspection that decides about a request.
-pub(crate) struct AwaitedIntrospection {
+pub(crate) struct PendingResponse {
     pub(super) response: PendingIntrospection,
     pub(super) issuer: Arc<str>,
 }
@@ -54,25 +49,7 @@ pub(crate) enum Stop {
     Pending(Pending),
 }
 
-impl UncachedToken {
-    pub(crate) fn new(token: BearerToken<'_>) -> Self {
-        Self(token.as_str().into())
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    pub(super) fn text(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
-}
-
-impl AwaitedIntrospection {
+impl PendingResponse {
     pub(super) async fn resumed(self) -> Resumed {
         let start = now();
         let token = self.response.await;
@@ -99,9 +76,9 @@ impl From<Result<AccessToken, Stop>> for Progress {
 
 impl Stop {
     /// The signature of `token` is not verified, or not yet.
-    pub(super) fn unverified(error: VerifyError, token: &UncachedToken, budget: WaitBudget) -> Self {
+    pub(super) fn unverified(error: VerifyError, token: BearerToken<'_>, budget: WaitBudget) -> Self {
         match error {
-            VerifyError::Await(keys) => Self::Pending(Pending::Keys { keys, token: token.clone(), budget }),
+            VerifyError::Pending(keys) => Self::Pending(Pending::Keys { keys, token: token.into(), budget }),
             VerifyError::KeyUnknown => RejectionKind::KeyUnknown.into(),
             VerifyError::Malformed(fault) => fault.into(),
             VerifyError::Mismatch(mismatch) => mismatch.into(),

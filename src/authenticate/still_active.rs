@@ -31,6 +31,6 @@ pub(super) fn introspect(
     let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(max_age));
     match introspector.introspect(presented, digest, jwt, freshness, time_spent) {
         IntrospectionLookup::Cached(result) => Box::pin(ready(result.map_err(rejected))),
-        IntrospectionLookup::Await(response) => Box::pin(async move { response.await.map_err(rejected) }),
+        IntrospectionLookup::Pending(response) => Box::pin(async move { response.await.map_err(rejected) }),
     }
 }

@@ -15,8 +15,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::issuers::TrustedIssuer;
-use super::progress::{AwaitedIntrospection, Pending, Stop, UncachedToken};
+use super::progress::{Pending, PendingResponse, Stop};
 use crate::access_token::{AccessToken, Grant};
+use crate::bearer::BearerToken;
 use crate::introspection::{Freshness, IntrospectionLookup, Introspector, TokenDigest};
 use crate::jwks::{KeySetId, Keys};
 use crate::jwt::claims;
@@ -27,7 +28,8 @@ use crate::time::NumericDate;
 /// How many bytes of a token are hashed at each of two places: 96 bits of a signature.
 const SAMPLE_BYTES: usize = 16;
 
-/// A token, and what its text proves for good.
+/// An entry of the token cache: a token, and what its text proves for good. Validation builds it before the
+/// token is cached.
 pub(crate) struct CachedToken {
     text: Arc<str>,
     issuer: Arc<TrustedIssuer>,
@@ -47,28 +49,29 @@ pub(crate) struct CachedJwt {
 impl CachedToken {
     /// A JWT with these claims, signed by `issuer` with a key of the set `keys`.
     pub(super) fn jwt(
-        token: &UncachedToken,
+        token: BearerToken<'_>,
         issuer: &Arc<TrustedIssuer>,
         grant: Grant,
         claims_json: String,
         keys: KeySetId,
     ) -> Self {
-        let presented = issuer.introspection.as_ref().map(|_| token.text());
+        let text: Arc<str> = token.as_str().into();
+        let presented = issuer.introspection.as_ref().map(|_| Arc::clone(&text));
         let jwt = CachedJwt { token: AccessToken::new(grant, claims_json, presented), keys };
-        Self::new(token, issuer, Some(jwt))
+        Self::new(text, issuer, Some(jwt))
     }
 
     /// A token whose claims only introspection at `issuer` can tell.
-    pub(super) fn without_claims(token: &UncachedToken, issuer: &Arc<TrustedIssuer>) -> Self {
-        Self::new(token, issuer, None)
+    pub(super) fn without_claims(token: BearerToken<'_>, issuer: &Arc<TrustedIssuer>) -> Self {
+        Self::new(token.as_str().into(), issuer, None)
     }
 
-    fn new(token: &UncachedToken, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>) -> Self {
-        Self { text: token.text(), issuer: Arc::clone(issuer), jwt, digest: OnceLock::new() }
+    fn new(text: Arc<str>, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>) -> Self {
+        Self { text, issuer: Arc::clone(issuer), jwt, digest: OnceLock::new() }
     }
 
-    /// The access token, once introspection agrees where the issuer is configured for it.
-    pub(super) fn introspect(&self) -> Result<AccessToken, Stop> {
+    /// The access token, once introspection agrees where that is configured.
+    pub(super) fn resolve(&self) -> Result<AccessToken, Stop> {
         let jwt = self.jwt.as_ref().map(|jwt| &jwt.token);
         match jwt {
             Some(jwt) if !self.issuer.introspects(jwt) => return Ok(jwt.clone()),
@@ -80,9 +83,9 @@ impl CachedToken {
             IntrospectionLookup::Cached(result) => {
                 result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
             }
-            IntrospectionLookup::Await(response) => {
+            IntrospectionLookup::Pending(response) => {
                 let issuer = Arc::clone(self.issuer.identifier());
-                Err(Stop::Pending(Pending::Introspection(AwaitedIntrospection { response, issuer })))
+                Err(Stop::Pending(Pending::Introspection(PendingResponse { response, issuer })))
             }
         }
     }
@@ -93,7 +96,7 @@ impl CachedToken {
 
     fn is_valid(&self, now: impl FnOnce() -> NumericDate) -> bool {
         let Some(jwt) = &self.jwt else { return true };
-        let is_same_set = self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.are(jwt.keys));
+        let is_same_set = self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.is_current_set(jwt.keys));
         is_same_set && claims::dates_are_valid(jwt.token.grant(), &self.issuer.claims, now())
     }
 }
@@ -146,9 +149,9 @@ impl Entry for CachedToken {
         self.text.as_bytes()
     }
 
-    /// The end of a token is its signature, or as random as the rest, unless the token ends with the name of
-    /// a key: hence two samples. Hashing all of what a client sends would cost more than every other step
-    /// together.
+    /// Hashes two samples of 16 bytes, one at three quarters of the token and one at its end, because some
+    /// tokens end with a constant such as a key id. Hashing the whole token would cost more than the rest of
+    /// the fast path.
     fn hash(octets: &[u8], hasher: &mut impl Hasher) {
         let three_quarters = octets.len().saturating_sub(octets.len() / 4);
         let (_, last_quarter) = octets.split_at_checked(three_quarters).unwrap_or_default();

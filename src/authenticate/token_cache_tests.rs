@@ -44,7 +44,7 @@ fn issuer() -> Arc<TrustedIssuer> {
 
 fn opaque(text: &str, issuer: &Arc<TrustedIssuer>) -> CachedToken {
     let token = BearerToken::parse(text.as_bytes()).unwrap();
-    CachedToken::without_claims(&UncachedToken::new(token), issuer)
+    CachedToken::without_claims(token, issuer)
 }
 
 /// The text of the cached token that is found for `text`.

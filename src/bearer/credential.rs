@@ -13,7 +13,10 @@ use crate::bearer::grammar::is_b64token;
 
 /// What a request presents as a token. Only its size is checked.
 #[derive(Clone, Eq, PartialEq)]
-pub(crate) struct Credential<'a>(Cow<'a, [u8]>);
+pub(crate) struct Credential<'a> {
+    octets: Cow<'a, [u8]>,
+    is_in_authorization: bool,
+}
 
 /// A token that a request presents. Only its size and its grammar, `b64token`, are checked.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -39,12 +42,24 @@ impl<'a> Credential<'a> {
     /// [`CredentialsFault::TokenTooLarge`] above `max_bytes` bytes, without reading them.
     pub(crate) fn new(octets: impl Into<Cow<'a, [u8]>>, max_bytes: usize) -> Result<Self, CredentialsFault> {
         let octets = octets.into();
-        if octets.len() <= max_bytes { Ok(Self(octets)) } else { Err(CredentialsFault::TokenTooLarge) }
+        if octets.len() > max_bytes {
+            return Err(CredentialsFault::TokenTooLarge);
+        }
+        Ok(Self { octets, is_in_authorization: false })
+    }
+
+    /// The credential is the end of the `Authorization` header.
+    pub(super) fn in_authorization(self) -> Self {
+        Self { is_in_authorization: true, ..self }
+    }
+
+    pub(super) fn is_in_authorization(&self) -> bool {
+        self.is_in_authorization
     }
 
     /// The bytes, to look up in the token cache.
     pub(crate) fn octets(&self) -> &[u8] {
-        &self.0
+        &self.octets
     }
 
     /// Parses the token.
@@ -52,7 +67,7 @@ impl<'a> Credential<'a> {
     /// # Errors
     /// [`CredentialsFault::Malformed`] if it is no `b64token`.
     pub(crate) fn token(&self) -> Result<BearerToken<'_>, CredentialsFault> {
-        BearerToken::parse(&self.0)
+        BearerToken::parse(&self.octets)
     }
 }
 
@@ -63,6 +78,16 @@ impl<'a> BearerToken<'a> {
     /// [`CredentialsFault::Malformed`] if it is no `b64token`.
     pub(crate) fn parse(octets: &'a [u8]) -> Result<Self, CredentialsFault> {
         is_b64token(octets).then_some(Self(octets)).ok_or(CredentialsFault::Malformed)
+    }
+
+    /// A token whose grammar was checked before.
+    pub(super) fn known_well_formed(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
+    /// The bytes, to look up in the token cache.
+    pub(crate) fn octets(self) -> &'a [u8] {
+        self.0
     }
 
     /// The token as text.

@@ -76,7 +76,7 @@ fn parse_credentials(
     if padded.len() > max_token_bytes {
         return Err(CredentialsFault::TokenTooLarge);
     }
-    Credential::new(skip_spaces(padded), max_token_bytes).map(Some)
+    Ok(Some(Credential::new(skip_spaces(padded), max_token_bytes)?.in_authorization()))
 }
 
 /// The rest of the value after the scheme, if that is `Bearer`.

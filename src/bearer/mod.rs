@@ -6,6 +6,7 @@ mod credential;
 pub(crate) mod extract;
 pub(crate) mod form;
 mod grammar;
+mod located;
 mod scope;
 mod source;
 
@@ -14,6 +15,7 @@ pub(crate) use credential::{BearerToken, Credential, CredentialsFault};
 pub(crate) use grammar::is_b64token;
 #[cfg(feature = "test-util")]
 pub(crate) use grammar::is_tchar;
+pub(crate) use located::{LocatedToken, OwnedToken};
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;
 pub use source::TokenSource;

@@ -115,7 +115,7 @@ impl Bounds {
     }
 
     /// The shortest outage that leads to rejected requests, once keys were fetched. [`Bound::Unlimited`] with
-    /// a static key set. Zero where an issuer introspects tokens: an uncached token is rejected at once. A
+    /// a static key set. Zero where an issuer introspects tokens: an uncached token cannot be introspected. A
     /// cached token is accepted for [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
     /// [`Introspection::serve_stale`](crate::Introspection::serve_stale).
     #[must_use]
@@ -243,7 +243,7 @@ impl TrustedIssuer {
     /// The longest outage without rejected requests; `None` for any.
     fn outage(&self) -> Option<Duration> {
         if self.introspects_any() {
-            // An uncached token is rejected at once.
+            // An uncached token cannot be introspected.
             return Some(Duration::ZERO);
         }
         self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage)

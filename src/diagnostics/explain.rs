@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::explanation::{CheckResult, Explanation};
 use crate::access_token::AccessToken;
-use crate::authenticate::{Authenticator, Pending, Stop, TrustedIssuer, UncachedToken};
+use crate::authenticate::{Authenticator, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{KeySet, Keys, PendingKeys, VerifyError, WaitBudget};
@@ -26,16 +26,27 @@ impl Authenticator {
     pub(crate) async fn explain(&self, token: &str) -> Explanation {
         let mut explanation = Explanation::new();
         self.explain_size(token, &mut explanation);
-        let mut header_json = Vec::new();
-        match self.classify(token, &mut header_json) {
-            Err(fault) => explain_form(token, "3 parts, a signed JWT", Err(fault), &mut explanation),
-            Ok(Presented::Opaque) => {
-                let issuer = self.issuers.of_opaque(token);
-                self.explain_without_claims(token, issuer, &mut explanation).await;
+        let token = match BearerToken::parse(token.as_bytes()) {
+            Ok(token) => token,
+            Err(fault) => {
+                explain_form(token, "a b64token", Err(fault), &mut explanation);
+                return explanation;
             }
-            Ok(Presented::Jwt { compact, header }) => match self.issuer_without_keys(&compact) {
-                Some(issuer) => self.explain_without_claims(token, Some(issuer), &mut explanation).await,
-                None => self.explain_jwt(token, &compact, &header, &mut explanation).await,
+        };
+        let mut header_json = Vec::new();
+        let presented = self.classify(token.as_str(), &mut header_json);
+        match &presented {
+            Ok(Presented::Jwt { compact, header })
+                if self.issuers.without_keys(token.as_str(), &self.names).is_none() =>
+            {
+                self.explain_jwt(token, compact, header, &mut explanation).await;
+            }
+            _ => match self.issuers.introspecting(token.as_str(), &presented, &self.names) {
+                Ok(issuer) => self.explain_without_claims(token, issuer, &mut explanation).await,
+                Err(rejection) => {
+                    let expected = "a signed JWT, or a token of an issuer that introspects";
+                    explain_form(token.as_str(), expected, Err(rejection), &mut explanation);
+                }
             },
         }
         explanation
@@ -44,47 +55,44 @@ impl Authenticator {
     /// A token whose claims only introspection can tell.
     async fn explain_without_claims(
         &self,
-        token: &str,
-        issuer: Option<&Arc<TrustedIssuer>>,
+        token: BearerToken<'_>,
+        issuer: &TrustedIssuer,
         explanation: &mut Explanation,
     ) {
-        let Some(issuer) = issuer else {
-            let unclaimed: Result<(), RejectionKind> = Err(RejectionKind::TokenOpaque);
-            return explain_form(token, "a token of one issuer", unclaimed, explanation);
-        };
-        explain_form(token, "any", Ok::<(), CompactFault>(()), explanation);
+        explain_form(token.as_str(), "any", Ok::<(), CompactFault>(()), explanation);
         explanation.add("issuer", issuer.identifier(), "", CheckResult::Passed);
         let Some(introspector) = issuer.introspector() else { return };
         let policy = &introspector.policy().opaque;
-        issuer.explain_introspection(introspector, token, policy, None, self.now(), explanation).await;
+        issuer
+            .explain_introspection(introspector, token.as_str(), policy, None, self.now(), explanation)
+            .await;
     }
 
     async fn explain_jwt(
         &self,
-        token: &str,
+        token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
         explanation: &mut Explanation,
     ) {
-        let uncached = BearerToken::parse(token.as_bytes()).ok().map(UncachedToken::new);
-        if let Some(token) = &uncached {
-            self.fetch_missing_keys(token, compact, header).await;
-        }
-        explain_form(token, "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
+        self.fetch_missing_keys(token, compact, header).await;
+        explain_form(token.as_str(), "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
         let Some(issuer) = self.explain_header_and_claims(compact, header, explanation) else { return };
-        let verified = uncached.map(|token| self.verify(&token, &mut WaitBudget::default()));
-        let Some((Ok(verified), introspector)) = verified.zip(issuer.introspector()) else { return };
+        let Ok(verified) = self.verify(token, &mut WaitBudget::default()) else { return };
+        let Some(introspector) = issuer.introspector() else { return };
         let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt));
         if jwt.is_some() {
             let policy = &introspector.policy().jwt;
-            issuer.explain_introspection(introspector, token, policy, jwt, self.now(), explanation).await;
+            issuer
+                .explain_introspection(introspector, token.as_str(), policy, jwt, self.now(), explanation)
+                .await;
         }
     }
 
     /// Waits for the keys that a request with `token` would wait for if no check before them failed.
     async fn fetch_missing_keys(
         &self,
-        token: &UncachedToken,
+        token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
     ) {
@@ -111,7 +119,7 @@ impl Authenticator {
         let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
         let issuer = self.issuers.named_by(&claims).ok().or_else(|| self.issuers.only())?;
         match issuer.keys.as_ref()?.select(header, budget) {
-            Err(VerifyError::Await(keys)) => Some(keys),
+            Err(VerifyError::Pending(keys)) => Some(keys),
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         auth_time: None,
         token_id: None,
         acr: None,
-        jwt: false,
+        is_jwt: false,
         username: None,
     };
     AccessToken::new(grant, "{}".to_owned(), None)

@@ -15,7 +15,7 @@ use super::health::CallFailure;
 use super::limits::{Completion, Limiter, LimiterPolicy, Permit, Priority};
 use super::request::{self, Accept};
 use super::response::{self, ResponseBody};
-use super::signed::Signer;
+use super::signed::ResponseVerifier;
 use crate::event;
 use crate::fetch_url::FetchUrl;
 use crate::metadata;
@@ -31,7 +31,7 @@ pub(crate) struct IntrospectionClientConfig {
     pub(crate) auth: ClientAuth,
     pub(crate) client: Arc<dyn HttpClient>,
     /// Verifies signed responses. `None` if the issuer has no keys.
-    pub(crate) signer: Option<Signer>,
+    pub(crate) response_verifier: Option<ResponseVerifier>,
     /// Whether to accept responses without a signature.
     pub(crate) unsigned: bool,
     /// The limits of one call, from its start (including the time in the queue) to its end.
@@ -137,7 +137,7 @@ impl Call<'_> {
             duration: now().saturating_duration_since(start),
         };
         match &response {
-            Ok(_) => event.answered(),
+            Ok(_) => event.responded(),
             Err(failure) => event.failed(&*failure.error),
         }
         let Completion { blocked_for, transition } = self.permit.complete(response.as_ref().err());
@@ -189,9 +189,9 @@ impl Call<'_> {
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             endpoint.clear().await;
         }
-        let json = match (response::parse(response)?, &config.signer) {
-            (ResponseBody::Signed(jwt), Some(signer)) => {
-                signer.verify(&jwt, NumericDate::now(&**clock)).await?
+        let json = match (response::parse(response)?, &config.response_verifier) {
+            (ResponseBody::Signed(jwt), Some(response_verifier)) => {
+                response_verifier.verify(&jwt, NumericDate::now(&**clock)).await?
             }
             (ResponseBody::Signed(_), None) => {
                 return Err(IntrospectionError::with_source(

@@ -42,7 +42,7 @@ pub(crate) enum IntrospectionLookup {
     /// The response was cached.
     Cached(Outcome),
     /// An introspection request is needed.
-    Await(PendingIntrospection),
+    Pending(PendingIntrospection),
 }
 
 /// Waits for an introspection request. Dropping it does not cancel the request.
@@ -96,7 +96,7 @@ impl Introspector {
         let query = Query { token: Arc::clone(token), digest, jwt, freshness, may_serve_stale, waited };
         let shared = Arc::clone(&self.shared);
         let pending = Box::pin(async move { shared.introspect(query).await });
-        IntrospectionLookup::Await(PendingIntrospection(pending))
+        IntrospectionLookup::Pending(PendingIntrospection(pending))
     }
 
     /// Accepts responses no older than `age`. If `age` is zero, only calls that start from now on count.

@@ -31,5 +31,5 @@ pub(crate) use introspector::{
 };
 pub(crate) use limits::LimiterPolicy;
 pub(crate) use response::{Active, RESPONSE_MEMBERS, ResponsePolicy, SIGNED_TYPE};
-pub(crate) use signed::{MAX_RESPONSE_AGE, Signer};
+pub(crate) use signed::{MAX_RESPONSE_AGE, ResponseVerifier};
 pub use status::IntrospectionStatus;

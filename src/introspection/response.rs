@@ -120,7 +120,7 @@ pub(super) fn check(
         return if active.is_about(jwt) { Ok(jwt.clone()) } else { Err(IntrospectionFault::OtherToken) };
     }
     let grant = claims::check(&active, &policy.opaque, now)?;
-    Ok(AccessToken::new(Grant { jwt: false, username, ..grant }, json, Some(Arc::clone(token))))
+    Ok(AccessToken::new(Grant { is_jwt: false, username, ..grant }, json, Some(Arc::clone(token))))
 }
 
 /// The claims of an active token, as the introspection endpoint states them. Created by [`Active::of`] only.

@@ -26,7 +26,7 @@ pub(crate) const MAX_RESPONSE_AGE: Duration = Duration::from_secs(60);
 
 /// Verifies the signed responses of one issuer.
 #[derive(Clone)]
-pub(crate) struct Signer {
+pub(crate) struct ResponseVerifier {
     pub(crate) keys: Keys,
     /// Expects the `typ` of a response instead of an access token's.
     pub(crate) header: HeaderPolicy,
@@ -34,7 +34,7 @@ pub(crate) struct Signer {
     pub(crate) claims: ClaimsPolicy,
 }
 
-impl Signer {
+impl ResponseVerifier {
     /// Verifies `jwt` and returns its `token_introspection` member: the text of the response. May wait for
     /// keys.
     ///
@@ -66,7 +66,7 @@ impl Signer {
         let signed = loop {
             match self.keys.verify(compact, header, claims, &mut wait_budget) {
                 Ok(verified) => break verified.signed,
-                Err(VerifyError::Await(keys)) => keys.await,
+                Err(VerifyError::Pending(keys)) => keys.await,
                 Err(VerifyError::Unavailable { cause: Some(cause), .. }) => {
                     return Err(IntrospectionError::with_source(
                         IntrospectionErrorKind::ResponseUntrusted,

@@ -117,8 +117,8 @@ impl SingleFlight {
             Err(_) => Err(IntrospectionFault::not_sent(NO_RUNTIME, DEFAULT_RETRY_AFTER)),
         };
         match outcome {
-            // Only in an outage. The holder of a revoked token could use up our own limits, and so keep the
-            // token accepted.
+            // Serve stale only during an outage. If a reached limit were enough, the holder of a revoked
+            // token could exhaust our limits to keep it accepted.
             Err(IntrospectionFault::Unavailable { outage: true, .. }) if query.may_serve_stale => {
                 let date = NumericDate::now(&*self.clock);
                 self.cache.get_stale(&query.digest, now(), date).map_or(outcome, Ok)

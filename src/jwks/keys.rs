@@ -44,7 +44,7 @@ pub(crate) enum VerifyError {
     /// No candidate key verifies the signature.
     Mismatch(SignatureMismatch),
     /// A fetch is in flight or about to start. Await it, then verify again.
-    Await(PendingKeys),
+    Pending(PendingKeys),
     /// The keys are unavailable.
     Unavailable {
         /// When to try again.
@@ -58,7 +58,7 @@ impl Keys {
     /// Verifies the signature of `compact` with the cached keys.
     ///
     /// # Errors
-    /// [`VerifyError`]. `wait_budget` limits how often it is [`VerifyError::Await`].
+    /// [`VerifyError`]. `wait_budget` limits how often it is [`VerifyError::Pending`].
     pub(crate) fn verify<'c>(
         &self,
         compact: &Compact<'_>,
@@ -111,7 +111,7 @@ impl Keys {
     ) -> VerifyError {
         let Self::Remote(keys) = self else { return not_found };
         match keys.lookup(query, seen, wait_budget) {
-            KeyLookup::Pending(keys) => VerifyError::Await(keys),
+            KeyLookup::Pending(keys) => VerifyError::Pending(keys),
             KeyLookup::NotFound => not_found,
             KeyLookup::Unavailable { retry_after, cause } => VerifyError::Unavailable { retry_after, cause },
         }
@@ -126,10 +126,10 @@ impl Keys {
     }
 
     /// Whether the usable keys are this version of the key set.
-    pub(crate) fn are(&self, id: KeySetId) -> bool {
+    pub(crate) fn is_current_set(&self, id: KeySetId) -> bool {
         match self {
             Self::Static(keys) => keys.id() == id,
-            Self::Remote(keys) => keys.are(id, now()),
+            Self::Remote(keys) => keys.is_current_set(id, now()),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The JOSE header of an access token (RFC 7515 section 4, RFC 8725 section 3).
 //!
-//! Checks: a JSON object without duplicate members; `alg` known; `kid` and `typ` strings;
-//! no `crit` and no `b64` (RFC 7797), since no extension is understood here.
-//! Does not check: whether the issuer may use this `alg` and this `typ` (see
-//! [`HeaderPolicy`]), and does not follow `jku`, `x5u`, `jwk` and `x5c`, which anybody can write.
+//! Checks: a JSON object without duplicate members; `alg` known; `kid` and `typ` strings; no `crit` and no
+//! `b64` (RFC 7797), since no extension is understood here. Does not check: whether `alg` and `typ` are
+//! allowed for the issuer (see [`HeaderPolicy`]). Never follows `jku`, `x5u`, `jwk` or `x5c`, which any
+//! attacker can write.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::claim::{Claim, Presence};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::encoding::json::{MemberNames, Name};
 
-/// The members of a header that a resource server looks at.
+/// The members of a header that validation needs.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
     pub(crate) algorithm: Algorithm,
@@ -22,31 +22,31 @@ pub(crate) struct Header<'a> {
     pub(crate) typ: Option<Cow<'a, str>>,
 }
 
-/// What one issuer's headers may say.
+/// The headers that are allowed for one issuer.
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderPolicy {
     pub(crate) algorithms: AlgorithmSet,
     /// Media types without `application/`, in lower case.
     pub(crate) types: Vec<Box<str>>,
-    /// Whether a header without `typ` will do.
+    /// Whether a header without `typ` is accepted.
     pub(crate) untyped: bool,
 }
 
-/// Why a header is refused.
+/// Why a header is rejected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum HeaderFault {
-    /// Not a JSON object, a member twice, or a member of the wrong type.
+    /// It is not a JSON object, has duplicate members, or a member of the wrong type.
     Malformed,
-    /// `alg` is unknown here, or not one that this issuer may use.
+    /// `alg` is unknown, or not allowed for the issuer.
     AlgorithmNotAllowed,
-    /// `crit` or `b64`: an extension that must be understood and is not.
+    /// It has `crit` or `b64`: an extension that must be understood and is not supported.
     CriticalExtension,
     /// `typ` names another kind of token.
     TypeMismatch,
 }
 
 impl<'a> Header<'a> {
-    /// Reads a decoded header.
+    /// Parses a decoded header.
     ///
     /// # Errors
     /// Every [`HeaderFault`] but [`HeaderFault::TypeMismatch`].
@@ -75,7 +75,7 @@ impl HeaderPolicy {
         self.check_type(header)
     }
 
-    /// Whether this issuer's tokens may be signed with that algorithm (RFC 8725 section 3.1).
+    /// Checks that the algorithm is allowed for the issuer (RFC 8725 section 3.1).
     ///
     /// # Errors
     /// [`HeaderFault::AlgorithmNotAllowed`].
@@ -84,7 +84,7 @@ impl HeaderPolicy {
         allowed.then_some(()).ok_or(HeaderFault::AlgorithmNotAllowed)
     }
 
-    /// Whether the token says that it is an access token (RFC 9068 section 4, RFC 8725 section 3.11).
+    /// Checks that the token says it is an access token (RFC 9068 section 4, RFC 8725 section 3.11).
     ///
     /// # Errors
     /// [`HeaderFault::TypeMismatch`].
@@ -100,7 +100,7 @@ impl HeaderPolicy {
     }
 }
 
-/// `typ` without the `application/` that may be left out (RFC 7515 section 4.1.9).
+/// `typ` without the optional prefix `application/` (RFC 7515 section 4.1.9).
 pub(crate) fn media_subtype(typ: &str) -> &str {
     const PREFIX: &str = "application/";
     match typ.split_at_checked(PREFIX.len()) {

@@ -1,8 +1,8 @@
 //! What form a token has: a JWT, which this crate validates, or an opaque token, which only its issuer can
 //! read.
 //!
-//! Why once, and leniently: a token that any reader could take for a JWS is never introspected as an opaque
-//! token. Otherwise an altered JWT could be accepted on the word of an issuer that reads it less strictly.
+//! Why the classification is lenient: a token that any parser could read as a JWS counts as a JWT. Otherwise
+//! a damaged JWT could reach the introspection endpoint of a server that parses less strictly and accepts it.
 
 use memchr::memmem;
 

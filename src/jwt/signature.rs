@@ -1,13 +1,14 @@
-//! The step from claims that anybody may have written to claims that the issuer wrote (RFC 7515 section 5.2).
+//! Signature verification: the step from unverified claims to claims that the issuer signed (RFC 7515 section
+//! 5.2).
 //!
-//! Checks: the signature over the octets received, by one of the keys given and the algorithm given.
-//! Does not check: which keys those are: the caller selects among the issuer's own.
+//! Checks: the signature over the received bytes, with one of the given keys and the given algorithm.
+//! Does not check: whose keys these are; the caller selects among the issuer's own.
 
 use super::claim_set::UnverifiedClaims;
 use super::claims::TrustedClaims;
 use crate::crypto::{Algorithm, SignatureMismatch, VerifyingKey};
 
-/// Claims under a signature that held. Only [`verify`] makes one.
+/// Claims whose signature is verified. Only [`verify`] creates one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'c>(&'c UnverifiedClaims<'c>);
 
@@ -17,16 +18,16 @@ impl<'c> TrustedClaims<'c> for Signed<'c> {
     }
 }
 
-/// Verifies `signature` over `signing_input` with the first of `keys` that fits.
+/// Verifies `signature` over `signing_input` with the first of `keys` that matches.
 ///
 /// # Errors
-/// [`SignatureMismatch`] when no key does.
+/// [`SignatureMismatch`] if no key does.
 pub(crate) fn verify<'c, 'k>(
     claims: &'c UnverifiedClaims<'c>,
     algorithm: Algorithm,
     (signing_input, signature): (&[u8], &[u8]),
     mut keys: impl Iterator<Item = &'k VerifyingKey>,
 ) -> Result<Signed<'c>, SignatureMismatch> {
-    let held = keys.any(|key| key.verify(algorithm, signing_input, signature).is_ok());
-    if held { Ok(Signed(claims)) } else { Err(SignatureMismatch) }
+    let is_verified = keys.any(|key| key.verify(algorithm, signing_input, signature).is_ok());
+    if is_verified { Ok(Signed(claims)) } else { Err(SignatureMismatch) }
 }

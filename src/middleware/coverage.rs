@@ -1,10 +1,10 @@
 //! What `BearerAuth` leaves in a request's extensions, beside the access token, for the layers and extractors
 //! inside it.
 //!
-//! Why a marker and not one value: a value with a size costs every request an allocation. For a request with
-//! a token the token itself refers to the shared state, weakly, so that a token that outlives its request
-//! does not keep the background tasks running. Only a request without a token, or one that waited for
-//! introspection, gets more.
+//! Why: `Covered` is zero-sized, so inserting it does not allocate. The `AccessToken` holds a weak reference
+//! to the shared state, so that a token that outlives its request does not keep the background tasks running.
+//! `Details` is inserted only if there is no token, or if the request waited for introspection. It refers to
+//! the shared state only if there is no token to do so.
 
 use std::future::ready;
 use std::sync::{Arc, Weak};
@@ -36,7 +36,7 @@ struct Covered;
 /// In the extensions where the token cannot tell.
 #[derive(Clone)]
 struct Details {
-    shared: SharedRef,
+    shared: Option<SharedRef>,
     introspection_time: Duration,
 }
 
@@ -48,11 +48,13 @@ impl Coverage {
         introspection_time: Duration,
         shared: &SharedRef,
     ) {
-        // An outer layer may have left a token or details: they are not those of this `BearerAuth`.
+        // An outer `BearerAuth` may have left a token and details. Only its waiting time stays: a request has
+        // one deadline.
+        let outer = head.extensions.remove::<Details>().map(|details| details.introspection_time);
+        let introspection_time = introspection_time.saturating_add(outer.unwrap_or_default());
         if token.is_none() || !introspection_time.is_zero() {
-            head.extensions.insert(Details { shared: Arc::clone(shared), introspection_time });
-        } else {
-            head.extensions.remove::<Details>();
+            let shared = token.is_none().then(|| Arc::clone(shared));
+            head.extensions.insert(Details { shared, introspection_time });
         }
         match token {
             Some(token) => {
@@ -70,9 +72,9 @@ impl Coverage {
     pub(crate) fn of(head: &Parts) -> Option<Self> {
         head.extensions.get::<Covered>()?;
         let details = head.extensions.get::<Details>();
-        let shared = details.map(|details| Arc::clone(&details.shared));
+        let of_token = head.extensions.get::<AccessToken>().and_then(shared_of);
         Some(Self {
-            shared: shared.or_else(|| head.extensions.get::<AccessToken>().and_then(shared_of)),
+            shared: of_token.or_else(|| details?.shared.clone()),
             introspection_time: details.map(|details| details.introspection_time).unwrap_or_default(),
         })
     }

@@ -8,7 +8,10 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
@@ -18,6 +21,19 @@ use crate::rejection::{Rejection, RejectionKind};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// Headers that describe a body, and would be wrong for the one that replaces it.
+const BODY_HEADERS: [HeaderName; 9] = [
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    ETAG,
+    LAST_MODIFIED,
+    TRANSFER_ENCODING,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
 
 /// Writes the body of a rejection in the user's own format.
 pub(crate) type OnReject = Arc<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
@@ -47,6 +63,11 @@ impl Responder {
         responder
     }
 
+    /// Whether the user's code sees the head of a rejected request.
+    pub(super) fn has_on_reject(&self) -> bool {
+        self.on_reject.is_some()
+    }
+
     /// The response to the request with `head`, with the rejection in its extensions.
     pub(super) fn respond<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
         let prepared = self.prepared(rejection.kind());
@@ -66,16 +87,22 @@ impl Responder {
         self.finish(rejection, response)
     }
 
-    /// Completes the `response` that a handler made of `rejection`: with this realm and this body.
+    /// Completes the `response` that a handler made of `rejection`: with this realm and this body. A response
+    /// whose status a layer in between changed is that layer's, and stays as it is.
     pub(super) fn complete<B>(
         &self,
         rejection: Rejection,
         response: Response<B>,
     ) -> Response<ResponseBody<B>> {
+        if response.status() != rejection.status() {
+            return response.map(ResponseBody::inner);
+        }
         let prepared = self.prepared(rejection.kind());
         // Keeps what layers in between added, such as a request id.
         let (mut head, _) = response.into_parts();
-        head.headers.remove(CONTENT_LENGTH);
+        for name in BODY_HEADERS {
+            head.headers.remove(name);
+        }
         head.headers.extend(prepared.headers);
         self.finish(rejection, Response::from_parts(head, ResponseBody::rejection(prepared.body)))
     }

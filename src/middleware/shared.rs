@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::body::ResponseBody;
@@ -23,7 +24,29 @@ pub(crate) struct Shared {
 pub(super) type SharedRef = Arc<Shard<Shared>>;
 
 impl Shared {
-    /// Reports a rejection and responds to the request with that `head`.
+    /// Marks the credentials in `head` as sensitive, so that `Debug` does not show them, or removes them.
+    pub(super) fn hide_credentials(&self, head: &mut Parts, remove: bool) {
+        if remove {
+            head.headers.remove(AUTHORIZATION);
+        } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
+            credentials.set_sensitive(true);
+        }
+        self.authenticator.sources.iter().for_each(|source| source.hide(&mut head.headers, remove));
+    }
+
+    /// Reports a rejection and responds to the request with that `head`, which `on_reject` sees.
+    pub(super) fn reject_request<B>(
+        &self,
+        rejection: Rejection,
+        mut head: Parts,
+    ) -> Response<ResponseBody<B>> {
+        if self.responder.has_on_reject() {
+            self.hide_credentials(&mut head, false);
+        }
+        self.reject(rejection, &head)
+    }
+
+    /// Reports a rejection and responds to the request with that `head`, whose credentials are hidden.
     pub(super) fn reject<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
         report(&rejection);
         self.responder.respond(rejection, head)

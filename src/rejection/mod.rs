@@ -106,7 +106,8 @@ impl Rejection {
         self.details.as_ref()?.issuer.as_deref()
     }
 
-    /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`].
+    /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`]. `None` if
+    /// the text would exceed 1 KiB: clients reject responses with too large headers.
     #[must_use]
     pub fn scopes_needed(&self) -> Option<&str> {
         self.details.as_ref()?.scopes_needed.as_deref()
@@ -366,9 +367,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_a_whole_number_of_seconds_and_at_least_one() {
-        for (given, told) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)] {
+        for (given, expected) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)] {
             let rejection = Rejection::keys_unavailable::<fmt::Error>(Duration::from_millis(given), None);
-            assert_eq!(rejection.retry_after(), Some(Duration::from_secs(told)), "{given} ms");
+            assert_eq!(rejection.retry_after(), Some(Duration::from_secs(expected)), "{given} ms");
         }
     }
 }

@@ -117,3 +117,60 @@ async fn a_missing_token_is_rejected_before_the_handler_runs() {
     let request = Request::post("/").body(Body::from("a")).unwrap();
     assert_eq!(send(app, request).await.outcome(), Err(Missing));
 }
+
+#[tokio::test(start_paused = true)]
+async fn headers_about_a_replaced_body_are_removed() {
+    let idp = TestIssuer::new();
+    let encode = async |mut response: Response<Body>| {
+        for name in ["content-encoding", "content-language", "etag", "content-digest", "content-length"] {
+            response.headers_mut().insert(name, HeaderValue::from_static("1"));
+        }
+        response
+    };
+    let auth = idp.bearer_auth(API).build().unwrap();
+    let app = Router::new().route("/", post(operate)).layer(map_response(encode)).layer(auth);
+    let mut request = with_token(idp.token(API).scope("a").sign()).map(|_| Body::from("b"));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = "/".parse().unwrap();
+    let response = send(app, request).await;
+    assert_eq!(response.outcome(), Err(ScopeInsufficient));
+    assert_eq!(response.json()["error"], "insufficient_scope");
+    for name in ["content-encoding", "content-language", "etag", "content-digest"] {
+        assert_eq!(response.header(name), None, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_that_a_layer_in_between_replaced_stays_replaced() {
+    let idp = TestIssuer::new();
+    let hide = async |_: Response<Body>| {
+        let mut response = Response::new(Body::from("not found"));
+        *response.status_mut() = http::StatusCode::NOT_FOUND;
+        response
+    };
+    let rewrite = async |mut response: Response<Body>| {
+        *response.status_mut() = http::StatusCode::NOT_FOUND;
+        *response.body_mut() = Body::from("not found");
+        response
+    };
+    let auth = || idp.bearer_auth(API).build().unwrap();
+    let routes = || Router::new().route("/", post(operate));
+    for app in [
+        routes().layer(map_response(hide)).layer(auth()),
+        routes().layer(map_response(rewrite)).layer(auth()),
+    ] {
+        let mut request = with_token(idp.token(API).scope("a").sign()).map(|_| Body::from("b"));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = "/".parse().unwrap();
+        let response = send(app, request).await;
+        assert_eq!((response.status(), &*response.body), (404, &b"not found"[..]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_that_are_too_long_for_a_header_are_not_named() {
+    let long = |count: usize| (0..count).map(|i| format!("scope-{i:04}")).collect::<Vec<_>>();
+    assert_eq!(Rejection::insufficient_scope(long(93)).scopes_needed().unwrap().len(), 93 * 11 - 1);
+    assert_eq!(Rejection::insufficient_scope(long(94)).scopes_needed(), None);
+    assert_eq!(Rejection::insufficient_scope(vec!["same"; 100_000]).scopes_needed(), Some("same"));
+}

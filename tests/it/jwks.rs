@@ -442,7 +442,7 @@ async fn a_retired_key_is_rejected_after_the_next_refresh() {
     for token in [&old, &new, &old] {
         assert_eq!(api.outcome(token).await, ACCEPTED);
     }
-    idp.withdraw_key(&kid);
+    idp.retire_key(&kid);
     assert_eq!(api.outcome_at_once(&old), ACCEPTED, "before the refresh");
     let due = auth.status()[0].keys().unwrap().next_refresh().unwrap();
     sleep(due + Duration::from_millis(10)).await;
@@ -647,7 +647,7 @@ async fn accepted_after_retirement(
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     let start = Instant::now();
     idp.rotate_key();
-    idp.withdraw_key(&kid);
+    idp.retire_key(&kid);
     if outage {
         idp.set_outage(Some(Fault::Refuse));
     }

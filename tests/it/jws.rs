@@ -39,7 +39,7 @@ impl Keys {
         KEYS.get_or_init(|| {
             let idp = issuer(ISSUER);
             let ids = EVERY_ALGORITHM.map(|algorithm| (algorithm, idp.add_key(algorithm)));
-            idp.withdraw_key("key-1");
+            idp.retire_key("key-1");
             Self { idp, ids: ids.into() }
         })
     }

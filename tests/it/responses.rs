@@ -253,6 +253,18 @@ async fn on_reject_receives_the_head_of_the_request() {
     assert_eq!(response.body, "r-17");
 }
 
+#[tokio::test(start_paused = true)]
+async fn on_reject_receives_credentials_that_debug_hides() {
+    let write = |_: &Rejection, head: &Parts| Response::new(Bytes::from(format!("{head:?}")));
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    let token = rejecting.idp.token(API).expired().sign();
+    let response = Protected::by(&rejecting.auth).get(&token).await;
+    assert_eq!(response.outcome(), Err(RejectionKind::TokenExpired));
+    let text = String::from_utf8(response.body.to_vec()).unwrap();
+    assert!(text.contains("authorization"), "{text}");
+    assert_eq!(leaked_pieces(&text, &token, 10), Vec::<&str>::new());
+}
+
 /// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request.
 #[tokio::test(start_paused = true)]
 async fn a_rejection_has_status_200_only_for_grpc_calls() {
@@ -468,6 +480,19 @@ async fn each_request_emits_one_event() {
     let fetched = log.events().into_iter().filter(|event| event.field("outcome").is_some());
     assert_eq!(fetched.count(), 1);
     assert_eq!(log.events().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_rejects_text_that_is_no_b64token() {
+    let idp = TestIssuer::new();
+    let auth = idp.bearer_auth(API).build().unwrap();
+    let valid = idp.token(API).sign();
+    for text in [String::new(), format!("{valid} "), format!("Bearer {valid}"), "\u{1b}[31m".to_owned()] {
+        let explanation = auth.explain(&text).await;
+        let failed = explanation.findings().iter().map(|finding| finding.result());
+        let failed: Vec<_> = failed.filter(|result| *result != CheckResult::Passed).collect();
+        assert_eq!(failed, [CheckResult::Failed(RejectionKind::MalformedRequest)], "{text:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use crate::builder::context::IntrospectedIssuer;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::introspection::{
     CachePolicy, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
-    MAX_RESPONSE_AGE, RESPONSE_MEMBERS, ResponsePolicy, SIGNED_TYPE, Signer,
+    MAX_RESPONSE_AGE, RESPONSE_MEMBERS, ResponsePolicy, ResponseVerifier, SIGNED_TYPE,
 };
 use crate::jwks::Keys;
 use crate::jwt::ConfiguredNames;
@@ -43,7 +43,11 @@ impl Introspection {
                 endpoint,
                 auth: self.auth.clone(),
                 client,
-                signer: issuer.keys.transpose().ok()?.map(|keys| self.signer(keys, issuer.header, &claims)),
+                response_verifier: issuer
+                    .keys
+                    .transpose()
+                    .ok()?
+                    .map(|keys| self.response_verifier(keys, issuer.header, &claims)),
                 unsigned: !self.require_signed,
                 limits: self.limits,
                 limiter: self.limiter.clone(),
@@ -144,13 +148,18 @@ impl Introspection {
         ResponsePolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt }
     }
 
-    fn signer(&self, keys: Keys, header: &HeaderPolicy, claims: &ClaimsPolicy) -> Signer {
+    fn response_verifier(
+        &self,
+        keys: Keys,
+        header: &HeaderPolicy,
+        claims: &ClaimsPolicy,
+    ) -> ResponseVerifier {
         let header = HeaderPolicy { types: vec![SIGNED_TYPE.into()], untyped: false, ..header.clone() };
         let client_id = self.auth.client_id().map(Box::from);
         let audiences = claims.audiences.iter().cloned().chain(client_id).collect();
         let optional = OptionalClaims { exp: true, ..OptionalClaims::default() };
         let claims = ClaimsPolicy { audiences, optional, max_age: Some(MAX_RESPONSE_AGE), ..claims.clone() };
-        Signer { keys, header, claims }
+        ResponseVerifier { keys, header, claims }
     }
 }
 

@@ -86,10 +86,10 @@ impl Introspection {
     /// Sets a rate limit: the maximum number of HTTP requests to the authorization server in any 60 s.
     /// Default: no rate limit, so every untrusted opaque token costs an introspection request.
     ///
-    /// Above the limit, requests are rejected with 503. The token bucket has a burst of half the limit, and
-    /// refills so that the sustained rate is little more than half the limit. A quarter of the burst is
-    /// reserved for tokens that were recently active. The minimum is 5 if the [`endpoint`](Self::endpoint) is
-    /// discovered.
+    /// Above the limit, requests are rejected with 503. No window of 60 s exceeds the limit. In return the
+    /// sustained rate is only about half of it: 6000 allows a burst of 3000, then about 3000 per minute. A
+    /// quarter of the burst is reserved for tokens that were recently active. The minimum is 5 if the
+    /// [`endpoint`](Self::endpoint) is discovered.
     ///
     /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
     /// client with a valid token can exhaust it if that token is introspected on every request.

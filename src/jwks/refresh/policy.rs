@@ -95,10 +95,9 @@ impl RefreshPolicy {
     /// The upper bound of the fetches that start within any 60 s. It holds for all requests and all server
     /// behavior: responses, failures, and any mix of them.
     ///
-    /// Attempts form runs. A run ends with its first success. Its retries start after 125 ms, 250 ms, 500 ms
-    /// and so on at the earliest. The next run starts with a scheduled refresh or with a fetch that a request
-    /// causes. That is at least 75 % of the freshness or one cooldown later, because two fetches empty the
-    /// bucket. The burst adds one more fetch.
+    /// A *run* is one fetch and its retries, up to the first success. Runs start at least one cooldown or 75
+    /// % of the freshness apart, whichever is shorter, except one extra run from the burst of two. The
+    /// retries of a run wait at least 125 ms, 250 ms, 500 ms and so on.
     pub(crate) fn max_fetches_per_minute(&self) -> u32 {
         let pause =
             self.cooldown.min(share(self.min_freshness(), REFRESH_EARLIEST)).max(Duration::from_millis(1));

@@ -92,7 +92,7 @@ impl RemoteKeys {
     }
 
     /// Whether the cached keys are usable at `now` and are this version of the key set.
-    pub(crate) fn are(&self, id: KeySetId, now: Instant) -> bool {
+    pub(crate) fn is_current_set(&self, id: KeySetId, now: Instant) -> bool {
         self.read(now, |keys| keys.id() == id).unwrap_or_default()
     }
 

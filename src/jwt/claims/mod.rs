@@ -258,7 +258,7 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
         subject: text(&claims.sub),
         token_id: text(&claims.jti),
         acr: text(&claims.acr),
-        jwt: true,
+        is_jwt: true,
         username: None,
     })
 }

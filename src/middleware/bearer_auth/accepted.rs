@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
@@ -34,19 +34,12 @@ impl Accepted {
         introspection_time: Duration,
         shared: &SharedRef,
     ) -> Self {
-        let sources = &shared.authenticator.sources;
         let accepted = Self {
             shared: Arc::clone(shared),
             event: event::AcceptedRequest::new(token.as_ref().map(AccessToken::issuer_name)),
-            in_query: token.is_some() && bearer::is_in_query(head, sources),
+            in_query: token.is_some() && bearer::is_in_query(head, &shared.authenticator.sources),
         };
-        let strip = shared.strip_credentials && token.is_some();
-        if strip {
-            head.headers.remove(AUTHORIZATION);
-        } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
-            credentials.set_sensitive(true);
-        }
-        sources.iter().for_each(|source| source.hide(&mut head.headers, strip));
+        shared.hide_credentials(head, shared.strip_credentials && token.is_some());
         Coverage::insert(head, token, introspection_time, shared);
         accepted
     }

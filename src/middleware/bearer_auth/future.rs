@@ -19,7 +19,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::accepted::Accepted;
-use crate::authenticate::{Pending, Progress, Resumed, UncachedToken};
+use crate::authenticate::{Pending, Progress, Resumed};
+use crate::bearer::{CredentialsFault, LocatedToken};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
 use crate::rejection::Rejection;
@@ -40,7 +41,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        Verify { call: Option<(S, Parts, B, SharedRef, UncachedToken)> },
+        Verify { call: Option<(S, Parts, B, SharedRef, LocatedToken)> },
         // Holds a clone of the service that was ready: a request that waits must not occupy a place in it.
         Wait { resumed: BoxedResumed, call: Option<(S, Parts, B, SharedRef)> },
         // Such a clone must become ready first.
@@ -107,7 +108,10 @@ where
                     let Some((service, head, body, shared, token)) = call.take() else {
                         return Poll::Pending;
                     };
-                    let progress = shared.authenticator.validate(&token);
+                    let progress = match token.read(&head) {
+                        Some(token) => shared.authenticator.validate(token),
+                        None => Progress::Done(Err(CredentialsFault::Malformed.into())),
+                    };
                     State::after(progress, service, head, body, shared)
                 }
                 StateProj::Wait { resumed, call } => {
@@ -134,7 +138,7 @@ where
                 }
                 StateProj::Reject { rejected } => {
                     let Some((rejection, head, shared)) = rejected.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(shared.reject(rejection, &head)));
+                    return Poll::Ready(Ok(shared.reject_request(rejection, head)));
                 }
             };
             state.set(next);

@@ -9,7 +9,7 @@ use super::service::BearerAuthService;
 #[cfg(feature = "test-util")]
 use crate::access_token::AccessToken;
 #[cfg(feature = "test-util")]
-use crate::authenticate::{Pending, Progress, UncachedToken};
+use crate::authenticate::{Pending, Progress};
 #[cfg(feature = "test-util")]
 use crate::bearer::BearerToken;
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
@@ -148,8 +148,8 @@ impl BearerAuth {
 impl BearerAuth {
     /// Validates one token without a request. Never waits for keys or introspection.
     pub(crate) fn access_token(&self, token: &str) -> Result<AccessToken, Rejection> {
-        let token = UncachedToken::new(BearerToken::parse(token.as_bytes())?);
-        match self.shared.authenticator.validate(&token) {
+        let token = BearerToken::parse(token.as_bytes())?;
+        match self.shared.authenticator.validate(token) {
             Progress::Done(outcome) => {
                 outcome.and_then(|token| token.ok_or_else(|| RejectionKind::Missing.into()))
             }

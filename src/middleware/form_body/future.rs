@@ -30,7 +30,7 @@ pin_project! {
     #[project = StageProjection]
     pub(super) enum Stage<S, F, B> {
         Reading { reading: Option<Reading<B>>, service: S },
-        Answering { #[pin] future: F },
+        Calling { #[pin] future: F },
     }
 }
 
@@ -56,10 +56,10 @@ where
         if let StageProjection::Reading { reading, service } = stage.as_mut().project() {
             let request = ready!(Reading::poll_request(reading, cx));
             let future = service.call(request);
-            stage.set(Stage::Answering { future });
+            stage.set(Stage::Calling { future });
         }
         match stage.project() {
-            StageProjection::Answering { future } => future.poll(cx),
+            StageProjection::Calling { future } => future.poll(cx),
             StageProjection::Reading { .. } => Poll::Pending,
         }
     }

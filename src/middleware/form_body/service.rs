@@ -58,7 +58,7 @@ impl<S> FormBodyTokenService<S> {
         B: Body,
     {
         let request = Request::from_parts(head, ReplayedBody::untouched(body));
-        FormBodyTokenFuture::new(Stage::Answering { future: self.inner.call(request) })
+        FormBodyTokenFuture::new(Stage::Calling { future: self.inner.call(request) })
     }
 
     fn read<B>(&mut self, head: Parts, body: B) -> FormBodyTokenFuture<S, B>

@@ -26,7 +26,7 @@ use crate::bearer::form::FormCredential;
 const FORM: &str = "application/x-www-form-urlencoded";
 const LIMIT: usize = 25;
 
-/// What a frame may be: data, trailers, an error, or a wait.
+/// A step of a body: data, trailers, an error, or a wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Step {
     Data(&'static str),
@@ -37,7 +37,7 @@ enum Step {
 
 use Step::{Data, Error, Trailers, Wait};
 
-/// A body that plays `steps` and counts how often it was asked.
+/// A body that plays `steps` and counts its polls.
 #[derive(Debug)]
 struct Script {
     steps: VecDeque<Step>,
@@ -93,7 +93,7 @@ fn form<B>(body: B) -> Request<B> {
     Request::post("/").header("content-type", FORM).body(body).unwrap()
 }
 
-/// The request that the inner service gets.
+/// The request that the inner service receives.
 async fn handed_on<B>(request: Request<B>) -> Request<ReplayedBody<B>>
 where
     B: Body + Unpin,
@@ -106,7 +106,7 @@ fn found<B>(request: &Request<B>) -> Option<Result<String, CredentialsFault>> {
     request.extensions().get::<FormCredential>().map(|found| found.0.clone())
 }
 
-/// The data as one text, and what else came.
+/// The data as one string, and the other steps.
 async fn drained<B: Body<Error = io::Error> + Unpin>(mut body: B) -> (String, Vec<Step>) {
     let (mut text, mut others) = (Vec::new(), Vec::new());
     while let Some(frame) = body.frame().await {
@@ -126,7 +126,7 @@ async fn drained<B: Body<Error = io::Error> + Unpin>(mut body: B) -> (String, Ve
 }
 
 #[tokio::test]
-async fn whatever_the_body_does_it_is_handed_on_and_the_token_is_noted() {
+async fn any_body_is_passed_on_unchanged_and_its_token_is_found() {
     let token = |text: &str| Some(Ok(text.to_owned()));
     for (name, steps, expected) in [
         ("empty", &[][..], None),
@@ -159,7 +159,7 @@ async fn whatever_the_body_does_it_is_handed_on_and_the_token_is_noted() {
 }
 
 #[tokio::test]
-async fn what_is_no_form_is_not_read_before_the_inner_service_asks() {
+async fn a_body_that_is_no_form_is_not_read_by_the_layer() {
     let json = Request::post("/").header("content-type", "application/json");
     let get = Request::get("/").header("content-type", FORM);
     for request in [json, get, Request::post("/")] {
@@ -173,7 +173,7 @@ async fn what_is_no_form_is_not_read_before_the_inner_service_asks() {
 }
 
 #[tokio::test]
-async fn a_form_that_says_it_is_too_large_is_not_read() {
+async fn a_form_with_a_declared_size_above_the_limit_is_not_read() {
     let declared = |length: Option<&str>, hint: Option<u64>| {
         let mut request = form(Script { length: hint, ..Script::new(&[Data("access_token=abc")]) });
         let length = length.map(|length| HeaderValue::from_str(length).unwrap());
@@ -199,7 +199,7 @@ async fn a_form_that_says_it_is_too_large_is_not_read() {
 }
 
 #[tokio::test]
-async fn what_stood_in_the_extensions_before_is_removed() {
+async fn a_credential_planted_in_the_extensions_is_removed() {
     for content_type in [FORM, "text/plain"] {
         let mut request = form(Empty::<Bytes>::new());
         request.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
@@ -212,7 +212,7 @@ async fn what_stood_in_the_extensions_before_is_removed() {
 }
 
 #[tokio::test]
-async fn the_head_is_handed_on_as_it_was() {
+async fn the_head_is_passed_on_unchanged() {
     let request = Request::put("/a?b=c")
         .version(http::Version::HTTP_2)
         .header("content-type", FORM)

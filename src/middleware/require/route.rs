@@ -1,5 +1,6 @@
 //! The requirement of one route, and how a request is checked against it.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,10 @@ impl Route {
     /// The introspection that the route needs, if it needs one.
     pub(super) fn introspection(&self, token: &AccessToken, head: &Parts) -> Option<StillActive> {
         let max_age = self.active_within?;
-        Coverage::of(head).map(|coverage| coverage.still_active(token, max_age))
+        Some(match Coverage::of(head) {
+            Some(coverage) => coverage.still_active(token, max_age),
+            None => Box::pin(ready(Err(RejectionKind::NotCovered.into()))),
+        })
     }
 
     /// Checks the requirement against what introspection says now, which replaces the token of the request.

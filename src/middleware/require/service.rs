@@ -43,8 +43,8 @@ where
                 None => State::Call { response: self.inner.call(Request::from_parts(head, body)) },
                 Some(introspected) => {
                     let call = Some((self.inner.clone(), head, body));
-                    // Gives back the place that the service holds for this call: a request that waits needs
-                    // none yet, and the clone will ask for one.
+                    // Releases what `poll_ready` reserved, such as a `ConcurrencyLimit` permit. A request
+                    // that waits does not need it yet, and its clone reserves again in `PollReady`.
                     self.inner = self.inner.clone();
                     State::Introspect { introspected, route: Arc::clone(&self.route), call }
                 }

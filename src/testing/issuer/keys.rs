@@ -28,7 +28,7 @@ impl TestIssuer {
     /// Rotates the key: publishes a new key of the same algorithm, signs with it from now on, and returns its
     /// `kid`.
     ///
-    /// The old key stays published until [`withdraw_key`](Self::withdraw_key) removes it.
+    /// The old key stays published until [`retire_key`](Self::retire_key) removes it.
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
@@ -94,12 +94,12 @@ impl TestIssuer {
     /// let idp = TestIssuer::new();
     /// let old = idp.key_id();
     /// idp.rotate_key();
-    /// idp.withdraw_key(&old);
+    /// idp.retire_key(&old);
     /// let rejection = idp.token("https://api.example.com").key_id(&old).access_token().unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::KeyUnknown);
     /// # }
     /// ```
-    pub fn withdraw_key(&self, kid: &str) {
+    pub fn retire_key(&self, kid: &str) {
         let keys = &mut self.state.lock().keys;
         keys.iter_mut().filter(|key| key.kid == kid).for_each(|key| key.is_published = false);
     }

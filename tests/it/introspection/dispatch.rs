@@ -273,6 +273,40 @@ async fn another_issuer_cannot_make_a_token_active() {
     assert_eq!(many.api.outcome("c_token").await, Err(IssuerUnknown));
 }
 
+/// The API could not tell them apart from opaque tokens: their header is no JOSE header.
+#[tokio::test(start_paused = true)]
+async fn a_token_of_any_form_that_names_an_issuer_without_keys_is_sent_to_no_other() {
+    let (keyless, other) =
+        (TestIssuer::in_memory("https://keyless.example"), TestIssuer::in_memory("https://other.example"));
+    other.clock().set(keyless.clock().now());
+    let keyless_introspection = introspection().opaque_prefix("k_");
+    let auth = BearerAuth::builder(API)
+        .clock(keyless.clock())
+        .issuer(Issuer::without_keys(keyless.identifier()).introspect(keyless_introspection))
+        .add_issuer(other.issuer().introspect(introspection().opaque_default()))
+        .http_client(keyless.http_client().and(other.http_client()))
+        .build()
+        .unwrap();
+    let api = Protected::by(&auth);
+    let calls = || [&keyless, &other].map(|idp| idp.requests(Endpoint::Introspection));
+    for header in ["W10", "a~b", "AA", "eyJhbGciOiJub25lIn0", "e30", "eyJhbGciOiJFUzI1NiIsImFsZyI6IiJ9"] {
+        for (named, expected) in [(keyless.identifier(), [1, 0]), ("https://x.example", [0, 1])] {
+            let token = format!("{header}.{}.AA", encode(json!({"iss": named}).to_string()));
+            [&keyless, &other].iter().for_each(|idp| idp.token(API).opaque_as(&token));
+            let [before_keyless, before_other] = calls();
+            let outcome = api.outcome(&token).await;
+            let [after_keyless, after_other] = calls();
+            let called = [after_keyless - before_keyless, after_other - before_other];
+            if named == keyless.identifier() || outcome == ACCEPTED {
+                assert_eq!((outcome, called), (ACCEPTED, expected), "{header} {named}");
+            } else {
+                assert_eq!(called, [0, 0], "{header} {named}: a malformed JWT");
+            }
+            assert_eq!(auth.explain(&token).await.is_accepted(), outcome == ACCEPTED, "{header} {named}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_jwt_of_an_issuer_without_keys_is_sent_to_that_issuer_only() {
     let (keyless, keyed) =
