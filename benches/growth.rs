@@ -1,7 +1,7 @@
 //! Measures time and memory with many issuers, many keys and one-off tokens: `cargo bench --bench growth`.
 //!
-//! The environment variable `TOKENS` sets the number of one-off tokens. Default: 100 000. A million takes about
-//! 90 s.
+//! The environment variable `TOKENS` sets the number of one-off tokens. Default: 100 000. A million takes
+//! about 90 s.
 
 mod support;
 

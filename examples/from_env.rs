@@ -5,8 +5,9 @@
 //!     REQUIRED_SCOPE=orders:read cargo run --example from_env
 //! ```
 //!
-//! Routes: `GET /public` (no token needed), `GET /protected` (any valid token) and `GET /scoped` (a token with
-//! `REQUIRED_SCOPE`). The last two respond with the claims of the token. An empty variable counts as unset.
+//! Routes: `GET /public` (no token needed), `GET /protected` (any valid token) and `GET /scoped` (a token
+//! with `REQUIRED_SCOPE`). The last two respond with the claims of the token. An empty variable counts as
+//! unset.
 //!
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
@@ -63,8 +64,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Logs events of INFO and above: the configuration, key fetches, failed introspection requests, and rejections
-/// with their reasons.
+/// Logs events of INFO and above: the configuration, key fetches, failed introspection requests, and
+/// rejections with their reasons.
 fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
 }
@@ -74,7 +75,8 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(&listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
 
-    // Fetches metadata and keys before the first request needs them. After a failure, the next request retries.
+    // Fetches metadata and keys before the first request needs them. After a failure, the next request
+    // retries.
     let warm_up = auth.clone();
     tokio::spawn(async move { warm_up.ready().await });
 

@@ -34,7 +34,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let auth = BearerAuth::builder(API)
         .issuer(Issuer::discover(ours.identifier()).algorithms([Algorithm::ES256]))
-        .issuer(
+        .add_issuer(
             Issuer::with_jwks_url(partner.identifier(), partner.jwks_url())
                 .algorithms([Algorithm::EdDSA])
                 .audience(API_AT_PARTNER)

@@ -51,8 +51,8 @@ use crate::access_token::AccessToken;
 use crate::middleware::{is_covered, reject};
 use crate::rejection::{Rejection, RejectionKind};
 
-/// The token of the request. Without a token (under [`optional`](crate::BearerAuthBuilder::optional)): 401. On a
-/// route that no `BearerAuth` covers: 500.
+/// The token of the request. Without a token (under [`optional`](crate::BearerAuthBuilder::optional)): 401.
+/// On a route that no `BearerAuth` covers: 500.
 impl<S: Send + Sync> FromRequestParts<S> for AccessToken {
     type Rejection = ExtractorRejection;
 
@@ -61,8 +61,8 @@ impl<S: Send + Sync> FromRequestParts<S> for AccessToken {
     }
 }
 
-/// The token of the request, or `None` if [`optional`](crate::BearerAuthBuilder::optional) accepted the request
-/// without one. On a route that no `BearerAuth` covers: 500.
+/// The token of the request, or `None` if [`optional`](crate::BearerAuthBuilder::optional) accepted the
+/// request without one. On a route that no `BearerAuth` covers: 500.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for AccessToken {
     type Rejection = ExtractorRejection;
 
@@ -134,8 +134,8 @@ impl IntoResponse for ExtractorRejection {
     }
 }
 
-/// The response to a rejection that a handler returns. The `BearerAuth` around the handler completes it with its realm
-/// and reports it; see [`Rejection::into_http_response`].
+/// The response to a rejection that a handler returns. The `BearerAuth` around the handler completes it with
+/// its realm and reports it; see [`Rejection::into_http_response`].
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.into_http_response().map(Body::from)

@@ -26,7 +26,8 @@ pub(crate) struct AcceptedRequest {
 }
 
 impl AcceptedRequest {
-    /// A request with a token of this issuer, or without a token where that is allowed. `None` if no subscriber listens.
+    /// A request with a token of this issuer, or without a token where that is allowed. `None` if no
+    /// subscriber listens.
     pub(crate) fn new(issuer: Option<&Arc<str>>) -> Option<Self> {
         // Not `enabled!`: a per-layer filter would apply its result to the next event.
         (LevelFilter::current() >= Level::DEBUG).then(|| Self { issuer: issuer.cloned() })

@@ -1,7 +1,8 @@
-//! URLs that may be fetched: `https`, and plain `http` for the loopback interface (RFC 8414 section 3 requires TLS).
+//! URLs that may be fetched: `https`, and plain `http` for the loopback interface (RFC 8414 section 3
+//! requires TLS).
 //!
-//! Does not normalize: issuer identifiers are compared code point by code point (RFC 7519 section 7.3, RFC 8414 section
-//! 4).
+//! Does not normalize: issuer identifiers are compared code point by code point (RFC 7519 section 7.3, RFC
+//! 8414 section 4).
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,8 +1,9 @@
 //! An OAuth 2.0 resource server as a tower layer.
 //!
 //! [`BearerAuth`] wraps any `http` service: an axum router, a hyper service, a tonic server. It validates the
-//! access token of each request, JWT or opaque, and rejects requests without a valid one as RFC 6750 requires.
-//! It fetches and refreshes the keys of the authorization server, and introspects tokens where you want that.
+//! access token of each request, JWT or opaque, and rejects requests without a valid one as RFC 6750
+//! requires. It fetches and refreshes the keys of the authorization server, and introspects tokens where you
+//! want that.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -22,8 +23,8 @@
 //! ```
 //!
 //! The settings are methods of [`BearerAuthBuilder`], [`Issuer`] and [`Introspection`]. The audience and an
-//! issuer are required; everything else has a safe default. [`BearerAuth::bounds`] states what a configuration
-//! guarantees.
+//! issuer are required; everything else has a safe default. [`BearerAuth::bounds`] states what a
+//! configuration guarantees.
 //!
 //! # Guide
 //!
@@ -43,21 +44,21 @@
 //!
 //! In this order. The first step that fails decides the response.
 //!
-//! 1. **Extract.** The request has exactly one credential, with the scheme `Bearer` and at most 16 KiB, in the
-//!    `Authorization` header or in a [`TokenSource`] that you enabled.
-//! 2. **Look up.** For a cached token ([`TokenCache`]), only what may have changed is checked: its dates, that the
-//!    issuer still publishes the same keys, and steps 8 and 9.
+//! 1. **Extract.** The request has exactly one credential, with the scheme `Bearer` and at most 16 KiB, in
+//!    the `Authorization` header or in a [`TokenSource`] that you enabled.
+//! 2. **Look up.** For a cached token ([`TokenCache`]), only what may have changed is checked: its dates,
+//!    that the issuer still publishes the same keys, and steps 8 and 9.
 //! 3. **Classify.** A token whose first part is a JOSE header is a JWT, however malformed. Everything else is
 //!    opaque and continues with step 8, or is rejected if no issuer introspects it.
-//! 4. **Parse.** A JWT has three parts of strict base64url, and no JSON object has duplicate members. `crit` and
-//!    `b64` are rejected; `jku`, `x5u`, `jwk` and `x5c` are never followed.
+//! 4. **Parse.** A JWT has three parts of strict base64url, and no JSON object has duplicate members. `crit`
+//!    and `b64` are rejected; `jku`, `x5u`, `jwk` and `x5c` are never followed.
 //! 5. **Select the issuer.** `iss` names a configured issuer exactly. From here on only its settings count.
 //! 6. **Verify.** `alg` and `typ` are allowed, and a key of this issuer verifies the signature. If the key is
 //!    not cached, the request waits for one fetch, which all waiting requests share.
 //! 7. **Check the claims.** `aud` names this API; `exp`, `nbf` and `iat` fit the clock; required claims are
 //!    present and well-typed; the token is not an ID, refresh or logout token; `cnf` requires no proof.
-//! 8. **Introspect**, for opaque tokens, and for JWTs where [`Introspection::also_jwts`] says so. The token is
-//!    active, and the claims of the response pass step 7. Responses are cached and requests are coalesced.
+//! 8. **Introspect**, for opaque tokens, and for JWTs where [`Introspection::also_jwts`] says so. The token
+//!    is active, and the claims of the response pass step 7. Responses are cached and requests are coalesced.
 //! 9. **Require.** On routes with a [`Require`] layer: scopes, your own checks, and
 //!    [`still_active`](Require::still_active).
 //!
@@ -75,8 +76,8 @@
 //! | 503 | keys or introspection are unavailable, and nothing usable is cached | none; `Retry-After` |
 //!
 //! [`RejectionKind`] lists every reason, with its status and its stable label. The [`Rejection`] is in the
-//! extensions of the response. [`BearerAuthBuilder::on_reject`] replaces the JSON body. gRPC requests get gRPC
-//! responses with the same headers.
+//! extensions of the response. [`BearerAuthBuilder::on_reject`] replaces the JSON body. gRPC requests get
+//! gRPC responses with the same headers.
 //!
 //! # Features
 //!

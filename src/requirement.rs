@@ -1,7 +1,7 @@
-//! What a route needs beyond a valid token: scopes and checks of its own (RFC 6750 section 3.1, RFC 9700 section 2.3).
+//! Scopes and checks that a route requires beyond a valid token (RFC 6750 section 3.1).
 //!
-//! Checks: the scopes granted, then each check of the route, in the order they were added.
-//! Does not check: the token itself, which an [`AccessToken`] vouches for.
+//! Checks: the granted scopes, then each check of the route, in the order they were added.
+//! Does not check: the token itself, which was validated before an [`AccessToken`] exists.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::access_token::AccessToken;
 use crate::bearer::{self, ScopeSet};
 
-/// A rule about scopes: one, all of several, any of several, nested at will.
+/// A rule about the scopes of a token: one scope, all of several rules, or any of several rules.
 ///
 /// ```
 /// use tower_bearer::{Require, Scopes};
@@ -21,9 +21,21 @@ use crate::bearer::{self, ScopeSet};
 /// let layer = Require::scope(rule);
 /// ```
 ///
-/// A scope is compared letter by letter (RFC 6749 section 3.3). A text with spaces in it means all
-/// the scopes that it lists. A text that is no scope at all (empty, or with a quote in it) is met by
-/// no token.
+/// A `&str` or `String` converts into a rule. Scopes are compared exactly, including their case (RFC 6749
+/// section 3.3). A space-delimited text requires every scope in it. A text that is not a valid scope, such as
+/// an empty one, matches no token.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Router, routing::get};
+/// use tower_bearer::{Require, Scopes};
+///
+/// # async fn orders() {}
+/// let app: Router = Router::new()
+///     .route("/orders", get(orders).layer(Require::scope("orders:read openid"))) // both
+///     .route("/audit", get(orders).layer(Require::scope(Scopes::any_of(["audit", "admin"]))));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Scopes(Rule);
 
@@ -35,37 +47,53 @@ enum Rule {
 }
 
 impl Scopes {
-    /// Every one of `rules`. An empty list asks for nothing.
+    /// Requires every one of `rules`. An empty list requires nothing.
+    ///
+    /// ```
+    /// use tower_bearer::Scopes;
+    ///
+    /// let rule = Scopes::all_of(["orders:read", "orders:write"]);
+    /// ```
     pub fn all_of<R: Into<Self>>(rules: impl IntoIterator<Item = R>) -> Self {
         Self(Rule::AllOf(rules.into_iter().map(Into::into).collect()))
     }
 
-    /// At least one of `rules`, the one to be asked for first. An empty list is never met.
+    /// Requires at least one of `rules`. An empty list matches no token.
+    ///
+    /// The challenge of a rejection names the first alternative only: put the scope that clients should
+    /// request there.
+    ///
+    /// ```
+    /// use tower_bearer::Scopes;
+    ///
+    /// let rule = Scopes::any_of(["orders:read", "orders:admin"]);
+    /// ```
     pub fn any_of<R: Into<Self>>(rules: impl IntoIterator<Item = R>) -> Self {
         Self(Rule::AnyOf(rules.into_iter().map(Into::into).collect()))
     }
 
-    pub(crate) fn met_by(&self, granted: &ScopeSet) -> bool {
+    pub(crate) fn is_met_by(&self, granted: &ScopeSet) -> bool {
         match &self.0 {
             Rule::One(scope) => granted.contains(scope),
-            Rule::AllOf(rules) => rules.iter().all(|rule| rule.met_by(granted)),
-            Rule::AnyOf(rules) => rules.iter().any(|rule| rule.met_by(granted)),
+            Rule::AllOf(rules) => rules.iter().all(|rule| rule.is_met_by(granted)),
+            Rule::AnyOf(rules) => rules.iter().any(|rule| rule.is_met_by(granted)),
         }
     }
 
     /// The scopes that a client should ask for, space-delimited: of alternatives, the first.
     pub(crate) fn needed(&self) -> String {
         let mut list = Vec::new();
-        self.add_needed(&mut list);
+        self.append_needed(&mut list);
         list.join(" ")
     }
 
-    fn add_needed<'s>(&'s self, list: &mut Vec<&'s str>) {
+    /// Appends the scopes that a client should request: of alternatives, the first.
+    fn append_needed<'s>(&'s self, list: &mut Vec<&'s str>) {
         match &self.0 {
             Rule::One(scope) if list.contains(&&**scope) => {}
             Rule::One(scope) => list.push(scope),
-            Rule::AllOf(rules) => rules.iter().for_each(|rule| rule.add_needed(list)),
-            Rule::AnyOf(rules) => rules.iter().take(1).for_each(|rule| rule.add_needed(list)),
+            Rule::AllOf(rules) => rules.iter().for_each(|rule| rule.append_needed(list)),
+            Rule::AnyOf(rules) => rules.iter().take(1).for_each(|rule| rule.append_needed(list)),
         }
     }
 }
@@ -73,8 +101,8 @@ impl Scopes {
 impl From<&str> for Scopes {
     fn from(text: &str) -> Self {
         let mut scopes = text.split(' ').filter(|scope| bearer::is_scope_token(scope));
-        let whole = text.split(' ').all(|scope| scope.is_empty() || bearer::is_scope_token(scope));
-        match (whole, scopes.next(), scopes.next()) {
+        let is_valid = text.split(' ').all(|scope| scope.is_empty() || bearer::is_scope_token(scope));
+        match (is_valid, scopes.next(), scopes.next()) {
             (true, Some(one), None) => Self(Rule::One(one.into())),
             (true, Some(_), Some(_)) => Self::all_of(text.split(' ').filter(|scope| !scope.is_empty())),
             _ => Self(Rule::AnyOf(Vec::new())),
@@ -90,19 +118,19 @@ impl From<String> for Scopes {
 
 type RouteCheck = Arc<dyn Fn(&AccessToken, &Parts) -> bool + Send + Sync>;
 
-/// All that one route asks for.
+/// The scopes and the checks of one route.
 #[derive(Clone, Default)]
 pub(crate) struct Requirement {
     scopes: Vec<Scopes>,
     checks: Vec<RouteCheck>,
 }
 
-/// What a token lacks for a route.
+/// Why a valid token is not enough for a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum RequirementFault {
-    /// A scope.
+    /// A scope is missing.
     ScopeInsufficient,
-    /// A check of the route said no.
+    /// A check of the route returned `false`.
     Unmet,
 }
 
@@ -115,22 +143,22 @@ impl Requirement {
         self.checks.push(check);
     }
 
-    /// Whether `token` may call the route at which the request with that `head` arrived.
+    /// Checks the scopes of `token`, then runs the checks on it and on the `head` of the request.
     ///
     /// # Errors
     /// The first [`RequirementFault`].
     pub(crate) fn check(&self, token: &AccessToken, head: &Parts) -> Result<(), RequirementFault> {
-        if !self.scopes.iter().all(|scopes| scopes.met_by(token.scopes())) {
+        if !self.scopes.iter().all(|scopes| scopes.is_met_by(token.scopes())) {
             return Err(RequirementFault::ScopeInsufficient);
         }
-        let met = self.checks.iter().all(|check| check(token, head));
-        met.then_some(()).ok_or(RequirementFault::Unmet)
+        let is_met = self.checks.iter().all(|check| check(token, head));
+        is_met.then_some(()).ok_or(RequirementFault::Unmet)
     }
 
-    /// Every scope that a token for this route needs, space-delimited, in the order written.
+    /// The scopes that a client should request for this route, space-delimited, in the order they were added.
     pub(crate) fn scopes_needed(&self) -> String {
         let mut list = Vec::new();
-        self.scopes.iter().for_each(|scopes| scopes.add_needed(&mut list));
+        self.scopes.iter().for_each(|scopes| scopes.append_needed(&mut list));
         list.join(" ")
     }
 }
@@ -149,30 +177,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_met_as_their_rule_says() {
+    fn rule_accepts_only_the_scopes_that_meet_it() {
         let nested = Scopes::all_of([Scopes::from("r"), Scopes::any_of([Scopes::from("a"), "b c".into()])]);
-        for (name, rule, granted, met) in [
+        for (name, rule, granted, is_met) in [
             ("one", Scopes::from("a"), "b a", true),
             ("case", Scopes::from("a"), "A b", false),
-            ("part of a word", Scopes::from("a"), "ab a:b", false),
-            ("two in one text", Scopes::from("a b"), "b  a", true),
-            ("one of two", Scopes::from("a b"), "a", false),
-            ("nothing asked", Scopes::all_of(Vec::<&str>::new()), "", true),
-            ("no alternative", Scopes::any_of(Vec::<&str>::new()), "a", false),
+            ("part of a scope", Scopes::from("a"), "ab a:b", false),
+            ("two scopes in one text", Scopes::from("a b"), "b  a", true),
+            ("one of two scopes", Scopes::from("a b"), "a", false),
+            ("all of nothing", Scopes::all_of(Vec::<&str>::new()), "", true),
+            ("any of nothing", Scopes::any_of(Vec::<&str>::new()), "a", false),
             ("empty text", Scopes::from(""), "a", false),
             ("only spaces", Scopes::from("  "), "a", false),
-            ("no scope-token", Scopes::from("a\"b"), "a\"b a b", false),
-            ("nested first", nested.clone(), "r a", true),
-            ("nested second", nested.clone(), "r b c", true),
-            ("nested half", nested.clone(), "r b", false),
-            ("nested outer", nested, "a b c", false),
+            ("invalid scope", Scopes::from("a\"b"), "a\"b a b", false),
+            ("nested: first alternative", nested.clone(), "r a", true),
+            ("nested: second alternative", nested.clone(), "r b c", true),
+            ("nested: half of an alternative", nested.clone(), "r b", false),
+            ("nested: outer scope missing", nested, "a b c", false),
         ] {
-            assert_eq!(rule.met_by(&ScopeSet::from_space_delimited(granted)), met, "{name}");
+            assert_eq!(rule.is_met_by(&ScopeSet::from_space_delimited(granted)), is_met, "{name}");
         }
     }
 
     #[test]
-    fn the_list_of_needed_scopes_has_all_of_them_once_and_of_alternatives_the_first() {
+    fn needed_scopes_are_listed_once_with_the_first_alternative_only() {
         let mut requirement = Requirement::default();
         requirement.add_scopes("b a".into());
         requirement.add_scopes(Scopes::any_of(["read", "admin"]));

@@ -1,6 +1,6 @@
-//! What a request costs in allocations: counted, since time cannot be asserted.
+//! Limits on the allocations of a request, and on the memory of cached tokens.
 //!
-//! Only the thread of the test is counted.
+//! Only allocations of the test thread are counted.
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
 use std::convert::Infallible;
@@ -21,12 +21,12 @@ type Body = Full<Bytes>;
 const API: &str = "https://api.example.com";
 
 #[test]
-fn a_token_not_seen_before_costs_at_most_24_allocations_more_and_a_refused_one_16() {
+fn an_uncached_token_costs_at_most_24_allocations_and_a_rejected_one_16() {
     let issuer = TestIssuer::new();
     let auth = auth(&issuer, TokenCache::new());
     let token =
         issuer.token(API).scope("orders:read orders:write").claim("azp", "frontend").claim("acr", "1");
-    let expired = token.clone().expired().sign();
+    let expired_token = token.clone().expired().sign();
     let mut service = auth.layer(service_fn(handle));
     let mut count = |token: &str, expected: u16| {
         let header = format!("Bearer {token}");
@@ -38,31 +38,29 @@ fn a_token_not_seen_before_costs_at_most_24_allocations_more_and_a_refused_one_1
         });
         cost.count_total.saturating_sub(bare.count_total)
     };
-    // What is made once is not counted.
+    // The first request allocates what all requests share.
     count(&token.clone().claim("jti", "first").sign(), 200);
-    let (refused, missing) = (count(&expired, 401), count("", 400));
+    let (expired, malformed) = (count(&expired_token, 401), count("", 400));
     let accepted = count(&token.sign(), 200);
-    println!(
-        "allocations: {accepted} more for a token not seen before, {refused} expired, {missing} malformed"
-    );
+    println!("allocations: {accepted} for an uncached token, {expired} expired, {malformed} malformed");
     assert_eq!(auth.cached_tokens(), 2);
     assert!(accepted <= 24, "{accepted}");
-    assert!(refused <= 16, "{refused}");
-    assert!(missing <= 5, "{missing}");
+    assert!(expired <= 16, "{expired}");
+    assert!(malformed <= 5, "{malformed}");
 }
 
 #[test]
-fn a_token_seen_before_costs_at_most_3_allocations_more() {
+fn a_cached_token_costs_at_most_3_allocations() {
     let issuer = TestIssuer::new();
     let auth = auth(&issuer, TokenCache::new());
     let header = format!("Bearer {}", issuer.token(API).scope("orders:read orders:write").sign());
-    let more = allocations_more(&auth, &header);
-    println!("allocations: {more} more for a token seen before");
+    let more = added_allocations(&auth, &header);
+    println!("allocations: {more} for a cached token");
     assert!(more <= 3, "{more}");
 }
 
 #[tokio::test]
-async fn an_introspected_token_whose_answer_is_remembered_costs_at_most_3_allocations_more() {
+async fn an_introspected_token_with_a_cached_response_costs_at_most_3_allocations() {
     let issuer = TestIssuer::new();
     let trusted = issuer.issuer().introspect(issuer.introspection().also_jwts());
     let builder = BearerAuth::builder(API).clock(issuer.clock()).http_client(issuer.http_client());
@@ -72,15 +70,15 @@ async fn an_introspected_token_whose_answer_is_remembered_costs_at_most_3_alloca
         let header = format!("Bearer {token}");
         let request = Request::builder().header(AUTHORIZATION, &header).body(Body::default()).unwrap();
         assert_eq!(auth.layer(service_fn(handle)).oneshot(request).await.unwrap().status(), 200);
-        let more = allocations_more(&auth, &header);
-        println!("allocations: {more} more for a token whose answer is remembered ({name})");
+        let more = added_allocations(&auth, &header);
+        println!("allocations: {more} for a token with a cached response ({name})");
         assert!(more <= 3, "{name}: {more}");
     }
 }
 
-/// With what an attacker sends, nothing grows.
+/// Tokens of an attacker take no memory.
 #[test]
-fn a_remembered_token_of_1_kb_takes_at_most_2_kb_and_a_refused_one_nothing() {
+fn a_cached_token_of_1_kb_takes_at_most_2_kb_and_a_rejected_one_nothing() {
     const TOKENS: i64 = 300;
     let issuer = TestIssuer::new();
     issuer.rotate_key_to(Algorithm::RS256);
@@ -97,13 +95,15 @@ fn a_remembered_token_of_1_kb_takes_at_most_2_kb_and_a_refused_one_nothing() {
     };
     let token =
         |number: i64| issuer.token(API).scope("orders:read").claim("n", number).claim("x", "x".repeat(255));
-    // The table is made at the first one.
+    // The first token allocates the table.
     let table = held(&[token(-1).sign()], 200);
     let tokens: Vec<String> = (0..TOKENS).map(|number| token(number).sign()).collect();
     let mean = tokens.iter().map(String::len).sum::<usize>() / tokens.len();
     assert!((1_000..=1_024).contains(&mean), "{mean}");
     let each = held(&tokens, 200) / TOKENS + table / 10_000;
-    println!("bytes: {each} for a remembered token of {mean}, {table} of the table among them for 10 000");
+    println!(
+        "bytes: {each} for a cached token of {mean}, with its share of the table ({table} for 10 000 tokens)"
+    );
     assert_eq!(auth.cached_tokens(), 301);
     assert!(each <= 2_048, "{each}");
     let forged: Vec<String> = tokens.iter().map(|token| token.replacen('.', ".e", 1)).collect();
@@ -111,10 +111,10 @@ fn a_remembered_token_of_1_kb_takes_at_most_2_kb_and_a_refused_one_nothing() {
     assert_eq!(auth.cached_tokens(), 301);
 }
 
-/// What is read twice is decoded or copied twice: 4 KB more of claims may cost 4 KB more of memory for them, once,
-/// and for the token as it was sent.
+/// With 4 KB more of claims, the memory may grow by one copy of the decoded claims and one of the encoded
+/// token.
 #[test]
-fn the_claims_are_read_once() {
+fn the_claims_are_decoded_and_copied_once() {
     let issuer = TestIssuer::new();
     let auth = auth(&issuer, TokenCache::disabled());
     let mut service = auth.layer(service_fn(handle));
@@ -122,7 +122,7 @@ fn the_claims_are_read_once() {
         let token = issuer.token(API).claim("ext", "x".repeat(bytes)).sign();
         let header = format!("Bearer {token}");
         assert_eq!(status(&mut service, &header), 200);
-        // The header value is a copy of the token; it is made by the test.
+        // The header value is a copy of the token that the test makes.
         let copies = u64::try_from(header.len()).unwrap();
         let info = allocation_counter::measure(|| {
             status(&mut service, &header);
@@ -142,8 +142,8 @@ fn auth(issuer: &TestIssuer, cache: TokenCache) -> BearerAuth {
     builder.issuer(trusted).build().unwrap()
 }
 
-/// How many allocations more an accepted request costs than without auth, once it was accepted before.
-fn allocations_more(auth: &BearerAuth, header: &str) -> u64 {
+/// The allocations that `BearerAuth` adds to a request with a cached token.
+fn added_allocations(auth: &BearerAuth, header: &str) -> u64 {
     let bare = allocations(|| {
         status(&mut service_fn(handle), header);
     });
@@ -171,7 +171,7 @@ where
     }
     match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => response.status().as_u16(),
-        Poll::Pending => panic!("with the key held, one poll finishes the request"),
+        Poll::Pending => panic!("with cached keys, a request completes in one poll"),
     }
 }
 

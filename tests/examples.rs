@@ -1,4 +1,4 @@
-//! The examples, run as processes: what they print, how they end, and what `from_env` answers over HTTP.
+//! Runs the examples as processes: their output, their exit codes, and the responses of `from_env` over HTTP.
 
 #![cfg(all(feature = "axum", feature = "reqwest", feature = "aws-lc-rs"))]
 #![allow(
@@ -20,7 +20,7 @@ use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 
 const API: &str = "https://api.example.com";
 
-/// Every variable that `from_env` reads: none may leak in from the machine that runs the tests.
+/// Every variable that `from_env` reads. The tests remove them, so that the environment has no influence.
 const VARIABLES: [&str; 16] = [
     "LISTEN",
     "ISSUER",
@@ -41,7 +41,7 @@ const VARIABLES: [&str; 16] = [
 ];
 
 #[test]
-fn each_example_answers_its_own_requests_as_it_must() {
+fn each_example_passes_its_own_checks() {
     for (name, answers, shown) in [
         ("quickstart", 12, "requests to authorization servers per minute"),
         ("hyper_service", 4, "scope=\"greet\""),
@@ -57,10 +57,10 @@ fn each_example_answers_its_own_requests_as_it_must() {
 }
 
 #[tokio::test]
-async fn the_curl_lines_that_examples_print_get_the_status_that_stands_above_them() {
+async fn the_printed_curl_commands_get_the_printed_status() {
     for (name, lines) in [("quickstart", 12), ("revocable_jwt", 10)] {
         let mut server = Running::start(&mut example(name));
-        // All at once, as they are pasted: what is answered after a revocation depends on the time.
+        // Reads all commands first: the responses after a revocation depend on the time between requests.
         let printed: Vec<(String, String)> =
             (0..lines).map(|_| (server.line_starting("# "), server.line_with("curl -i "))).collect();
         for (title, line) in printed {
@@ -78,7 +78,7 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         ("AUDIENCE", API),
         ("REQUIRED_SCOPE", "orders:read"),
     ];
-    for (name, set, told) in [
+    for (name, set, expected) in [
         (
             "nothing set",
             &[][..],
@@ -111,7 +111,7 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
             &["introspection (CLIENT_SECRET, INTROSPECTION_URL) needs CLIENT_ID: set"],
         ),
         (
-            "no client at all, and all at once",
+            "no client, and several problems",
             &[
                 ("INTROSPECTION_CACHE_SECS", "x"),
                 ("INTROSPECTION_AUTH", "jwt"),
@@ -127,7 +127,7 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
             ],
         ),
         (
-            "no URL to ask",
+            "an http introspection URL",
             &[("CLIENT_ID", "a"), ("CLIENT_SECRET", "hush"), ("INTROSPECTION_URL", "http://a.example/i")],
             &["http://a.example/i", "is not https"],
         ),
@@ -139,7 +139,7 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         ("leeway too long", &[("LEEWAY_SECS", "301")], &["leeway of 301s"]),
         ("zero", &[("FETCH_TIMEOUT_SECS", "0")], &["fetch_timeout is zero"]),
         (
-            "all at once",
+            "several problems",
             &[("LISTEN", "x"), ("ISSUER", "http://a.example"), ("LEEWAY_SECS", "999")],
             &["LISTEN is", "http://a.example", "leeway of 999s"],
         ),
@@ -149,14 +149,14 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{name}: {text}");
         assert!(stdout(&output).is_empty(), "{name}");
-        for word in told {
-            assert!(text.contains(word), "{name}: {word}: {text}");
+        for part in expected {
+            assert!(text.contains(part), "{name}: {part}: {text}");
         }
         assert!(!text.contains("hush"), "{name}: {text}");
     }
 }
 
-/// The variables with which `from_env` introspects at a test issuer, and asks each time.
+/// The variables with which `from_env` introspects every request at a test issuer.
 const INTROSPECTING: [(&str, &str); 3] = [
     ("CLIENT_ID", TestIssuer::CLIENT_ID),
     ("CLIENT_SECRET", TestIssuer::CLIENT_SECRET),
@@ -164,7 +164,7 @@ const INTROSPECTING: [(&str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn from_env_asks_about_opaque_tokens_and_about_signed_ones_when_told_so() {
+async fn from_env_introspects_opaque_tokens_and_jwts_as_configured() {
     let idp = TestIssuer::start().await.unwrap();
     for (jwts, status_of_revoked_jwt) in [("", 200), ("none", 200), ("all", 401)] {
         let mut server = serving(&idp);
@@ -180,9 +180,9 @@ async fn from_env_asks_about_opaque_tokens_and_about_signed_ones_when_told_so() 
             assert_eq!(get(&protected, Some(&token)).await.status(), status, "{name}, {jwts:?}");
         }
         for (name, token, error) in [
-            ("made up", "x".repeat(43), "not active"),
-            ("another API's", good().claim("aud", "x").opaque(), "another audience"),
-            ("no API's", good().without("aud").opaque(), "lacks a required claim"),
+            ("unknown", "x".repeat(43), "not active"),
+            ("another audience", good().claim("aud", "x").opaque(), "another audience"),
+            ("no audience", good().without("aud").opaque(), "lacks a required claim"),
         ] {
             let response = get(&protected, Some(&token)).await;
             let challenge = response.headers()["www-authenticate"].to_str().unwrap();
@@ -192,16 +192,16 @@ async fn from_env_asks_about_opaque_tokens_and_about_signed_ones_when_told_so() 
 }
 
 #[tokio::test]
-async fn from_env_takes_the_settings_of_introspection_one_by_one() {
+async fn from_env_applies_each_setting_of_introspection() {
     let idp = TestIssuer::start().await.unwrap();
     let url = idp.introspection_url();
     for (name, set, status) in [
-        ("its own place", &[("INTROSPECTION_URL", &*url)][..], 401),
+        ("own endpoint", &[("INTROSPECTION_URL", &*url)][..], 401),
         ("secret in the body", &[("INTROSPECTION_AUTH", "post")], 401),
         ("secret in a header", &[("INTROSPECTION_AUTH", "basic")], 401),
-        ("no audience needed", &[("INTROSPECTION_WITHOUT_AUDIENCE", "accept")], 200),
+        ("optional audience", &[("INTROSPECTION_WITHOUT_AUDIENCE", "accept")], 200),
         ("a wrong secret", &[("CLIENT_SECRET", "wrong")], 500),
-        ("a wrong place", &[("INTROSPECTION_URL", &*idp.jwks_url())], 503),
+        ("a wrong endpoint", &[("INTROSPECTION_URL", &*idp.jwks_url())], 503),
     ] {
         let mut server = serving(&idp);
         server.envs(INTROSPECTING).envs(set.iter().copied());
@@ -213,7 +213,7 @@ async fn from_env_takes_the_settings_of_introspection_one_by_one() {
 }
 
 #[tokio::test]
-async fn from_env_remembers_an_active_token_for_the_time_that_it_is_told() {
+async fn from_env_caches_an_active_token_for_the_configured_time() {
     let idp = TestIssuer::start().await.unwrap();
     for (secs, calls) in [("0", 2), ("600", 1)] {
         let before = idp.requests(Endpoint::Introspection);
@@ -229,22 +229,22 @@ async fn from_env_remembers_an_active_token_for_the_time_that_it_is_told() {
 }
 
 #[tokio::test]
-async fn from_env_answers_503_while_the_issuer_cannot_be_asked_and_recovers_by_itself() {
+async fn from_env_gives_503_during_an_introspection_outage_and_recovers() {
     let idp = TestIssuer::start().await.unwrap();
     let mut server = Running::start(serving(&idp).envs(INTROSPECTING));
     let (protected, token) = (format!("{}/protected", server.origin()), idp.token(API).opaque());
     assert_eq!(get(&protected, Some(&token)).await.status(), 200);
     idp.set_fault(Endpoint::Introspection, Some(Fault::Status(500)));
-    let refused = get(&protected, Some(&token)).await;
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers().contains_key("retry-after"));
-    assert!(!refused.headers().contains_key("www-authenticate"));
+    let rejected = get(&protected, Some(&token)).await;
+    assert_eq!(rejected.status(), 503);
+    assert!(rejected.headers().contains_key("retry-after"));
+    assert!(!rejected.headers().contains_key("www-authenticate"));
     idp.set_fault(Endpoint::Introspection, None);
     assert_eq!(get(&protected, Some(&token)).await.status(), 200);
 }
 
 #[tokio::test]
-async fn from_env_protects_its_routes_with_the_keys_that_it_discovers() {
+async fn from_env_protects_its_routes_with_discovered_keys() {
     let idp = TestIssuer::start().await.unwrap();
     let mut server = Running::start(&mut serving(&idp));
     let origin = server.origin();
@@ -254,8 +254,8 @@ async fn from_env_protects_its_routes_with_the_keys_that_it_discovers() {
         ("public, bad token", "/public", Some("x".to_owned()), 200, None),
         ("no token", "/protected", None, 401, Some("Bearer realm=\"https://api.example.com\"")),
         ("no token, scoped", "/scoped", None, 401, Some("Bearer realm=\"https://api.example.com\"")),
-        ("good", "/protected", Some(good().sign()), 200, None),
-        ("good, scoped", "/scoped", Some(good().sign()), 200, None),
+        ("valid", "/protected", Some(good().sign()), 200, None),
+        ("valid, scoped", "/scoped", Some(good().sign()), 200, None),
         ("expired", "/protected", Some(good().expired().sign()), 401, Some("The access token expired")),
         (
             "wrong audience",
@@ -301,7 +301,7 @@ async fn from_env_protects_its_routes_with_the_keys_that_it_discovers() {
 }
 
 #[tokio::test]
-async fn from_env_asks_the_key_set_url_that_it_is_given_and_no_metadata() {
+async fn from_env_fetches_a_configured_key_set_url_without_metadata() {
     let idp = TestIssuer::start().await.unwrap();
     let mut server = Running::start(serving(&idp).env("JWKS_URL", idp.jwks_url()));
     let response = get(&format!("{}/protected", server.origin()), Some(&idp.token(API).sign())).await;
@@ -310,7 +310,7 @@ async fn from_env_asks_the_key_set_url_that_it_is_given_and_no_metadata() {
 }
 
 #[tokio::test]
-async fn from_env_follows_a_rotation_of_keys_without_a_restart() {
+async fn from_env_follows_a_key_rotation_without_restart() {
     let idp = TestIssuer::start().await.unwrap();
     let mut server = Running::start(&mut serving(&idp));
     let protected = format!("{}/protected", server.origin());
@@ -320,29 +320,29 @@ async fn from_env_follows_a_rotation_of_keys_without_a_restart() {
 }
 
 #[tokio::test]
-async fn from_env_starts_in_an_outage_and_recovers_by_itself() {
+async fn from_env_starts_during_an_outage_and_recovers() {
     let idp = TestIssuer::start().await.unwrap();
     idp.set_outage(Some(Fault::Status(500)));
     let mut server = Running::start(&mut serving(&idp));
     let origin = server.origin();
     let (protected, token) = (format!("{origin}/protected"), idp.token(API).sign());
-    let refused = get(&protected, Some(&token)).await;
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers().contains_key("retry-after"));
-    assert!(!refused.headers().contains_key("www-authenticate"));
+    let rejected = get(&protected, Some(&token)).await;
+    assert_eq!(rejected.status(), 503);
+    assert!(rejected.headers().contains_key("retry-after"));
+    assert!(!rejected.headers().contains_key("www-authenticate"));
     assert_eq!(get(&format!("{origin}/public"), None).await.status(), 200);
 
     idp.set_outage(None);
     let outage_ended = Instant::now();
     while get(&protected, Some(&token)).await.status() == 503 {
-        assert!(outage_ended.elapsed() < Duration::from_secs(40), "the longest back-off is 30 s");
+        assert!(outage_ended.elapsed() < Duration::from_secs(40), "the longest backoff is 30 s");
     }
     assert_eq!(get(&protected, Some(&token)).await.status(), 200);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn from_env_ends_with_0_when_it_is_interrupted() {
+async fn from_env_exits_with_0_on_sigint_and_sigterm() {
     let idp = TestIssuer::start().await.unwrap();
     for signal in ["INT", "TERM"] {
         let mut server = Running::start(&mut serving(&idp));
@@ -386,7 +386,7 @@ async fn get(url: &str, token: Option<&str>) -> reqwest::Response {
     token.into_iter().fold(request, |request, token| request.bearer_auth(token)).send().await.unwrap()
 }
 
-/// Sends what such a line of a shell would send: `[sleep N; ]curl -i ... URL`.
+/// Sends the request of a printed shell command: `[sleep N; ]curl -i ... URL`.
 async fn send_as_curl(line: &str) -> reqwest::Response {
     let (sleep, curl) = line.split_once("curl -i ").unwrap();
     let secs = sleep.strip_prefix("sleep ").map(|rest| rest.trim_end_matches("; ").parse().unwrap());
@@ -404,13 +404,13 @@ async fn send_as_curl(line: &str) -> reqwest::Response {
                 request.header("content-type", "application/x-www-form-urlencoded").body(option[1].clone())
             }
             ("-X", None) => request,
-            _ => panic!("{option:?} is not known: {line}"),
+            _ => panic!("unsupported option {option:?}: {line}"),
         };
     }
     request.send().await.unwrap()
 }
 
-/// The words of a line that quotes by `'` alone.
+/// Splits a shell command into words. Only single quotes are supported.
 fn shell_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('\'').enumerate() {
@@ -422,7 +422,7 @@ fn shell_words(line: &str) -> Vec<String> {
     words
 }
 
-/// A process that is ended when this is dropped.
+/// A process that is killed on drop.
 struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -435,31 +435,31 @@ impl Running {
         Self { child, stdout }
     }
 
-    /// Where `from_env` says that it listens; waits for it.
+    /// Waits until `from_env` listens, and returns its origin.
     fn origin(&mut self) -> String {
         let line = self.line_starting("listening on ");
         line.strip_prefix("listening on ").unwrap().to_owned()
     }
 
-    /// The next line that starts like this; the test fails when the output ends before.
+    /// The next line of the output that starts with `start`. Panics if there is none.
     fn line_starting(&mut self, start: &str) -> String {
         self.line(|line| line.starts_with(start), start)
     }
 
-    /// The next line that has this in it; likewise.
+    /// The next line of the output that contains `part`. Panics if there is none.
     fn line_with(&mut self, part: &str) -> String {
         self.line(|line| line.contains(part), part)
     }
 
-    fn line(&mut self, is_it: impl Fn(&str) -> bool, shown: &str) -> String {
-        let line = self.stdout.by_ref().lines().map(Result::unwrap).find(|line| is_it(line));
-        line.unwrap_or_else(|| panic!("the output ended without a line with {shown:?}"))
+    fn line(&mut self, matches: impl Fn(&str) -> bool, pattern: &str) -> String {
+        let line = self.stdout.by_ref().lines().map(Result::unwrap).find(|line| matches(line));
+        line.unwrap_or_else(|| panic!("the output ended without a line with {pattern:?}"))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ended = self.child.kill().and_then(|()| self.child.wait());
+        let _result = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 

@@ -1,7 +1,7 @@
-//! A program that has `jsonwebtoken` with both of its backends on, as two of its other crates may ask for.
+//! Works in a program that enables both backends of `jsonwebtoken`.
 //!
-//! `jsonwebtoken` then has no default provider and panics at its first use. This crate does not
-//! use it, and so must go on working in such a program.
+//! Why: two dependencies may enable one backend each. `jsonwebtoken` then has no default provider and panics
+//! at its first use. This crate does not use it.
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
 use std::panic;
@@ -14,7 +14,7 @@ use tower_bearer::{Algorithm, BearerAuth, Issuer};
 const API: &str = "https://api.example.com";
 
 #[tokio::test]
-async fn a_second_backend_of_jsonwebtoken_breaks_jsonwebtoken_and_not_this_crate() {
+async fn two_backends_of_jsonwebtoken_break_jsonwebtoken_but_not_this_crate() {
     let issuer = TestIssuer::new();
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
         issuer.rotate_key_to(algorithm);
@@ -26,7 +26,7 @@ async fn a_second_backend_of_jsonwebtoken_breaks_jsonwebtoken_and_not_this_crate
         let broken = panic::catch_unwind(|| {
             jsonwebtoken::decode::<serde_json::Value>(forged, &key, &validation).is_ok()
         });
-        assert!(broken.is_err(), "this program is meant to have both backends on");
+        assert!(broken.is_err(), "this test needs both backends of jsonwebtoken");
 
         let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks());
         let auth = BearerAuth::builder(API).clock(issuer.clock()).issuer(trusted).build().unwrap();

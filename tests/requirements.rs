@@ -1,11 +1,11 @@
-//! The requirement map in `tests/requirements.md` is whole, and every test that it names exists.
+//! Checks that the requirement map in `tests/requirements.md` is complete and names existing tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rules that must be in the map: bearer tokens, HTTP, JWT, JWS, keys, practice, access tokens, metadata,
-/// introspection.
+/// The numbers of the rules that the map must contain. The letters stand for bearer tokens, HTTP, JWT, JWS,
+/// keys, best current practice, JWT access tokens, metadata and introspection.
 const RULES: [(&str, &[(u32, u32)]); 9] = [
     ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
     ("H", &[(1, 1), (3, 8), (12, 13)]),
@@ -18,12 +18,12 @@ const RULES: [(&str, &[(u32, u32)]); 9] = [
     ("I", &[(1, 25)]),
 ];
 
-/// The attacks of the past.
+/// The numbers of the known attacks.
 const ATTACKS: (u32, u32) = (1, 52);
 
 struct Row {
     id: String,
-    held_by: String,
+    tests: String,
 }
 
 #[test]
@@ -38,10 +38,10 @@ fn every_rule_and_every_attack_is_in_the_map_once() {
         })
     });
     let attacks = (ATTACKS.0..=ATTACKS.1).map(|number| format!("V{number:02}"));
-    let absent: Vec<String> = rules.chain(attacks).filter(|id| !counts.contains_key(id)).collect();
-    assert!(absent.is_empty(), "not in the map: {absent:?}");
+    let missing: Vec<String> = rules.chain(attacks).filter(|id| !counts.contains_key(id)).collect();
+    assert!(missing.is_empty(), "not in the map: {missing:?}");
     let twice: Vec<&String> = counts.iter().filter(|(_, count)| **count > 1).map(|(id, _)| id).collect();
-    assert!(twice.is_empty(), "in the map twice: {twice:?}");
+    assert!(twice.is_empty(), "more than once in the map: {twice:?}");
 }
 
 #[test]
@@ -49,10 +49,10 @@ fn every_row_names_tests_that_exist_or_a_reason() {
     let known = tests();
     let mut faults = Vec::new();
     for row in rows() {
-        if row.held_by.strip_prefix("n/a:").is_some_and(|reason| reason.trim().len() > 10) {
+        if row.tests.strip_prefix("n/a:").is_some_and(|reason| reason.trim().len() > 10) {
             continue;
         }
-        let named: Vec<&str> = row.held_by.split('`').skip(1).step_by(2).collect();
+        let named: Vec<&str> = row.tests.split('`').skip(1).step_by(2).collect();
         if named.is_empty() {
             faults.push(format!("{} names neither a test nor a reason", row.id));
         }
@@ -63,39 +63,39 @@ fn every_row_names_tests_that_exist_or_a_reason() {
 }
 
 fn rows() -> Vec<Row> {
-    let map = fs::read_to_string(folder().join("requirements.md")).expect("the map can be read");
+    let map = fs::read_to_string(folder().join("requirements.md")).expect("the map is readable");
     let rows = map.lines().filter(|line| line.starts_with("| ")).filter_map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let is_rule = cells.first()?.chars().next()?.is_ascii_uppercase()
             && cells.first()?.ends_with(|c: char| c.is_ascii_digit());
         (is_rule && cells.len() >= 4)
-            .then(|| Row { id: cells[0].to_owned(), held_by: cells[cells.len() - 1].to_owned() })
+            .then(|| Row { id: cells[0].to_owned(), tests: cells[cells.len() - 1].to_owned() })
     });
     rows.collect()
 }
 
-/// The tests of the integration binary, by their paths: `module::name`.
+/// The paths of all tests of the integration binary: `module::name`.
 fn tests() -> BTreeSet<String> {
     tests_in(&folder().join("it"), "")
 }
 
-/// The tests of the modules in `folder`, whose paths begin with `path`.
+/// The paths of the tests of the modules in `folder`. They start with `path`.
 fn tests_in(folder: &Path, path: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("tests/it can be read") {
-        let entry = entry.expect("tests/it can be read").path();
+    for entry in fs::read_dir(folder).expect("tests/it is readable") {
+        let entry = entry.expect("tests/it is readable").path();
         let module = format!("{path}{}::", entry.file_stem().unwrap_or_default().to_string_lossy());
         if entry.is_dir() {
             tests.extend(tests_in(&entry, &module));
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&entry).expect("tests/it can be read");
+            let text = fs::read_to_string(&entry).expect("tests/it is readable");
             tests.extend(functions(&text).map(|name| format!("{module}{name}")));
         }
     }
     tests
 }
 
-/// The functions that stand right under a `#[test]` or `#[tokio::test]`.
+/// The names of the functions with the attribute `#[test]` or `#[tokio::test]`.
 fn functions(text: &str) -> impl Iterator<Item = &str> {
     let mut is_test = false;
     text.lines().filter_map(move |line| {

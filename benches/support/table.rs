@@ -1,7 +1,8 @@
 //! Measures two closures alternately and prints the ratios as a Markdown table.
 //!
 //! Why: the speed of a machine drifts, and more so if it is shared. A slow period affects both of two
-//! consecutive batches, so their ratio is stable. The median ignores the ratios that were disturbed in between.
+//! consecutive batches, so their ratio is stable. The median ignores the ratios that were disturbed in
+//! between.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};

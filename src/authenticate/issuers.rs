@@ -1,8 +1,8 @@
 //! The trusted issuers, each with its own keys, algorithms and rules (RFC 8725 section 3.8).
 //!
-//! Why: keys are never pooled. A token is validated by the one issuer that it names. A key of another issuer, even
-//! under the same `kid`, is not tried. An opaque token names no issuer: the configuration says which issuer it may
-//! belong to, and no other issuer sees it.
+//! Why: keys are never pooled. A token is validated by the one issuer that it names. A key of another issuer,
+//! even under the same `kid`, is not tried. An opaque token names no issuer: the configuration says which
+//! issuer it may belong to, and no other issuer sees it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,8 +72,8 @@ impl Issuers {
         self.by_identifier.get(identifier)
     }
 
-    /// The one issuer that an opaque token is shown to: by the longest prefix, else the only one whose rule claims it,
-    /// else the default one.
+    /// The one issuer that an opaque token is shown to: by the longest prefix, else the only one whose rule
+    /// claims it, else the default one.
     pub(crate) fn of_opaque(&self, token: &str) -> Option<&Arc<TrustedIssuer>> {
         let prefixed = self.opaque.iter().filter_map(|issuer| Some((issuer.prefix_of(token)?, issuer)));
         if let Some((_, issuer)) = prefixed.max_by_key(|(prefix, _)| prefix.len()) {

@@ -1,16 +1,16 @@
 //! The request path: from the head of a request to an access token or a rejection.
 //!
-//! Checks, in this order: exactly one credential; whether its token is cached; its form; for a JWT the header, the
-//! issuer, its algorithms and types, the key, the signature and the claims; for an opaque token, and for JWTs where
-//! that is configured, what introspection says.
+//! Checks, in this order: exactly one credential; whether its token is cached; its form; for a JWT the
+//! header, the issuer, its algorithms and types, the key, the signature and the claims; for an opaque token,
+//! and for JWTs where that is configured, what introspection says.
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
-//! [`Authenticator::start`] is the fast path: it decides about requests without a token and about cached tokens, and
-//! never verifies a signature. [`Authenticator::validate`] does. Neither waits: where keys or an introspection
-//! response are not cached, they return [`Pending`], and [`Authenticator::resume`] waits.
+//! [`Authenticator::start`] is the fast path: it decides about requests without a token and about cached
+//! tokens, and never verifies a signature. [`Authenticator::validate`] does. Neither waits: where keys or an
+//! introspection response are not cached, they return [`Pending`], and [`Authenticator::resume`] waits.
 //!
-//! Why: a JWT that fails a check is never introspected. Its issuer may know less than this configuration does (which
-//! algorithms, which audience), or may be asked to accept a token that was altered.
+//! Why: a JWT that fails a check is never introspected. Its issuer may know less than this configuration does
+//! (which algorithms, which audience), or may be asked to accept a token that was altered.
 
 mod issuers;
 mod preflight;
@@ -54,8 +54,8 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    /// Fast path: decides about the request with this head without verifying a signature, because it has no token or
-    /// a cached one.
+    /// Fast path: decides about the request with this head without verifying a signature, because it has no
+    /// token or a cached one.
     pub(crate) fn start(&self, head: &Parts) -> Progress {
         let credential = match self.extract(head) {
             Ok(Some(credential)) => credential,
@@ -174,7 +174,8 @@ impl Authenticator {
     /// Step 7, and the end: introspection where the issuer asks for it, then the cache.
     fn accept(&self, token: CachedToken) -> Result<AccessToken, Stop> {
         let accepted = token.introspect();
-        // A JWT is cached for its signature, an opaque token for an introspection response that says it is active.
+        // A JWT is cached for its signature, an opaque token for an introspection response that says it is
+        // active.
         let is_vouched_for = token.jwt.is_some() || (accepted.is_ok() && !self.issuers.any_opaque_rule());
         if is_vouched_for {
             self.tokens.insert(token);

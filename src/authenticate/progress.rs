@@ -29,7 +29,8 @@ pub(crate) struct Resumed {
     pub(crate) introspection_time: Duration,
 }
 
-/// A well-formed token that is not cached. It owns its text, so that the credential is found once per request.
+/// A well-formed token that is not cached. It owns its text, so that the credential is found once per
+/// request.
 #[derive(Clone)]
 pub(crate) struct UncachedToken(Arc<str>);
 

@@ -13,8 +13,8 @@ use crate::rejection::Rejection;
 /// What introspection says now about a token that was accepted.
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
 
-/// Introspects an accepted `token` by a response no older than `max_age`. `time_spent` is what its request has already
-/// waited for introspection: a request has one deadline for all.
+/// Introspects an accepted `token` by a response no older than `max_age`. `time_spent` is what its request
+/// has already waited for introspection: a request has one deadline for all.
 pub(super) fn introspect(
     issuers: &Issuers,
     token: &AccessToken,
@@ -22,15 +22,15 @@ pub(super) fn introspect(
     time_spent: Duration,
 ) -> StillActive {
     let introspector = issuers.get(token.issuer()).and_then(|issuer| issuer.introspector());
-    let Some((introspector, presented)) = introspector.zip(token.presented()) else {
+    let Some((introspector, presented)) = introspector.zip(token.raw_token()) else {
         return Box::pin(ready(Err(Rejection::not_introspected())));
     };
     let jwt = token.is_jwt().then(|| token.clone());
     let issuer = Arc::clone(token.issuer_name());
     let rejected = move |fault| Rejection::from(fault).with_issuer(&issuer);
     let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(max_age));
-    match introspector.judge(presented, digest, jwt, freshness, time_spent) {
-        IntrospectionLookup::Known(result) => Box::pin(ready(result.map_err(rejected))),
+    match introspector.introspect(presented, digest, jwt, freshness, time_spent) {
+        IntrospectionLookup::Cached(result) => Box::pin(ready(result.map_err(rejected))),
         IntrospectionLookup::Await(response) => Box::pin(async move { response.await.map_err(rejected) }),
     }
 }

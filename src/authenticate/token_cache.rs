@@ -1,11 +1,14 @@
-//! The token cache: tokens that passed every check their text allows, so that a cached token costs one lookup.
+//! The token cache: tokens that passed every check their text allows, so that a cached token costs one
+//! lookup.
 //!
-//! Checks on every hit: the token, byte for byte; for a JWT, that its dates are valid now and that its issuer still
-//! publishes the key set it was verified with. Where the token is introspected, the introspector checks its own cache.
-//! Never holds a forged token: each entry was signed by its issuer, or its issuer said that it is active.
+//! Checks on every hit: the token, byte for byte; for a JWT, that its dates are valid now and that its issuer
+//! still publishes the key set it was verified with. Where the token is introspected, the introspector checks
+//! its own cache. Never holds a forged token: each entry was signed by its issuer, or its issuer said that it
+//! is active.
 //!
-//! Why the whole key set and not the one key: any change of the set (a retired key, another key under the same `kid`,
-//! another `use`) invalidates what was verified with it. After a rotation each token costs one more signature check.
+//! Why the whole key set and not the one key: any change of the set (a retired key, another key under the
+//! same `kid`, another `use`) invalidates what was verified with it. After a rotation each token costs one
+//! more signature check.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
@@ -73,8 +76,8 @@ impl CachedToken {
         }
         let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
         let digest = self.digest(introspector);
-        match introspector.judge(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
-            IntrospectionLookup::Known(result) => {
+        match introspector.introspect(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
+            IntrospectionLookup::Cached(result) => {
                 result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
             }
             IntrospectionLookup::Await(response) => {
@@ -143,8 +146,9 @@ impl Entry for CachedToken {
         self.text.as_bytes()
     }
 
-    /// The end of a token is its signature, or as random as the rest, unless the token ends with the name of a key:
-    /// hence two samples. Hashing all of what a client sends would cost more than every other step together.
+    /// The end of a token is its signature, or as random as the rest, unless the token ends with the name of
+    /// a key: hence two samples. Hashing all of what a client sends would cost more than every other step
+    /// together.
     fn hash(octets: &[u8], hasher: &mut impl Hasher) {
         let three_quarters = octets.len().saturating_sub(octets.len() / 4);
         let (_, last_quarter) = octets.split_at_checked(three_quarters).unwrap_or_default();
@@ -154,7 +158,7 @@ impl Entry for CachedToken {
 
     fn bytes(&self) -> usize {
         let token = self.jwt.as_ref().map(|jwt| &jwt.token);
-        let is_in_token = token.is_some_and(|token| token.presented().is_some());
+        let is_in_token = token.is_some_and(|token| token.raw_token().is_some());
         let text = if is_in_token { 0 } else { self.text.len() };
         token.map_or(0, AccessToken::bytes).saturating_add(text)
     }

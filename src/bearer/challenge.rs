@@ -1,7 +1,7 @@
 //! Writes `WWW-Authenticate`: one challenge of one scheme (RFC 9110 section 11.6.1, RFC 6750 section 3).
 //!
-//! Checks: only characters of the sets in RFC 6750 section 3 are written, whatever the arguments hold. So no argument
-//! can add a parameter, a challenge or a header line.
+//! Checks: only characters of the sets in RFC 6750 section 3 are written, whatever the arguments hold. So no
+//! argument can add a parameter, a challenge or a header line.
 //! Does not check: that the challenge has a parameter; the caller gives it a realm.
 
 use http::HeaderValue;
@@ -62,8 +62,8 @@ impl<'a> Challenge<'a> {
         Self { error_description: Some(sentence), ..self }
     }
 
-    /// Sets the required scopes, space-delimited. An item that is no scope token is omitted as a whole: without its
-    /// invalid characters it would be another scope.
+    /// Sets the required scopes, space-delimited. An item that is no scope token is omitted as a whole:
+    /// without its invalid characters it would be another scope.
     pub(crate) fn scope(self, scope: &'a str) -> Self {
         Self { scope: Some(scope), ..self }
     }
@@ -111,7 +111,8 @@ impl Writer {
         Self { text, separator: " " }
     }
 
-    /// Writes a quoted-string: RFC 9110 section 11.5 requires it for `realm`, and clients expect it for all parameters.
+    /// Writes a quoted-string: RFC 9110 section 11.5 requires it for `realm`, and clients expect it for all
+    /// parameters.
     fn param(&mut self, name: &str, push_value: impl FnOnce(&mut String)) {
         self.text.push_str(self.separator);
         self.text.push_str(name);

@@ -88,8 +88,8 @@ impl fmt::Debug for BearerToken<'_> {
 /// The only one of `candidates`, or `None` if there is none.
 ///
 /// # Errors
-/// [`CredentialsFault::SeveralCredentials`] for a second one, equal or not: a reader that uses the first and one that
-/// uses the last would see two different requests.
+/// [`CredentialsFault::SeveralCredentials`] for a second one, equal or not: a reader that uses the first and
+/// one that uses the last would see two different requests.
 pub(crate) fn only_one<T>(mut candidates: impl Iterator<Item = T>) -> Result<Option<T>, CredentialsFault> {
     let first = candidates.next();
     if first.is_some() && candidates.next().is_some() {

@@ -1,12 +1,12 @@
 //! Finds exactly one credential in the head of a request (RFC 6750 section 2, RFC 9110 section 11.6.2).
 //!
-//! Checks: at most one `Authorization` line; the scheme `Bearer`, case-insensitive, and one or more spaces; the size of
-//! the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
-//! Does not check: the token or its grammar. Never reads `Proxy-Authorization` (RFC 9110 section 11.7) or a source that
-//! is not enabled.
+//! Checks: at most one `Authorization` line; the scheme `Bearer`, case-insensitive, and one or more spaces;
+//! the size of the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
+//! Does not check: the token or its grammar. Never reads `Proxy-Authorization` (RFC 9110 section 11.7) or a
+//! source that is not enabled.
 //!
-//! Why: a request with two tokens is rejected even if both are equal. The client may have meant either, and a proxy in
-//! front of this API may have validated the other one.
+//! Why: a request with two tokens is rejected even if both are equal. The client may have meant either, and a
+//! proxy in front of this API may have validated the other one.
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -21,8 +21,8 @@ const MAX_SCHEME_BYTES: usize = 64;
 
 /// The only credential of the request, or `None` if it has none.
 ///
-/// Reads the `Authorization` header, each of `sources`, and what [`FormBodyToken`](crate::FormBodyToken) found in the
-/// body.
+/// Reads the `Authorization` header, each of `sources`, and what [`FormBodyToken`](crate::FormBodyToken)
+/// found in the body.
 ///
 /// # Errors
 /// The first [`CredentialsFault`] in that order.

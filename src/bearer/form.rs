@@ -1,7 +1,7 @@
 //! A token in a form-encoded body (RFC 6750 section 2.2): which requests may carry one, and how it is parsed.
 //!
-//! Checks: the method; the content type; that the body is ASCII and has at most one `access_token`; the grammar of the
-//! token.
+//! Checks: the method; the content type; that the body is ASCII and has at most one `access_token`; the
+//! grammar of the token.
 //! Does not check: the size of the token; [`extract::find`](crate::bearer::extract::find) does.
 
 use std::fmt;
@@ -37,8 +37,9 @@ impl fmt::Debug for FormCredential {
     }
 }
 
-/// Whether the body of this request is a form that may hold a token: its method defines semantics for a body, its only
-/// content type is `application/x-www-form-urlencoded` in ASCII or UTF-8, and it has no content coding.
+/// Whether the body of this request is a form that may hold a token: its method defines semantics for a body,
+/// its only content type is `application/x-www-form-urlencoded` in ASCII or UTF-8, and it has no content
+/// coding.
 pub(crate) fn carries_form(parts: &Parts) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method)
         && !parts.headers.contains_key(CONTENT_ENCODING)

@@ -54,8 +54,8 @@ pub(crate) fn split_pair(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
     (before, rest.get(1..).unwrap_or_default())
 }
 
-/// Checks part by part, because the token may be a JWS: the alphabet includes base64url, whose decoder checks many
-/// characters at once.
+/// Checks part by part, because the token may be a JWS: the alphabet includes base64url, whose decoder checks
+/// many characters at once.
 fn is_b64token_body(body: &[u8]) -> bool {
     let (header, rest) = split_pair(body, b'.');
     let (claims, signature) = split_pair(rest, b'.');

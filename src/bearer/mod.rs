@@ -1,4 +1,5 @@
-//! The Bearer scheme in HTTP: credentials of a request, challenges of a response (RFC 6750, RFC 9110 section 11).
+//! The Bearer scheme in HTTP: credentials of a request, challenges of a response (RFC 6750, RFC 9110 section
+//! 11).
 
 mod challenge;
 mod credential;

@@ -1,7 +1,7 @@
 //! The scopes of a token: a set of scope tokens (RFC 6749 section 3.3).
 //!
-//! Checks: each item is a `scope-token`. Other items are dropped: no route can require them. Case matters, order does
-//! not.
+//! Checks: each item is a `scope-token`. Other items are dropped: no route can require them. Case matters,
+//! order does not.
 
 use std::fmt;
 
@@ -29,14 +29,15 @@ pub struct ScopeSet {
 }
 
 impl ScopeSet {
-    /// Parses the form of RFC 6749: space-delimited scope tokens. Repeated, leading and trailing spaces are tolerated.
+    /// Parses the form of RFC 6749: space-delimited scope tokens. Repeated, leading and trailing spaces are
+    /// tolerated.
     pub(crate) fn from_space_delimited(text: &str) -> Self {
         // Nearly all values are in canonical form already.
         if is_scope(text) { Self { text: text.to_owned() } } else { Self::from_items(text.split(' ')) }
     }
 
-    /// Takes the items of an array. An item that is no scope token grants nothing. In particular, an item with a space
-    /// does not grant two scopes.
+    /// Takes the items of an array. An item that is no scope token grants nothing. In particular, an item
+    /// with a space does not grant two scopes.
     pub(crate) fn from_items<'a>(items: impl Iterator<Item = &'a str> + Clone) -> Self {
         let valid = items.filter(|item| is_scope_token(item));
         let bytes = valid.clone().map(|item| item.len().saturating_add(1)).fold(0, usize::saturating_add);

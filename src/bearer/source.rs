@@ -1,7 +1,7 @@
 //! Opt-in sources of tokens beside the `Authorization` header.
 //!
-//! The query is a method of RFC 6750 (section 2.3). Cookie, other header and WebSocket subprotocol are not: clients must
-//! be told to use them.
+//! The query is a method of RFC 6750 (section 2.3). Cookie, other header and WebSocket subprotocol are not:
+//! clients must be told to use them.
 //!
 //! Checks: a source holds at most one token, of a limited size.
 //! Does not check: cross-site request forgery, which a cookie is prone to; see [`TokenSource::cookie`].
@@ -19,9 +19,9 @@ use crate::bearer::grammar::{is_b64token, is_token, list_members, split_pair};
 /// A source of tokens beside the `Authorization` header, for
 /// [`BearerAuthBuilder::add_token_source`](crate::BearerAuthBuilder::add_token_source).
 ///
-/// A source is read only if it is enabled. A token in it is validated exactly like one in the `Authorization` header. A
-/// request that uses two sources at once is rejected with 400 `invalid_request` (RFC 6750 section 3.1), even if both
-/// hold the same token.
+/// A source is read only if it is enabled. A token in it is validated exactly like one in the `Authorization`
+/// header. A request that uses two sources at once is rejected with 400 `invalid_request` (RFC 6750 section
+/// 3.1), even if both hold the same token.
 ///
 /// ```
 /// use tower_bearer::TokenSource;
@@ -55,11 +55,12 @@ pub(crate) enum SourceFault {
 }
 
 impl TokenSource {
-    /// The value of the cookie `name` (RFC 6265 section 4.2.1), without decoding: cookies have no encoding, and a token
-    /// needs none. The name is case-sensitive.
+    /// The value of the cookie `name` (RFC 6265 section 4.2.1), without decoding: cookies have no encoding,
+    /// and a token needs none. The name is case-sensitive.
     ///
-    /// The name must begin with `__Host-` or `__Secure-`: then a browser accepts the cookie from an `https` origin only
-    /// and never sends it in clear text (RFC 6750 section 5.3). `__Host-` also prevents sibling domains from setting it.
+    /// The name must begin with `__Host-` or `__Secure-`: then a browser accepts the cookie from an `https`
+    /// origin only and never sends it in clear text (RFC 6750 section 5.3). `__Host-` also prevents sibling
+    /// domains from setting it.
     ///
     /// ```
     /// use tower_bearer::TokenSource;
@@ -68,8 +69,9 @@ impl TokenSource {
     /// ```
     ///
     /// # Risk
-    /// Cross-site request forgery: a browser adds the cookie to every request to this host, whichever site caused it. Put
-    /// a layer against it outside this one, such as tower-http's `csrf`, and set the cookie `HttpOnly` and `SameSite`.
+    /// Cross-site request forgery: a browser adds the cookie to every request to this host, whichever site
+    /// caused it. Put a layer against it outside this one, such as tower-http's `csrf`, and set the cookie
+    /// `HttpOnly` and `SameSite`.
     #[must_use]
     pub fn cookie(name: impl Into<String>) -> Self {
         Self(Kind::Cookie(name.into()))
@@ -78,9 +80,9 @@ impl TokenSource {
     /// The query parameter `access_token` (RFC 6750 section 2.3), percent-decoded.
     ///
     /// # Risk
-    /// URLs end up in access logs, browser histories and `Referer` headers, and the token with them (RFC 6750 section
-    /// 5.3). RFC 9700 section 4.3.2 advises against it; OAuth 2.1 and FAPI 2.0 forbid it. Use it only for clients that
-    /// cannot set a header. Responses to such requests get `Cache-Control: private`.
+    /// URLs end up in access logs, browser histories and `Referer` headers, and the token with them (RFC 6750
+    /// section 5.3). RFC 9700 section 4.3.2 advises against it; OAuth 2.1 and FAPI 2.0 forbid it. Use it only
+    /// for clients that cannot set a header. Responses to such requests get `Cache-Control: private`.
     #[must_use]
     pub fn query() -> Self {
         Self(Kind::Query)
@@ -98,21 +100,22 @@ impl TokenSource {
     /// ```
     ///
     /// # Risk
-    /// Proxies, logs and HTTP clients treat `Authorization` as secret (RFC 9110 section 11.6.2), but not this header. It
-    /// may be logged or forwarded across a redirect, and a shared cache may store the response (RFC 9111 section 3.5
-    /// covers `Authorization` only). If a proxy sets the header, it must remove one that the client sent.
+    /// Proxies, logs and HTTP clients treat `Authorization` as secret (RFC 9110 section 11.6.2), but not this
+    /// header. It may be logged or forwarded across a redirect, and a shared cache may store the response
+    /// (RFC 9111 section 3.5 covers `Authorization` only). If a proxy sets the header, it must remove one
+    /// that the client sent.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         Self(Kind::Header(name))
     }
 
     /// The member of `Sec-WebSocket-Protocol` (RFC 6455 section 11.3.4) with the prefix `prefix`, such as
-    /// `access_token.`. The token follows the prefix, which is case-sensitive. The header is read only on a request with
-    /// `Upgrade: websocket` or the method `CONNECT` (RFC 8441).
+    /// `access_token.`. The token follows the prefix, which is case-sensitive. The header is read only on a
+    /// request with `Upgrade: websocket` or the method `CONNECT` (RFC 8441).
     ///
-    /// A browser cannot set headers on a WebSocket but can offer subprotocols:
-    /// `new WebSocket(url, ["chat", "access_token." + token])`. A subprotocol is a `token` of RFC 9110: an access token
-    /// with `/` or `=` cannot be sent this way.
+    /// A browser cannot set headers on a WebSocket but can offer subprotocols: `new WebSocket(url, ["chat",
+    /// "access_token." + token])`. A subprotocol is a `token` of RFC 9110: an access token with `/` or `=`
+    /// cannot be sent this way.
     ///
     /// ```
     /// use tower_bearer::TokenSource;
@@ -121,15 +124,16 @@ impl TokenSource {
     /// ```
     ///
     /// # Risk
-    /// Proxies and logs do not treat the header as secret. The application must select another of the offered protocols,
-    /// never this one: the response would echo the token. A socket stays open when its token expires.
+    /// Proxies and logs do not treat the header as secret. The application must select another of the offered
+    /// protocols, never this one: the response would echo the token. A socket stays open when its token
+    /// expires.
     #[must_use]
     pub fn web_socket_protocol(prefix: impl Into<String>) -> Self {
         Self(Kind::WebSocketProtocol(prefix.into()))
     }
 
-    /// Marks the header of this source as sensitive, so that its `Debug` omits the token. With `strip`, removes a header
-    /// that holds nothing else.
+    /// Marks the header of this source as sensitive, so that its `Debug` omits the token. With `strip`,
+    /// removes a header that holds nothing else.
     pub(crate) fn hide(&self, headers: &mut HeaderMap, strip: bool) {
         let name = match &self.0 {
             Kind::Header(name) if strip => {
@@ -187,8 +191,8 @@ impl TokenSource {
     }
 }
 
-/// Whether the query is one of `sources` and holds a token: the response then gets `Cache-Control: private` (RFC 6750
-/// section 2.3).
+/// Whether the query is one of `sources` and holds a token: the response then gets `Cache-Control: private`
+/// (RFC 6750 section 2.3).
 pub(crate) fn is_in_query(parts: &Parts, sources: &[TokenSource]) -> bool {
     sources.iter().any(|source| source.0 == Kind::Query) && query_tokens(parts).next().is_some()
 }

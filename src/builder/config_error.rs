@@ -1,22 +1,34 @@
-//! What is wrong with a configuration, for the developer at start-up: everything at once, each with its mend.
+//! The problems of a configuration, for the developer at start-up: all of them, each with a hint.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// All problems of a configuration. `Display` lists them, one on a line, each with its mend.
+/// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
+///
+/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name,
+/// password, query and fragment.
+///
+/// ```
+/// use tower_bearer::BearerAuth;
+///
+/// let error = BearerAuth::builder("https://api.example.com").build().unwrap_err();
+/// for problem in error.problems() {
+///     println!("{problem}"); // no issuer is configured; hint: add .issuer(Issuer::discover("https://..."))
+/// }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
 }
 
 impl ConfigError {
-    /// `Ok` when there are no problems.
+    /// `Ok` if there are no problems.
     pub(super) fn unless_none(problems: Vec<ConfigProblem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 
-    /// The problems, in the order of the configuration; at least one.
+    /// Returns the problems, at least one.
     #[must_use]
     pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
@@ -25,18 +37,26 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration of BearerAuth cannot be used:")?;
+        f.write_str("the configuration of BearerAuth is invalid:")?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
     }
 }
 
 impl Error for ConfigError {}
 
-/// One problem of a configuration, with the value at fault.
+/// One problem of a configuration, with the invalid value.
+///
+/// `Display` prints the problem and, after `; hint: `, the remedy.
+///
+/// ```
+/// use tower_bearer::builder::ConfigProblem;
+///
+/// assert!(ConfigProblem::NoIssuer.to_string().starts_with("no issuer is configured; hint: add .issuer("));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigProblem {
-    /// No issuer was added, so that no token could ever be accepted.
+    /// No issuer is configured, so no token could ever be accepted.
     NoIssuer,
     /// Two issuers have the same identifier.
     #[non_exhaustive]
@@ -44,36 +64,36 @@ pub enum ConfigProblem {
         /// The identifier.
         issuer: String,
     },
-    /// The identifier of an issuer cannot be used.
+    /// The identifier of an issuer is invalid.
     #[non_exhaustive]
     IssuerUnusable {
-        /// The identifier.
+        /// The identifier, without user name, password, query and fragment.
         issuer: String,
-        /// What is wrong with it.
+        /// The fault, as the end of a sentence that starts with the identifier.
         reason: &'static str,
     },
-    /// The URL of a key set cannot be fetched.
+    /// The URL of a key set is invalid.
     #[non_exhaustive]
     JwksUrlUnusable {
-        /// The issuer that it belongs to.
+        /// The identifier of the issuer.
         issuer: String,
-        /// The URL, without its query.
+        /// The URL, without user name, password, query and fragment.
         url: String,
-        /// What is wrong with it.
+        /// The fault, as the end of a sentence that starts with the URL.
         reason: &'static str,
     },
-    /// A key set given as text has no usable key, or is none.
+    /// A key set given as JSON cannot be parsed or has no usable key.
     #[non_exhaustive]
     JwksUnusable {
-        /// The issuer that it belongs to.
+        /// The identifier of the issuer.
         issuer: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// An issuer has no algorithm that its tokens may be signed with.
+    /// The list of allowed algorithms of an issuer is empty.
     #[non_exhaustive]
     NoAlgorithm {
-        /// The issuer.
+        /// The identifier of the issuer.
         issuer: String,
     },
     /// An audience is empty.
@@ -81,62 +101,64 @@ pub enum ConfigProblem {
     /// The name of a claim is empty.
     #[non_exhaustive]
     ClaimNameEmpty {
-        /// The issuer.
+        /// The identifier of the issuer.
         issuer: String,
         /// The setting.
         setting: &'static str,
     },
-    /// An issuer has no keys, and no introspection to judge its tokens by.
+    /// An issuer has neither keys nor introspection, so its tokens cannot be validated.
     #[non_exhaustive]
     NoKeysNorIntrospection {
-        /// The issuer.
+        /// The identifier of the issuer.
         issuer: String,
     },
-    /// The introspection of an issuer's tokens cannot be used.
+    /// The introspection settings of an issuer are invalid.
     #[non_exhaustive]
     IntrospectionUnusable {
-        /// The issuer.
+        /// The identifier of the issuer.
         issuer: String,
-        /// What is wrong with it, and the mend.
+        /// The fault.
         reason: &'static str,
+        /// The remedy.
+        hint: &'static str,
     },
-    /// A setting of an issuer without keys that would do nothing, since its tokens are judged by introspection.
+    /// A setting would have no effect, because the issuer has no keys and its tokens are introspected.
     #[non_exhaustive]
     SettingNeedsKeys {
-        /// The issuer.
+        /// The identifier of the issuer.
         issuer: String,
         /// The setting.
         setting: &'static str,
     },
-    /// The URL of an introspection endpoint cannot be asked.
+    /// The URL of an introspection endpoint is invalid.
     #[non_exhaustive]
     IntrospectionUrlUnusable {
-        /// The issuer that it belongs to.
+        /// The identifier of the issuer.
         issuer: String,
-        /// The URL, without its query.
+        /// The URL, without user name, password, query and fragment.
         url: String,
-        /// What is wrong with it.
+        /// The fault, as the end of a sentence that starts with the URL.
         reason: &'static str,
     },
-    /// Several issuers introspect, and it is not said whose opaque tokens are.
+    /// Several issuers introspect the same opaque tokens.
     #[non_exhaustive]
     OpaqueTokensAmbiguous {
-        /// The issuers that would be asked about the same tokens.
+        /// The identifiers of the issuers that would introspect the same tokens.
         issuers: Vec<String>,
     },
-    /// A list of clients is empty, so that no token could ever be accepted.
+    /// The list of allowed clients of an issuer is empty, so no token could ever be accepted.
     #[non_exhaustive]
     NoClient {
-        /// The issuer.
+        /// The identifier of the issuer.
         issuer: String,
     },
-    /// The leeway is longer than [`BearerAuthBuilder::MAX_LEEWAY`](crate::BearerAuthBuilder::LEEWAY_MAX).
+    /// The leeway exceeds [`BearerAuthBuilder::MAX_LEEWAY`](crate::BearerAuthBuilder::MAX_LEEWAY).
     #[non_exhaustive]
     LeewayTooLong {
         /// The leeway.
         leeway: Duration,
     },
-    /// The realm holds a character that a challenge cannot.
+    /// The realm is empty or contains a character that a challenge cannot contain.
     #[non_exhaustive]
     RealmUnusable {
         /// The realm.
@@ -148,77 +170,121 @@ pub enum ConfigProblem {
         /// The setting.
         setting: &'static str,
     },
-    /// A source of tokens cannot be used.
+    /// Two token sources find the same token.
+    #[non_exhaustive]
+    TokenSourceRepeated {
+        /// The second of them.
+        source: String,
+    },
+    /// A token source is invalid.
     #[non_exhaustive]
     TokenSourceUnusable {
-        /// The source.
+        /// The token source.
         source: String,
-        /// What is wrong with it.
+        /// The fault, as the end of a sentence that starts with the source.
         reason: String,
     },
-    /// Keys must be fetched, or tokens introspected, and there is no HTTP client.
+    /// Keys must be fetched or tokens introspected, and there is no HTTP client.
     NoHttpClient,
-    /// The default HTTP client could not be made.
+    /// The default HTTP client cannot be built.
     #[non_exhaustive]
     HttpClientUnusable {
-        /// What it said.
+        /// The error of the HTTP client.
         reason: String,
     },
 }
 
-impl fmt::Display for ConfigProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ConfigProblem {
+    fn write_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoIssuer => f.write_str("no issuer is trusted: add .issuer(Issuer::discover(\"https://...\"))"),
-            Self::IssuerRepeated { issuer } => {
-                write!(f, "issuer {issuer:?} was added twice: add it once, with both its settings")
-            }
-            Self::IssuerUnusable { issuer, reason } => {
-                write!(f, "issuer {issuer:?} {reason}: write it exactly as the `iss` of its tokens")
-            }
+            Self::NoIssuer => f.write_str("no issuer is configured"),
+            Self::IssuerRepeated { issuer } => write!(f, "issuer {issuer:?} was added twice"),
+            Self::IssuerUnusable { issuer, reason } => write!(f, "issuer {issuer:?} {reason}"),
             Self::JwksUrlUnusable { issuer, url, reason } => {
-                write!(f, "the key set {url:?} of issuer {issuer:?} {reason}: give its https URL, or use Issuer::dangerous_allow_http in a test network")
+                write!(f, "the key set URL {url:?} of issuer {issuer:?} {reason}")
             }
             Self::JwksUnusable { issuer, reason } => {
-                write!(f, "the key set given for issuer {issuer:?} cannot be used ({reason}): give the JSON of an RFC 7517 JWK Set with public signature keys")
+                write!(f, "the key set of issuer {issuer:?} is unusable: {reason}")
             }
-            Self::NoAlgorithm { issuer } => {
-                write!(f, "issuer {issuer:?} has no algorithm: name at least one in .algorithms([...]) or leave it out")
-            }
-            Self::AudienceEmpty => f.write_str("an audience is empty: give the name that tokens for this API have in `aud`"),
+            Self::NoAlgorithm { issuer } => write!(f, "issuer {issuer:?} allows no algorithm"),
+            Self::AudienceEmpty => f.write_str("an audience is empty"),
             Self::ClaimNameEmpty { issuer, setting } => {
-                write!(f, "{setting} of issuer {issuer:?} holds no name or an empty one: name the claim")
+                write!(f, "{setting} of issuer {issuer:?} has no claim name or an empty one")
             }
             Self::NoKeysNorIntrospection { issuer } => {
-                write!(f, "issuer {issuer:?} has no keys and no introspection: add .introspect(Introspection::with(...)), or use Issuer::discover")
+                write!(f, "issuer {issuer:?} has no keys and no introspection")
             }
-            Self::IntrospectionUnusable { issuer, reason } => {
-                write!(f, "the introspection of issuer {issuer:?} cannot be used: {reason}")
+            Self::IntrospectionUnusable { issuer, reason, .. } => {
+                write!(f, "the introspection of issuer {issuer:?} is unusable: {reason}")
             }
             Self::SettingNeedsKeys { issuer, setting } => {
-                write!(f, "{setting} does nothing for issuer {issuer:?}, which has no keys: leave it out, or use Issuer::discover")
+                write!(f, "{setting} has no effect for issuer {issuer:?}, which has no keys")
             }
             Self::IntrospectionUrlUnusable { issuer, url, reason } => {
-                write!(f, "the introspection endpoint {url:?} of issuer {issuer:?} {reason}: give its https URL, or use Issuer::dangerous_allow_http in a test network")
+                write!(f, "the introspection endpoint {url:?} of issuer {issuer:?} {reason}")
             }
             Self::OpaqueTokensAmbiguous { issuers } => {
-                write!(f, "the issuers {issuers:?} would be asked about the same opaque tokens: say which are whose by .opaque_prefix(...) or .opaque_when(...), with .opaque_default() on at most one, or .opaque_none()")
+                write!(f, "the issuers {issuers:?} would introspect the same opaque tokens")
             }
-            Self::NoClient { issuer } => {
-                write!(f, "allowed_clients of issuer {issuer:?} is empty: name the clients, or leave it out to let all in")
-            }
-            Self::LeewayTooLong { leeway } => {
-                write!(f, "a leeway of {leeway:?} is too long: give at most 5 minutes, and set the clocks right")
-            }
+            Self::NoClient { issuer } => write!(f, "allowed_clients of issuer {issuer:?} is empty"),
+            Self::LeewayTooLong { leeway } => write!(f, "the leeway of {leeway:?} is longer than 5 min"),
             Self::RealmUnusable { realm } => {
-                write!(f, "the realm {realm:?} is empty or has characters outside printable ASCII: set another .realm(\"...\")")
+                write!(f, "the realm {realm:?} is empty or has characters outside printable ASCII")
             }
-            Self::Zero { setting } => write!(f, "{setting} is zero: give more, or leave it out for the default"),
+            Self::Zero { setting } => write!(f, "{setting} is zero"),
+            Self::TokenSourceRepeated { source } => {
+                write!(f, "the token source {source} finds the same token as another source")
+            }
             Self::TokenSourceUnusable { source, reason } => write!(f, "the token source {source} {reason}"),
-            Self::NoHttpClient => f.write_str("keys must be fetched, or tokens introspected, and there is no HTTP client: turn on the feature `reqwest`, or give one to .http_client(...)"),
+            Self::NoHttpClient => {
+                f.write_str("there is no HTTP client to fetch keys or to introspect tokens with")
+            }
             Self::HttpClientUnusable { reason } => {
-                write!(f, "the default HTTP client cannot be made ({reason}): install root certificates, or give a client to .http_client(...)")
+                write!(f, "the default HTTP client cannot be built: {reason}")
             }
         }
     }
+
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NoIssuer => "add .issuer(Issuer::discover(\"https://...\"))",
+            Self::IssuerRepeated { .. } => "add it once, with all its settings",
+            Self::IssuerUnusable { .. } => "write it exactly like the `iss` claim of its tokens",
+            Self::JwksUrlUnusable { .. } | Self::IntrospectionUrlUnusable { .. } => {
+                "use its https URL, or Issuer::dangerous_allow_http in a test network"
+            }
+            Self::JwksUnusable { .. } => "use the JSON of a JWK Set (RFC 7517) with public signature keys",
+            Self::NoAlgorithm { .. } => "name at least one in .algorithms([...]), or remove the setting",
+            Self::AudienceEmpty => "use the name of this API in the `aud` claim of its tokens",
+            Self::ClaimNameEmpty { .. } => "name the claim, or remove the setting",
+            Self::NoKeysNorIntrospection { .. } => {
+                "add .introspect(Introspection::with(...)), or use Issuer::discover"
+            }
+            Self::IntrospectionUnusable { hint, .. } => hint,
+            Self::SettingNeedsKeys { .. } => "remove the setting, or use Issuer::discover",
+            Self::OpaqueTokensAmbiguous { .. } => {
+                "give each issuer .opaque_prefix(...), .opaque_when(...) or .opaque_none(), and use \
+                 .opaque_default() for at most one"
+            }
+            Self::NoClient { .. } => "name the allowed clients, or remove the setting to allow all clients",
+            Self::LeewayTooLong { .. } => "use at most 5 min, and synchronize the clocks",
+            Self::RealmUnusable { .. } => "set another .realm(\"...\")",
+            Self::Zero { .. } => "use a positive value, or remove the setting to use its default",
+            Self::TokenSourceRepeated { .. } => "add it once",
+            Self::TokenSourceUnusable { .. } => "see the documentation of TokenSource for valid names",
+            Self::NoHttpClient => "enable the feature `reqwest`, or set .http_client(...)",
+            Self::HttpClientUnusable { .. } => "install root certificates, or set .http_client(...)",
+        }
+    }
 }
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_fault(f)?;
+        write!(f, "; hint: {}", self.hint())
+    }
+}
+
+#[cfg(test)]
+#[path = "config_error_tests.rs"]
+mod tests;

@@ -1,57 +1,72 @@
-//! How much is remembered of tokens that were verified, as a user configures it.
+//! Limits of the cache of validated tokens.
 
 use super::config_error::ConfigProblem;
 use crate::sync::CacheLimits;
 
-/// How many verified tokens a [`BearerAuth`](crate::BearerAuth) remembers, so that a token which is presented again
-/// costs a look-up and not a check of its signature.
+/// Limits of the cache of validated tokens in a [`BearerAuth`](crate::BearerAuth).
+///
+/// A cached token costs a lookup instead of a signature verification. The cache holds JWTs that passed every
+/// check, and opaque tokens that the authorization server reported as active.
 ///
 /// ```no_run
 /// use tower_bearer::{BearerAuth, Issuer, TokenCache};
 ///
 /// let auth = BearerAuth::builder("https://api.example.com")
 ///     .issuer(Issuer::discover("https://login.example.com"))
-///     .token_cache(TokenCache::new().tokens_max(100_000).bytes_max(256 * 1024 * 1024))
+///     .token_cache(TokenCache::new().max_tokens(100_000).max_bytes(256 * 1024 * 1024))
 ///     .build()?;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Only JWTs enter it that their issuer signed and whose claims hold, and opaque tokens that their issuer said are
-/// active. At each request the remembered token is compared whole; its `exp`,
-/// `nbf` and `iat` are looked at again; so are the keys of its issuer: once the issuer publishes other keys than
-/// those that the token was verified with, it is verified anew. Where the issuer is asked about tokens, its answer
-/// is looked at as if nothing were remembered here. So the bounds of [`BearerAuth::bounds`](crate::BearerAuth::bounds)
-/// hold with and without it.
+/// # Cache hits
 ///
-/// Clones of a `BearerAuth` share what is remembered; two that were built share nothing. Tokens are kept in memory as
-/// they were sent, also after their end until their place is needed.
+/// A hit requires that the whole token is equal, byte for byte. `BearerAuth` then checks `exp`, `nbf`, `iat`
+/// and [`Issuer::max_age`](crate::Issuer::max_age) again. It also checks that the issuer's key set has not
+/// changed since the signature was verified; otherwise it verifies the signature again. Introspection has its
+/// own cache and does not depend on this one. The guarantees of
+/// [`BearerAuth::bounds`](crate::BearerAuth::bounds) are therefore the same with and without this cache.
+///
+/// # Memory
+///
+/// Clones of a `BearerAuth` share one cache. Two that were built separately share nothing. The cache stores
+/// each token as received, and may hold an expired token until it evicts it.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct TokenCache {
     limits: Option<CacheLimits>,
 }
 
-/// The limits where none are given.
 const DEFAULT: CacheLimits = CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 };
 
 impl TokenCache {
-    /// With room for 10 000 tokens and 32 MiB.
+    /// A cache for 10 000 tokens and 32 MiB.
     pub fn new() -> Self {
         Self { limits: Some(DEFAULT) }
     }
 
-    /// Nothing is remembered: every request costs a check of its token's signature.
+    /// No cache: `BearerAuth` verifies the signature of the token on every request.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, TokenCache};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").token_cache(TokenCache::disabled());
+    /// ```
     pub fn disabled() -> Self {
         Self { limits: None }
     }
 
-    /// How many tokens are remembered. Default 10 000, at most about a million.
+    /// Sets the maximum number of cached tokens. Default: 10 000. Maximum: about one million.
+    ///
+    /// Zero is a [`ConfigError`](crate::ConfigError); use [`disabled`](Self::disabled) instead.
     pub fn max_tokens(self, tokens: usize) -> Self {
         Self { limits: Some(CacheLimits { entries: tokens, ..self.limits.unwrap_or(DEFAULT) }) }
     }
 
-    /// How much memory they may take, in bytes. Default 32 MiB. A token of 1 KB takes about 2 KB. What
-    /// [`AccessToken::claims`](crate::AccessToken::claims) made of a token is not counted.
+    /// Sets the maximum memory for cached tokens, in bytes. Default: 32 MiB.
+    ///
+    /// A token of 1 KB takes about 2 KB. The limit does not count the values that
+    /// [`AccessToken::claims`](crate::AccessToken::claims) deserializes. Zero is a
+    /// [`ConfigError`](crate::ConfigError).
     pub fn max_bytes(self, bytes: usize) -> Self {
         Self { limits: Some(CacheLimits { bytes, ..self.limits.unwrap_or(DEFAULT) }) }
     }

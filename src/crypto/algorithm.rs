@@ -1,14 +1,32 @@
-//! The signature algorithms that a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864).
+//! The supported signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864).
 //!
-//! Deliberately not here: `none` and the HMACs, which a key set can never speak for, `ES256K`, and
-//! the names that are COSE's alone (`ESP256`, `RS1`).
+//! Deliberately not supported: `none` and HMAC, because a published key set cannot contain their keys;
+//! `ES256K`; and names that only COSE uses (`ESP256`, `RS1`).
 
 use std::fmt;
 
-/// A signature algorithm of JOSE, by the name it has in the `alg` of a token or of a JWK.
+/// A signature algorithm of JOSE, named as in the `alg` of a token or of a JWK.
 ///
-/// `EdDSA` and `Ed25519` are two names for one algorithm here: `EdDSA` is the older one, which
-/// RFC 9864 deprecates and most issuers still write. Both are checked with an Ed25519 key only.
+/// `EdDSA` and `Ed25519` are two names of the same algorithm: both require an Ed25519 key. RFC 9864
+/// deprecates `EdDSA`, but most authorization servers still use it.
+/// [`Issuer::algorithms`](crate::Issuer::algorithms) takes each name separately.
+///
+/// There is no variant for `none` or for HMAC, so no configuration can accept such tokens.
+///
+/// ```
+/// use tower_bearer::{Algorithm, Issuer};
+///
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// // Accept nothing but ECDSA on P-256 and Ed25519. Default: all algorithms.
+/// let issuer = Issuer::discover("https://login.example.com/realms/acme").algorithms([
+///     Algorithm::ES256,
+///     Algorithm::EdDSA,
+///     Algorithm::Ed25519,
+/// ]);
+/// # drop(issuer);
+/// # }
+/// assert_eq!(Algorithm::ES256.to_string(), "ES256");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -30,14 +48,14 @@ pub enum Algorithm {
     ES384,
     /// ECDSA on P-521 with SHA-512 (RFC 7518 section 3.4).
     ES512,
-    /// Ed25519, by its older name (RFC 8037 section 3.1).
+    /// Ed25519 by its older name (RFC 8037 section 3.1).
     EdDSA,
-    /// Ed25519, by its fully specified name (RFC 9864 section 2.2).
+    /// Ed25519 by its fully specified name (RFC 9864 section 2.2).
     Ed25519,
 }
 
 impl Algorithm {
-    /// All of them, in the order of their bits.
+    /// Every algorithm, in the order of [`bit`](Self::bit).
     const ALL: [Self; 11] = [
         Self::RS256,
         Self::RS384,
@@ -52,7 +70,14 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// The name in the registry, as it stands in `alg`.
+    /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms", as used in `alg`.
+    ///
+    /// ```
+    /// use tower_bearer::Algorithm;
+    ///
+    /// assert_eq!(Algorithm::PS256.as_str(), "PS256");
+    /// assert_eq!(Algorithm::EdDSA.as_str(), "EdDSA");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,18 +95,18 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of that name, to the letter (RFC 7515 section 4.1.1: `alg` is case-sensitive).
+    /// Parses a name exactly: `alg` is case-sensitive (RFC 7515 section 4.1.1).
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
-    /// The name that says it all: `Ed25519` for `EdDSA`, any other name for itself (RFC 9864 section 2).
+    /// The fully specified name (RFC 9864 section 2): `Ed25519` for `EdDSA`, otherwise the algorithm itself.
     pub(super) fn fully_specified(self) -> Self {
         if self == Self::EdDSA { Self::Ed25519 } else { self }
     }
 
-    /// One bit of an [`AlgorithmSet`].
-    #[expect(clippy::as_conversions, reason = "there is no other way to a discriminant; it is under 11")]
+    /// The bit of this algorithm in an [`AlgorithmSet`].
+    #[expect(clippy::as_conversions, reason = "only a cast reads the discriminant, and it is less than 11")]
     const fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -93,32 +118,32 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// Some algorithms: those that an issuer may use, or that a key fits.
+/// A set of algorithms: those allowed for an issuer, or those that fit a key.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub(crate) struct AlgorithmSet(u16);
 
 impl AlgorithmSet {
-    /// All eleven, which is the default of an issuer.
+    /// Every algorithm. The default of an issuer.
     pub(crate) const ALL: Self = Self((1 << Algorithm::ALL.len()) - 1);
-    /// None at all.
+    /// No algorithm.
     pub(crate) const EMPTY: Self = Self(0);
 
-    /// Whether `algorithm` is one of them.
+    /// Whether the set contains `algorithm`.
     pub(crate) fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & algorithm.bit() != 0
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub(crate) fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
 
-    /// What is in both sets.
+    /// The algorithms that both sets contain.
     pub(crate) fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Each of them once, in the order of [`Algorithm`].
+    /// The algorithms of the set, in the order of [`Algorithm`].
     pub(crate) fn iter(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(move |algorithm| self.contains(*algorithm))
     }
@@ -142,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_no_signature_algorithm_of_a_key_set_are_unknown() {
+    fn unsupported_and_misspelled_names_do_not_parse() {
         for name in
             ["none", "None", "HS256", "HS512", "ES256K", "ESP256", "RS1", "Ed448", "RSA-OAEP", "ES521"]
         {
@@ -154,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_algorithm_is_read_back_from_its_name_and_has_a_bit_of_its_own() {
+    fn every_algorithm_parses_from_its_name_and_has_a_distinct_bit() {
         let mut seen: Vec<Algorithm> = Vec::new();
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(&algorithm.to_string()), Some(algorithm));
@@ -166,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_holds_what_was_put_in_and_nothing_else() {
+    fn a_set_contains_exactly_the_algorithms_it_was_collected_from() {
         let set: AlgorithmSet = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::ES256].into_iter().collect();
         assert!(set.contains(Algorithm::EdDSA) && !set.contains(Algorithm::Ed25519));
         assert_eq!(format!("{set:?}"), "{ES256, EdDSA}");

@@ -1,33 +1,31 @@
-//! A public key that was parsed once and checks signatures many times (RFC 7515 section 5.2 step 8).
+//! A public key that is parsed once and verifies many signatures (RFC 7515 section 5.2 step 8).
 //!
-//! Checks: the key fits the algorithm, the algorithm is allowed, the signature is good.
+//! Checks: the key fits the algorithm, the algorithm is allowed, the signature is valid.
 //!
-//! Why: a key that names its algorithm is used with that one only (RFC 8725 section 3.1). An RSA
-//! key that names none is used with whichever RSA algorithm the issuer is allowed and the token
-//! says: many issuers leave `alg` out, and no pair of these algorithms can be confused.
+//! Why: a key with an `alg` is used with that algorithm only (RFC 8725 section 3.1). An RSA key without `alg`
+//! is used with any allowed RSA algorithm that the token names. Many authorization servers omit `alg`, and a
+//! signature by one RSA algorithm never verifies under another.
 
 use std::fmt;
 
+use super::algorithm::{Algorithm, AlgorithmSet};
 use super::backend::BackendKey;
-use super::{Algorithm, AlgorithmSet, Jwk, JwkFault};
+use super::jwk::{Jwk, JwkFault};
+use super::signature_mismatch::SignatureMismatch;
 
-/// The signature was not made with this key over this message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct SignatureMismatch;
-
-/// A public key, ready to verify with each algorithm it may be used with.
+/// A public key, parsed by the backend for each algorithm that it may be used with.
 pub(crate) struct VerifyingKey {
     algorithms: AlgorithmSet,
-    /// At most six. `EdDSA` and `Ed25519` share one.
+    /// At most six entries. `EdDSA` and `Ed25519` share one.
     keys: Box<[(Algorithm, BackendKey)]>,
 }
 
 impl VerifyingKey {
-    /// The key of `jwk`, for the algorithms that fit it and are `allowed`.
+    /// The key in `jwk`, for those of its algorithms that are `allowed`.
     ///
     /// # Errors
-    /// [`JwkFault::NotAllowed`] when none is left; [`JwkFault::MaterialInvalid`] when the backend
-    /// takes no such key, as for a point that is not on its curve.
+    /// [`JwkFault::NotAllowed`] if no algorithm is left. [`JwkFault::MaterialInvalid`] if the backend rejects
+    /// the key, as it does for a point that is not on its curve.
     pub(crate) fn new(jwk: &Jwk, allowed: AlgorithmSet) -> Result<Self, JwkFault> {
         let algorithms = jwk.algorithms().intersection(allowed);
         if algorithms.is_empty() {
@@ -46,10 +44,10 @@ impl VerifyingKey {
         self.algorithms.contains(algorithm)
     }
 
-    /// Verifies that `signature` is this key's over `message`, by `algorithm`.
+    /// Verifies the signature of this key over `message`.
     ///
     /// # Errors
-    /// [`SignatureMismatch`], also when the key does not fit the algorithm.
+    /// [`SignatureMismatch`], also if the key does not fit the algorithm.
     pub(crate) fn verify(
         &self,
         algorithm: Algorithm,

@@ -1,46 +1,66 @@
-//! Signatures: the algorithms of JOSE, the public keys of a JWK, keys that sign, and the backends of both.
+//! Signature algorithms, private keys of OAuth clients, and the cryptographic backends.
 //!
-//! The backend is chosen at build time: feature `aws-lc-rs` wins over `rust-crypto`. With neither,
-//! the crate compiles and every key is refused; [`AVAILABLE`] says so, for a constructor to assert.
+//! [`Algorithm`] names the signature algorithms that an [`Issuer`](crate::Issuer) may use. [`PrivateKey`] is
+//! the key that this API authenticates with at an introspection endpoint.
+//!
+//! ```
+//! use tower_bearer::crypto::{Algorithm, PrivateKey, PrivateKeyError};
+//! use tower_bearer::{ClientAuth, Introspection, Issuer};
+//!
+//! # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+//! fn main() -> Result<(), PrivateKeyError> {
+//!     // In production, read the PEM from a file or a secret store. This is the example key of RFC 8410.
+//!     let pem = "-----BEGIN PRIVATE KEY-----\n\
+//!         MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+//!         -----END PRIVATE KEY-----\n";
+//!     let key = PrivateKey::from_pkcs8_pem(Algorithm::EdDSA, pem)?.key_id("2026-01");
+//!
+//!     let issuer = Issuer::discover("https://login.example.com/realms/acme")
+//!         .algorithms([Algorithm::ES256, Algorithm::EdDSA])
+//!         .introspect(Introspection::with(ClientAuth::private_key_jwt("orders-api", key)));
+//! #   drop(issuer);
+//!     Ok(())
+//! }
+//! # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+//! # fn main() {}
+//! ```
+//!
+//! # Backends
+//!
+//! Cargo features select the backend: `aws-lc-rs` (default) or `rust-crypto`. With both on, aws-lc-rs is
+//! used. With neither, the crate compiles, but constructing an `Issuer` is a compile-time error.
 
-#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-mod absent;
 mod algorithm;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
+mod backend;
 mod jwk;
 mod key;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+mod no_backend;
 mod private_key;
+#[cfg(any(test, feature = "test-util"))]
+mod public_key;
 #[cfg(feature = "rust-crypto")]
-#[cfg_attr(feature = "aws-lc-rs", allow(dead_code, reason = "with both backends on, aws-lc-rs is used"))]
+#[cfg_attr(
+    feature = "aws-lc-rs",
+    allow(dead_code, unused_imports, reason = "with both backends on, aws-lc-rs is used")
+)]
 mod rust_crypto;
+mod signature_mismatch;
 mod signing;
 #[cfg(test)]
 pub(crate) mod tests;
 
-#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-use self::absent as backend;
-#[cfg(feature = "aws-lc-rs")]
-use self::aws_lc_rs as backend;
-#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-use self::rust_crypto as backend;
-
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::AlgorithmSet;
-pub(crate) use jwk::{Jwk, JwkFault, KeyMaterial};
-pub(crate) use key::{SignatureMismatch, VerifyingKey};
+pub(crate) use backend::{random, sha256};
+pub(crate) use jwk::{Jwk, JwkFault};
+pub(crate) use key::VerifyingKey;
 pub use private_key::{PrivateKey, PrivateKeyError};
+pub(crate) use signature_mismatch::SignatureMismatch;
+#[cfg(any(test, feature = "test-util"))]
 pub(crate) use signing::SigningKey;
 
-/// The SHA-256 digest of these octets, one piece behind the other.
-pub(crate) fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
-    backend::sha256(pieces)
-}
-
-/// 128 bits that nobody can guess; `None` when the machine has none to give.
-pub(crate) fn random() -> Option<[u8; 16]> {
-    backend::random()
-}
-
-/// Whether the crate was built with a backend that can check a signature.
+/// Whether this build has a backend. Constructors assert it at compile time.
 pub(crate) const AVAILABLE: bool = cfg!(any(feature = "aws-lc-rs", feature = "rust-crypto"));

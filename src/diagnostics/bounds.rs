@@ -9,7 +9,8 @@ use crate::authenticate::{
 use crate::introspection::IntrospectionBounds;
 use crate::jwks::{Keys, KeysBounds};
 
-/// What a configuration guarantees, whatever clients and attackers send. `Display` prints one guarantee per line.
+/// What a configuration guarantees, whatever clients and attackers send. `Display` prints one guarantee per
+/// line.
 ///
 /// With several issuers, each figure is that of the weakest one, and calls are added up.
 ///
@@ -77,8 +78,8 @@ impl<T> Bound<T> {
 impl Bounds {
     /// The longest that a revoked token is accepted while its authorization server is available.
     ///
-    /// Where an issuer's JWTs are not introspected, or only some of them, they decide: they are accepted until their
-    /// `exp` and the leeway have passed. [`Bound::Unlimited`] if nothing limits that; see
+    /// Where an issuer's JWTs are not introspected, or only some of them, they decide: they are accepted
+    /// until their `exp` and the leeway have passed. [`Bound::Unlimited`] if nothing limits that; see
     /// [`Issuer::max_lifetime`](crate::Issuer::max_lifetime) and
     /// [`Introspection::also_jwts`](crate::Introspection::also_jwts).
     #[must_use]
@@ -92,15 +93,16 @@ impl Bounds {
         self.revoked_token_in_outage
     }
 
-    /// The longest that a revoked token is accepted, for introspected tokens alone: opaque tokens, and JWTs where that
-    /// is configured. [`Bound::NotApplicable`] if no issuer introspects tokens.
+    /// The longest that a revoked token is accepted, for introspected tokens alone: opaque tokens, and JWTs
+    /// where that is configured. [`Bound::NotApplicable`] if no issuer introspects tokens.
     #[must_use]
     pub fn revoked_introspected_token(&self) -> Bound {
         self.revoked_introspected_token
     }
 
-    /// The longest that a retired key is used while its authorization server is available. [`Bound::Unlimited`] with
-    /// a static key set, which changes at the next start only; [`Bound::NotApplicable`] if no issuer has keys.
+    /// The longest that a retired key is used while its authorization server is available.
+    /// [`Bound::Unlimited`] with a static key set, which changes at the next start only;
+    /// [`Bound::NotApplicable`] if no issuer has keys.
     #[must_use]
     pub fn retired_key(&self) -> Bound {
         self.retired_key
@@ -112,9 +114,9 @@ impl Bounds {
         self.retired_key_in_outage
     }
 
-    /// The shortest outage that leads to rejected requests, once keys were fetched. [`Bound::Unlimited`] with a static
-    /// key set. Zero where an issuer introspects tokens: an uncached token is rejected at once. A cached token is
-    /// accepted for [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
+    /// The shortest outage that leads to rejected requests, once keys were fetched. [`Bound::Unlimited`] with
+    /// a static key set. Zero where an issuer introspects tokens: an uncached token is rejected at once. A
+    /// cached token is accepted for [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
     /// [`Introspection::serve_stale`](crate::Introspection::serve_stale).
     #[must_use]
     pub fn outage(&self) -> Bound {
@@ -123,8 +125,8 @@ impl Bounds {
 
     /// The maximum number of HTTP requests to all authorization servers together within any 60 s.
     /// [`Bound::Unlimited`] if tokens are introspected without a limit
-    /// ([`Introspection::max_calls_per_minute`](crate::Introspection::max_calls_per_minute)): every uncached token
-    /// then costs one.
+    /// ([`Introspection::max_calls_per_minute`](crate::Introspection::max_calls_per_minute)): every uncached
+    /// token then costs one.
     #[must_use]
     pub fn max_calls_per_minute(&self) -> Bound<u32> {
         self.max_calls_per_minute
@@ -184,8 +186,8 @@ impl Authenticator {
             revoked_introspected_token: weakest(
                 issuers().filter_map(TrustedIssuer::introspected_token).map(Bound::Value),
             ),
-            retired_key: retired(|bounds| bounds.retired),
-            retired_key_in_outage: retired(|bounds| bounds.retired_in_outage),
+            retired_key: retired(|bounds| bounds.retired_key),
+            retired_key_in_outage: retired(|bounds| bounds.retired_key_in_outage),
             outage: Bound::of_limit(issuers().filter_map(TrustedIssuer::outage).min()),
             max_calls_per_minute: Bound::of_limit(
                 issuers()
@@ -206,8 +208,8 @@ fn weakest(bounds: impl Iterator<Item = Bound>) -> Bound {
 }
 
 impl TrustedIssuer {
-    /// The longest that a revoked token of this issuer is accepted; `None` for no limit. `bound` selects the figure for
-    /// introspected tokens.
+    /// The longest that a revoked token of this issuer is accepted; `None` for no limit. `bound` selects the
+    /// figure for introspected tokens.
     fn revoked_token(&self, bound: fn(&IntrospectionBounds) -> Duration) -> Option<Duration> {
         let introspection = self.introspection.as_ref();
         let introspected = introspection.map(|introspection| bound(&introspection.introspector.bounds()));

@@ -1,7 +1,7 @@
 //! Runs every check on one token to its end, for a developer's terminal.
 //!
-//! Checks: what a request would be validated by, in the same order and by the same functions. Where the token would be
-//! introspected, it is introspected once, whatever is cached.
+//! Checks: what a request would be validated by, in the same order and by the same functions. Where the token
+//! would be introspected, it is introspected once, whatever is cached.
 //! Does not check: what comes before a token in a request, and what a route needs beyond it.
 
 use std::borrow::Cow;
@@ -201,7 +201,7 @@ impl TrustedIssuer {
         explanation: &mut Explanation,
     ) {
         let expected = format!("a response of {}", self.identifier());
-        let response = introspector.answer(token).await;
+        let response = introspector.fetch_response(token).await;
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
         let names = &introspector.policy().opaque.names;

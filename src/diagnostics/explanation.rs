@@ -1,4 +1,5 @@
-//! The result of explaining a token: a list of checks, each with what was expected, what was presented and its result.
+//! The result of explaining a token: a list of checks, each with what was expected, what was presented and
+//! its result.
 
 use std::fmt;
 
@@ -48,7 +49,8 @@ pub struct Finding {
 pub enum CheckResult {
     /// The token passes the check.
     Passed,
-    /// The token fails the check. A request with it is rejected for this reason, unless an earlier check fails.
+    /// The token fails the check. A request with it is rejected for this reason, unless an earlier check
+    /// fails.
     Failed(RejectionKind),
     /// The check could not run, because an earlier one failed.
     NotRun,

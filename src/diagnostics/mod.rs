@@ -5,8 +5,8 @@ mod explain;
 mod explanation;
 mod status;
 
-pub use crate::introspection::IntrospectionStatus;
-pub use crate::jwks::{KeysStatus, SkippedKey};
+pub use crate::introspection::{IntrospectionError, IntrospectionErrorKind, IntrospectionStatus};
+pub use crate::jwks::{KeysError, KeysErrorKind, KeysStatus, SkippedKey};
 pub use crate::sync::CircuitState;
 pub use bounds::{Bound, Bounds};
 pub use explanation::{CheckResult, Explanation, Finding};

@@ -1,7 +1,7 @@
 //! Base64url without padding, in its canonical form only (RFC 7515 section 2, RFC 4648 section 5).
 //!
-//! Checks: the URL-safe alphabet; no padding; no white space; no bits set after the last octet. Without the last rule a
-//! token would have a second spelling with the same signature.
+//! Checks: the URL-safe alphabet; no padding; no white space; no bits set after the last octet. Without the
+//! last rule a token would have a second spelling with the same signature.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
@@ -15,8 +15,8 @@ pub(crate) fn is_strict(text: &[u8]) -> bool {
     URL_SAFE_NO_PAD.check(text).is_ok()
 }
 
-/// Decodes `text` as a lenient reader might: either alphabet, with or without padding, any bits after the last octet or
-/// one character too many, and some character in place of `~`, which is in no alphabet.
+/// Decodes `text` as a lenient reader might: either alphabet, with or without padding, any bits after the
+/// last octet or one character too many, and some character in place of `~`, which is in no alphabet.
 pub(crate) fn decode_leniently(text: &str) -> Option<Vec<u8>> {
     let standard = |byte: u8| match byte {
         b'-' => b'+',

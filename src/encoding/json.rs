@@ -1,10 +1,10 @@
 //! JSON objects without duplicate members (RFC 7519 section 4, RFC 7515 section 4, RFC 7517 section 4).
 //!
-//! Checks: duplicate members are rejected at every depth, after unescaping their names; nesting is limited to 128 levels
-//! (by `serde_json`); nothing may follow the value.
+//! Checks: duplicate members are rejected at every depth, after unescaping their names; nesting is limited to
+//! 128 levels (by `serde_json`); nothing may follow the value.
 //!
-//! Why: the RFCs let a parser choose between rejecting duplicates and using the last one. Two parsers that choose
-//! differently see two different tokens, so this one rejects.
+//! Why: the RFCs let a parser choose between rejecting duplicates and using the last one. Two parsers that
+//! choose differently see two different tokens, so this one rejects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -21,8 +21,8 @@ const MAX_PAIRWISE: usize = 64;
 
 /// Parses `text` as a `T`, and rejects duplicate members.
 ///
-/// Needs two passes: for documents that are parsed rarely. Tokens are parsed in one pass, with [`MemberNames`] and
-/// [`Unique`].
+/// Needs two passes: for documents that are parsed rarely. Tokens are parsed in one pass, with
+/// [`MemberNames`] and [`Unique`].
 ///
 /// # Errors
 /// The error of `serde_json`, without the offending text: it names a position, a type or a member.
@@ -32,7 +32,8 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, serde_j
     serde_json::from_str(text)
 }
 
-/// Whether `text` begins with a JSON object for a lenient reader: with duplicate members, and followed by anything.
+/// Whether `text` begins with a JSON object for a lenient reader: with duplicate members, and followed by
+/// anything.
 pub(crate) fn begins_with_object(text: &[u8]) -> bool {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     text.trim_ascii_start().starts_with(b"{") && de::IgnoredAny::deserialize(&mut deserializer).is_ok()

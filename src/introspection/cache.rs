@@ -1,9 +1,9 @@
-//! What is remembered of answers (RFC 7662 section 4): two bounded spaces, so that refused tokens, which
-//! anybody can make up, never push out good ones.
+//! Caches introspection responses: a cache for active tokens, and a negative cache (RFC 7662 section 4).
 //!
-//! Checks at every hit: the age of the answer, and that the token's `exp` has not passed.
+//! Checks on every hit: the age of the response, and the `exp` of the token.
 //!
-//! The key is a digest of the token and of everything that shaped the answer.
+//! Why: anybody can make up tokens, so entries for rejected tokens must not evict those of active ones. The
+//! key is a digest of the token and of everything else that has an influence on the response.
 
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -14,17 +14,18 @@ use crate::crypto;
 use crate::sync::{BoundedCache, CacheLimits, Entry};
 use crate::time::NumericDate;
 
-/// A digest of a token and of whom it was shown to.
+/// A digest of a token and its [`RequestContext`]: the key of the cache.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct TokenDigest([u8; 32]);
 
-/// What shapes an answer beside the token: the issuer, its endpoint, the client that asks and how.
+/// A digest of everything else that has an influence on a response: the issuer, the endpoint, the client and
+/// its authentication method.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestContext([u8; 32]);
 
 impl RequestContext {
     pub(super) fn new(parts: &[String]) -> Self {
-        // With their lengths, so that no two lists of parts are one text.
+        // Length-prefixed, so that different lists of parts never have the same bytes.
         let framed: Vec<u8> =
             parts.iter().flat_map(|part| [&part.len().to_be_bytes()[..], part.as_bytes()].concat()).collect();
         Self(crypto::sha256(&[&framed]))
@@ -35,23 +36,23 @@ impl RequestContext {
     }
 }
 
-/// When and by which call an answer was got.
+/// The call that a response belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Origin {
-    /// The number of the call: later calls have greater ones.
+    /// The number of the call. Later calls have greater numbers.
     pub(super) call: u64,
-    /// Before the call was made.
-    pub(super) asked_at: Instant,
+    /// The time just before the request was sent.
+    pub(super) requested_at: Instant,
 }
 
-/// How fresh an answer must be.
+/// How fresh a response must be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Freshness {
-    /// As fresh as the cache keeps it.
+    /// Within the TTL of the cache.
     Cached,
-    /// Asked for at this time or later.
+    /// Requested at this time or later.
     Since(Instant),
-    /// Asked for by a call after that of this number.
+    /// Requested by a call with a greater number.
     After(u64),
 }
 
@@ -59,28 +60,28 @@ impl Freshness {
     pub(super) fn accepts(self, origin: Origin) -> bool {
         match self {
             Self::Cached => true,
-            Self::Since(time) => origin.asked_at >= time,
+            Self::Since(time) => origin.requested_at >= time,
             Self::After(call) => origin.call > call,
         }
     }
 }
 
-/// How long and how much is remembered.
+/// The TTLs and limits of the cache.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CachePolicy {
-    /// For active tokens; zero to remember none.
+    /// The TTL for active tokens. Zero disables this cache.
     pub(crate) active_ttl: Duration,
-    /// For all others; zero to remember none.
+    /// The TTL for rejected tokens. Zero disables this cache.
     pub(crate) inactive_ttl: Duration,
-    /// How long beyond `active_ttl` an answer will do while none can be had.
+    /// The grace period after `active_ttl` in which a stale response may be used during an outage.
     pub(crate) stale_for: Duration,
-    /// The greatest time since the token was issued, where there is a limit.
+    /// The maximum time since the `iat` of the token. `None` means no limit.
     pub(crate) max_token_age: Option<Duration>,
-    /// For each of the two spaces.
+    /// The limits of each of the two caches.
     pub(crate) limits: CacheLimits,
 }
 
-/// The two spaces.
+/// The cache for active tokens and the negative cache.
 #[derive(Debug)]
 pub(super) struct ResponseCache {
     policy: CachePolicy,
@@ -91,8 +92,8 @@ pub(super) struct ResponseCache {
 struct ActiveEntry {
     digest: TokenDigest,
     token: AccessToken,
-    /// From then on the token is good no more, whatever is remembered.
-    ends: NumericDate,
+    /// When the token expires or becomes too old.
+    expires_at: NumericDate,
     origin: Origin,
 }
 
@@ -108,82 +109,84 @@ impl ResponseCache {
         Self { policy, active, inactive }
     }
 
-    /// The answer that is known, if it is fresh enough at `now`; `date` is the time of day.
-    pub(super) fn recall(
+    /// Returns the cached result if it is fresh enough at `now`. `date` is the same time on the wall clock.
+    pub(super) fn get(
         &self,
         digest: &TokenDigest,
         freshness: Freshness,
         now: Instant,
         date: NumericDate,
     ) -> Option<Result<AccessToken, IntrospectionFault>> {
-        let young = |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.asked_at) < ttl;
-        let active = self.active.get(digest, |known| {
-            let fresh = young(known.origin, self.policy.active_ttl) && freshness.accepts(known.origin);
-            (fresh && date < known.ends).then(|| known.token.clone())
+        let is_within =
+            |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.requested_at) < ttl;
+        let active = self.active.get(digest, |entry| {
+            let fresh = is_within(entry.origin, self.policy.active_ttl) && freshness.accepts(entry.origin);
+            (fresh && date < entry.expires_at).then(|| entry.token.clone())
         });
-        if let Some(known) = active {
-            return known.map(Ok);
+        if let Some(token) = active {
+            return token.map(Ok);
         }
-        // However fresh an answer must be to let a token pass: refusing by an older one is the safe side, and
-        // whoever holds a revoked token cannot have the issuer asked about it over and over.
-        let inactive = self
-            .inactive
-            .get(digest, |known| young(known.origin, self.policy.inactive_ttl).then(|| known.fault.clone()));
+        // Regardless of `freshness`. Rejecting with an older response is safe, and the holder of a revoked
+        // token cannot cause one call after another.
+        let inactive = self.inactive.get(digest, |entry| {
+            is_within(entry.origin, self.policy.inactive_ttl).then(|| entry.fault.clone())
+        });
         inactive.flatten().map(Err)
     }
 
-    /// The token, if it was active and may be used a while longer since nothing newer can be had.
-    pub(super) fn recall_stale(
+    /// Returns the token if it was active and its grace period has not passed.
+    pub(super) fn get_stale(
         &self,
         digest: &TokenDigest,
         now: Instant,
         date: NumericDate,
     ) -> Option<AccessToken> {
         let usable_for = self.policy.active_ttl.saturating_add(self.policy.stale_for);
-        let stale = self.active.get(digest, |known| {
-            let good = now.saturating_duration_since(known.origin.asked_at) < usable_for;
-            (good && date < known.ends).then(|| known.token.clone())
+        let stale = self.active.get(digest, |entry| {
+            let is_usable = now.saturating_duration_since(entry.origin.requested_at) < usable_for;
+            (is_usable && date < entry.expires_at).then(|| entry.token.clone())
         });
         stale.flatten()
     }
 
-    /// Takes an answer in. One that says nothing of the token changes nothing.
-    pub(super) fn remember(
+    /// Stores the result of a call. Does nothing if there was no response.
+    pub(super) fn insert(
         &self,
         digest: TokenDigest,
         origin: Origin,
-        answer: &Result<AccessToken, IntrospectionFault>,
+        outcome: &Result<AccessToken, IntrospectionFault>,
     ) {
-        match answer {
+        match outcome {
             Ok(token) => {
                 self.inactive.remove(&digest);
                 if !self.policy.active_ttl.saturating_add(self.policy.stale_for).is_zero() {
-                    let (token, ends) = (token.clone(), self.end_of(token));
-                    self.active.insert(ActiveEntry { digest, token, ends, origin });
+                    let (token, expires_at) = (token.clone(), self.expiry_of(token));
+                    self.active.insert(ActiveEntry { digest, token, expires_at, origin });
                 }
             }
             Err(IntrospectionFault::Misconfigured(_) | IntrospectionFault::Unavailable { .. }) => {}
             Err(fault) => {
                 self.active.remove(&digest);
-                if fault.is_lasting() && !self.policy.inactive_ttl.is_zero() {
+                if fault.is_cacheable() && !self.policy.inactive_ttl.is_zero() {
                     self.inactive.insert(InactiveEntry { digest, fault: fault.clone(), origin });
                 }
             }
         }
     }
 
-    /// Whether the token was active, however long ago: it was not made up.
-    pub(super) fn is_known(&self, digest: &TokenDigest) -> bool {
+    /// Whether the cache has an entry, even a stale one, from a time when the token was active. Such a token
+    /// is not forged.
+    pub(super) fn was_active(&self, digest: &TokenDigest) -> bool {
         self.active.get(digest, |_| ()).is_some()
     }
 
-    fn end_of(&self, token: &AccessToken) -> NumericDate {
+    fn expiry_of(&self, token: &AccessToken) -> NumericDate {
         let aged = token.issue_date().zip(self.policy.max_token_age);
         let too_old = aged.map(|(issued_at, max_age)| issued_at.later(max_age));
         too_old.into_iter().fold(token.expiry(), Ord::min)
     }
 
-    /// How many active tokens are remembered, and how many others.
+    /// The number of cached active tokens, and of cached rejected ones.
     pub(super) fn len(&self) -> (usize, usize) {
         (self.active.len(), self.inactive.len())
     }
@@ -221,7 +224,7 @@ impl Entry for InactiveEntry {
     }
 }
 
-/// What the fault of a refused token holds, at most: a name of a claim.
+/// An upper bound for the size of a fault, which holds at most the name of a claim.
 const FAULT_BYTES: usize = 128;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! What is remembered, for how long, and what never is.
+//! Which responses are cached, and for how long.
 
+use super::super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::*;
 use crate::access_token::Grant;
 use crate::bearer::ScopeSet;
 use crate::jwt::claims::ClaimFault;
-use crate::transport::{FetchError, FetchErrorKind};
+use crate::transport::FetchErrorKind;
 
 const SEC: Duration = Duration::from_secs(1);
 
@@ -49,16 +50,17 @@ fn digest(token: &str) -> TokenDigest {
     RequestContext::new(&["issuer".to_owned()]).digest(token)
 }
 
-fn origin(call: u64, asked_at: Instant) -> Origin {
-    Origin { call, asked_at }
+fn origin(call: u64, requested_at: Instant) -> Origin {
+    Origin { call, requested_at }
 }
 
 fn unavailable() -> IntrospectionFault {
-    IntrospectionFault::of(std::sync::Arc::new(FetchError::from(FetchErrorKind::TimedOut)))
+    let kind = IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut);
+    IntrospectionFault::from_error(std::sync::Arc::new(IntrospectionError::new(kind)))
 }
 
 #[test]
-fn the_key_depends_on_the_token_and_on_everything_that_shaped_the_answer() {
+fn the_digest_depends_on_the_token_and_on_every_part_of_the_context() {
     let context = |parts: &[&str]| {
         let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
         RequestContext::new(&parts)
@@ -78,87 +80,91 @@ fn the_key_depends_on_the_token_and_on_everything_that_shaped_the_answer() {
 }
 
 #[test]
-fn an_active_token_is_remembered_for_its_time_and_never_past_its_end() {
+fn an_active_token_is_cached_for_its_ttl_and_never_past_its_exp() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
-    cache.remember(digest("t"), origin(1, now), &Ok(token(1_000)));
-    let known = |later: u64, at: u64| {
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+    let is_cached = |later: u64, at: u64| {
         let now = now + SEC * later.try_into().unwrap();
-        cache.recall(&digest("t"), Freshness::Cached, now, date(at)).is_some()
+        cache.get(&digest("t"), Freshness::Cached, now, date(at)).is_some()
     };
-    assert!(known(0, 900) && known(29, 999));
-    assert!(!known(30, 900), "its time is over");
-    assert!(!known(0, 1_000), "the token has ended");
-    assert!(cache.recall(&digest("u"), Freshness::Cached, now, date(900)).is_none(), "another token");
+    assert!(is_cached(0, 900) && is_cached(29, 999));
+    assert!(!is_cached(30, 900), "the TTL has passed");
+    assert!(!is_cached(0, 1_000), "the token has expired");
+    assert!(cache.get(&digest("u"), Freshness::Cached, now, date(900)).is_none(), "another token");
 }
 
 #[test]
-fn a_token_that_grows_too_old_is_not_remembered_beyond_that() {
+fn a_token_is_not_cached_past_its_maximum_age() {
     let (cache, now) = (cache(30, 10, 60), Instant::now());
-    cache.remember(digest("t"), origin(1, now), &Ok(issued(Some(100), 1_000)));
-    let known = |at| cache.recall(&digest("t"), Freshness::Cached, now, date(at)).is_some();
-    assert!(known(599) && !known(600));
-    assert!(cache.recall_stale(&digest("t"), now, date(600)).is_none());
-    cache.remember(digest("u"), origin(1, now), &Ok(issued(Some(900), 1_000)));
-    assert!(cache.recall(&digest("u"), Freshness::Cached, now, date(1_000)).is_none(), "its end comes first");
+    cache.insert(digest("t"), origin(1, now), &Ok(issued(Some(100), 1_000)));
+    let is_cached = |at| cache.get(&digest("t"), Freshness::Cached, now, date(at)).is_some();
+    assert!(is_cached(599) && !is_cached(600));
+    assert!(cache.get_stale(&digest("t"), now, date(600)).is_none());
+    cache.insert(digest("u"), origin(1, now), &Ok(issued(Some(900), 1_000)));
+    assert!(
+        cache.get(&digest("u"), Freshness::Cached, now, date(1_000)).is_none(),
+        "it expires before its maximum age"
+    );
 }
 
 #[test]
-fn a_newer_answer_replaces_the_older_one_in_either_space() {
+fn a_newer_response_replaces_the_older_one_in_both_caches() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
-    let recalled = || cache.recall(&digest("t"), Freshness::Cached, now, date(0)).map(|known| known.is_ok());
-    cache.remember(digest("t"), origin(1, now), &Ok(token(1_000)));
-    cache.remember(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
-    assert_eq!(recalled(), Some(false));
+    let cached_as_active =
+        || cache.get(&digest("t"), Freshness::Cached, now, date(0)).map(|outcome| outcome.is_ok());
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+    cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
+    assert_eq!(cached_as_active(), Some(false));
     assert_eq!(cache.len(), (0, 1));
-    cache.remember(digest("t"), origin(3, now), &Ok(token(1_000)));
-    assert_eq!(recalled(), Some(true));
+    cache.insert(digest("t"), origin(3, now), &Ok(token(1_000)));
+    assert_eq!(cached_as_active(), Some(true));
     assert_eq!(cache.len(), (1, 0));
-    cache.remember(digest("t"), origin(4, now), &Err(unavailable()));
-    assert_eq!(recalled(), Some(true), "a failed call says nothing");
+    cache.insert(digest("t"), origin(4, now), &Err(unavailable()));
+    assert_eq!(cached_as_active(), Some(true), "a failed call changes nothing");
 }
 
 #[test]
-fn what_will_be_otherwise_soon_is_not_remembered_and_withdraws_what_was() {
+fn a_fault_that_time_will_resolve_is_not_cached_and_evicts_the_active_entry() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
     for fault in [ClaimFault::NotYetValid, ClaimFault::IssuedInFuture] {
-        cache.remember(digest("t"), origin(1, now), &Ok(token(1_000)));
-        cache.remember(digest("t"), origin(2, now), &Err(fault.clone().into()));
+        cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+        cache.insert(digest("t"), origin(2, now), &Err(fault.clone().into()));
         assert_eq!(cache.len(), (0, 0), "{fault:?}");
     }
 }
 
 #[test]
-fn nothing_is_remembered_for_no_time() {
+fn a_ttl_of_zero_disables_the_cache() {
     let (cache, now) = (cache(0, 0, 0), Instant::now());
-    cache.remember(digest("t"), origin(1, now), &Ok(token(1_000)));
-    cache.remember(digest("u"), origin(2, now), &Err(IntrospectionFault::Inactive));
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+    cache.insert(digest("u"), origin(2, now), &Err(IntrospectionFault::Inactive));
     assert_eq!(cache.len(), (0, 0));
 }
 
 #[test]
-fn a_fresher_answer_can_be_asked_for() {
+fn freshness_excludes_older_responses() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
-    cache.remember(digest("t"), origin(7, now), &Ok(token(1_000)));
-    let known = |freshness| cache.recall(&digest("t"), freshness, now + SEC, date(0)).is_some();
-    assert!(known(Freshness::Since(now)) && !known(Freshness::Since(now + SEC)));
-    assert!(known(Freshness::After(6)) && !known(Freshness::After(7)));
+    cache.insert(digest("t"), origin(7, now), &Ok(token(1_000)));
+    let is_cached = |freshness| cache.get(&digest("t"), freshness, now + SEC, date(0)).is_some();
+    assert!(is_cached(Freshness::Since(now)) && !is_cached(Freshness::Since(now + SEC)));
+    assert!(is_cached(Freshness::After(6)) && !is_cached(Freshness::After(7)));
 }
 
 #[test]
-fn a_stale_answer_will_do_for_so_long_and_never_past_the_end_of_the_token() {
+fn a_stale_response_is_usable_for_the_grace_period_and_never_past_exp() {
     let (cache, now) = (cache(30, 10, 60), Instant::now());
-    cache.remember(digest("t"), origin(1, now), &Ok(token(1_000)));
-    let stale = |later: u64, at: u64| {
-        cache.recall_stale(&digest("t"), now + SEC * later.try_into().unwrap(), date(at)).is_some()
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+    let is_usable = |later: u64, at: u64| {
+        cache.get_stale(&digest("t"), now + SEC * later.try_into().unwrap(), date(at)).is_some()
     };
-    assert!(stale(31, 0) && stale(89, 999));
-    assert!(!stale(90, 0) && !stale(31, 1_000));
-    cache.remember(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
-    assert!(!stale(31, 0), "it was said to be inactive");
+    assert!(is_usable(31, 0) && is_usable(89, 999));
+    assert!(!is_usable(90, 0) && !is_usable(31, 1_000));
+    cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
+    assert!(!is_usable(31, 0), "the token is inactive now");
 }
 
 #[test]
-fn the_text_of_a_token_counts_for_the_limit() {
+fn the_length_of_the_token_counts_towards_the_memory_limit() {
     let cache = cache(60, 60, 0);
     for number in 0..500_u64 {
         let text = format!("{number:016000}");
@@ -167,7 +173,7 @@ fn the_text_of_a_token_counts_for_the_limit() {
             "{}".to_owned(),
             Some(text.as_str().into()),
         );
-        cache.remember(digest(&text), origin(number, Instant::now()), &Ok(token));
+        cache.insert(digest(&text), origin(number, Instant::now()), &Ok(token));
         assert!(cache.len().0 * 16_000 <= 1 << 20);
     }
     assert!(cache.len().0 > 50);

@@ -1,4 +1,4 @@
-//! Asks the introspection endpoint about a token, in bounded time (RFC 7662 section 2).
+//! Sends introspection requests, each within one time limit (RFC 7662 section 2).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,66 +9,67 @@ use tokio::time::timeout_at;
 
 use super::client_auth::ClientAuth;
 use super::endpoint::{EndpointCache, EndpointSource};
+use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::IntrospectionFault;
-use super::limits::{CallFailure, Consequences, Limiter, LimiterPolicy, Permit, Priority};
+use super::health::CallFailure;
+use super::limits::{Completion, Limiter, LimiterPolicy, Permit, Priority};
 use super::request::{self, Accept};
-use super::response::{self, Reply};
+use super::response::{self, ResponseBody};
 use super::signed::Signer;
 use crate::event;
 use crate::fetch_url::FetchUrl;
 use crate::metadata;
 use crate::sync::CircuitState;
-use crate::time::{Clock, NumericDate};
-use crate::time::{later, now};
-use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient, send};
+use crate::time::{Clock, NumericDate, later, now};
+use crate::transport::{FetchErrorKind, FetchLimits, FetchRequest, HttpClient, UrlKind, send};
 
-/// Whom to ask, how, and how much.
+/// The configuration of an [`IntrospectionClient`].
 pub(crate) struct IntrospectionClientConfig {
-    /// The identifier of the issuer, to the letter.
+    /// The issuer identifier, byte for byte.
     pub(crate) issuer: Arc<str>,
     pub(crate) endpoint: EndpointSource,
     pub(crate) auth: ClientAuth,
     pub(crate) client: Arc<dyn HttpClient>,
-    /// Who signs answers; `None` where the issuer has no keys.
+    /// Verifies signed responses. `None` if the issuer has no keys.
     pub(crate) signer: Option<Signer>,
-    /// Whether an answer that is not signed will do.
+    /// Whether to accept responses without a signature.
     pub(crate) unsigned: bool,
-    /// What one call may cost, from its start (waiting for its turn included) to its end.
+    /// The limits of one call, from its start (including the time in the queue) to its end.
     pub(crate) limits: FetchLimits,
     pub(crate) limiter: LimiterPolicy,
 }
 
 impl IntrospectionClientConfig {
-    /// What shapes its answers.
+    /// Everything except the token that has an influence on a response.
     pub(super) fn identity(&self) -> [String; 4] {
         let client_id = self.auth.client_id().unwrap_or_default();
-        let endpoint = self.endpoint.url().uri();
+        let endpoint = self.endpoint.configured_url().uri();
         [self.issuer.to_string(), endpoint.to_string(), self.auth.method().to_owned(), client_id.to_owned()]
     }
 }
 
-/// Asks.
+/// The client of one introspection endpoint.
 pub(super) struct IntrospectionClient {
     config: IntrospectionClientConfig,
     limiter: Limiter,
-    located: EndpointCache,
+    endpoint: EndpointCache,
     clock: Arc<dyn Clock>,
 }
 
-/// A question whose turn it is.
-pub(super) struct Call<'i> {
-    inquirer: &'i IntrospectionClient,
-    turn: Permit<'i>,
-    until: Instant,
+/// A call that holds a permit.
+pub(super) struct Call<'c> {
+    client: &'c IntrospectionClient,
+    permit: Permit<'c>,
+    deadline: Instant,
 }
 
 impl IntrospectionClient {
     pub(super) fn new(config: IntrospectionClientConfig, clock: Arc<dyn Clock>) -> Self {
         let limiter = Limiter::new(config.limiter.clone());
-        Self { config, limiter, located: EndpointCache::default(), clock }
+        Self { config, limiter, endpoint: EndpointCache::default(), clock }
     }
 
-    /// The longest that one call takes.
+    /// The time limit of one call, including the time in the queue.
     pub(super) fn timeout(&self) -> Duration {
         self.config.limits.timeout
     }
@@ -77,128 +78,153 @@ impl IntrospectionClient {
         self.limiter.per_minute()
     }
 
-    pub(super) fn status(&self) -> (CircuitState, Option<Arc<FetchError>>) {
+    pub(super) fn status(&self) -> (CircuitState, Option<Arc<IntrospectionError>>) {
         self.limiter.status()
     }
 
-    /// Whether one more call may start while so many are `under_way`.
+    /// Checks whether another call may start while `in_flight` calls are in flight. Consumes nothing.
     ///
     /// # Errors
-    /// Why not. It costs nothing to be told so.
-    pub(super) fn may_ask(&self, priority: Priority, under_way: usize) -> Result<(), IntrospectionFault> {
-        self.limiter.may_start(priority, under_way)
+    /// [`IntrospectionFault`], with the limit that is reached.
+    pub(super) fn check_capacity(
+        &self,
+        priority: Priority,
+        in_flight: usize,
+    ) -> Result<(), IntrospectionFault> {
+        self.limiter.check_capacity(priority, in_flight)
     }
 
-    /// Makes sure that the endpoint is known.
-    pub(super) async fn locate(&self) -> Result<(), FetchError> {
-        self.endpoint(Priority::Known, self.config.limits).await.map(drop)
+    /// Looks up the endpoint, unless it is cached.
+    pub(super) async fn find_endpoint(&self) -> Result<(), IntrospectionError> {
+        self.endpoint(Priority::Trusted, self.config.limits).await.map(drop)
     }
 
-    /// Waits for the turn of a question, for half of the time that its call may take: what is left must do for
-    /// an answer.
+    /// Waits for a permit, at most half of the time limit. The other half is left for the response.
     ///
     /// # Errors
-    /// Why it does not come.
-    pub(super) async fn turn(&self, priority: Priority) -> Result<Call<'_>, IntrospectionFault> {
+    /// [`IntrospectionFault`], if no permit became free in time or the circuit breaker is open.
+    pub(super) async fn acquire(&self, priority: Priority) -> Result<Call<'_>, IntrospectionFault> {
         let start = now();
         let half = self.timeout().checked_div(2).unwrap_or_default();
-        let turn = self.limiter.turn(priority, later(start, half)).await?;
-        Ok(Call { inquirer: self, turn, until: later(start, self.timeout()) })
+        let permit = self.limiter.acquire(priority, later(start, half)).await?;
+        Ok(Call { client: self, permit, deadline: later(start, self.timeout()) })
     }
 
-    /// Where to ask. Looking for it costs requests as well.
-    async fn endpoint(&self, priority: Priority, limits: FetchLimits) -> Result<FetchUrl, FetchError> {
-        let may_fetch = || self.limiter.draw(priority, metadata::MAX_REQUESTS);
-        self.located.locate(&self.config.endpoint, &*self.config.client, limits, may_fetch).await
+    /// The URL of the endpoint. A lookup counts against the rate limit, too.
+    async fn endpoint(
+        &self,
+        priority: Priority,
+        limits: FetchLimits,
+    ) -> Result<FetchUrl, IntrospectionError> {
+        let may_fetch = || self.limiter.take_requests(priority, metadata::MAX_REQUESTS);
+        self.endpoint.locate(&self.config.endpoint, &*self.config.client, limits, may_fetch).await
     }
 }
 
 impl Call<'_> {
-    /// Asks about `token`, and returns what the endpoint says of it: the text of a JSON object.
+    /// Introspects `token` and returns the response: the text of a JSON object.
     ///
     /// # Errors
-    /// Why there is no answer.
-    pub(super) async fn ask(self, token: &str) -> Result<String, IntrospectionFault> {
+    /// [`IntrospectionFault::Misconfigured`] or [`IntrospectionFault::Unavailable`].
+    pub(super) async fn introspect(self, token: &str) -> Result<String, IntrospectionFault> {
         let start = now();
-        let answer = timeout_at(self.until.into(), self.exchange(token)).await;
-        let answer = answer.unwrap_or_else(|_| Err(self.failed(FetchErrorKind::TimedOut.into())));
-        let IntrospectionClient { config, located, .. } = self.inquirer;
+        let response = timeout_at(self.deadline.into(), self.exchange(token)).await;
+        let response = response.unwrap_or_else(|_| Err(self.failure(timed_out())));
+        let IntrospectionClient { config, endpoint, .. } = self.client;
         let event = event::Introspection {
             issuer: &config.issuer,
-            url: &located.shown(&config.endpoint),
+            url: &endpoint.display_url(&config.endpoint),
             duration: now().saturating_duration_since(start),
         };
-        match &answer {
+        match &response {
             Ok(_) => event.answered(),
             Err(failure) => event.failed(&*failure.error),
         }
-        let Consequences { wait, changed } = self.turn.conclude(answer.as_ref().err());
-        if let Some(circuit) = changed {
+        let Completion { blocked_for, transition } = self.permit.complete(response.as_ref().err());
+        if let Some(circuit) = transition {
             event::circuit_changed(&config.issuer, circuit == CircuitState::Open);
         }
-        answer.map_err(|failure| IntrospectionFault::of(failure.error).not_before(wait))
+        response
+            .map_err(|failure| IntrospectionFault::from_error(failure.error).with_retry_after(blocked_for))
     }
 
-    /// Whether the turn did not come at once.
-    pub(super) fn waited(&self) -> bool {
-        self.turn.waited()
+    /// Whether the call waited for its permit.
+    pub(super) fn was_queued(&self) -> bool {
+        self.permit.was_queued()
     }
 
     async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
-        let answer = match self.send(token).await {
-            // RFC 9110 section 9.2.2: asking twice does no harm.
-            Err(failure) if failure.error.kind() == FetchErrorKind::ConnectionLost => self.send(token).await,
-            answer => answer,
+        let response = match self.request(token).await {
+            // Introspection is idempotent, so a retry is safe (RFC 9110 section 9.2.2).
+            Err(failure) if failure.error.kind() == CONNECTION_LOST => self.request(token).await,
+            response => response,
         }?;
-        self.read(answer).await.map_err(|error| self.failed(error))
+        self.read(response).await.map_err(|error| self.failure(error))
     }
 
-    async fn read(&self, answer: Response<Bytes>) -> Result<String, FetchError> {
-        let IntrospectionClient { config, limiter, located, clock } = self.inquirer;
-        if let Some(wait) = response::pause(&answer, clock.now()) {
-            limiter.pause(wait, answer.status());
+    async fn request(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
+        let IntrospectionClient { config, limiter, clock, .. } = self.client;
+        let timeout = self.deadline.saturating_duration_since(now());
+        let limits = FetchLimits { timeout, ..config.limits };
+        let url = self.client.endpoint(self.permit.priority(), limits).await;
+        let url = url.map_err(|error| CallFailure { in_lookup: true, ..self.failure(error) })?;
+        let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
+        let credentials = credentials.ok_or_else(|| {
+            self.failure(IntrospectionError::new(IntrospectionErrorKind::CredentialsUnusable))
+        })?;
+        let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
+        limiter.take_requests(self.permit.priority(), 1).map_err(|error| self.failure(error))?;
+        let request = request::build(&url, token, credentials, accept);
+        let issuer = Arc::clone(&config.issuer);
+        let request = FetchRequest::new(request, UrlKind::Introspection, issuer, limits.max_body_bytes);
+        let response = send(&*config.client, request, limits.timeout).await;
+        response.map_err(|error| self.failure(IntrospectionError::fetch(error)))
+    }
+
+    async fn read(&self, response: Response<Bytes>) -> Result<String, IntrospectionError> {
+        let IntrospectionClient { config, limiter, endpoint, clock } = self.client;
+        if let Some(wait) = response::requested_pause(&response, clock.now()) {
+            limiter.pause(wait, response.status());
         }
-        if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
-            located.forget().await;
+        if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
+            endpoint.clear().await;
         }
-        let json = match (response::read(answer)?, &config.signer) {
-            (Reply::Signed(jwt), Some(signer)) => signer.open(&jwt, NumericDate::now(&**clock)).await?,
-            (Reply::Signed(_), None) => {
-                return Err(FetchError::because(FetchErrorKind::NotSigned, "the issuer has no keys"));
+        let json = match (response::parse(response)?, &config.signer) {
+            (ResponseBody::Signed(jwt), Some(signer)) => {
+                signer.verify(&jwt, NumericDate::now(&**clock)).await?
             }
-            (Reply::Plain(json), _) if config.unsigned => json,
-            (Reply::Plain(_), _) => return Err(FetchErrorKind::NotSigned.into()),
+            (ResponseBody::Signed(_), None) => {
+                return Err(IntrospectionError::with_source(
+                    IntrospectionErrorKind::ResponseUntrusted,
+                    "the issuer has no keys",
+                ));
+            }
+            (ResponseBody::Json(json), _) if config.unsigned => json,
+            (ResponseBody::Json(_), _) => {
+                return Err(IntrospectionError::new(IntrospectionErrorKind::ResponseUntrusted));
+            }
         };
         response::check_object(&json)?;
         Ok(json)
     }
 
-    async fn send(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
-        let IntrospectionClient { config, limiter, clock, .. } = self.inquirer;
-        let timeout = self.until.saturating_duration_since(now());
-        let limits = FetchLimits { timeout, ..config.limits };
-        let url = self.inquirer.endpoint(self.turn.priority(), limits).await;
-        let url = url.map_err(|error| CallFailure { looking: true, ..self.failed(error) })?;
-        let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
-        let credentials =
-            credentials.ok_or_else(|| self.failed(FetchErrorKind::CredentialsUnusable.into()))?;
-        let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
-        limiter.draw(self.turn.priority(), 1).map_err(|error| self.failed(error))?;
-        let request = request::request(&url, token, credentials, accept);
-        send(&*config.client, request, limits).await.map_err(|error| self.failed(error))
-    }
-
-    /// That there was no time left after waiting for a turn is not the server's fault: otherwise whoever makes
-    /// up more tokens at once than there are turns could open the circuit.
-    fn failed(&self, error: FetchError) -> CallFailure {
-        let error = match error.kind() {
-            FetchErrorKind::TimedOut if self.waited() => {
-                FetchError::because(FetchErrorKind::Withheld, OVERLOADED)
-            }
-            _ => error,
+    /// A timeout after waiting for a permit is not the server's fault. Otherwise a burst of forged tokens
+    /// that fills the queue could open the circuit breaker.
+    fn failure(&self, error: IntrospectionError) -> CallFailure {
+        let error = if error.kind() == TIMED_OUT && self.was_queued() {
+            IntrospectionError::with_source(IntrospectionErrorKind::NotSent, OVERLOADED)
+        } else {
+            error
         };
-        CallFailure { error: Arc::new(error), looking: false }
+        CallFailure { error: Arc::new(error), in_lookup: false }
     }
 }
 
-const OVERLOADED: &str = "too many calls were under way for an answer in time";
+/// The time limit of a call has passed.
+pub(super) fn timed_out() -> IntrospectionError {
+    IntrospectionError::new(TIMED_OUT)
+}
+
+const CONNECTION_LOST: IntrospectionErrorKind = IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost);
+const TIMED_OUT: IntrospectionErrorKind = IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut);
+const OVERLOADED: &str = "too many calls were queued, so no time was left for a response";

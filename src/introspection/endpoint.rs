@@ -1,54 +1,54 @@
-//! Where the introspection endpoint is (RFC 8414 section 2, RFC 8705 section 5).
+//! Finds the introspection endpoint in the metadata and caches its URL (RFC 8414 section 2, RFC 8705 section
+//! 5).
 
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::error::{IntrospectionError, IntrospectionErrorKind};
 use crate::fetch_url::FetchUrl;
-use crate::metadata::{Discoverable, Endpoint, discover};
+use crate::metadata::{Discoverable, Endpoint, discover_endpoint};
 use crate::time::now;
-use crate::transport::{FetchError, FetchErrorKind, FetchLimits, HttpClient};
+use crate::transport::{FetchLimits, HttpClient};
 
-/// From then on the metadata is read again before a call: the endpoint may have moved although the old
-/// place still answers.
-const MAX_METADATA_AGE: Duration = Duration::from_secs(60 * 60);
+/// The TTL of a cached URL. Afterwards the metadata is fetched again, because the endpoint may have moved
+/// although the old URL still responds.
+const METADATA_TTL: Duration = Duration::from_secs(60 * 60);
 
-/// Where to look.
+/// Where the URL of the endpoint comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum EndpointSource {
-    /// At this URL.
+    /// From the configuration.
     Url(FetchUrl),
-    /// Where the metadata of the issuer says.
+    /// From this member of the issuer's metadata.
     Discovered(Discoverable, Endpoint),
 }
 
-/// Where it was found.
+/// Caches the URL of the endpoint.
 #[derive(Debug, Default)]
 pub(super) struct EndpointCache {
-    known: Mutex<Known>,
-    /// How many looks at the metadata found nothing.
+    state: Mutex<State>,
     failed_lookups: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    found: Option<Found>,
-    /// Why the last look that found nothing did not.
-    fault: Option<FetchErrorKind>,
+struct State {
+    cached: Option<CachedUrl>,
+    /// Why the latest failed lookup failed.
+    last_error: Option<IntrospectionErrorKind>,
 }
 
 #[derive(Clone, Debug)]
-struct Found {
+struct CachedUrl {
     url: FetchUrl,
-    looked_at: Instant,
+    fetched_at: Instant,
 }
 
 impl EndpointSource {
-    /// What is shown, and what tells two configurations apart.
-    pub(super) fn url(&self) -> &FetchUrl {
+    /// The configured URL: of the endpoint, or of the issuer.
+    pub(super) fn configured_url(&self) -> &FetchUrl {
         match self {
             Self::Url(url) => url,
             Self::Discovered(issuer, _) => &issuer.url,
@@ -57,83 +57,85 @@ impl EndpointSource {
 }
 
 impl EndpointCache {
-    /// The endpoint. Many who ask at once share one look at the metadata. Where it was found before, one looks
-    /// again and the others go on; should that fail, or take half of the time there is, the endpoint is where
-    /// it was. `may_fetch` says whether the metadata may be asked for now.
+    /// Returns the URL of the endpoint.
+    ///
+    /// Lookups are single-flight. After the TTL, one caller looks the URL up again; the others use the cached
+    /// URL. If that lookup fails or takes more than half of the time limit, the cached URL stays.
+    /// `may_fetch` decides whether the metadata may be fetched now.
     ///
     /// # Errors
-    /// Why it is not known.
+    /// The error of the lookup, or of `may_fetch`, if no URL is cached.
     pub(super) async fn locate(
         &self,
         source: &EndpointSource,
         client: &dyn HttpClient,
         limits: FetchLimits,
-        may_fetch: impl FnOnce() -> Result<(), FetchError>,
-    ) -> Result<FetchUrl, FetchError> {
+        may_fetch: impl FnOnce() -> Result<(), IntrospectionError>,
+    ) -> Result<FetchUrl, IntrospectionError> {
         let (issuer, endpoint) = match source {
             EndpointSource::Url(url) => return Ok(url.clone()),
             EndpointSource::Discovered(issuer, endpoint) => (issuer, *endpoint),
         };
         let failed_lookups = self.failed_lookups.load(Ordering::Relaxed);
-        let mut known = self.known.lock().await;
-        let Some(found) = &mut known.found else {
-            // Who waited while another looked in vain does not look again.
-            let in_vain = self.failed_lookups.load(Ordering::Relaxed) > failed_lookups;
-            if let Some(fault) = known.fault.filter(|_| in_vain) {
-                return Err(fault.into());
+        let mut state = self.state.lock().await;
+        let Some(cached) = &mut state.cached else {
+            // A lookup failed while we waited for the lock: share its error instead of repeating it.
+            let has_failed = self.failed_lookups.load(Ordering::Relaxed) > failed_lookups;
+            if let Some(kind) = state.last_error.filter(|_| has_failed) {
+                return Err(IntrospectionError::new(kind));
             }
             may_fetch()?;
-            return self.look(&mut known, discover(endpoint, issuer, client, limits)).await;
+            let discovered = discover_endpoint(endpoint, issuer, client, limits).await;
+            return self.store(&mut state, discovered.map_err(IntrospectionError::metadata));
         };
-        let url = found.url.clone();
-        if found.is_young(now()) || may_fetch().is_err() {
+        let url = cached.url.clone();
+        if cached.is_fresh(now()) || may_fetch().is_err() {
             return Ok(url);
         }
-        // Nobody else looks for as long; and nobody waits for this.
-        found.looked_at = now();
-        drop(known);
+        // Renewed before the lookup, so that other callers neither repeat it nor wait for it.
+        cached.fetched_at = now();
+        drop(state);
         let half = limits.timeout.checked_div(2).unwrap_or_default();
-        let Ok(Ok(url)) = timeout(half, discover(endpoint, issuer, client, limits)).await else {
+        let Ok(Ok(url)) = timeout(half, discover_endpoint(endpoint, issuer, client, limits)).await else {
             return Ok(url);
         };
-        self.known.lock().await.found = Some(Found::now(&url));
+        self.state.lock().await.cached = Some(CachedUrl::now(&url));
         Ok(url)
     }
 
-    async fn look(
+    fn store(
         &self,
-        known: &mut Known,
-        discovered: impl Future<Output = Result<FetchUrl, FetchError>>,
-    ) -> Result<FetchUrl, FetchError> {
-        let discovered = discovered.await;
+        state: &mut State,
+        discovered: Result<FetchUrl, IntrospectionError>,
+    ) -> Result<FetchUrl, IntrospectionError> {
         match &discovered {
-            Ok(url) => known.found = Some(Found::now(url)),
+            Ok(url) => state.cached = Some(CachedUrl::now(url)),
             Err(error) => {
-                known.fault = Some(error.kind());
+                state.last_error = Some(error.kind());
                 self.failed_lookups.fetch_add(1, Ordering::Relaxed);
             }
         }
         discovered
     }
 
-    /// What is shown: the endpoint, or as long as that is not known where it is looked for.
-    pub(super) fn shown(&self, source: &EndpointSource) -> FetchUrl {
-        let found = self.known.try_lock().ok().and_then(|known| Some(known.found.as_ref()?.url.clone()));
-        found.unwrap_or_else(|| source.url().clone())
+    /// The URL for the log: of the endpoint if it is cached, else the configured one.
+    pub(super) fn display_url(&self, source: &EndpointSource) -> FetchUrl {
+        let cached = self.state.try_lock().ok().and_then(|state| Some(state.cached.as_ref()?.url.clone()));
+        cached.unwrap_or_else(|| source.configured_url().clone())
     }
 
-    /// It is not there any more: look again before the next call.
-    pub(super) async fn forget(&self) {
-        self.known.lock().await.found = None;
+    /// Clears the cache, because the endpoint is gone. The next call looks it up again.
+    pub(super) async fn clear(&self) {
+        self.state.lock().await.cached = None;
     }
 }
 
-impl Found {
+impl CachedUrl {
     fn now(url: &FetchUrl) -> Self {
-        Self { url: url.clone(), looked_at: now() }
+        Self { url: url.clone(), fetched_at: now() }
     }
 
-    fn is_young(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.looked_at) < MAX_METADATA_AGE
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.fetched_at) < METADATA_TTL
     }
 }

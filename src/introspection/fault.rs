@@ -1,57 +1,65 @@
-//! Why a token is refused after its issuer was asked, or because the issuer could not be asked.
+//! Why introspection rejects a token: because of the response, or because there is none.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::{IntrospectionError, IntrospectionErrorKind};
 use crate::jwt::claims::ClaimFault;
-use crate::transport::{FetchError, FetchErrorKind};
 
-/// When a request may come again, where nothing better is known.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The `Retry-After` of a rejection when the server names no time.
+pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why.
+/// Why introspection rejects a token.
 #[derive(Clone, Debug)]
 pub(crate) enum IntrospectionFault {
-    /// The token is not active. Why is nobody's business (RFC 7662 section 2.2).
+    /// The token is not active. The endpoint does not say why (RFC 7662 section 2.2).
     Inactive,
-    /// It is, and what is said of it does not fit.
+    /// The token is active, but a claim of the response fails a check.
     Claim(ClaimFault),
-    /// What is said is not about the token that was asked about.
+    /// The response describes another token.
     OtherToken,
-    /// The server does not answer this client, or not about such tokens: the configuration is at fault.
-    Misconfigured(Arc<FetchError>),
-    /// Nothing is known of the token now.
+    /// The endpoint rejects this client or this type of token: the configuration is wrong.
+    Misconfigured(Arc<IntrospectionError>),
+    /// There is no response.
     Unavailable {
-        /// When it is worth while to try again.
+        /// When the client should retry.
         retry_after: Duration,
-        /// Why.
-        cause: Arc<FetchError>,
-        /// Whether it is the server that failed, and not a limit of ours that was reached.
+        /// Why there is no response.
+        cause: Arc<IntrospectionError>,
+        /// Whether the server failed. False if one of our own limits was reached.
         outage: bool,
     },
 }
 
 impl IntrospectionFault {
-    /// The fault that a failed call is.
-    pub(super) fn of(cause: Arc<FetchError>) -> Self {
+    /// The introspection request failed.
+    pub(super) fn from_error(cause: Arc<IntrospectionError>) -> Self {
         match cause.kind() {
-            FetchErrorKind::ClientRefused(_) | FetchErrorKind::TokenKindRefused => Self::Misconfigured(cause),
+            IntrospectionErrorKind::ClientRejected(_) | IntrospectionErrorKind::TokenTypeUnsupported => {
+                Self::Misconfigured(cause)
+            }
             _ => {
-                let outage = is_outage(&cause);
-                Self::Unavailable { retry_after: RETRY_AFTER, cause, outage }
+                let outage = cause.is_outage();
+                Self::Unavailable { retry_after: DEFAULT_RETRY_AFTER, cause, outage }
             }
         }
     }
 
-    /// Nothing was asked, since the server failed with this a moment ago.
-    pub(super) fn after_failure(cause: &Arc<FetchError>, retry_after: Duration) -> Self {
-        let withheld = FetchError::because(FetchErrorKind::Withheld, Arc::clone(cause));
-        Self::Unavailable { retry_after, cause: Arc::new(withheld), outage: is_outage(cause) }
+    /// No request was sent, because an earlier one failed with `cause`.
+    pub(super) fn after_failure(cause: &Arc<IntrospectionError>, retry_after: Duration) -> Self {
+        let outage = cause.is_outage();
+        let not_sent = IntrospectionError::with_source(IntrospectionErrorKind::NotSent, Arc::clone(cause));
+        Self::Unavailable { retry_after, cause: Arc::new(not_sent), outage }
     }
 
-    /// The same where nothing will be asked for so long: what the server says of that goes for the client that
-    /// hears it first as well.
-    pub(super) fn not_before(self, wait: Option<Duration>) -> Self {
+    /// No request was sent, because of one of our own limits.
+    pub(super) fn not_sent(reason: &'static str, retry_after: Duration) -> Self {
+        let cause = IntrospectionError::with_source(IntrospectionErrorKind::NotSent, reason);
+        Self::Unavailable { retry_after, cause: Arc::new(cause), outage: false }
+    }
+
+    /// The same fault with the time until the next request is sent, if that is known.
+    pub(super) fn with_retry_after(self, wait: Option<Duration>) -> Self {
         match (self, wait) {
             (Self::Unavailable { cause, outage, .. }, Some(retry_after)) => {
                 Self::Unavailable { retry_after, cause, outage }
@@ -60,14 +68,8 @@ impl IntrospectionFault {
         }
     }
 
-    /// Nothing was asked, for this reason.
-    pub(super) fn withheld(why: &'static str, retry_after: Duration) -> Self {
-        let cause = Arc::new(FetchError::because(FetchErrorKind::Withheld, why));
-        Self::Unavailable { retry_after, cause, outage: false }
-    }
-
-    /// Whether the same answer would be judged the same a few seconds later.
-    pub(super) fn is_lasting(&self) -> bool {
+    /// Whether the same response leads to the same fault a few seconds later.
+    pub(super) fn is_cacheable(&self) -> bool {
         match self {
             Self::Inactive | Self::OtherToken => true,
             Self::Claim(ClaimFault::NotYetValid | ClaimFault::IssuedInFuture) => false,
@@ -75,11 +77,6 @@ impl IntrospectionFault {
             Self::Misconfigured(_) | Self::Unavailable { .. } => false,
         }
     }
-}
-
-/// Whether the server failed. That it has too much to do (429) may be our clients' doing.
-fn is_outage(cause: &FetchError) -> bool {
-    cause.is_outage() && cause.kind() != FetchErrorKind::Status(429)
 }
 
 impl From<ClaimFault> for IntrospectionFault {

@@ -1,9 +1,8 @@
-//! Whether an introspection endpoint may be asked now: so many calls at once and in a minute, none while the server
-//! is out of order or wants a pause.
+//! Limits calls to an introspection endpoint: concurrency, queue, rate limit, circuit breaker and pauses.
 //!
-//! Why: anybody can make tokens up, and each costs a call. Of the calls at once and in a minute a quarter is kept
-//! for tokens that were good before, and a quarter more of them may wait, so that made-up ones do not keep
-//! these from being looked at again.
+//! Why: anybody can make up tokens, and each one costs a call. A quarter of the permits and of the rate limit
+//! is reserved for trusted tokens, and the queue is a quarter longer for them. So a flood of forged tokens
+//! cannot stop the introspection of good ones.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,99 +11,110 @@ use http::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::fault::{IntrospectionFault, RETRY_AFTER};
-use crate::sync::RateLimit;
-use crate::sync::{Breaker, CircuitState, Purpose};
+use super::error::{IntrospectionError, IntrospectionErrorKind};
+use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
+use super::health::{CallFailure, ServerHealth};
+use crate::sync::{Breaker, CircuitState, Purpose, RateLimit};
 use crate::time::now;
-use crate::transport::{FetchError, FetchErrorKind};
+use crate::transport::FetchErrorKind;
 
-/// How much may be asked.
+/// The configured limits.
 #[derive(Clone, Debug)]
 pub(crate) struct LimiterPolicy {
+    /// Calls in flight at the same time.
     pub(crate) max_concurrent: usize,
+    /// Calls that wait for a permit.
     pub(crate) max_queued: usize,
+    /// HTTP requests within any 60 s. `None` means no limit.
     pub(crate) per_minute: Option<u32>,
 }
 
-/// What is known of a token that is to be asked about.
+/// How much of the limits a call may use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Priority {
-    /// It was active before, or it is a JWT that passed every check by itself.
-    Known,
-    /// Nothing: it may be made up.
+    /// The token was active before, or it is a JWT that passed every local check.
+    Trusted,
+    /// Nothing is known about the token. It may be forged.
     Untrusted,
 }
 
 impl Priority {
-    /// How many calls at once it may be one of.
-    fn at_once(self, most: usize) -> usize {
+    fn max_concurrent(self, limit: usize) -> usize {
         match self {
-            Self::Known => most,
-            Self::Untrusted => most.saturating_sub(most / 4),
+            Self::Trusted => limit,
+            Self::Untrusted => limit.saturating_sub(limit / 4),
         }
     }
 
-    /// How many calls may be under way, those that wait included, for it to be one more.
-    fn under_way(self, most: usize) -> usize {
+    /// The limit on calls in flight, including queued ones.
+    fn max_in_flight(self, limit: usize) -> usize {
         match self {
-            Self::Known => most.saturating_add(most / 4),
-            Self::Untrusted => most,
+            Self::Trusted => limit.saturating_add(limit / 4),
+            Self::Untrusted => limit,
         }
     }
 
-    /// How many calls of a minute must be left over.
-    fn leaves(self, per_minute: Option<u32>) -> u32 {
+    /// How many requests of the rate limit must be left for others.
+    fn reserved_requests(self, per_minute: Option<u32>) -> u32 {
         match self {
-            Self::Known => 0,
-            // Half of them may go at once, and of these a quarter is left.
+            Self::Trusted => 0,
+            // The token bucket holds half of `per_minute`. A quarter of that is reserved.
             Self::Untrusted => per_minute.unwrap_or_default() / 8,
         }
     }
 }
 
-/// Lets calls in.
+/// Grants permits for calls.
 pub(super) struct Limiter {
     policy: LimiterPolicy,
-    turns: Semaphore,
-    untrusted: Semaphore,
+    permits: Semaphore,
+    untrusted_permits: Semaphore,
     state: Mutex<State>,
 }
 
 struct State {
     breaker: Breaker,
-    budget: Option<RateLimit>,
-    /// Why the last call failed; `None` if it did not.
-    last_error: Option<Arc<FetchError>>,
-    /// What opened the circuit last, or asked for the pause.
-    blocked_by: Option<Arc<FetchError>>,
+    rate_limit: Option<RateLimit>,
+    /// Why the last call failed. `None` if it succeeded.
+    last_error: Option<Arc<IntrospectionError>>,
+    /// The failure that opened the circuit breaker, or the response that asked for a pause.
+    blocked_by: Option<Arc<IntrospectionError>>,
 }
 
-/// A call that may be made; its end is reported by [`conclude`](Self::conclude), or else it came to nothing.
+/// Permission for one call. Report its end with [`complete`](Self::complete); dropping the permit counts the
+/// call as abandoned.
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     priority: Priority,
     purpose: Purpose,
-    /// Whether it did not come at once.
-    waited: bool,
-    concluded: bool,
-    _permits: Permits<'a>,
+    was_queued: bool,
+    is_complete: bool,
+    _permits: SemaphorePermits<'a>,
 }
 
-/// A place among those for tokens that may be made up, where it is one, and a place among all.
-type Permits<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
+/// A permit of `Limiter::untrusted_permits` for an untrusted token, and one of `Limiter::permits`.
+type SemaphorePermits<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
+
+/// The effect of the end of a call on later calls.
+pub(super) struct Completion {
+    /// How long no further call is permitted.
+    pub(super) blocked_for: Option<Duration>,
+    /// The new state of the circuit breaker, if it changed.
+    pub(super) transition: Option<CircuitState>,
+}
 
 impl Limiter {
     pub(super) fn new(policy: LimiterPolicy) -> Self {
-        let turns = |priority: Priority| {
-            Semaphore::new(priority.at_once(policy.max_concurrent).min(Semaphore::MAX_PERMITS))
+        let semaphore = |priority: Priority| {
+            Semaphore::new(priority.max_concurrent(policy.max_concurrent).min(Semaphore::MAX_PERMITS))
         };
-        let budget = policy.per_minute.map(|calls| RateLimit::per_minute(calls, now()));
+        let rate_limit = policy.per_minute.map(|calls| RateLimit::per_minute(calls, now()));
         Self {
-            turns: turns(Priority::Known),
-            untrusted: turns(Priority::Untrusted),
+            permits: semaphore(Priority::Trusted),
+            untrusted_permits: semaphore(Priority::Untrusted),
             state: Mutex::new(State {
                 breaker: Breaker::default(),
-                budget,
+                rate_limit,
                 last_error: None,
                 blocked_by: None,
             }),
@@ -116,96 +126,103 @@ impl Limiter {
         self.policy.per_minute
     }
 
-    pub(super) fn status(&self) -> (CircuitState, Option<Arc<FetchError>>) {
+    pub(super) fn status(&self) -> (CircuitState, Option<Arc<IntrospectionError>>) {
         let state = self.lock();
         (state.breaker.circuit(now()), state.last_error.clone())
     }
 
-    /// Whether one more call may start while so many are `under_way`.
+    /// Checks whether another call may start while `in_flight` calls are in flight. Consumes nothing.
     ///
     /// # Errors
-    /// Why not. It costs nothing to be told so.
-    pub(super) fn may_start(&self, priority: Priority, under_way: usize) -> Result<(), IntrospectionFault> {
-        let most = self.policy.max_concurrent.saturating_add(self.policy.max_queued);
-        if under_way >= priority.under_way(most) {
-            return Err(IntrospectionFault::withheld("too many calls wait", RETRY_AFTER));
+    /// [`IntrospectionFault`], with the limit that is reached.
+    pub(super) fn check_capacity(
+        &self,
+        priority: Priority,
+        in_flight: usize,
+    ) -> Result<(), IntrospectionFault> {
+        let limit = self.policy.max_concurrent.saturating_add(self.policy.max_queued);
+        if in_flight >= priority.max_in_flight(limit) {
+            return Err(IntrospectionFault::not_sent("too many calls are queued", DEFAULT_RETRY_AFTER));
         }
         let mut state = self.lock();
         let now = now();
         if let Err(retry_after) = state.breaker.would_admit(now) {
-            return Err(state.withheld(retry_after));
+            return Err(state.blocked(retry_after));
         }
-        let units = priority.leaves(self.policy.per_minute).saturating_add(1);
-        match state.budget.as_mut().map(|budget| budget.wait(units, now)) {
+        let requests = priority.reserved_requests(self.policy.per_minute).saturating_add(1);
+        match state.rate_limit.as_mut().map(|rate_limit| rate_limit.wait(requests, now)) {
             None | Some(Duration::ZERO) => Ok(()),
-            Some(wait) => Err(IntrospectionFault::withheld(LIMIT_REACHED, wait)),
+            Some(wait) => Err(IntrospectionFault::not_sent(RATE_LIMITED, wait)),
         }
     }
 
-    /// Waits for a call to be let in, until that time at the most.
+    /// Waits for a permit until `deadline`.
     ///
     /// # Errors
-    /// Why it is not.
-    pub(super) async fn turn(
+    /// [`IntrospectionFault`], if no permit became free in time or the circuit breaker is open.
+    pub(super) async fn acquire(
         &self,
         priority: Priority,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<Permit<'_>, IntrospectionFault> {
-        let at_once = self.try_permits(priority);
-        let waited = at_once.is_none();
-        let permits = match at_once {
+        let immediate = self.try_semaphores(priority);
+        let was_queued = immediate.is_none();
+        let permits = match immediate {
             Some(permits) => Some(permits),
-            None => timeout_at(until.into(), self.permits(priority)).await.ok().flatten(),
+            None => timeout_at(deadline.into(), self.wait_for_semaphores(priority)).await.ok().flatten(),
         };
         let Some(permits) = permits else {
-            return Err(IntrospectionFault::withheld("too many calls are under way", RETRY_AFTER));
+            return Err(IntrospectionFault::not_sent("too many calls are in flight", DEFAULT_RETRY_AFTER));
         };
         let mut state = self.lock();
         match state.breaker.admit(now()) {
             Ok(purpose) => {
-                Ok(Permit { limiter: self, priority, purpose, waited, concluded: false, _permits: permits })
+                let limiter = self;
+                Ok(Permit { limiter, priority, purpose, was_queued, is_complete: false, _permits: permits })
             }
-            Err(retry_after) => Err(state.withheld(retry_after)),
+            Err(retry_after) => Err(state.blocked(retry_after)),
         }
     }
 
-    /// Takes requests out of the budget: all of them, or none. What is too little for now is left to add up.
+    /// Takes `requests` requests out of the rate limit: all of them, or none.
     ///
     /// # Errors
-    /// [`FetchErrorKind::Withheld`].
-    pub(super) fn draw(&self, priority: Priority, requests: u32) -> Result<(), FetchError> {
+    /// [`IntrospectionErrorKind::NotSent`], if the token bucket holds less.
+    pub(super) fn take_requests(&self, priority: Priority, requests: u32) -> Result<(), IntrospectionError> {
         let mut state = self.lock();
-        let Some(budget) = &mut state.budget else { return Ok(()) };
+        let Some(rate_limit) = &mut state.rate_limit else { return Ok(()) };
         let now = now();
-        if !budget.has(requests.saturating_add(priority.leaves(self.policy.per_minute)), now) {
-            return Err(FetchError::because(FetchErrorKind::Withheld, LIMIT_REACHED));
+        let reserved = priority.reserved_requests(self.policy.per_minute);
+        if !rate_limit.has(requests.saturating_add(reserved), now) {
+            return Err(IntrospectionError::with_source(IntrospectionErrorKind::NotSent, RATE_LIMITED));
         }
-        (0..requests).for_each(|_| budget.draw(now));
+        (0..requests).for_each(|_| rate_limit.draw(now));
         Ok(())
     }
 
-    /// Lets nothing in for so long, since the server asks for that by an answer of this status.
+    /// Permits no call for `wait`, because a response with this status asked for a pause.
     pub(super) fn pause(&self, wait: Duration, status: StatusCode) {
         let mut state = self.lock();
         state.breaker.pause(wait, now());
-        state.blocked_by = Some(Arc::new(FetchErrorKind::Status(status.as_u16()).into()));
+        let kind = IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status.as_u16()));
+        state.blocked_by = Some(Arc::new(IntrospectionError::new(kind)));
     }
 
-    fn try_permits(&self, priority: Priority) -> Option<Permits<'_>> {
+    fn try_semaphores(&self, priority: Priority) -> Option<SemaphorePermits<'_>> {
         let untrusted = match priority {
-            Priority::Known => None,
-            Priority::Untrusted => Some(self.untrusted.try_acquire().ok()?),
+            Priority::Trusted => None,
+            Priority::Untrusted => Some(self.untrusted_permits.try_acquire().ok()?),
         };
-        Some((untrusted, self.turns.try_acquire().ok()?))
+        Some((untrusted, self.permits.try_acquire().ok()?))
     }
 
-    /// `None` is never returned: nobody closes a semaphore.
-    async fn permits(&self, priority: Priority) -> Option<Permits<'_>> {
+    /// Never returns `None`, because the semaphores are never closed.
+    async fn wait_for_semaphores(&self, priority: Priority) -> Option<SemaphorePermits<'_>> {
         let untrusted = match priority {
-            Priority::Known => None,
-            Priority::Untrusted => Some(self.untrusted.acquire().await.ok()?),
+            Priority::Trusted => None,
+            Priority::Untrusted => Some(self.untrusted_permits.acquire().await.ok()?),
         };
-        Some((untrusted, self.turns.acquire().await.ok()?))
+        Some((untrusted, self.permits.acquire().await.ok()?))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -214,14 +231,14 @@ impl Limiter {
 }
 
 impl State {
-    /// Nothing is asked since the server failed, or refused this client, a moment ago.
-    fn withheld(&self, retry_after: Duration) -> IntrospectionFault {
+    /// The fault while the circuit breaker is open or the server has asked for a pause.
+    fn blocked(&self, retry_after: Duration) -> IntrospectionFault {
         match &self.blocked_by {
-            Some(cause) if matches!(cause.kind(), FetchErrorKind::ClientRefused(_)) => {
+            Some(cause) if matches!(cause.kind(), IntrospectionErrorKind::ClientRejected(_)) => {
                 IntrospectionFault::Misconfigured(Arc::clone(cause))
             }
             Some(cause) => IntrospectionFault::after_failure(cause, retry_after),
-            None => IntrospectionFault::withheld("the server asked for a pause", retry_after),
+            None => IntrospectionFault::not_sent("the server asked for a pause", retry_after),
         }
     }
 }
@@ -231,99 +248,49 @@ impl Permit<'_> {
         self.priority
     }
 
-    /// Whether it did not come at once, so that less than the usual time is left for an answer.
-    pub(super) fn waited(&self) -> bool {
-        self.waited
+    /// Whether the call waited for the permit, so that less than the usual time is left for a response.
+    pub(super) fn was_queued(&self) -> bool {
+        self.was_queued
     }
 
-    /// Reports how the call ended, and returns what comes of that.
-    pub(super) fn conclude(mut self, failure: Option<&CallFailure>) -> Consequences {
-        self.concluded = true;
+    /// Reports how the call ended.
+    pub(super) fn complete(mut self, failure: Option<&CallFailure>) -> Completion {
+        self.is_complete = true;
         let mut state = self.limiter.lock();
         let now = now();
-        let health = failure.map_or(Health::Well, CallFailure::health);
-        let changed = match health {
-            Health::Well => state.breaker.succeeded().then_some(CircuitState::Closed),
-            // Enough for the one that finds out, and no more than nothing for a call from before.
-            Health::Responder if self.purpose == Purpose::Probe => {
+        let health = failure.map_or(ServerHealth::Healthy, CallFailure::health);
+        let transition = match health {
+            ServerHealth::Healthy => state.breaker.succeeded().then_some(CircuitState::Closed),
+            // A probe only has to find out whether the server responds.
+            ServerHealth::Responding if self.purpose == Purpose::Probe => {
                 state.breaker.succeeded().then_some(CircuitState::Closed)
             }
-            Health::Fails => {
+            ServerHealth::Failing => {
                 let opened = state.breaker.failed(self.purpose, now);
                 if opened || self.purpose == Purpose::Probe {
                     state.blocked_by = failure.map(|failure| Arc::clone(&failure.error));
                 }
                 opened.then_some(CircuitState::Open)
             }
-            Health::Responder | Health::Unknown => {
+            ServerHealth::Responding | ServerHealth::Unknown => {
                 state.breaker.abandoned(self.purpose);
                 None
             }
         };
-        // What was not sent says nothing new.
-        if failure.is_none_or(|failure| failure.error.kind() != FetchErrorKind::Withheld) {
+        // A request that was not sent says nothing new about the server.
+        if failure.is_none_or(|failure| failure.error.kind() != IntrospectionErrorKind::NotSent) {
             state.last_error = failure.map(|failure| Arc::clone(&failure.error));
         }
-        Consequences { wait: state.breaker.would_admit(now).err(), changed }
+        Completion { blocked_for: state.breaker.would_admit(now).err(), transition }
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if !self.concluded {
+        if !self.is_complete {
             self.limiter.lock().breaker.abandoned(self.purpose);
         }
     }
 }
 
-/// What comes of the end of a call.
-pub(super) struct Consequences {
-    /// How long nothing will be asked after it.
-    pub(super) wait: Option<Duration>,
-    /// What the circuit has become by it, if that is something else.
-    pub(super) changed: Option<CircuitState>,
-}
-
-/// How a call failed.
-#[derive(Clone, Debug)]
-pub(super) struct CallFailure {
-    pub(super) error: Arc<FetchError>,
-    /// Already when the endpoint was looked for, which no token has to do with.
-    pub(super) looking: bool,
-}
-
-impl CallFailure {
-    fn health(&self) -> Health {
-        match health(self.error.kind()) {
-            Health::Responder if self.looking => Health::Fails,
-            health => health,
-        }
-    }
-}
-
-/// What the end of a call says about the server.
-#[derive(Clone, Copy)]
-enum Health {
-    /// It gave the answer.
-    Well,
-    /// It gave an answer that may be due to the token.
-    Responder,
-    /// It is out of reach or out of order.
-    Fails,
-    /// Nothing.
-    Unknown,
-}
-
-/// What may be due to one token only is no failure of the server: whoever holds such a token could keep
-/// everybody else's from being looked at. Some servers do fail over a token (5xx); that cannot be told apart.
-fn health(kind: FetchErrorKind) -> Health {
-    use FetchErrorKind as Kind;
-    match kind {
-        Kind::Transport | Kind::ConnectionLost | Kind::TimedOut | Kind::ClientRefused(401) => Health::Fails,
-        Kind::Status(404 | 405 | 408 | 410 | 429 | 500..) => Health::Fails,
-        Kind::Withheld | Kind::CredentialsUnusable => Health::Unknown,
-        _ => Health::Responder,
-    }
-}
-
-const LIMIT_REACHED: &str = "the limit of calls per minute is reached";
+const RATE_LIMITED: &str = "the rate limit is reached";

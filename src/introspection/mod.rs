@@ -1,25 +1,30 @@
-//! Token introspection (RFC 7662): what the authorization server says of a token, asked for within limits and
-//! remembered for a while.
+//! Token introspection (RFC 7662): the authorization server validates tokens, behind limits and a cache.
 //!
-//! `request` and `response` are pure; `inquirer` asks; `introspector` remembers, and lets those wait together
-//! who ask about the same token.
+//! - `introspector` is the entry: cached responses first, then `single_flight`.
+//! - `single_flight` sends at most one introspection request per token, however many requests wait for it.
+//! - `client` sends one request, after `limits` has granted a permit and `endpoint` has found the URL.
+//! - `request` and `response` are pure. `signed` verifies signed responses (RFC 9701).
 
 mod cache;
 mod client;
 mod client_auth;
 mod endpoint;
+mod error;
 mod fault;
+mod health;
 mod introspector;
 mod limits;
 mod request;
 mod response;
 mod signed;
+mod single_flight;
 mod status;
 
 pub(crate) use cache::{CachePolicy, Freshness, TokenDigest};
 pub(crate) use client::IntrospectionClientConfig;
 pub use client_auth::ClientAuth;
 pub(crate) use endpoint::EndpointSource;
+pub use error::{IntrospectionError, IntrospectionErrorKind};
 pub(crate) use fault::IntrospectionFault;
 pub(crate) use introspector::{
     IntrospectionBounds, IntrospectionLookup, Introspector, IntrospectorConfig, PendingIntrospection,

@@ -1,6 +1,6 @@
-//! One question to an introspection endpoint (RFC 7662 section 2.1).
+//! Builds the introspection request (RFC 7662 section 2.1).
 //!
-//! Why: the token stands in the body only. A URL ends up in logs (RFC 7662 section 4).
+//! Why: the token is in the body only, because URLs are logged (RFC 7662 section 4).
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
@@ -10,17 +10,17 @@ use http::{HeaderValue, Method, Request};
 use super::client_auth::Credentials;
 use crate::fetch_url::FetchUrl;
 
-/// What the answer may be.
+/// The media type of the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Accept {
     /// Plain JSON (RFC 7662 section 2.2).
     Json,
-    /// A signed JWT, and nothing else (RFC 9701 section 4).
+    /// Only a signed JWT (RFC 9701 section 4).
     Signed,
 }
 
-/// Asks `endpoint` about `token`. A query that the endpoint has is kept.
-pub(crate) fn request(
+/// Builds the request for `token`. Keeps the query of `endpoint`, if it has one.
+pub(crate) fn build(
     endpoint: &FetchUrl,
     token: &str,
     credentials: Credentials,
@@ -58,36 +58,36 @@ fn form(token: &str, credentials: &Credentials) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ClientAuth;
+    use super::super::client_auth::ClientAuth;
     use super::*;
     use crate::fetch_url::PlainHttp;
     use crate::time::NumericDate;
 
-    fn asked(url: &str, token: &str, auth: &ClientAuth, accept: Accept) -> Request<Bytes> {
+    fn request_for(url: &str, token: &str, auth: &ClientAuth, accept: Accept) -> Request<Bytes> {
         let endpoint = FetchUrl::parse(url, PlainHttp::Loopback).unwrap();
         let now = NumericDate::from_secs(1_750_000_000).unwrap();
         let credentials = auth.credentials("https://login.example.com", now).unwrap();
-        request(&endpoint, token, credentials, accept)
+        build(&endpoint, token, credentials, accept)
     }
 
     #[test]
-    fn the_token_is_not_in_the_url_whatever_the_url_is() {
+    fn the_token_is_never_in_the_url() {
         for url in [
             "https://login.example.com/introspect",
             "https://login.example.com/a?tenant=x&y=%20",
             "https://h",
         ] {
-            let request = asked(url, "s3cret", &ClientAuth::mtls("api"), Accept::Json);
+            let request = request_for(url, "s3cret", &ClientAuth::mtls("api"), Accept::Json);
             assert_eq!(request.uri(), url);
             assert_eq!(request.method(), Method::POST);
         }
     }
 
     #[test]
-    fn a_token_and_credentials_of_any_characters_arrive_as_they_are() {
+    fn token_and_credentials_survive_form_encoding() {
         let auth = ClientAuth::secret_post("a&b=c", "% +\u{e9}&token=x");
         for token in ["abc", "a+b/c==", "a&token=b", "%41", "\u{e9} \u{1f511}", ""] {
-            let request = asked("https://h/", token, &auth, Accept::Json);
+            let request = request_for("https://h/", token, &auth, Accept::Json);
             let read: Vec<(String, String)> = form_urlencoded::parse(request.body()).into_owned().collect();
             let expected = [
                 ("token", token),
@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn a_token_is_percent_encoded() {
-        let request = asked("https://h/", "a+b/c=.-_~", &ClientAuth::mtls("api"), Accept::Json);
+        let request = request_for("https://h/", "a+b/c=.-_~", &ClientAuth::mtls("api"), Accept::Json);
         let expected = "token=a%2Bb%2Fc%3D.-_%7E&token_type_hint=access_token&client_id=api";
         assert_eq!(request.body(), expected);
     }
 
     #[test]
-    fn the_header_says_who_asks_and_what_is_taken() {
+    fn headers_hold_the_credentials_and_the_accepted_media_type() {
         for (name, auth, accept, credential, media_type) in [
             ("bearer", ClientAuth::bearer("abc"), Accept::Json, Some("Bearer abc"), "application/json"),
             (
@@ -120,7 +120,7 @@ mod tests {
             ),
             ("certificate", ClientAuth::mtls("api"), Accept::Json, None, "application/json"),
         ] {
-            let request = asked("https://h/", "t", &auth, accept);
+            let request = request_for("https://h/", "t", &auth, accept);
             let field = |name| request.headers().get(name).map(|value| value.to_str().unwrap());
             assert_eq!(field(AUTHORIZATION), credential, "{name}");
             assert_eq!(field(ACCEPT), Some(media_type), "{name}");

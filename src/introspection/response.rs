@@ -1,11 +1,13 @@
-//! What the introspection endpoint says, and whether it makes a token good (RFC 7662 sections 2.2 and 2.3).
+//! Parses introspection responses and checks the token that they describe (RFC 7662 sections 2.2 and 2.3).
 //!
-//! Checks: the status; that the body is one JSON object without duplicate members; `active` is the boolean
-//! true; `token_type` is a bearer token's; `username` is text; every claim as in a JWT (`iss`, `aud`, `exp`,
-//! `nbf`, `iat`, `scope`, `sub`, `client_id`, `cnf`); for a JWT, that both are about the same token.
-//! Does not check: the signature of a signed answer; see `signed`.
+//! Checks: the status. The body is one JSON object without duplicate members. `active` is the boolean `true`.
+//! `token_type` is that of a bearer token, and `username` is a string. Every claim is checked as in a JWT
+//! (`iss`, `aud`, `exp`, `nbf`, `iat`, `scope`, `sub`, `client_id`, `cnf`). The response to a JWT describes
+//! the same token.
+//! Does not check: the signature of a signed response; see `signed`.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,86 +16,91 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
+use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::IntrospectionFault;
 use crate::access_token::{AccessToken, ClaimText, Grant};
 use crate::encoding::json;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, TrustedClaims};
 use crate::jwt::{Claim, ConfiguredNames, UnverifiedClaims};
 use crate::time::NumericDate;
-use crate::transport::{FetchError, FetchErrorKind};
+use crate::transport::FetchErrorKind;
 
-/// The members of an answer that are no claims of a JWT.
+/// The members of a response that are not claims of a JWT.
 pub(crate) const RESPONSE_MEMBERS: [&str; 3] = ["active", "token_type", "username"];
 
-/// The type of a signed answer (RFC 9701 section 5), without `application/`.
+/// The media type of a signed response (RFC 9701 section 5), without `application/`.
 pub(crate) const SIGNED_TYPE: &str = "token-introspection+jwt";
 
-/// The body of an answer with status 200.
+/// The body of a response with status 200.
 #[derive(Debug)]
-pub(super) enum Reply {
-    /// JSON text.
-    Plain(String),
-    /// A JWT (RFC 9701 section 5).
+pub(super) enum ResponseBody {
+    /// The text of a JSON document, not parsed yet.
+    Json(String),
+    /// A JWT, not verified yet (RFC 9701 section 5).
     Signed(String),
 }
 
-/// What an answer must say.
+/// The checks for the two kinds of tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponsePolicy {
-    /// About an opaque token, of which nothing else is known.
+    /// For an opaque token: the response is the only source of its claims.
     pub(crate) opaque: ClaimsPolicy,
-    /// About a JWT that passed every check by itself.
+    /// For a JWT that passed every local check.
     pub(crate) jwt: ClaimsPolicy,
 }
 
-/// Reads an answer as far as its status goes.
+/// Checks the status and the content type of a response, and returns its body.
 ///
 /// # Errors
-/// [`FetchErrorKind::ClientRefused`] and [`FetchErrorKind::TokenKindRefused`] where the configuration is at
-/// fault, [`FetchErrorKind::Status`], [`FetchErrorKind::Unreadable`].
-pub(super) fn read(response: Response<Bytes>) -> Result<Reply, FetchError> {
+/// [`IntrospectionErrorKind::ClientRejected`] and [`IntrospectionErrorKind::TokenTypeUnsupported`] if the
+/// configuration is wrong. [`IntrospectionErrorKind::Fetch`] for any other status.
+/// [`IntrospectionErrorKind::ResponseUnreadable`] if the body is not UTF-8.
+pub(super) fn parse(response: Response<Bytes>) -> Result<ResponseBody, IntrospectionError> {
     let status = response.status();
-    match status {
-        StatusCode::OK => {}
+    let failure = match status {
+        StatusCode::OK => None,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            return Err(FetchErrorKind::ClientRefused(status.as_u16()).into());
+            Some(IntrospectionErrorKind::ClientRejected(status.as_u16()))
         }
-        StatusCode::BAD_REQUEST => return Err(refused(response.body()).into()),
-        _ => return Err(FetchErrorKind::Status(status.as_u16()).into()),
+        StatusCode::BAD_REQUEST => Some(bad_request(response.body())),
+        _ => Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status.as_u16()))),
+    };
+    if let Some(kind) = failure {
+        return Err(IntrospectionError::new(kind));
     }
     let signed = is_signed(response.headers());
-    // Of the reader's error the part that does not hold the body.
-    let text = String::from_utf8(response.into_body().into())
-        .map_err(|error| FetchError::unreadable(error.utf8_error()))?;
-    Ok(if signed { Reply::Signed(text) } else { Reply::Plain(text) })
+    // Only the part of the error that does not hold the body.
+    let text =
+        String::from_utf8(response.into_body().into()).map_err(|error| unreadable(error.utf8_error()))?;
+    Ok(if signed { ResponseBody::Signed(text) } else { ResponseBody::Json(text) })
 }
 
-/// Whether the answer is one JSON object in which no member stands twice.
+/// Checks that `json` is one JSON object without duplicate members.
 ///
 /// # Errors
-/// [`FetchErrorKind::Unreadable`].
-pub(super) fn check_object(json: &str) -> Result<(), FetchError> {
-    // Read as any value: the errors of typed reading quote the document.
-    let value: Value = json::parse(json.as_bytes()).map_err(FetchError::unreadable)?;
-    if value.is_object() { Ok(()) } else { Err(FetchError::unreadable("it is no JSON object")) }
+/// [`IntrospectionErrorKind::ResponseUnreadable`].
+pub(super) fn check_object(json: &str) -> Result<(), IntrospectionError> {
+    // Parsed as an untyped value, because the errors of typed parsing quote the document.
+    let value: Value = json::parse(json.as_bytes()).map_err(unreadable)?;
+    if value.is_object() { Ok(()) } else { Err(unreadable("it is not a JSON object")) }
 }
 
-/// How long the server asks not to be asked (RFC 9110 section 10.2.3), by an answer that came at `now`.
-pub(super) fn pause(response: &Response<Bytes>, now: SystemTime) -> Option<Duration> {
+/// How long the server asks the client to wait (RFC 9110 section 10.2.3). The response arrived at `now`.
+pub(super) fn requested_pause(response: &Response<Bytes>, now: SystemTime) -> Option<Duration> {
     let too_many = response.status() == StatusCode::TOO_MANY_REQUESTS;
     if !too_many && response.status() != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
-    let told = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, now));
-    // 429 without a time (RFC 6585 section 4) still says "not now".
-    told.or_else(|| too_many.then_some(Duration::from_secs(1)))
+    let requested = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, now));
+    // 429 asks for a pause even without `Retry-After` (RFC 6585 section 4).
+    requested.or_else(|| too_many.then_some(Duration::from_secs(1)))
 }
 
-/// Judges the `token` that `json` is about; `jwt` is that token where it is a JWT.
+/// Checks the response `json` and returns the access token. `jwt` is the same token, if it is a JWT.
 ///
 /// # Errors
-/// [`IntrospectionFault`], by the first check that fails.
-pub(super) fn judge(
+/// [`IntrospectionFault`], for the first check that fails.
+pub(super) fn check(
     json: String,
     token: &Arc<str>,
     jwt: Option<&AccessToken>,
@@ -101,8 +108,10 @@ pub(super) fn judge(
     now: NumericDate,
 ) -> Result<AccessToken, IntrospectionFault> {
     let names = &policy.opaque.names;
-    let unreadable = || IntrospectionFault::of(Arc::new(FetchErrorKind::Unreadable.into()));
-    let claims = UnverifiedClaims::parse(&json, names).ok_or_else(unreadable)?;
+    let claims = UnverifiedClaims::parse(&json, names).ok_or_else(|| {
+        let error = IntrospectionError::new(IntrospectionErrorKind::ResponseUnreadable);
+        IntrospectionFault::from_error(Arc::new(error))
+    })?;
     let active = Active::of(&claims, names).ok_or(IntrospectionFault::Inactive)?;
     active.check_token_type(names)?;
     let username = active.username(names)?.map(|name| ClaimText::of(&name, &json));
@@ -114,7 +123,7 @@ pub(super) fn judge(
     Ok(AccessToken::new(Grant { jwt: false, username, ..grant }, json, Some(Arc::clone(token))))
 }
 
-/// Claims that the introspection endpoint says are those of an active token. Only [`Active::of`] makes one.
+/// The claims of an active token, as the introspection endpoint states them. Created by [`Active::of`] only.
 pub(crate) struct Active<'c>(&'c UnverifiedClaims<'c>);
 
 impl<'c> TrustedClaims<'c> for Active<'c> {
@@ -124,46 +133,47 @@ impl<'c> TrustedClaims<'c> for Active<'c> {
 }
 
 impl<'c> Active<'c> {
-    /// `None` unless `active` is the boolean true (RFC 7662 section 2.2): not a text that says so, not 1.
+    /// Returns `None` unless `active` is the boolean `true` (RFC 7662 section 2.2). `"true"` and `1` are not.
     pub(crate) fn of(claims: &'c UnverifiedClaims<'c>, names: &ConfiguredNames) -> Option<Self> {
         let active = claims.raw("active", names)?;
         (active.get() == "true").then_some(Self(claims))
     }
 
-    /// That it is a bearer token (RFC 6750 section 6.1.1); older servers say `access_token`.
+    /// Checks that `token_type` is absent, `Bearer` (RFC 6750 section 6.1.1), or `access_token` as in older
+    /// servers.
     ///
     /// # Errors
-    /// [`ClaimFault`].
+    /// [`ClaimFault::IllTyped`], [`ClaimFault::SenderNotProven`] for `DPoP`, or [`ClaimFault::OtherKind`].
     pub(crate) fn check_token_type(&self, names: &ConfiguredNames) -> Result<(), ClaimFault> {
         let token_type: Claim<Cow<'_, str>> = self.0.configured("token_type", names);
         match claims::optional("token_type", &token_type)? {
             None => Ok(()),
-            Some(told) if ["bearer", "access_token"].iter().any(|ours| told.eq_ignore_ascii_case(ours)) => {
+            Some(value) if ["bearer", "access_token"].iter().any(|name| value.eq_ignore_ascii_case(name)) => {
                 Ok(())
             }
-            // RFC 9449 section 6.2: bound to a key that was not proven.
-            Some(told) if told.eq_ignore_ascii_case("dpop") => Err(ClaimFault::SenderNotProven),
+            // RFC 9449 section 6.2: sender-constrained, and the client has shown no proof of possession.
+            Some(value) if value.eq_ignore_ascii_case("dpop") => Err(ClaimFault::SenderNotProven),
             Some(_) => Err(ClaimFault::OtherKind),
         }
     }
 
-    /// The `username`, where there is one.
+    /// The `username`, if present.
     ///
     /// # Errors
-    /// [`ClaimFault`].
+    /// [`ClaimFault::IllTyped`] if it is not a string.
     pub(crate) fn username(&self, names: &ConfiguredNames) -> Result<Option<String>, ClaimFault> {
         let username: Claim<Cow<'_, str>> = self.0.configured("username", names);
         claims::optional("username", &username).map(|username| username.map(|name| name.as_ref().to_owned()))
     }
 
-    /// Whether what it says of the token is what the token says of itself, where both say something.
+    /// Whether `sub`, `client_id` and `exp` are the same as in `jwt`, as far as both have them.
     pub(crate) fn is_about(&self, jwt: &AccessToken) -> bool {
-        let same = |told: &Claim<Cow<'_, str>>, own: Option<&str>| match (told.value(), own) {
-            (Some(told), Some(own)) => *told == own,
+        let is_same = |stated: &Claim<Cow<'_, str>>, own: Option<&str>| match (stated.value(), own) {
+            (Some(stated), Some(own)) => *stated == own,
             _ => true,
         };
-        let ends = self.0.exp.value().is_none_or(|end| end.as_secs() == jwt.expiry().as_secs());
-        same(&self.0.sub, jwt.subject()) && same(&self.0.client_id, jwt.client_id()) && ends
+        let same_expiry = self.0.exp.value().is_none_or(|exp| exp.as_secs() == jwt.expiry().as_secs());
+        is_same(&self.0.sub, jwt.subject()) && is_same(&self.0.client_id, jwt.client_id()) && same_expiry
     }
 }
 
@@ -174,14 +184,18 @@ fn is_signed(headers: &HeaderMap) -> bool {
     subtype.is_some_and(|(_, subtype)| subtype.eq_ignore_ascii_case(SIGNED_TYPE))
 }
 
-/// What 400 is about (RFC 6749 section 5.2, RFC 7009 section 2.2.1).
-fn refused(body: &[u8]) -> FetchErrorKind {
+/// The error of a response with status 400 (RFC 6749 section 5.2, RFC 7009 section 2.2.1).
+fn bad_request(body: &[u8]) -> IntrospectionErrorKind {
     let body: Option<Value> = json::parse(body).ok();
     match body.as_ref().and_then(|body| body.get("error")).and_then(Value::as_str) {
-        Some("invalid_client" | "unauthorized_client") => FetchErrorKind::ClientRefused(400),
-        Some("unsupported_token_type") => FetchErrorKind::TokenKindRefused,
-        _ => FetchErrorKind::Status(400),
+        Some("invalid_client" | "unauthorized_client") => IntrospectionErrorKind::ClientRejected(400),
+        Some("unsupported_token_type") => IntrospectionErrorKind::TokenTypeUnsupported,
+        _ => IntrospectionErrorKind::Fetch(FetchErrorKind::Status(400)),
     }
+}
+
+fn unreadable(source: impl Into<Box<dyn Error + Send + Sync>>) -> IntrospectionError {
+    IntrospectionError::with_source(IntrospectionErrorKind::ResponseUnreadable, source)
 }
 
 fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {

@@ -1,10 +1,11 @@
-//! Signed answers (RFC 9701 section 5).
+//! Verifies signed introspection responses (RFC 9701 section 5).
 //!
-//! Checks: a compact JWS with `typ` `token-introspection+jwt`, an algorithm that the issuer may use, a
-//! signature by one of its keys; `iss` is the issuer, `aud` names this API or the client that asked, `iat` is
-//! there and a moment ago, `exp` has not passed; `token_introspection` is an object.
-//! Does not check: what that object says. `sub`, `exp` and `active` beside it are about the answer and not
-//! about the token, and are not looked at as if they were.
+//! Checks: a compact JWS with `typ` `token-introspection+jwt`, an algorithm that is allowed for the issuer,
+//! and a valid signature by one of its keys. `iss` is the issuer. `aud` names this API or the client that
+//! sent the request. `iat` is present and recent, and `exp` has not passed. `token_introspection` is an
+//! object.
+//! Does not check: the members of that object. `sub`, `exp` and `active` beside it describe the response
+//! rather than the token, so they are ignored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,73 +13,77 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::error::{IntrospectionError, IntrospectionErrorKind};
 use crate::jwks::{Keys, VerifyError, WaitBudget};
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::jwt::compact::Compact;
 use crate::jwt::header::{Header, HeaderPolicy};
 use crate::jwt::{ConfiguredNames, UnverifiedClaims};
 use crate::time::NumericDate;
-use crate::transport::{FetchError, FetchErrorKind};
 
-/// How old a signed answer may be, beside the leeway: it was made for the call that it answers.
+/// The maximum age of a signed response, without the leeway. The server signs it for one request.
 pub(crate) const MAX_RESPONSE_AGE: Duration = Duration::from_secs(60);
 
-/// Who signs, and for whom.
+/// Verifies the signed responses of one issuer.
 #[derive(Clone)]
 pub(crate) struct Signer {
     pub(crate) keys: Keys,
-    /// With the type of an answer and not that of a token.
+    /// Expects the `typ` of a response instead of an access token's.
     pub(crate) header: HeaderPolicy,
-    /// For the claims around the answer: the audiences are those of the API and the client that asked.
+    /// Checks the claims around the response. The audiences are those of this API, and the client identifier.
     pub(crate) claims: ClaimsPolicy,
 }
 
 impl Signer {
-    /// The answer in `jwt`, once everything around it holds. May wait for keys.
+    /// Verifies `jwt` and returns its `token_introspection` member: the text of the response. May wait for
+    /// keys.
     ///
     /// # Errors
-    /// [`FetchErrorKind::NotSigned`], with the reason.
-    pub(super) async fn open(&self, jwt: &str, now: NumericDate) -> Result<String, FetchError> {
-        let compact = Compact::parse(jwt.trim_ascii()).map_err(|_| not_signed("it is no signed JWT"))?;
-        let header_json = compact.header().map_err(|_| not_signed("its header is not base64url"))?;
-        let header = Header::parse(&header_json).map_err(|_| not_signed("its header cannot be used"))?;
-        self.header.check_algorithm(&header).map_err(|_| not_signed("its algorithm is not allowed"))?;
-        self.header.check_type(&header).map_err(|_| not_signed("its `typ` is another"))?;
-        let claims_json = compact.claims().map_err(|_| not_signed("its claims are not base64url"))?;
+    /// [`IntrospectionErrorKind::ResponseUntrusted`], with the reason as the source.
+    pub(super) async fn verify(&self, jwt: &str, now: NumericDate) -> Result<String, IntrospectionError> {
+        let compact = Compact::parse(jwt.trim_ascii()).map_err(|_| untrusted("it is not a signed JWT"))?;
+        let header_json = compact.header().map_err(|_| untrusted("its header is not base64url"))?;
+        let header = Header::parse(&header_json).map_err(|_| untrusted("its header is invalid"))?;
+        self.header.check_algorithm(&header).map_err(|_| untrusted("its algorithm is not allowed"))?;
+        self.header.check_type(&header).map_err(|_| untrusted("its `typ` is wrong"))?;
+        let claims_json = compact.claims().map_err(|_| untrusted("its claims are not base64url"))?;
         let claims = UnverifiedClaims::parse(&claims_json, &ConfiguredNames::default());
-        let claims = claims.ok_or_else(|| not_signed("its claims are no JSON object"))?;
-        self.verify(&compact, &header, &claims, now).await?;
+        let claims = claims.ok_or_else(|| untrusted("its claims are not a JSON object"))?;
+        self.verify_envelope(&compact, &header, &claims, now).await?;
         let envelope: Envelope<'_> =
-            serde_json::from_str(&claims_json).map_err(|_| not_signed("`token_introspection` is missing"))?;
+            serde_json::from_str(&claims_json).map_err(|_| untrusted("`token_introspection` is missing"))?;
         Ok(envelope.token_introspection.get().to_owned())
     }
 
-    async fn verify(
+    async fn verify_envelope(
         &self,
         compact: &Compact<'_>,
         header: &Header<'_>,
         claims: &UnverifiedClaims<'_>,
         now: NumericDate,
-    ) -> Result<(), FetchError> {
+    ) -> Result<(), IntrospectionError> {
         let mut wait_budget = WaitBudget::default();
         let signed = loop {
             match self.keys.verify(compact, header, claims, &mut wait_budget) {
                 Ok(verified) => break verified.signed,
                 Err(VerifyError::Await(keys)) => keys.await,
                 Err(VerifyError::Unavailable { cause: Some(cause), .. }) => {
-                    return Err(FetchError::because(FetchErrorKind::NotSigned, Arc::clone(&cause)));
+                    return Err(IntrospectionError::with_source(
+                        IntrospectionErrorKind::ResponseUntrusted,
+                        Arc::clone(&cause),
+                    ));
                 }
                 Err(VerifyError::Unavailable { cause: None, .. }) => {
-                    return Err(not_signed("the keys of the issuer are out of reach"));
+                    return Err(untrusted("the keys of the issuer are unavailable"));
                 }
-                Err(VerifyError::KeyUnknown) => return Err(not_signed("its key is unknown")),
+                Err(VerifyError::KeyUnknown) => return Err(untrusted("its key is unknown")),
                 Err(VerifyError::Malformed(_) | VerifyError::Mismatch(_)) => {
-                    return Err(not_signed("its signature does not hold"));
+                    return Err(untrusted("its signature is invalid"));
                 }
             };
         };
         claims::check_envelope(&signed, &self.claims, now)
-            .map_err(|_| not_signed("its `iss`, `aud`, `iat` or `exp` does not fit"))
+            .map_err(|_| untrusted("its `iss`, `aud`, `iat` or `exp` fails a check"))
     }
 }
 
@@ -88,6 +93,6 @@ struct Envelope<'a> {
     token_introspection: &'a RawValue,
 }
 
-fn not_signed(why: &'static str) -> FetchError {
-    FetchError::because(FetchErrorKind::NotSigned, why)
+fn untrusted(reason: &'static str) -> IntrospectionError {
+    IntrospectionError::with_source(IntrospectionErrorKind::ResponseUntrusted, reason)
 }

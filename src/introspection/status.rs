@@ -1,18 +1,35 @@
-//! How the introspection of an issuer's tokens goes, for an operator.
+//! The state of one issuer's introspection, for operators.
 
 use std::sync::Arc;
 
+use super::error::IntrospectionError;
 use crate::sync::CircuitState;
-use crate::transport::FetchError;
 
-/// The introspection endpoint of one issuer, as this process sees it.
+/// The state of one issuer's introspection: circuit breaker, cache and last error.
+///
+/// A snapshot from [`BearerAuth::status`](crate::BearerAuth::status), for metrics and readiness pages:
+///
+/// ```
+/// use tower_bearer::BearerAuth;
+/// use tower_bearer::diagnostics::CircuitState;
+///
+/// fn print_introspection(auth: &BearerAuth) {
+///     for issuer in auth.status() {
+///         let Some(status) = issuer.introspection() else { continue };
+///         println!("{}: {} active tokens cached", issuer.issuer(), status.active_tokens());
+///         if let (CircuitState::Open, Some(error)) = (status.circuit(), status.last_error()) {
+///             println!("{}: introspection suspended: {error}", issuer.issuer());
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct IntrospectionStatus {
     pub(super) circuit: CircuitState,
     pub(super) calls_in_flight: usize,
     pub(super) active_tokens: usize,
     pub(super) inactive_tokens: usize,
-    pub(super) last_error: Option<Arc<FetchError>>,
+    pub(super) last_error: Option<Arc<IntrospectionError>>,
 }
 
 impl IntrospectionStatus {
@@ -22,7 +39,7 @@ impl IntrospectionStatus {
         self.circuit
     }
 
-    /// The number of introspection requests in flight, queued ones included.
+    /// The number of introspection requests in flight, including queued ones.
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.calls_in_flight
@@ -40,9 +57,9 @@ impl IntrospectionStatus {
         self.inactive_tokens
     }
 
-    /// Why the last introspection request failed. `None` if it succeeded, or if there was none.
+    /// Why the last introspection request failed. `None` if it succeeded, or if none was sent.
     #[must_use]
-    pub fn last_error(&self) -> Option<&FetchError> {
+    pub fn last_error(&self) -> Option<&IntrospectionError> {
         self.last_error.as_deref()
     }
 }

@@ -1,14 +1,13 @@
-//! A JWK Set, read once and searched for every token (RFC 7517 section 5, RFC 7515 section 6).
+//! Parses a JWK Set, and selects the candidate keys for a token (RFC 7517 section 5, RFC 7515 section 6).
 //!
-//! Checks: the document is a JSON object in which no member stands twice, `keys` is an array, and
-//! at least one key in it can be used with an algorithm that is allowed.
-//!
+//! Checks: the document is a JSON object without duplicate members, `keys` is an array, and at least one key
+//! in it can be used with an allowed algorithm.
 //! Does not check: where the document came from, and how old it is.
 //!
-//! Why: each key is read on its own, so that one odd key (of a new kind, or a broken one) never
-//! takes the others with it (RFC 7517 section 5); it is skipped and noted. A token that names a key is
-//! checked with the keys of that name only. Where no key of the set has a name, a name in the token
-//! says nothing, and all keys are candidates, as they are for a token that names none.
+//! Why: each key is parsed separately. A key of an unsupported type or a malformed key is skipped and
+//! reported, and the other keys stay usable (RFC 7517 section 5). The signature of a token with a `kid` is
+//! verified only with keys of that `kid`. If no key of the set has a `kid`, the `kid` of the token is ignored
+//! and all keys are candidates.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -21,21 +20,21 @@ use serde_json::value::RawValue;
 use crate::crypto::{self, Algorithm, AlgorithmSet, Jwk, JwkFault, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
-/// The most keys that one token is tried with, so that it costs a bounded number of checks.
+/// The maximum number of keys to try for one token. Bounds the cost of a token that many keys fit.
 const MAX_CANDIDATES: usize = 16;
 
 /// The usable keys of one issuer.
 pub(crate) struct KeySet {
     id: KeySetId,
-    /// In the order of the document.
+    /// In document order.
     keys: Vec<VerifyingKey>,
-    /// Places in `keys`, by `kid`.
+    /// Indices into `keys`, by `kid`.
     by_kid: BTreeMap<Box<str>, Vec<usize>>,
     skipped: Vec<UnusableJwk>,
 }
 
-/// Tells key sets of one issuer apart: by a digest of their documents, so that a set which was fetched again
-/// and says the same is the same.
+/// Identifies a version of an issuer's key set by a digest of its document. A refetched set with the same
+/// content has the same id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct KeySetId([u8; 16]);
 
@@ -46,21 +45,21 @@ impl KeySetId {
     }
 }
 
-/// A key of the document that cannot be used.
+/// A skipped key of the document.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct UnusableJwk {
-    /// Its `kid`, if it can be read. Another party wrote it: escape it where it is shown.
+    /// Its `kid`, if there is a readable one. Untrusted text: escape it before display.
     pub(crate) kid: Option<Box<str>>,
-    /// Why it was skipped.
+    /// Why it is unusable.
     pub(crate) fault: JwkFault,
 }
 
-/// Why a document is no key set to verify with.
+/// Why a document is not a usable key set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum KeySetFault {
-    /// It is no JSON object with an array `keys`, or a member of the object stands twice.
+    /// It is not a JSON object with an array `keys`, or a member of the object is duplicate.
     NotAKeySet,
-    /// It has no key that can be used with an algorithm that is allowed.
+    /// It has no key that can be used with an allowed algorithm.
     NoUsableKey,
 }
 
@@ -76,10 +75,10 @@ impl fmt::Display for KeySetFault {
 impl Error for KeySetFault {}
 
 impl KeySet {
-    /// Reads a JWK Set and parses the keys in it for the `allowed` algorithms.
+    /// Parses a JWK Set and its keys for the `allowed` algorithms.
     ///
     /// # Errors
-    /// [`KeySetFault`]; odd keys are no error as long as a good one is left.
+    /// [`KeySetFault`]. Unusable keys are not an error if at least one key is usable.
     pub(crate) fn parse(document: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
         let text = std::str::from_utf8(document).map_err(|_| KeySetFault::NotAKeySet)?;
         let Document(entries) = serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
@@ -95,35 +94,35 @@ impl KeySet {
         if set.keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(set) }
     }
 
-    /// Which set it is.
+    /// The id of this version of the key set.
     pub(crate) fn id(&self) -> KeySetId {
         self.id
     }
 
-    /// The keys to try a token with, whose header says `kid` and `alg`, in the order of the document.
+    /// The candidate keys for a token with these header parameters, in document order.
     ///
-    /// With a `kid`: the keys of that `kid` that fit `alg` (several may have it). Without one, or
-    /// where no key of the set has a `kid`: every key that fits `alg`. At most 16 in any case.
+    /// With a `kid`: the keys with that `kid` that fit `alg`. Without one, or if no key of the set has a
+    /// `kid`: every key that fits `alg`. At most 16 keys.
     pub(crate) fn select(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
-        let (named, every): (&[usize], &[VerifyingKey]) = match kid {
-            Some(kid) if !self.by_kid.is_empty() => (self.places(kid), &[]),
+        let (named, all): (&[usize], &[VerifyingKey]) = match kid {
+            Some(kid) if !self.by_kid.is_empty() => (self.indices(kid), &[]),
             _ => (&[], &self.keys),
         };
-        let named = named.iter().filter_map(|place| self.keys.get(*place));
-        named.chain(every).filter(move |key| key.fits(alg)).take(MAX_CANDIDATES)
+        let named = named.iter().filter_map(|index| self.keys.get(*index));
+        named.chain(all).filter(move |key| key.fits(alg)).take(MAX_CANDIDATES)
     }
 
-    /// Each `kid` of a usable key once, in no particular order.
+    /// The distinct `kid`s of the usable keys, in no particular order.
     pub(crate) fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.by_kid.keys().map(Box::as_ref)
     }
 
-    /// The keys that cannot be used, in the order of the document.
+    /// The unusable keys, in document order.
     pub(crate) fn skipped(&self) -> &[UnusableJwk] {
         &self.skipped
     }
 
-    /// How many usable keys there are: one at least.
+    /// The number of usable keys, at least one.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
@@ -141,7 +140,7 @@ impl KeySet {
         }
     }
 
-    fn places(&self, kid: &str) -> &[usize] {
+    fn indices(&self, kid: &str) -> &[usize] {
         self.by_kid.get(kid).map(Vec::as_slice).unwrap_or_default()
     }
 }
@@ -156,7 +155,7 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// The `kid` of a key that is otherwise unfit, for the operator to find it by.
+/// The `kid` of an unusable key, so that operators can find the key.
 fn readable_kid(entry: &str) -> Option<Box<str>> {
     #[derive(Deserialize)]
     struct KeyId {
@@ -165,7 +164,7 @@ fn readable_kid(entry: &str) -> Option<Box<str>> {
     serde_json::from_str::<KeyId>(entry).ok()?.kid
 }
 
-/// The texts in `keys`. What else is in the document is ignored (RFC 7517 section 5).
+/// The JSON texts in `keys`. Other members are ignored (RFC 7517 section 5).
 struct Document<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Document<'a> {

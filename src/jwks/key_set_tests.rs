@@ -1,4 +1,4 @@
-//! Key sets as issuers publish them, and as they should not.
+//! Parsing and key selection, with valid, partly usable and malformed key sets.
 
 use serde_json::{Value, json};
 
@@ -30,39 +30,39 @@ fn selected(set: &KeySet, kid: Option<&str>, alg: Algorithm) -> usize {
 }
 
 #[test]
-fn what_is_no_object_with_an_array_of_keys_is_no_key_set() {
+fn document_without_an_array_of_keys_is_not_a_key_set() {
     let good = ec();
     for (name, document) in [
         ("empty", String::new()),
-        ("an error page", "<html></html>".to_owned()),
+        ("HTML error page", "<html></html>".to_owned()),
         ("null", "null".to_owned()),
-        ("an array", format!("[{good}]")),
-        ("a single key", good.to_string()),
-        ("no keys", r#"{"jwks":[]}"#.to_owned()),
-        ("keys of another case", format!(r#"{{"Keys":[{good}]}}"#)),
-        ("keys null", r#"{"keys":null}"#.to_owned()),
-        ("keys an object", format!(r#"{{"keys":{good}}}"#)),
-        ("keys a text", r#"{"keys":"[]"}"#.to_owned()),
-        ("keys twice", format!(r#"{{"keys":[{good}],"keys":[{good}]}}"#)),
-        ("keys twice, once escaped", format!(r#"{{"keys":[{good}],"\u006beys":[]}}"#)),
-        ("another member twice", format!(r#"{{"a":1,"keys":[{good}],"a":2}}"#)),
-        ("text after it", format!(r#"{{"keys":[{good}]}} x"#)),
-        ("cut off", format!(r#"{{"keys":[{good}"#)),
+        ("array", format!("[{good}]")),
+        ("single key", good.to_string()),
+        ("no member `keys`", r#"{"jwks":[]}"#.to_owned()),
+        ("`Keys` in another case", format!(r#"{{"Keys":[{good}]}}"#)),
+        ("`keys` is null", r#"{"keys":null}"#.to_owned()),
+        ("`keys` is an object", format!(r#"{{"keys":{good}}}"#)),
+        ("`keys` is a string", r#"{"keys":"[]"}"#.to_owned()),
+        ("duplicate `keys`", format!(r#"{{"keys":[{good}],"keys":[{good}]}}"#)),
+        ("duplicate `keys`, once escaped", format!(r#"{{"keys":[{good}],"\u006beys":[]}}"#)),
+        ("duplicate of another member", format!(r#"{{"a":1,"keys":[{good}],"a":2}}"#)),
+        ("trailing text", format!(r#"{{"keys":[{good}]}} x"#)),
+        ("truncated", format!(r#"{{"keys":[{good}"#)),
     ] {
-        let verdict = KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).err();
-        assert_eq!(verdict, Some(KeySetFault::NotAKeySet), "{name}");
+        let fault = KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).err();
+        assert_eq!(fault, Some(KeySetFault::NotAKeySet), "{name}");
     }
     let not_utf8 = KeySet::parse(b"{\"keys\":[],\"a\":\"\xff\"}", AlgorithmSet::ALL);
     assert_eq!(not_utf8.err(), Some(KeySetFault::NotAKeySet));
 }
 
 #[test]
-fn a_set_without_a_usable_key_is_refused() {
+fn key_set_without_a_usable_key_is_rejected() {
     for (name, keys) in [
         ("empty", json!([])),
-        ("a secret", json!([{"kty": "oct", "k": "AAAA", "alg": "HS256"}])),
-        ("for encryption", json!([{"kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_Y, "use": "enc"}])),
-        ("off the curve", json!([{"kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_X}])),
+        ("symmetric key", json!([{"kty": "oct", "k": "AAAA", "alg": "HS256"}])),
+        ("encryption key", json!([{"kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_Y, "use": "enc"}])),
+        ("point not on the curve", json!([{"kty": "EC", "crv": "P-256", "x": P256_X, "y": P256_X}])),
     ] {
         assert_eq!(parse(&keys).err(), Some(KeySetFault::NoUsableKey), "{name}");
     }
@@ -72,7 +72,7 @@ fn a_set_without_a_usable_key_is_refused() {
 }
 
 #[test]
-fn odd_keys_are_skipped_and_noted_and_spoil_nothing() {
+fn unusable_keys_are_skipped_and_reported() {
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let document = format!(
         r#"{{"keys":[null,5,[],{{"kty":"AKP","kid":"pq"}},{{"kty":"RSA","kid":7}},{{"kty":"EC","kty":"EC"}},
@@ -98,26 +98,26 @@ fn odd_keys_are_skipped_and_noted_and_spoil_nothing() {
 }
 
 #[test]
-fn a_token_that_names_a_key_gets_the_keys_of_that_name_that_fit() {
+fn token_with_a_kid_selects_the_keys_with_that_kid_that_fit() {
     let keys = json!([named(ec(), "a"), named(ed25519(), "a"), named(ec(), "b"), named(ec(), "b"), ec()]);
     let set = parse(&keys).unwrap();
     for (name, kid, alg, count) in [
-        ("one of two kinds", Some("a"), Algorithm::ES256, 1),
-        ("the other kind", Some("a"), Algorithm::Ed25519, 1),
-        ("neither kind", Some("a"), Algorithm::RS256, 0),
-        ("two of a kind", Some("b"), Algorithm::ES256, 2),
-        ("an unknown name does not fall back on a key without one", Some("c"), Algorithm::ES256, 0),
-        ("another case", Some("A"), Algorithm::ES256, 0),
-        ("the empty name", Some(""), Algorithm::ES256, 0),
-        ("no name", None, Algorithm::ES256, 4),
-        ("no name, another kind", None, Algorithm::EdDSA, 1),
+        ("first of two key types", Some("a"), Algorithm::ES256, 1),
+        ("second of two key types", Some("a"), Algorithm::Ed25519, 1),
+        ("neither key type", Some("a"), Algorithm::RS256, 0),
+        ("two keys of one type", Some("b"), Algorithm::ES256, 2),
+        ("unknown `kid` does not select a key without `kid`", Some("c"), Algorithm::ES256, 0),
+        ("`kid` in another case", Some("A"), Algorithm::ES256, 0),
+        ("empty `kid`", Some(""), Algorithm::ES256, 0),
+        ("no `kid`", None, Algorithm::ES256, 4),
+        ("no `kid`, other key type", None, Algorithm::EdDSA, 1),
     ] {
         assert_eq!(selected(&set, kid, alg), count, "{name}");
     }
 }
 
 #[test]
-fn where_no_key_has_a_name_the_name_in_the_token_says_nothing() {
+fn kid_is_ignored_if_no_key_has_one() {
     let set = parse(&json!([ec(), ed25519()])).unwrap();
     assert_eq!(selected(&set, Some("whatever"), Algorithm::ES256), 1);
     assert_eq!(selected(&set, None, Algorithm::EdDSA), 1);
@@ -125,7 +125,7 @@ fn where_no_key_has_a_name_the_name_in_the_token_says_nothing() {
 }
 
 #[test]
-fn one_token_is_tried_with_sixteen_keys_at_most() {
+fn at_most_sixteen_keys_are_selected() {
     let mut keys = vec![ed25519(); 30];
     keys.extend(vec![named(ec(), "same"); 30]);
     let set = parse(&keys.into()).unwrap();
@@ -136,7 +136,7 @@ fn one_token_is_tried_with_sixteen_keys_at_most() {
 }
 
 #[test]
-fn each_of_a_thousand_keys_is_found_by_its_name() {
+fn each_of_a_thousand_keys_is_selected_by_its_kid() {
     let keys: Vec<Value> = (0..1000).map(|n| named(ed25519(), &format!("key-{n}"))).collect();
     let set = parse(&keys.into()).unwrap();
     assert_eq!(set.len(), 1000);

@@ -1,24 +1,123 @@
-//! The keys of one issuer, wherever they come from.
+//! The keys of one issuer, fetched or configured, and the verification of signatures with them
+//! (RFC 7515 section 5.2).
+//!
+//! Checks: the issuer has a key with the token's `kid` for its algorithm, and one such key verifies the
+//! signature.
+//! Does not check: whether the issuer may use the algorithm, and the claims.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
 use super::refresh::KeyQuery;
-use super::remote::{KeyLookup, KeysBounds, KeysStatus, RemoteKeys, WaitBudget};
+use super::remote::{KeyLookup, KeysBounds, KeysStatus, PendingKeys, RemoteKeys, WaitBudget};
+use crate::crypto::SignatureMismatch;
+use crate::jwt::compact::{Compact, CompactFault};
+use crate::jwt::header::Header;
+use crate::jwt::signature::Signed;
+use crate::jwt::{UnverifiedClaims, signature};
 use crate::time::now;
-use crate::transport::FetchError;
 
-/// A set that never changes, or one that is fetched. A clone is another handle on the same keys.
+/// The keys of one issuer. Clones share the keys.
 #[derive(Clone)]
 pub(crate) enum Keys {
-    /// Given in the configuration.
+    /// Configured keys, which never change.
     Static(Arc<KeySet>),
-    /// Fetched and kept fresh.
+    /// Fetched keys, refreshed in the background.
     Remote(RemoteKeys),
 }
 
+/// Claims with a verified signature.
+pub(crate) struct SignedBy<'c> {
+    pub(crate) signed: Signed<'c>,
+    /// The version of the key set that contains the key.
+    pub(crate) keys: KeySetId,
+}
+
+/// Why a signature is not verified.
+pub(crate) enum VerifyError {
+    /// The signature is not base64url.
+    Malformed(CompactFault),
+    /// The issuer has no such key.
+    KeyUnknown,
+    /// No candidate key verifies the signature.
+    Mismatch(SignatureMismatch),
+    /// A fetch is in flight or about to start. Await it, then verify again.
+    Await(PendingKeys),
+    /// The keys are unavailable.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+        /// Why the last fetch failed, if it did.
+        cause: Option<Arc<KeysError>>,
+    },
+}
+
 impl Keys {
-    /// The keys that may be used now, without waiting.
+    /// Verifies the signature of `compact` with the cached keys.
+    ///
+    /// # Errors
+    /// [`VerifyError`]. `wait_budget` limits how often it is [`VerifyError::Await`].
+    pub(crate) fn verify<'c>(
+        &self,
+        compact: &Compact<'_>,
+        header: &Header<'_>,
+        claims: &'c UnverifiedClaims<'c>,
+        wait_budget: &mut WaitBudget,
+    ) -> Result<SignedBy<'c>, VerifyError> {
+        let key_id = header.key_id.as_deref();
+        let keys = self.select(header, wait_budget)?;
+        let candidates = keys.select(key_id, header.algorithm);
+        let signature = compact.signature().map_err(VerifyError::Malformed)?;
+        let octets = (compact.signing_input(), &*signature);
+        match signature::verify(claims, header.algorithm, octets, candidates) {
+            Ok(signed) => Ok(SignedBy { signed, keys: keys.id() }),
+            Err(mismatch) => {
+                let not_found = VerifyError::Mismatch(mismatch);
+                Err(self.request_refresh(KeyQuery::Mismatch(key_id), Some(&keys), not_found, wait_budget))
+            }
+        }
+    }
+
+    /// The cached key set, if it has a key for this header.
+    ///
+    /// # Errors
+    /// [`VerifyError`], but neither `Malformed` nor `Mismatch`.
+    pub(crate) fn select(
+        &self,
+        header: &Header<'_>,
+        wait_budget: &mut WaitBudget,
+    ) -> Result<Arc<KeySet>, VerifyError> {
+        let key_id = header.key_id.as_deref();
+        let keys = self.current();
+        let query = match &keys {
+            Some(keys) if keys.select(key_id, header.algorithm).next().is_some() => {
+                return Ok(Arc::clone(keys));
+            }
+            Some(_) => key_id.map_or(KeyQuery::Mismatch(None), KeyQuery::Kid),
+            None => KeyQuery::AnyKey,
+        };
+        Err(self.request_refresh(query, keys.as_ref(), VerifyError::KeyUnknown, wait_budget))
+    }
+
+    /// Requests keys that are newer than `seen`. Returns `not_found` if no fetch is going to help.
+    fn request_refresh(
+        &self,
+        query: KeyQuery<'_>,
+        seen: Option<&Arc<KeySet>>,
+        not_found: VerifyError,
+        wait_budget: &mut WaitBudget,
+    ) -> VerifyError {
+        let Self::Remote(keys) = self else { return not_found };
+        match keys.lookup(query, seen, wait_budget) {
+            KeyLookup::Pending(keys) => VerifyError::Await(keys),
+            KeyLookup::NotFound => not_found,
+            KeyLookup::Unavailable { retry_after, cause } => VerifyError::Unavailable { retry_after, cause },
+        }
+    }
+
+    /// The usable keys, without waiting.
     pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
         match self {
             Self::Static(keys) => Some(Arc::clone(keys)),
@@ -26,7 +125,7 @@ impl Keys {
         }
     }
 
-    /// Whether the keys that may be used now are those of that set.
+    /// Whether the usable keys are this version of the key set.
     pub(crate) fn are(&self, id: KeySetId) -> bool {
         match self {
             Self::Static(keys) => keys.id() == id,
@@ -34,28 +133,18 @@ impl Keys {
         }
     }
 
-    /// What a request is told that misses `want` among the keys `seen`.
-    pub(super) fn demand(
-        &self,
-        want: KeyQuery<'_>,
-        seen: Option<&Arc<KeySet>>,
-        wait_budget: &mut WaitBudget,
-    ) -> KeyLookup {
-        match self {
-            Self::Static(_) => KeyLookup::Refuse,
-            Self::Remote(keys) => keys.demand(want, seen, wait_budget),
-        }
-    }
-
-    /// Waits for keys, through one attempt to fetch them.
-    pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+    /// Waits until keys are usable or a fetch has failed.
+    ///
+    /// # Errors
+    /// Why the fetch failed.
+    pub(crate) async fn ready(&self) -> Result<(), Arc<KeysError>> {
         match self {
             Self::Static(_) => Ok(()),
             Self::Remote(keys) => keys.ready().await,
         }
     }
 
-    /// How the keys are.
+    /// The status for operators.
     pub(crate) fn status(&self) -> KeysStatus {
         match self {
             Self::Static(keys) => KeysStatus::of_static(keys),
@@ -63,7 +152,7 @@ impl Keys {
         }
     }
 
-    /// What is guaranteed; `None` for keys that are never fetched.
+    /// The guaranteed bounds. `None` for configured keys, which never expire.
     pub(crate) fn bounds(&self) -> Option<KeysBounds> {
         match self {
             Self::Static(_) => None,

@@ -1,17 +1,17 @@
-//! The keys of an issuer (RFC 7517 section 5): read, kept fresh, and at hand without waiting.
+//! The keys of an issuer (RFC 7517 section 5): parsed, cached, and refreshed in the background.
 //!
-//! `refresh` decides when to fetch and what a miss is answered with; it knows neither clock nor
-//! network. `remote` does what it decides.
+//! `refresh` decides when to fetch, and how to handle a request whose key is not cached. It has no clock and
+//! no network. `remote` carries out its decisions.
 
+mod error;
 mod key_set;
 mod keys;
 mod refresh;
 mod remote;
-mod verification;
 
+pub use error::{KeysError, KeysErrorKind};
 pub(crate) use key_set::{KeySet, KeySetId};
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Keys, VerifyError};
 pub(crate) use refresh::RefreshPolicy;
 pub(crate) use remote::{KeySource, KeysBounds, PendingKeys, RemoteConfig, RemoteKeys, WaitBudget};
 pub use remote::{KeysStatus, SkippedKey};
-pub(crate) use verification::VerifyError;

@@ -1,8 +1,8 @@
-//! The claims of a token, read in one pass before anything is known about them (RFC 7519 section 4).
+//! Parses the claims of a token in one pass, before the signature is verified (RFC 7519 section 4).
 //!
-//! Checks: a JSON object without duplicate members, at any depth.
-//! Does not check: any value. A claim of the wrong type is noted as such and refused later, once
-//! the signature shows that it was the issuer who wrote it.
+//! Checks: the claims are a JSON object without duplicate members, at any depth.
+//! Does not check: any value. An ill-typed claim is recorded as such. The checks in `claims` reject it after
+//! the signature is verified.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,17 +10,17 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::typed::{Claim, ClaimType, Presence};
+use super::claim::{Claim, ClaimType, Presence};
 use crate::bearer::ScopeSet;
 use crate::encoding::json::{MemberNames, Name, Unique};
 use crate::time::NumericDate;
 
 type Text<'a> = Claim<Cow<'a, str>>;
 
-/// The claims that a resource server looks at, as the token spells them.
+/// The claims that a resource server uses. Nothing has verified them yet.
 #[derive(Debug, Default)]
 pub(crate) struct UnverifiedClaims<'a> {
-    /// What they were read from.
+    /// The JSON text that they were parsed from.
     pub(crate) json: &'a str,
     pub(crate) iss: Text<'a>,
     pub(crate) sub: Text<'a>,
@@ -34,28 +34,28 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) scope: Claim<ScopeSet>,
     pub(crate) scp: Claim<ScopeSet>,
     pub(crate) client_id: Text<'a>,
-    /// `azp` of OpenID Connect and Keycloak.
+    /// The client in tokens of OpenID Connect providers and Keycloak.
     pub(crate) azp: Text<'a>,
-    /// `cid` of Okta.
+    /// The client in tokens of Okta.
     pub(crate) cid: Text<'a>,
-    /// `appid` of Entra ID, version 1.
+    /// The client in version 1 tokens of Entra ID.
     pub(crate) appid: Text<'a>,
     pub(crate) cnf: Presence,
     pub(crate) nonce: Presence,
-    /// `at_hash`, `c_hash` or `s_hash`: an ID token (OpenID Connect Core section 3.3.2.11).
+    /// `at_hash`, `c_hash` or `s_hash`, which only ID tokens have (OpenID Connect Core section 3.3.2.11).
     pub(crate) token_hash: Presence,
-    /// `events` (RFC 8417) or `token_introspection` (RFC 9701): a JWT that grants nothing.
+    /// `events` (RFC 8417) or `token_introspection` (RFC 9701), which only JWTs without access rights have.
     pub(crate) statement: Presence,
-    /// Which kind of token it is, as Cognito and Hydra say it.
+    /// The kind of token, in tokens of Cognito and Hydra.
     pub(crate) token_use: Text<'a>,
-    /// The same, as Keycloak says it.
+    /// The kind of token, in tokens of Keycloak.
     pub(crate) typ: Text<'a>,
-    /// The claims of other names that the configuration speaks of.
+    /// The claims in [`ConfiguredNames`], by their index there.
     configured: Vec<(usize, &'a RawValue)>,
 }
 
-/// The claims that are read without being configured.
-const KNOWN: [&str; 24] = [
+/// The claims that every token is parsed for.
+const BUILT_IN: [&str; 24] = [
     "iss",
     "sub",
     "aud",
@@ -82,25 +82,25 @@ const KNOWN: [&str; 24] = [
     "typ",
 ];
 
-/// The claims that the configuration names beside those which this crate knows by itself.
+/// The claim names in the configuration that are not built in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConfiguredNames(Vec<Box<str>>);
 
 impl ConfiguredNames {
-    /// Remembers `name`, once, unless it is known anyway.
+    /// Adds `name`, unless it is built in or already added.
     pub(crate) fn add(&mut self, name: &str) {
-        if !KNOWN.contains(&name) && self.index_of(name).is_none() {
+        if !BUILT_IN.contains(&name) && self.index_of(name).is_none() {
             self.0.push(name.into());
         }
     }
 
     fn index_of(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|known| **known == *name)
+        self.0.iter().position(|configured| **configured == *name)
     }
 }
 
 impl<'a> UnverifiedClaims<'a> {
-    /// Reads decoded claims; `None` when they are not one JSON object without duplicates.
+    /// Parses decoded claims. `None` if they are not one JSON object without duplicate members.
     pub(crate) fn parse(json: &'a str, names: &ConfiguredNames) -> Option<Self> {
         let mut claims = Self { json, ..Self::default() };
         let mut reader = serde_json::Deserializer::from_str(json);
@@ -109,7 +109,7 @@ impl<'a> UnverifiedClaims<'a> {
         Some(claims)
     }
 
-    /// The claim of that name as a `T`; for names that the configuration chose.
+    /// The claim `name` as a `T`. Finds only names that were configured.
     pub(crate) fn configured<T: ClaimType<'a>>(&self, name: &str, names: &ConfiguredNames) -> Claim<T> {
         match self.raw(name, names) {
             None => Claim::Absent,
@@ -117,7 +117,8 @@ impl<'a> UnverifiedClaims<'a> {
         }
     }
 
-    /// Whether the token has a claim of that name which is not `null`.
+    /// Whether the token has the claim `name`. A `null` does not count, nor does a built-in claim of the
+    /// wrong type. Claims that are only tested for presence, such as `cnf`, count with any value.
     pub(crate) fn has(&self, name: &str, names: &ConfiguredNames) -> bool {
         match name {
             "iss" => self.iss.value().is_some(),
@@ -145,13 +146,13 @@ impl<'a> UnverifiedClaims<'a> {
         }
     }
 
-    /// The claim of that name as its JSON text; for names that the configuration chose.
+    /// The JSON text of the claim `name`. Finds only names that were configured.
     pub(crate) fn raw(&self, name: &str, names: &ConfiguredNames) -> Option<&'a RawValue> {
         let index = names.index_of(name)?;
         self.configured.iter().find(|(at, _)| *at == index).map(|(_, raw)| *raw)
     }
 
-    /// Reads the value of the claim `name`.
+    /// Deserializes the value of the claim `name`.
     fn read<A: MapAccess<'a>>(
         &mut self,
         name: &str,
@@ -198,8 +199,10 @@ impl<'a> UnverifiedClaims<'a> {
     }
 }
 
-/// A date, from its text: how `serde_json` hands numbers on depends on its feature `arbitrary_precision`,
-/// which any crate of a build may turn on.
+/// Parses a `NumericDate` from its JSON text.
+///
+/// Why: the feature `arbitrary_precision` of `serde_json` changes how numbers deserialize, and any crate in
+/// the build can enable it.
 fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     let text = raw.get();
     if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
@@ -213,7 +216,7 @@ fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     Ok(date.map_or(Claim::IllTyped, Claim::Present))
 }
 
-/// Reads into claims in their place: they are large to move about.
+/// Deserializes into existing claims, because moving the large struct would cost time.
 struct ClaimsSeed<'c, 'de> {
     claims: &'c mut UnverifiedClaims<'de>,
     names: &'c ConfiguredNames,
@@ -245,77 +248,5 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_object_without_duplicates_is_a_claims_set() {
-        let names = ConfiguredNames::default();
-        for json in [
-            "",
-            "null",
-            "1",
-            "[]",
-            r#""{}""#,
-            "{}x",
-            "{}{}",
-            r#"{"aud":"a","aud":"b"}"#,
-            r#"{"x":1,"x":1}"#,
-            r#"{"x":{"y":[{"z":1,"z":2}]}}"#,
-            r#"{"sub":"\ud800"}"#,
-        ] {
-            assert!(UnverifiedClaims::parse(json, &names).is_none(), "{json}");
-        }
-        assert!(UnverifiedClaims::parse(" {} ", &names).is_some());
-    }
-
-    #[test]
-    fn every_known_claim_is_read_and_found() {
-        let names = ConfiguredNames::default();
-        for name in KNOWN {
-            let found = ["1", r#""a""#].iter().any(|value| {
-                let json = format!(r#"{{"{name}":{value}}}"#);
-                UnverifiedClaims::parse(&json, &names).unwrap().has(name, &names)
-            });
-            assert!(found, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_date_is_a_number_from_1970_to_9999_however_numbers_are_handed_on() {
-        let names = ConfiguredNames::default();
-        let exp = |json: &str| UnverifiedClaims::parse(&format!(r#"{{"exp":{json}}}"#), &names).unwrap().exp;
-        for json in ["0", "-0.0", "1700000000", "1700000000.5", "1e10", "17e8", "1.7E9"] {
-            assert!(exp(json).value().is_some(), "{json}");
-        }
-        for json in [
-            r#""1""#,
-            "-1",
-            "-0.5",
-            "1e19",
-            "1e400",
-            "18446744073709551616",
-            "true",
-            "null",
-            "[]",
-            "{}",
-            "[1]",
-        ] {
-            assert_eq!(exp(json), Claim::IllTyped, "{json}");
-        }
-        assert!(UnverifiedClaims::parse(r#"{"exp":{"a":1,"a":1}}"#, &names).is_none());
-    }
-
-    #[test]
-    fn a_configured_claim_is_read_by_its_name_and_type() {
-        let mut names = ConfiguredNames::default();
-        names.add("tenant");
-        names.add("roles");
-        let claims = UnverifiedClaims::parse(r#"{"roles":["a","b"],"tenant":null}"#, &names).unwrap();
-        assert!(claims.configured::<ScopeSet>("roles", &names).value().unwrap().contains("b"));
-        assert_eq!(claims.configured::<Cow<'_, str>>("tenant", &names), Claim::IllTyped);
-        assert_eq!(claims.configured::<Cow<'_, str>>("other", &names), Claim::Absent);
-        assert!(claims.has("roles", &names) && !claims.has("tenant", &names) && !claims.has("sub", &names));
-        assert!(UnverifiedClaims::parse(r#"{"roles":{"a":1,"a":2}}"#, &names).is_none());
-    }
-}
+#[path = "claim_set_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::typed::{Claim, Presence};
+use super::claim::{Claim, Presence};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::encoding::json::{MemberNames, Name};
 

@@ -1,4 +1,5 @@
-//! What form a token has: a JWT, which this crate validates, or an opaque token, which only its issuer can read.
+//! What form a token has: a JWT, which this crate validates, or an opaque token, which only its issuer can
+//! read.
 //!
 //! Why once, and leniently: a token that any reader could take for a JWS is never introspected as an opaque
 //! token. Otherwise an altered JWT could be accepted on the word of an issuer that reads it less strictly.
@@ -9,8 +10,8 @@ use super::compact::{Compact, CompactFault};
 use super::header::{Header, HeaderFault};
 use crate::encoding::{base64url, json};
 
-/// The members that tell a JOSE header (RFC 7515 section 4.1.1) and that of a JWE (RFC 7516 section 4.1.2) from
-/// any other octets.
+/// The members that tell a JOSE header (RFC 7515 section 4.1.1) and that of a JWE (RFC 7516 section 4.1.2)
+/// from any other octets.
 const ALG: &[u8] = b"\"alg\"";
 const ENC: &[u8] = b"\"enc\"";
 
@@ -26,7 +27,8 @@ impl<'t> Presented<'t> {
     /// Classifies `token` and parses its header, which is decoded into `header_json`.
     ///
     /// `may_be_opaque` says whether any issuer introspects tokens. If none does, an opaque token is rejected
-    /// anyway, and the lenient second look is skipped: it would cost more than all other steps of a long token.
+    /// anyway, and the lenient second look is skipped: it would cost more than all other steps of a long
+    /// token.
     ///
     /// # Errors
     /// [`CompactFault`] for a token that is no JWT, unless it is [`Opaque`](Self::Opaque).
@@ -52,10 +54,11 @@ impl<'t> Presented<'t> {
     }
 }
 
-/// Whether a reader less strict than this crate could take `token` for a JWS, or it was one before it was altered.
+/// Whether a reader less strict than this crate could take `token` for a JWS, or it was one before it was
+/// altered.
 ///
-/// Its first part is a JOSE header. The only token with such a header that is no JWS is a JWE (RFC 7516 section 9):
-/// five parts, and `enc` in the header.
+/// Its first part is a JOSE header. The only token with such a header that is no JWS is a JWE (RFC 7516
+/// section 9): five parts, and `enc` in the header.
 fn resembles_jws(token: &str) -> bool {
     // Some readers skip empty parts.
     let Some((first, others)) = token.trim_start_matches('.').split_once('.') else { return false };

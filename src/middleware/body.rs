@@ -8,8 +8,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The response body of this crate's layers: `B` from the inner service, or a short JSON text that says why the
-    /// request was rejected.
+    /// The response body of this crate's layers: `B` from the inner service, or a short JSON text that says
+    /// why the request was rejected.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

@@ -1,8 +1,10 @@
-//! What `BearerAuth` leaves in a request's extensions, beside the access token, for the layers and extractors inside it.
+//! What `BearerAuth` leaves in a request's extensions, beside the access token, for the layers and extractors
+//! inside it.
 //!
-//! Why a marker and not one value: a value with a size costs every request an allocation. For a request with a token
-//! the token itself refers to the shared state, weakly, so that a token that outlives its request does not keep
-//! the background tasks running. Only a request without a token, or one that waited for introspection, gets more.
+//! Why a marker and not one value: a value with a size costs every request an allocation. For a request with
+//! a token the token itself refers to the shared state, weakly, so that a token that outlives its request
+//! does not keep the background tasks running. Only a request without a token, or one that waited for
+//! introspection, gets more.
 
 use std::future::ready;
 use std::sync::{Arc, Weak};
@@ -89,7 +91,8 @@ pub(crate) fn is_covered(head: &Parts) -> bool {
     head.extensions.get::<Covered>().is_some()
 }
 
-/// Reports a rejection by a layer or an extractor, and responds as the `BearerAuth` that covers the request would.
+/// Reports a rejection by a layer or an extractor, and responds as the `BearerAuth` that covers the request
+/// would.
 pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
     match Coverage::of(head).and_then(|coverage| coverage.shared) {
         Some(shared) => shared.reject(rejection, head),

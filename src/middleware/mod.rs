@@ -1,7 +1,7 @@
 //! The tower side of the crate: layers with their services, futures and bodies.
 //!
-//! Most users need none of these types: they name the [`BearerAuth`], [`Require`] and [`FormBodyToken`] of the crate
-//! root. A service that stores a protected service in a struct needs the type of the service:
+//! Most users need none of these types: they name the [`BearerAuth`], [`Require`] and [`FormBodyToken`] of
+//! the crate root. A service that stores a protected service in a struct needs the type of the service:
 //!
 //! ```
 //! use tower_bearer::middleware::BearerAuthService;

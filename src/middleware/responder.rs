@@ -80,21 +80,25 @@ impl Responder {
         self.finish(rejection, Response::from_parts(head, ResponseBody::rejection(prepared.body)))
     }
 
-    /// Adds what depends on the single rejection.
     fn finish<B>(
         &self,
         rejection: Rejection,
         mut response: Response<ResponseBody<B>>,
     ) -> Response<ResponseBody<B>> {
-        let scopes = rejection.scopes_needed();
-        if let Some(challenge) = scopes.and_then(|scopes| self.challenge(rejection.kind(), Some(scopes))) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(wait) = rejection.retry_after() {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
-        }
+        self.add_details(&rejection, response.headers_mut());
         response.extensions_mut().insert(rejection);
         response
+    }
+
+    /// Adds the headers that differ between rejections of one kind.
+    fn add_details(&self, rejection: &Rejection, headers: &mut HeaderMap) {
+        let scopes = rejection.scopes_needed();
+        if let Some(challenge) = scopes.and_then(|scopes| self.challenge(rejection.kind(), Some(scopes))) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(wait) = rejection.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
     }
 
     fn prepared(&self, kind: RejectionKind) -> Prepared {
@@ -147,8 +151,8 @@ impl Responder {
 }
 
 impl Rejection {
-    /// The response to this rejection, for a handler that has no axum: return it, and the [`BearerAuth`] around the
-    /// handler completes it with its realm and reports it. The body is the default one,
+    /// The response to this rejection, for a handler that has no axum: return it, and the [`BearerAuth`]
+    /// around the handler completes it with its realm and reports it. The body is the default one,
     /// [`on_reject`](crate::BearerAuthBuilder::on_reject) does not apply, nor does the gRPC form.
     ///
     /// ```
@@ -171,6 +175,7 @@ impl Rejection {
         let mut response = Response::new(prepared.body);
         *response.status_mut() = prepared.status;
         *response.headers_mut() = prepared.headers;
+        uncovered().add_details(&self, response.headers_mut());
         self.put_from_handler(&mut response);
         response
     }
@@ -224,8 +229,8 @@ fn grpc_status(status: StatusCode) -> &'static str {
     }
 }
 
-/// A gRPC call is a POST. A request with another method that claims to be one must not turn a rejection into a 200:
-/// a proxy that asks here whether a request is allowed (`auth_request`) would take that for a yes.
+/// A gRPC call is a POST. A request with another method that claims to be one must not turn a rejection into
+/// a 200: a proxy that asks here whether a request is allowed (`auth_request`) would take that for a yes.
 fn is_grpc(head: &Parts) -> bool {
     if head.method != Method::POST {
         return false;

@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use crate::bearer::ErrorCode;
 
-/// The reason of a [`Rejection`](super::Rejection). Its label ([`as_str`](Self::as_str)) is the same in logs, metrics
-/// and tests, and stays the same between releases.
+/// The reason of a [`Rejection`](super::Rejection). Its label ([`as_str`](Self::as_str)) is the same in logs,
+/// metrics and tests, and stays the same between releases.
 ///
 /// ```
 /// use tower_bearer::RejectionKind;
@@ -78,7 +78,8 @@ pub enum RejectionKind {
     KeysUnavailable,
     /// Introspection is unavailable, and no response is cached that may be used.
     IntrospectionUnavailable,
-    /// The authorization server rejects the introspection requests of this API: its credentials or its configuration are wrong.
+    /// The authorization server rejects the introspection requests of this API: its credentials or its
+    /// configuration are wrong.
     IntrospectionMisconfigured,
     /// The route needs a token, and no `BearerAuth` covers it.
     NotCovered,

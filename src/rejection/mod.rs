@@ -1,7 +1,8 @@
-//! Rejections: every fault of a request becomes one, with its kind, status, error code and text (RFC 6750 section 3.1).
+//! Rejections: every fault of a request becomes one, with its kind, status, error code and text (RFC 6750
+//! section 3.1).
 //!
-//! Each kind has one row in [`RejectionKind::row`], and nothing else in the crate knows a status. Texts are fixed: they
-//! hold nothing of a token, a claim or a request.
+//! Each kind has one row in [`RejectionKind::row`], and nothing else in the crate knows a status. Texts are
+//! fixed: they hold nothing of a token, a claim or a request.
 
 mod kind;
 
@@ -111,8 +112,8 @@ impl Rejection {
         self.details.as_ref()?.scopes_needed.as_deref()
     }
 
-    /// When to retry, for [`RejectionKind::KeysUnavailable`] and [`RejectionKind::IntrospectionUnavailable`]: a whole
-    /// number of seconds, at least one.
+    /// When to retry, for [`RejectionKind::KeysUnavailable`] and [`RejectionKind::IntrospectionUnavailable`]:
+    /// a whole number of seconds, at least one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.as_ref()?.retry_after
@@ -155,8 +156,8 @@ impl Rejection {
         rejection
     }
 
-    /// A 403 `insufficient_scope` that names all of `scopes`, for a handler that learns only from the request's body
-    /// which scopes it needs (RFC 6750 section 3.1).
+    /// A 403 `insufficient_scope` that names all of `scopes`, for a handler that learns only from the
+    /// request's body which scopes it needs (RFC 6750 section 3.1).
     ///
     /// ```
     /// use tower_bearer::{Rejection, RejectionKind};
@@ -177,7 +178,8 @@ impl Rejection {
         response.extensions_mut().remove()
     }
 
-    /// Marks `response` as made of this rejection by a handler: the outer `BearerAuth` completes and reports it.
+    /// Marks `response` as made of this rejection by a handler: the outer `BearerAuth` completes and reports
+    /// it.
     pub(crate) fn put_from_handler<B>(self, response: &mut Response<B>) {
         response.extensions_mut().insert(FromHandler);
         response.extensions_mut().insert(self);
@@ -213,8 +215,8 @@ impl Rejection {
 struct FromHandler;
 
 impl AccessToken {
-    /// Requires scopes inside a handler, as [`Require::scope`](crate::Require::scope) does for a route: for scopes that
-    /// depend on the request's body (MCP, GraphQL).
+    /// Requires scopes inside a handler, as [`Require::scope`](crate::Require::scope) does for a route: for
+    /// scopes that depend on the request's body (MCP, GraphQL).
     ///
     /// With the feature `axum` a [`Rejection`] is a response, so a handler can return it with `?`. For other
     /// frameworks, see [`Rejection::into_http_response`].
@@ -233,7 +235,7 @@ impl AccessToken {
     /// ```
     pub fn require(&self, scopes: impl Into<Scopes>) -> Result<(), Rejection> {
         let scopes = scopes.into();
-        if scopes.met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
+        if scopes.is_met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
     }
 }
 

@@ -1,70 +1,86 @@
-//! Whether the authorization server may be asked now: a circuit breaker, and the pauses that it asks for.
-//! A state machine: the time goes in, decisions come out.
+//! A circuit breaker that also honours the pauses that the server asks for.
 //!
-//! Why: a server that is out of order answers late or not at all. Asking it for every request would make
-//! each of them wait in vain, and would keep the server down when it tries to come back.
+//! A state machine: it takes the time as an argument and returns decisions.
+//!
+//! Why: a failing server responds late or not at all. Without a breaker, every request would wait for a
+//! timeout, and the load would keep the server from recovering.
 
 use std::time::{Duration, Instant};
 
 use crate::time::later;
 
-/// After so many failures in a row nothing is asked for a while.
+/// The number of consecutive failures that opens the circuit breaker.
 const MAX_FAILURES: u32 = 5;
 
-/// For so long.
+/// How long the circuit breaker stays open before it lets a probe through.
 const OPEN_FOR: Duration = Duration::from_secs(10);
 
-/// The longest pause that the server can ask for.
+/// The upper bound of a pause that the server asks for.
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 
-/// When to try again while one call finds out whether the server is back.
+/// When to retry while a probe is in flight.
 const RETRY_AFTER_PROBE: Duration = Duration::from_secs(1);
 
-/// Whether an introspection endpoint is asked.
+/// The state of the circuit breaker in front of an introspection endpoint.
+///
+/// ```
+/// use tower_bearer::diagnostics::CircuitState;
+///
+/// /// A value for a gauge. `CircuitState` may get more states.
+/// fn gauge(circuit: CircuitState) -> u8 {
+///     match circuit {
+///         CircuitState::Closed => 0,
+///         CircuitState::HalfOpen => 1,
+///         _ => 2,
+///     }
+/// }
+/// assert_eq!(gauge(CircuitState::default()), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum CircuitState {
-    /// It is.
+    /// Requests are sent.
     #[default]
     Closed,
-    /// It has failed five times in a row, or has asked for a pause: nothing is asked for a while.
+    /// No requests are sent: five consecutive ones failed, or the server asked for a pause. Lasts 10 s, or as
+    /// long as the server asked for (at most 5 min).
     Open,
-    /// One call is under way, or due, to find out whether it is back.
+    /// A single request, the probe, is in flight or due. It finds out whether the server has recovered.
     HalfOpen,
 }
 
-/// What a call that may be made is for.
+/// The purpose of an admitted call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
-    /// An answer.
-    Answer,
-    /// To find out whether the server is back as well.
+    /// The circuit breaker is closed.
+    Regular,
+    /// The call also finds out whether the server has recovered.
     Probe,
 }
 
-/// The state of one endpoint.
+/// The circuit breaker of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
-    /// In a row.
-    failures: u32,
-    /// Until then nothing is asked; `None` while the circuit is closed.
+    consecutive_failures: u32,
+    /// When the next probe is due. `None` while the circuit breaker is closed.
     open_until: Option<Instant>,
-    probing: bool,
+    is_probing: bool,
     paused_until: Option<Instant>,
 }
 
 impl Breaker {
-    /// Whether a call may be made, and what for; how it ends must be reported by one of the other methods.
+    /// Admits a call. Report its end with [`succeeded`](Self::succeeded), [`failed`](Self::failed) or
+    /// [`abandoned`](Self::abandoned).
     ///
     /// # Errors
-    /// When it is worth while to ask again.
+    /// The time until the next call may be admitted.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<Purpose, Duration> {
         self.would_admit(now)?;
-        self.probing = self.open_until.is_some();
-        Ok(if self.probing { Purpose::Probe } else { Purpose::Answer })
+        self.is_probing = self.open_until.is_some();
+        Ok(if self.is_probing { Purpose::Probe } else { Purpose::Regular })
     }
 
-    /// Whether a call might be made, without making one.
+    /// Checks whether a call would be admitted, without admitting one.
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
@@ -72,51 +88,50 @@ impl Breaker {
         let until = self.open_until.max(self.paused_until).filter(|until| now < *until);
         match until {
             Some(until) => Err(until.saturating_duration_since(now)),
-            None if self.probing => Err(RETRY_AFTER_PROBE),
+            None if self.is_probing => Err(RETRY_AFTER_PROBE),
             None => Ok(()),
         }
     }
 
-    /// The server answered. True when that closes the circuit.
+    /// The server responded. Returns whether that closes the circuit breaker.
     pub(crate) fn succeeded(&mut self) -> bool {
-        self.failures = 0;
-        self.probing = false;
+        self.consecutive_failures = 0;
+        self.is_probing = false;
         self.open_until.take().is_some()
     }
 
-    /// It failed. True when that opens the circuit.
+    /// The call failed. Returns whether that opens the circuit breaker.
     pub(crate) fn failed(&mut self, call: Purpose, now: Instant) -> bool {
-        self.failures = self.failures.saturating_add(1);
-        // Unless an answer to a call from before has closed the circuit meanwhile.
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        // The response to an older call may have closed the circuit breaker in the meantime.
         if call == Purpose::Probe && self.open_until.is_some() {
-            self.probing = false;
+            self.is_probing = false;
             self.open_until = Some(later(now, OPEN_FOR));
             return false;
         }
-        let opens = self.failures >= MAX_FAILURES && self.open_until.is_none();
+        let opens = self.consecutive_failures >= MAX_FAILURES && self.open_until.is_none();
         if opens {
             self.open_until = Some(later(now, OPEN_FOR));
         }
         opens
     }
 
-    /// The call came to nothing, and not by the server's fault. One from before the circuit opened says
-    /// nothing about the one that finds out.
+    /// The call ended without a verdict about the server. Only an abandoned probe lets the next one start.
     pub(crate) fn abandoned(&mut self, call: Purpose) {
         if call == Purpose::Probe {
-            self.probing = false;
+            self.is_probing = false;
         }
     }
 
-    /// The server asks not to be asked for so long (RFC 9110 section 10.2.3).
+    /// The server asks for a pause (RFC 9110 section 10.2.3). It is limited to 5 min.
     pub(crate) fn pause(&mut self, wait: Duration, now: Instant) {
         self.paused_until = self.paused_until.max(Some(later(now, wait.min(MAX_PAUSE))));
     }
 
-    /// The state, for an operator.
+    /// The state, for operators.
     pub(crate) fn circuit(&self, now: Instant) -> CircuitState {
         match self.would_admit(now) {
-            Err(_) if self.probing => CircuitState::HalfOpen,
+            Err(_) if self.is_probing => CircuitState::HalfOpen,
             Err(_) => CircuitState::Open,
             Ok(()) if self.open_until.is_some() => CircuitState::HalfOpen,
             Ok(()) => CircuitState::Closed,
@@ -134,18 +149,18 @@ mod tests {
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
         for failure in 1..=5 {
-            assert_eq!(breaker.admit(now), Ok(Purpose::Answer), "{failure}");
-            assert_eq!(breaker.failed(Purpose::Answer, now), failure == 5, "{failure}");
+            assert_eq!(breaker.admit(now), Ok(Purpose::Regular), "{failure}");
+            assert_eq!(breaker.failed(Purpose::Regular, now), failure == 5, "{failure}");
         }
         breaker
     }
 
     #[test]
-    fn five_failures_in_a_row_open_it_and_a_success_between_does_not_let_them_add_up() {
+    fn five_consecutive_failures_open_the_breaker_and_a_success_resets_the_count() {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         for _ in 0..10 {
-            (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, now)));
+            (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Regular, now)));
             assert!(!breaker.succeeded());
         }
         assert_eq!(breaker.circuit(now), CircuitState::Closed);
@@ -155,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn after_ten_seconds_one_call_finds_out_and_the_others_are_told_to_wait() {
+    fn after_ten_seconds_one_probe_is_admitted_and_other_calls_are_not() {
         let now = Instant::now();
         let mut breaker = opened(now);
         let then = now + OPEN_FOR;
@@ -163,17 +178,17 @@ mod tests {
         assert_eq!(breaker.admit(then), Ok(Purpose::Probe));
         assert_eq!(breaker.admit(then), Err(SEC));
         assert_eq!(breaker.circuit(then), CircuitState::HalfOpen);
-        assert!(!breaker.failed(Purpose::Probe, then + SEC), "it stays open");
+        assert!(!breaker.failed(Purpose::Probe, then + SEC), "the breaker is open already");
         assert_eq!(breaker.admit(then + 2 * SEC), Err(9 * SEC));
         assert_eq!(breaker.admit(then + 11 * SEC), Ok(Purpose::Probe));
         assert!(breaker.succeeded());
         assert_eq!(breaker.circuit(then), CircuitState::Closed);
-        (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Answer, then)));
-        assert_eq!(breaker.admit(then), Ok(Purpose::Answer));
+        (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Regular, then)));
+        assert_eq!(breaker.admit(then), Ok(Purpose::Regular));
     }
 
     #[test]
-    fn a_probe_that_came_to_nothing_lets_the_next_one_try() {
+    fn an_abandoned_probe_is_followed_by_the_next_probe() {
         let now = Instant::now();
         let mut breaker = opened(now);
         assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
@@ -182,44 +197,44 @@ mod tests {
     }
 
     #[test]
-    fn calls_from_before_do_not_end_the_probe() {
+    fn calls_admitted_before_the_breaker_opened_do_not_end_the_probe() {
         let now = Instant::now();
         let mut breaker = opened(now);
         assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-        breaker.abandoned(Purpose::Answer);
-        assert!(!breaker.failed(Purpose::Answer, now + OPEN_FOR));
+        breaker.abandoned(Purpose::Regular);
+        assert!(!breaker.failed(Purpose::Regular, now + OPEN_FOR));
         assert_eq!(breaker.admit(now + OPEN_FOR), Err(SEC));
     }
 
     #[test]
-    fn a_probe_whose_circuit_is_closed_by_now_is_a_call_like_others() {
+    fn a_probe_that_fails_after_the_breaker_closed_counts_as_one_failure() {
         let now = Instant::now();
         let mut breaker = opened(now);
         assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-        assert!(breaker.succeeded(), "a call from before was answered");
+        assert!(breaker.succeeded(), "an older call succeeded");
         assert!(!breaker.failed(Purpose::Probe, now + OPEN_FOR));
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Answer));
+        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Regular));
     }
 
     #[test]
-    fn failures_of_calls_that_were_under_way_do_not_lengthen_the_wait() {
+    fn failures_of_calls_in_flight_do_not_extend_the_open_state() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        (1..=9).for_each(|second| assert!(!breaker.failed(Purpose::Answer, now + second * SEC)));
+        (1..=9).for_each(|second| assert!(!breaker.failed(Purpose::Regular, now + second * SEC)));
         assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
     }
 
     #[test]
-    fn a_pause_is_kept_and_has_an_end() {
+    fn a_pause_blocks_calls_and_is_limited_to_five_minutes() {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         breaker.pause(7 * SEC, now);
         breaker.pause(SEC, now);
         assert_eq!(breaker.admit(now), Err(7 * SEC));
         assert_eq!(breaker.circuit(now), CircuitState::Open);
-        assert!(!breaker.succeeded(), "the pause is the server's");
+        assert!(!breaker.succeeded(), "a pause does not open the breaker");
         assert_eq!(breaker.admit(now + 6 * SEC), Err(SEC));
-        assert_eq!(breaker.admit(now + 7 * SEC), Ok(Purpose::Answer));
+        assert_eq!(breaker.admit(now + 7 * SEC), Ok(Purpose::Regular));
         breaker.pause(Duration::MAX, now);
         assert_eq!(breaker.admit(now), Err(MAX_PAUSE));
     }

@@ -1,14 +1,14 @@
 //! An 8-way set-associative cache, bounded by entries and bytes.
 //!
-//! Lookups are lock-free. Inserts take one mutex and evict with CLOCK (second chance), so a flood of one-off entries
-//! cannot flush the entries in use.
+//! Lookups are lock-free. Inserts take one mutex and evict with CLOCK (second chance), so a flood of one-off
+//! entries cannot flush the entries in use.
 //!
 //! Checks: the limits hold at every moment; the whole key is compared on every hit.
 //! Does not check: the age of an entry. Its user knows what invalidates it, and checks every hit.
 //!
-//! Why not `moka` or `quick_cache`: see the guide page "Design choices" for figures. Both clone the value on a hit,
-//! which contends when threads share a token. And a lookup here compares at most eight keys: an issuer chooses its
-//! tokens, so it can choose thousands with equal hashes where only a part of the token is hashed.
+//! Why not `moka` or `quick_cache`: see the guide page "Design choices" for figures. Both clone the value on
+//! a hit, which contends when threads share a token. And a lookup here compares at most eight keys: an issuer
+//! chooses its tokens, so it can choose thousands with equal hashes where only a part of the token is hashed.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -33,7 +33,8 @@ const MAX_SECOND_CHANCES: usize = 64;
 /// The assumed size of an entry in bytes, for the number of sets.
 const ENTRY_BYTES: usize = 1024;
 
-/// The maximum number of entries, whatever the limits say: the slots are allocated at once, 32 bytes per entry.
+/// The maximum number of entries, whatever the limits say: the slots are allocated at once, 32 bytes per
+/// entry.
 const MAX_ENTRIES: usize = 1 << 20;
 
 /// A value that can be cached.
@@ -276,8 +277,8 @@ impl<E> Default for Set<E> {
 }
 
 impl<E, S> Drop for BoundedCache<E, S> {
-    /// Drops the entries only. Dropping an `ArcSwap`, even an empty one, scans the debts of all threads, and most
-    /// slots are empty.
+    /// Drops the entries only. Dropping an `ArcSwap`, even an empty one, scans the debts of all threads, and
+    /// most slots are empty.
     fn drop(&mut self) {
         for Set { tags, slots } in self.sets.take().into_iter().flatten() {
             for (tag, slot) in tags.into_iter().zip(slots) {

@@ -1,7 +1,8 @@
 //! A sharded `Arc`: reference counts do not contend across threads.
 //!
-//! Why: threads that update one reference count in turn wait for each other, about 100 ns per update for two busy
-//! threads. Here each thread updates the count of its own shard, which it shares with few other threads or none.
+//! Why: threads that update one reference count in turn wait for each other, about 100 ns per update for two
+//! busy threads. Here each thread updates the count of its own shard, which it shares with few other threads
+//! or none.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ pub(crate) struct ShardedArc<T> {
     shards: [Arc<Shard<T>>; SHARDS],
 }
 
-/// One reference count, next to the pointer to the value. Aligned to 128 bytes, because processors fetch cache lines of
-/// 64 bytes in pairs.
+/// One reference count, next to the pointer to the value. Aligned to 128 bytes, because processors fetch
+/// cache lines of 64 bytes in pairs.
 #[repr(align(128))]
 pub(crate) struct Shard<T> {
     value: Arc<T>,

@@ -1,13 +1,30 @@
-//! A clock that a test sets.
+//! A clock that a test controls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::time::Clock;
 
-/// A clock for tests: it stands still, or runs with an offset, and moves when it is told.
+/// A [`Clock`](crate::time::Clock) that stands still, or runs ahead of the system clock, and that a test can
+/// move.
 ///
-/// A clone is the same clock.
+/// Clones are the same clock. Only the dates in tokens are compared with it. Timeouts and TTLs use the clock
+/// of the tokio runtime, which `tokio::time::advance` moves.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_bearer::{RejectionKind, testing::TestIssuer};
+///
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// let idp = TestIssuer::new();
+/// let token = idp.token("https://api.example.com").claim("exp", 2_000_000_000);
+/// assert!(token.access_token().is_ok());
+///
+/// idp.clock().set(std::time::UNIX_EPOCH + Duration::from_secs(2_000_000_000));
+/// idp.clock().advance(Duration::from_secs(60)); // more than the leeway
+/// assert_eq!(token.access_token().unwrap_err().kind(), RejectionKind::TokenExpired);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Mutex<Reading>>);
 
@@ -18,19 +35,29 @@ enum Reading {
 }
 
 impl ManualClock {
-    /// A clock that stands at `time` until it is moved.
+    /// A clock that stands still at `time`.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use tower_bearer::{testing::ManualClock, time::Clock};
+    ///
+    /// let clock = ManualClock::at(UNIX_EPOCH);
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(clock.now(), UNIX_EPOCH + Duration::from_secs(60));
+    /// ```
     #[must_use]
     pub fn at(time: SystemTime) -> Self {
         Self(Arc::new(Mutex::new(Reading::At(time))))
     }
 
-    /// A clock that runs with the machine's, and can be set ahead of it.
+    /// A clock that runs with the system clock. [`advance`](Self::advance) moves it ahead, [`set`](Self::set)
+    /// stops it.
     #[must_use]
     pub fn running() -> Self {
         Self(Arc::new(Mutex::new(Reading::Ahead(Duration::ZERO))))
     }
 
-    /// Moves the clock ahead by `by`.
+    /// Moves the clock forward by `by`.
     pub fn advance(&self, by: Duration) {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *reading = match *reading {
@@ -39,7 +66,7 @@ impl ManualClock {
         };
     }
 
-    /// Sets the clock; it stands there until it is moved.
+    /// Stops the clock at `time`.
     pub fn set(&self, time: SystemTime) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reading::At(time);
     }

@@ -1,90 +1,120 @@
-//! The endpoints of the test issuer, and the ways in which they fail on demand.
+//! The endpoints of the test issuer and the faults that a test can set for them.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// An endpoint of a [`TestIssuer`](super::TestIssuer).
+///
+/// ```
+/// use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
+///
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let idp = TestIssuer::new();
+/// let auth = idp.bearer_auth("https://api.example.com").build().unwrap();
+/// auth.ready().await.unwrap();
+/// assert_eq!(idp.requests(Endpoint::Metadata), 1);
+/// assert_eq!(idp.requests(Endpoint::Jwks), 1);
+/// assert_eq!(idp.requests(Endpoint::Introspection), 0);
+/// # }
+/// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// The metadata at both well-known places (RFC 8414 section 3, OpenID Connect Discovery section 4).
+    /// The metadata, at both well-known URLs (RFC 8414 section 3, OpenID Connect Discovery section 4).
     Metadata,
-    /// The key set (RFC 7517 section 5).
+    /// The key set, at [`jwks_url`](super::TestIssuer::jwks_url) (RFC 7517 section 5).
     Jwks,
-    /// Says whether a token is active, and its claims (RFC 7662 section 2).
+    /// Introspection, at [`introspection_url`](super::TestIssuer::introspection_url) (RFC 7662 section 2).
     Introspection,
-    /// Issues tokens (RFC 6749 section 3.2).
+    /// The token endpoint, at [`token_url`](super::TestIssuer::token_url) (RFC 6749 section 3.2).
     Token,
-    /// Makes tokens invalid (RFC 7009 section 2).
+    /// Revocation, at [`revocation_url`](super::TestIssuer::revocation_url) (RFC 7009 section 2).
     Revocation,
 }
 
-/// How an endpoint fails until it is told otherwise.
+/// How an endpoint fails. [`TestIssuer::set_fault`](super::TestIssuer::set_fault) sets it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
+///
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// let idp = TestIssuer::new();
+/// idp.set_fault(Endpoint::Introspection, Some(Fault::Delay(Duration::from_secs(2))));
+/// idp.set_fault(Endpoint::Token, Some(Fault::RetryAfter(429, Duration::from_secs(30))));
+/// idp.set_fault(Endpoint::Jwks, Some(Fault::Body(r#"{"keys":[]}"#.to_owned())));
+/// # }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The connection is closed before an answer.
+    /// Closes the connection without a response.
     Refuse,
-    /// No answer ever comes.
+    /// Never responds, and keeps the connection open.
     Hang,
-    /// The status line and a byte a minute.
+    /// Sends the head of the response and the first bytes of the body, then nothing more.
     SlowBody,
-    /// Half of the body, then the connection is closed.
+    /// Sends half of the body, then closes the connection.
     HalfBody,
-    /// A body of so many bytes.
+    /// Responds 200 with a body of this many bytes.
     HugeBody(usize),
-    /// This status, with an HTML body.
+    /// Responds with this status and an HTML body. A number that is not a status becomes 500.
     Status(u16),
-    /// This status, with an HTML body and `Retry-After` in whole seconds (RFC 9110 section 10.2.3).
+    /// Responds with this status, an HTML body and `Retry-After` in whole seconds (RFC 9110 section 10.2.3).
     RetryAfter(u16, Duration),
-    /// This status, with this body as `application/json`: the error of an OAuth endpoint, most often
-    /// (RFC 6749 section 5.2).
+    /// Responds with this status and this body as `application/json`, such as an OAuth error (RFC 6749
+    /// section 5.2).
     Json(u16, String),
-    /// 200 with this body, as `application/json`.
+    /// Responds 200 with this body as `application/json`.
     Body(String),
-    /// 200 with a body of this content type: first the type, then the body.
+    /// Responds 200 with this content type (first value) and this body (second value).
     BodyOfType(String, String),
-    /// 200 with a page of HTML, as a portal or a proxy in between would answer.
+    /// Responds 200 with an HTML page, like a captive portal or a misconfigured proxy.
     Html,
-    /// 302 to this place.
+    /// Responds 302 with this `Location`.
     Redirect(String),
-    /// The right answer, so much later.
+    /// Sends the normal response after this delay.
     Delay(Duration),
 }
 
 impl Endpoint {
-    /// All of them.
-    pub(super) const ALL: [Self; 5] =
+    /// Every endpoint.
+    pub(crate) const ALL: [Self; 5] =
         [Self::Metadata, Self::Jwks, Self::Introspection, Self::Token, Self::Revocation];
 }
 
-/// The faults that a test has asked for.
+/// The faults that a test has set.
 #[derive(Default)]
-pub(super) struct Faults(HashMap<Endpoint, Planned>);
+pub(crate) struct Faults(HashMap<Endpoint, Planned>);
 
 struct Planned {
     fault: Fault,
-    /// How often it is still to happen; `None` without end.
-    left: Option<usize>,
+    /// The number of requests that still fail. `None`: all.
+    remaining: Option<usize>,
 }
 
 impl Faults {
-    /// In place of what was planned for that endpoint.
-    pub(super) fn plan(&mut self, endpoint: Endpoint, fault: Fault, times: Option<usize>) {
-        self.0.insert(endpoint, Planned { fault, left: times });
+    /// Sets the fault of an endpoint, for all requests or for the next `times`. It replaces an earlier fault.
+    pub(crate) fn plan(&mut self, endpoint: Endpoint, fault: Fault, times: Option<usize>) {
+        self.0.insert(endpoint, Planned { fault, remaining: times });
     }
 
-    pub(super) fn cancel(&mut self, endpoint: Endpoint) {
+    /// Removes the fault of an endpoint.
+    pub(crate) fn cancel(&mut self, endpoint: Endpoint) {
         self.0.remove(&endpoint);
     }
 
-    /// How the request that came just now fails, if it does.
-    pub(super) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
+    /// The fault for the current request, if there is one.
+    pub(crate) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
         let planned = self.0.get_mut(&endpoint)?;
-        match &mut planned.left {
+        match &mut planned.remaining {
             None => {}
             Some(0) => return None,
-            Some(left) => *left = left.saturating_sub(1),
+            Some(remaining) => *remaining = remaining.saturating_sub(1),
         }
         Some(planned.fault.clone())
     }
@@ -95,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_lasts_until_it_is_cancelled_or_as_often_as_asked() {
+    fn a_fault_lasts_until_it_is_cancelled_or_used_up() {
         let mut faults = Faults::default();
         assert_eq!(faults.next(Endpoint::Token), None);
         faults.plan(Endpoint::Token, Fault::Html, None);

@@ -1,24 +1,37 @@
-//! A client that reaches test issuers without a socket.
+//! An HTTP client that calls test issuers without a socket.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 
-use super::endpoint::Answer;
-use super::state::State;
-use crate::transport::{FetchError, FetchFuture, HttpClient};
+use super::endpoints::Reply;
+use super::server::State;
+use crate::transport::{FetchError, FetchFuture, FetchRequest, FetchResponse, HttpClient};
 
-/// An [`HttpClient`] that knows some [`TestIssuer`](super::TestIssuer)s and nothing else.
+/// An [`HttpClient`] that reaches one or more [`TestIssuer`](super::TestIssuer)s and no other host.
+///
+/// [`TestIssuer::http_client`](super::TestIssuer::http_client) returns it. A request to any other host fails.
 #[derive(Clone)]
 pub struct InMemoryClient(Vec<Arc<State>>);
 
 impl InMemoryClient {
-    pub(super) fn of(issuer: Arc<State>) -> Self {
+    pub(super) fn new(issuer: Arc<State>) -> Self {
         Self(vec![issuer])
     }
 
-    /// The same, which reaches the issuers that `other` reaches as well.
+    /// A client that reaches the issuers of both clients.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let staff = TestIssuer::in_memory("https://staff.test");
+    /// let partners = TestIssuer::in_memory("https://partners.test");
+    /// let client = staff.http_client().and(partners.http_client());
+    /// # drop(client);
+    /// # }
+    /// ```
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
@@ -33,25 +46,31 @@ impl InMemoryClient {
 }
 
 impl HttpClient for InMemoryClient {
-    fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let max_body_bytes = request.max_body_bytes();
+        let request = request.into_request();
         let issuer = self.issuer_of(&request);
         Box::pin(async move {
             let issuer = issuer.ok_or_else(|| FetchError::transport("no such host"))?;
-            match issuer.answer(&request) {
-                Answer::Whole(delay, response) => {
+            match issuer.reply(&request) {
+                Reply::Complete(delay, response) => {
                     tokio::time::sleep(delay).await;
-                    within(body_limit, response)
+                    within(max_body_bytes, response.into())
                 }
-                Answer::Hang | Answer::Slow(_) => std::future::pending().await,
-                Answer::Refuse => Err(FetchError::transport("connection refused")),
-                Answer::Half(_) => Err(FetchError::transport("connection closed within the body")),
+                Reply::Hang | Reply::Slow(_) => std::future::pending().await,
+                Reply::Close => Err(FetchError::transport("connection refused")),
+                Reply::Half(_) => Err(FetchError::transport("connection closed within the body")),
             }
         })
     }
 }
 
-fn within(body_limit: usize, response: Response<Bytes>) -> Result<Response<Bytes>, FetchError> {
-    if response.body().len() > body_limit { Err(FetchError::too_large()) } else { Ok(response) }
+fn within(max_body_bytes: usize, response: FetchResponse) -> Result<FetchResponse, FetchError> {
+    if response.response().body().len() > max_body_bytes {
+        Err(FetchError::too_large())
+    } else {
+        Ok(response)
+    }
 }
 
 impl std::fmt::Debug for InMemoryClient {

@@ -1,4 +1,4 @@
-//! The test issuer on a loopback port, over plain HTTP/1.1.
+//! Serves a test issuer on a loopback port, over HTTP/1.1 without TLS.
 
 use std::future::poll_fn;
 use std::io;
@@ -19,14 +19,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::endpoint::Answer;
-use super::response::plain;
-use super::state::State;
+use super::endpoints::{Reply, plain};
+use super::server::State;
 
-/// The most bytes that are read of a request's body.
-const MAX_BODY: usize = 1 << 20;
+/// The maximum size of a request body in bytes.
+const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A server that ends when this is dropped, with all its connections.
+/// A running server. Dropping it closes the port and all connections.
 pub(super) struct Loopback(AbortHandle);
 
 impl Drop for Loopback {
@@ -36,17 +35,17 @@ impl Drop for Loopback {
 }
 
 impl Loopback {
-    /// A port of its own, not yet answering.
+    /// Binds a free port. Nothing is accepted yet.
     pub(super) async fn bind() -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     }
 
-    /// Answers on that port for `issuer`.
+    /// Serves `issuer` on the port.
     pub(super) fn serve(listener: TcpListener, issuer: Arc<State>) -> Self {
         let task = tokio::spawn(async move {
-            // Dropped with this task, and the connections with it.
+            // Aborting this task drops the set, which aborts the connections.
             let mut connections = JoinSet::new();
             loop {
                 if let Ok((stream, _)) = listener.accept().await {
@@ -61,45 +60,45 @@ impl Loopback {
 
 async fn serve_connection(stream: TcpStream, issuer: Arc<State>) {
     let service = service_fn(|request| respond(request, Arc::clone(&issuer)));
-    // A connection that ends early is what some tests are about.
-    let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    // Some tests close connections early, so an error is expected.
+    let _result = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn respond(request: Request<Incoming>, issuer: Arc<State>) -> Result<Response<TestBody>, Refused> {
-    let answer = match read(request).await? {
-        Some(request) => issuer.answer(&request),
+async fn respond(request: Request<Incoming>, issuer: Arc<State>) -> Result<Response<TestBody>, Closed> {
+    let reply = match read_body(request).await? {
+        Some(request) => issuer.reply(&request),
         None => {
-            Answer::Whole(Duration::ZERO, plain(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "too large"))
+            Reply::Complete(Duration::ZERO, plain(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "too large"))
         }
     };
-    match answer {
-        Answer::Whole(delay, response) => {
+    match reply {
+        Reply::Complete(delay, response) => {
             tokio::time::sleep(delay).await;
-            Ok(response.map(|body| TestBody { data: Some(body), end: End::Clean }))
+            Ok(response.map(|body| TestBody { data: Some(body), end: End::Complete }))
         }
-        Answer::Half(response) => Ok(cut(response, 2, End::Broken)),
-        Answer::Slow(response) => Ok(cut(response, 64, End::Never)),
-        Answer::Hang => std::future::pending().await,
-        Answer::Refuse => Err(Refused),
+        Reply::Half(response) => Ok(truncate(response, 2, End::Closed)),
+        Reply::Slow(response) => Ok(truncate(response, 64, End::Never)),
+        Reply::Hang => std::future::pending().await,
+        Reply::Close => Err(Closed),
     }
 }
 
-/// The request with its whole body; `None` when that is too large.
-async fn read(request: Request<Incoming>) -> Result<Option<Request<Bytes>>, Refused> {
+/// Reads the body of a request. `None` if it exceeds [`MAX_BODY_BYTES`].
+async fn read_body(request: Request<Incoming>) -> Result<Option<Request<Bytes>>, Closed> {
     let (head, mut body) = request.into_parts();
-    let mut read = BytesMut::new();
+    let mut bytes = BytesMut::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let Ok(data) = frame.map_err(|_| Refused)?.into_data() else { continue };
-        if data.len() > MAX_BODY.saturating_sub(read.len()) {
+        let Ok(data) = frame.map_err(|_| Closed)?.into_data() else { continue };
+        if data.len() > MAX_BODY_BYTES.saturating_sub(bytes.len()) {
             return Ok(None);
         }
-        read.extend_from_slice(&data);
+        bytes.extend_from_slice(&data);
     }
-    Ok(Some(Request::from_parts(head, read.freeze())))
+    Ok(Some(Request::from_parts(head, bytes.freeze())))
 }
 
-/// The first part of a response that promises the whole of it.
-fn cut(response: Response<Bytes>, parts: usize, end: End) -> Response<TestBody> {
+/// Keeps one of `parts` equal parts of the body. `Content-Length` stays that of the whole body.
+fn truncate(response: Response<Bytes>, parts: usize, end: End) -> Response<TestBody> {
     let whole = response.body().len();
     let mut response = response.map(|mut body| {
         body.truncate(whole.checked_div(parts).unwrap_or_default());
@@ -109,49 +108,56 @@ fn cut(response: Response<Bytes>, parts: usize, end: End) -> Response<TestBody> 
     response
 }
 
-/// Closes the connection without an answer.
+/// The error that makes hyper close the connection.
 #[derive(Debug)]
-struct Refused;
+struct Closed;
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for Closed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the test asked for no answer")
+        f.write_str("closed by the fault that the test has set")
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for Closed {}
 
+/// A body of one frame.
 struct TestBody {
     data: Option<Bytes>,
     end: End,
 }
 
+/// The state of the connection after the frame of a [`TestBody`].
 enum End {
-    Clean,
-    Broken,
+    /// The body is complete.
+    Complete,
+    /// The connection is closed.
+    Closed,
+    /// The connection stays open, but nothing more is sent.
     Never,
 }
 
 impl Body for TestBody {
     type Data = Bytes;
-    type Error = Refused;
+    type Error = Closed;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Refused>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
         match (self.data.take(), &self.end) {
             (Some(data), _) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            (None, End::Clean) => Poll::Ready(None),
-            (None, End::Broken) => Poll::Ready(Some(Err(Refused))),
-            // Whoever asked gives up; nothing wakes this.
+            (None, End::Complete) => Poll::Ready(None),
+            (None, End::Closed) => Poll::Ready(Some(Err(Closed))),
+            // Nothing wakes this task. The client times out.
             (None, End::Never) => Poll::Pending,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match (&self.data, &self.end) {
-            (Some(data), End::Clean) => SizeHint::with_exact(u64::try_from(data.len()).unwrap_or(u64::MAX)),
+            (Some(data), End::Complete) => {
+                SizeHint::with_exact(u64::try_from(data.len()).unwrap_or(u64::MAX))
+            }
             _ => SizeHint::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! An authorization server for tests (feature `test-util`).
 //!
-//! [`TestIssuer`] publishes keys, mints tokens and misbehaves on demand, in memory or on a loopback
-//! port. This is how a user tests a protected route:
+//! [`TestIssuer`] publishes keys, issues tokens and fails on demand, in memory or on a loopback port. A test
+//! of a protected route:
 //!
 //! ```
 //! # #[cfg(all(feature = "axum", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
@@ -24,7 +24,7 @@
 //!
 //! assert_eq!(status(idp.token(API).subject("alice").scope("profile").sign()).await, 200);
 //!
-//! // An expired token, and one without the scope:
+//! // An expired token, and a token without the scope:
 //! assert_eq!(status(idp.token(API).scope("profile").expired().sign()).await, 401);
 //! assert_eq!(status(idp.token(API).scope("email").sign()).await, 403);
 //! # }
@@ -32,8 +32,8 @@
 //! # }
 //! ```
 //!
-//! It introspects, refreshes and revokes tokens as well. Whoever asks has to authenticate, as the client
-//! that is known from the start or another that the test registers:
+//! It also has endpoints for introspection, refresh tokens and revocation. Their clients must authenticate:
+//! as [`TestIssuer::CLIENT_ID`], which is registered from the start, or as a client that the test registers.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -68,41 +68,26 @@
 //! # }
 //! ```
 //!
-//! Never ship it: whoever has a `TestIssuer` can mint tokens that its `BearerAuth` accepts.
+//! To test a handler without a layer, use [`TokenBuilder::access_token`]. To simulate an outage, use
+//! [`TestIssuer::set_outage`]. To move the time, use [`TestIssuer::clock`].
+//!
+//! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller asks for.
 
-mod alterations;
-mod authentication;
 mod challenge;
-mod clients;
 mod clock;
-mod credentials;
-mod draft;
-mod endpoint;
+mod endpoints;
 mod fault;
-mod fingerprint;
-mod form;
 mod in_memory;
-mod introspection;
 mod issuer;
-mod issuing;
 mod loopback;
-mod metadata;
-mod refusal;
-mod response;
-mod revocation;
-mod state;
+mod server;
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests;
-mod token;
-mod token_endpoint;
-mod tokens;
 
 pub use challenge::{ChallengeSyntax, ParsedChallenge, parse_challenges};
-pub use clients::ClientKeyUnusable;
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;
-pub use issuer::TestIssuer;
-pub use issuing::TokenSet;
-pub use token::TokenBuilder;
+pub use issuer::{TestIssuer, TokenBuilder};
+pub use server::{ClientKeyUnusable, TokenSet};

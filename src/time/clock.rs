@@ -1,17 +1,18 @@
 //! The wall clock, behind a trait so that tests can set it.
 //!
-//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of keys and caches
-//! is measured with the monotonic clock of the runtime, so that setting the machine's clock cannot make a key set look
-//! fresh.
+//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of
+//! keys and caches is measured with the monotonic clock of the runtime, so that setting the machine's clock
+//! cannot make a key set look fresh.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The clock that the dates in a token are compared with; see
 /// [`BearerAuthBuilder::clock`](crate::BearerAuthBuilder::clock).
 ///
-/// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock` (feature `test-util`), or with a clock
-/// of their own:
+/// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock` (feature `test-util`), or
+/// with a clock of their own:
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -39,5 +40,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+}
+
+/// A shared clock, `Arc<dyn Clock>` included.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
     }
 }

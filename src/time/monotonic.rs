@@ -10,8 +10,8 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// `from` plus `by`, at most a century. A time that is too long to count must not become zero: what waits for it would
-/// happen over and over.
+/// `from` plus `by`, at most a century. A time that is too long to count must not become zero: what waits for
+/// it would happen over and over.
 pub(crate) fn later(from: Instant, by: Duration) -> Instant {
     from.checked_add(by.min(CENTURY)).unwrap_or(from)
 }

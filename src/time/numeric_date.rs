@@ -12,8 +12,8 @@ impl NumericDate {
     /// The end of the year 9999. A later date is a mistake, usually milliseconds.
     const LATEST_SECS: u64 = 253_402_300_799;
 
-    /// The current time of `clock`. A time before 1970 counts as 1970: then every token with an `iat` lies in the future
-    /// and is rejected.
+    /// The current time of `clock`. A time before 1970 counts as 1970: then every token with an `iat` lies in
+    /// the future and is rejected.
     pub(crate) fn now(clock: &dyn Clock) -> Self {
         Self(clock.now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }

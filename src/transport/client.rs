@@ -1,96 +1,90 @@
-//! The HTTP client as this crate sees it: one request, one whole answer, within limits.
+//! The trait that every HTTP client of this crate implements.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::ACCEPT;
-use http::{HeaderValue, Request, Response, StatusCode};
+use super::error::FetchError;
+use super::request::FetchRequest;
+use super::response::FetchResponse;
 
-use super::{FetchError, FetchErrorKind};
+/// The future that [`HttpClient::fetch`] returns.
+///
+/// Dropping it cancels the request.
+///
+/// ```
+/// use tower_bearer::transport::{FetchError, FetchFuture};
+///
+/// let offline: FetchFuture = Box::pin(async { Err(FetchError::transport("offline")) });
+/// ```
+pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
 
-/// The future of [`HttpClient::fetch`].
-pub type FetchFuture = Pin<Box<dyn Future<Output = Result<Response<Bytes>, FetchError>> + Send>>;
-
-/// Sends one request to an authorization server: a `GET` for metadata and keys, a `POST` for introspection.
+/// Sends one request to an authorization server.
 ///
-/// With the feature `reqwest` (a default) nobody has to write one: hand your own
-/// `reqwest::Client` to [`BearerAuthBuilder::http_client`](crate::BearerAuthBuilder::http_client)
-/// for a proxy, a private CA or a client certificate.
+/// With the feature `reqwest` (on by default) you need no implementation of your own. For a proxy, a private
+/// CA or a client certificate, configure a `ReqwestClient` and pass it to
+/// [`BearerAuthBuilder::http_client`](crate::BearerAuthBuilder::http_client).
 ///
-/// What an implementation must do:
+/// An implementation must:
 ///
-/// - Check the server's certificate.
-/// - Follow no redirect: the request may hold a secret that is meant for its own URL only. Return the
-///   answer as it came; if it came from elsewhere all the same, [`FetchError::redirected`].
-/// - Read at most `body_limit` bytes of the body, and answer [`FetchError::too_large`] beyond.
-/// - Answer [`FetchError::connection_lost`] when a connection was there and died before an answer came, as kept
-///   ones do that the server has closed: then a question is put once more. All other failures are
-///   [`FetchError::transport`], and are not tried again.
-/// - Log neither the request nor its `Debug`. A `POST` holds the access token and often a client secret, in its
-///   body or in `Authorization`. That header is marked as sensitive, and `Debug` hides it; of a
-///   `Request<Bytes>` it shows the body.
+/// - Verify the server's certificate.
+/// - Follow no redirect, because the request can carry a secret meant for its own URL only. Return the 3xx
+///   response unchanged. If the library followed a redirect anyway, return [`FetchError::redirected`].
+/// - Read at most [`FetchRequest::max_body_bytes`] of the body. Return [`FetchError::too_large`] beyond that.
+/// - Return [`FetchError::connection_lost`] if an established connection closed before the response arrived.
+///   Servers close idle connections, so introspection retries such a request once.
+/// - Return [`FetchError::transport`] for every other failure. Such a request is not retried.
+/// - Keep the request out of logs. An introspection request carries the access token and often a client
+///   secret, in its body or in `Authorization`.
 ///
-/// The time limit is kept by the caller, which drops the future.
+/// An implementation needs no timeout: the caller enforces it and drops the future. An `Arc<dyn HttpClient>`
+/// is an `HttpClient`, too.
+///
+/// # Example
+///
+/// Send introspection requests through a client with its own certificate, and all others through a plain one:
+///
+/// ```
+/// use tower_bearer::transport::{FetchFuture, FetchRequest, HttpClient, UrlKind};
+///
+/// struct Split<P, C> {
+///     plain: P,
+///     with_certificate: C,
+/// }
+///
+/// impl<P: HttpClient, C: HttpClient> HttpClient for Split<P, C> {
+///     fn fetch(&self, request: FetchRequest) -> FetchFuture {
+///         match request.url_kind() {
+///             UrlKind::Introspection => self.with_certificate.fetch(request),
+///             _ => self.plain.fetch(request),
+///         }
+///     }
+/// }
+/// ```
 pub trait HttpClient: Send + Sync + 'static {
-    /// Sends `request` and reads the whole answer, of at most `body_limit` bytes.
-    fn fetch(&self, request: Request<Bytes>, body_limit: usize) -> FetchFuture;
+    /// Sends `request` and reads the whole response.
+    ///
+    /// Return every complete response as `Ok`, whatever its status.
+    ///
+    /// # Errors
+    /// The future resolves to a [`FetchError`] if no complete response arrived within
+    /// [`FetchRequest::max_body_bytes`].
+    fn fetch(&self, request: FetchRequest) -> FetchFuture;
+}
+
+/// A shared client, `Arc<dyn HttpClient>` included.
+impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        (**self).fetch(request)
+    }
 }
 
 /// Why there is no default client.
 pub(crate) enum DefaultClientFault {
     /// The feature `reqwest` is off.
-    #[cfg_attr(feature = "reqwest", expect(dead_code, reason = "said by the stand-in without reqwest"))]
+    #[cfg_attr(feature = "reqwest", expect(dead_code, reason = "constructed only without reqwest"))]
     NotBuilt,
-    /// It could not be made, and said so.
-    #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "said by reqwest"))]
+    /// `reqwest` could not build the client, for this reason.
+    #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "constructed only with reqwest"))]
     Unusable(String),
-}
-
-/// How much an answer may cost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct FetchLimits {
-    /// From the first byte sent to the last byte read.
-    pub(crate) timeout: Duration,
-    /// Bytes of the body.
-    pub(crate) body: usize,
-}
-
-/// Fetches a JSON document: the answer to `request` if it came in time, within the limits and with status
-/// 200 (or 304, for a conditional request).
-///
-/// # Errors
-/// [`FetchError`], by the first limit that was broken.
-pub(crate) async fn fetch(
-    client: &dyn HttpClient,
-    mut request: Request<Bytes>,
-    limits: FetchLimits,
-) -> Result<Response<Bytes>, FetchError> {
-    request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-    let response = send(client, request, limits).await?;
-    match response.status() {
-        StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
-        status => Err(FetchErrorKind::Status(status.as_u16()).into()),
-    }
-}
-
-/// Sends `request` and returns the answer, whatever its status, if it came in time and within the limits
-/// and does not lead elsewhere.
-///
-/// # Errors
-/// [`FetchError`], by the first limit that was broken.
-pub(crate) async fn send(
-    client: &dyn HttpClient,
-    request: Request<Bytes>,
-    limits: FetchLimits,
-) -> Result<Response<Bytes>, FetchError> {
-    let answer = tokio::time::timeout(limits.timeout, client.fetch(request, limits.body));
-    let response = answer.await.map_err(|_| FetchErrorKind::TimedOut)??;
-    match response.status() {
-        StatusCode::NOT_MODIFIED => Ok(response),
-        status if status.is_redirection() => Err(FetchError::redirected()),
-        _ if response.body().len() > limits.body => Err(FetchError::too_large()),
-        _ => Ok(response),
-    }
 }

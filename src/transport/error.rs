@@ -1,116 +1,116 @@
-//! Why a document of an authorization server could not be had: for the operator, never for a client.
+//! Why a request to an authorization server failed. Operators read these errors, clients never see them.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a fetch failed.
+/// Why a request to an authorization server failed.
 ///
-/// It shows a kind and, as [`source`](Error::source), what the HTTP client said. It holds no query
-/// string, no credentials and nothing of the body.
+/// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error of the HTTP
+/// client. The error holds no query string, no credentials and no part of a body.
+///
+/// # Example
+///
+/// An [`HttpClient`](super::HttpClient) of your own reports its failures with the constructors of this type:
+///
+/// ```
+/// use std::io;
+/// use tower_bearer::transport::{FetchError, FetchErrorKind};
+///
+/// fn from_io(error: io::Error) -> FetchError {
+///     match error.kind() {
+///         io::ErrorKind::ConnectionReset => FetchError::connection_lost(error),
+///         _ => FetchError::transport(error),
+///     }
+/// }
+///
+/// let error = from_io(io::Error::from(io::ErrorKind::ConnectionRefused));
+/// assert_eq!(error.kind(), FetchErrorKind::Transport);
+/// assert!(error.is_outage());
+/// ```
 #[derive(Debug)]
 pub struct FetchError {
     kind: FetchErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What kind of failure a [`FetchError`] is.
+/// The kind of a [`FetchError`].
+///
+/// ```
+/// use tower_bearer::transport::FetchErrorKind;
+///
+/// let kind = FetchErrorKind::Status(503);
+/// assert_eq!(kind.to_string(), "the response status is 503");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum FetchErrorKind {
-    /// No connection, a broken one, or TLS that failed.
+    /// The connection could not be established or broke, or the TLS handshake failed.
     Transport,
-    /// The connection was there and died before an answer came: most often one kept open from before, which
-    /// the server has closed meanwhile. Trying once more helps.
+    /// An established connection closed before the response arrived. Most often the server closed an idle
+    /// connection, so a retry helps.
     ConnectionLost,
-    /// No whole answer within the time allowed.
+    /// No complete response arrived within the time limit.
     TimedOut,
-    /// The body is larger than the limit.
+    /// The response body exceeds the size limit.
     TooLarge,
-    /// The server, or a client that follows redirects, led elsewhere.
+    /// The server redirected the request, or the client followed a redirect.
     Redirected,
-    /// Another status than 200.
+    /// The response has this status, and the request needs another one (200 for metadata and keys).
     Status(u16),
-    /// The body is not the JSON document that was asked for.
-    Unreadable,
-    /// The metadata document is about another issuer (RFC 8414 section 3.3).
-    IssuerMismatch,
-    /// The metadata document does not name the endpoint, or one that may not be asked.
-    EndpointMissing,
-    /// The key set has no key that can check a signature here.
-    NoUsableKey,
-    /// The introspection endpoint refuses this client, with this status (RFC 7662 section 2.3).
-    ClientRefused(u16),
-    /// The introspection endpoint does not take tokens of this kind (`unsupported_token_type`).
-    TokenKindRefused,
-    /// The credentials of this client could not be made: its key does not sign, or its token is none.
-    CredentialsUnusable,
-    /// The answer of the introspection endpoint is not signed as it must be (RFC 9701 section 5).
-    NotSigned,
-    /// Nothing was asked: too many calls wait, the limit of a minute is reached, or the server has failed
-    /// or has asked for a pause a moment ago.
-    Withheld,
 }
 
 impl FetchError {
-    /// A failed connection, with what the HTTP client said of it.
+    /// Creates an error of kind [`FetchErrorKind::Transport`] with the error of the HTTP client as its
+    /// source.
     pub fn transport(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: FetchErrorKind::Transport, source: Some(source.into()) }
     }
 
-    /// A connection that died before an answer came, with what the HTTP client said of it.
+    /// Creates an error of kind [`FetchErrorKind::ConnectionLost`] with the error of the HTTP client as its
+    /// source.
     pub fn connection_lost(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: FetchErrorKind::ConnectionLost, source: Some(source.into()) }
     }
 
-    /// A body over the limit.
+    /// Creates an error of kind [`FetchErrorKind::TooLarge`].
     #[must_use]
     pub fn too_large() -> Self {
         FetchErrorKind::TooLarge.into()
     }
 
-    /// An answer that came from another URL than the one asked.
+    /// Creates an error of kind [`FetchErrorKind::Redirected`].
     #[must_use]
     pub fn redirected() -> Self {
         FetchErrorKind::Redirected.into()
     }
 
-    /// A body that is not the document it should be, with the reader's words.
-    pub(crate) fn unreadable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: FetchErrorKind::Unreadable, source: Some(source.into()) }
-    }
-
-    /// A failure of that kind, with more to say about it.
-    pub(crate) fn because(kind: FetchErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: Some(source.into()) }
-    }
-
-    /// What kind of failure it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
         self.kind
     }
 
-    /// Whether the server was out of reach or out of order, as against having answered something
-    /// that holds no keys. Only an outage lets stale keys live on.
+    /// Whether the server is unavailable, as opposed to having answered that there is nothing here.
+    ///
+    /// `true` for broken connections, timeouts, bodies over the size limit, status 429 and every 5xx. Stale
+    /// keys stay in use only during an outage.
+    ///
+    /// ```
+    /// use tower_bearer::transport::{FetchError, FetchErrorKind};
+    ///
+    /// assert!(FetchError::from(FetchErrorKind::Status(503)).is_outage());
+    /// assert!(!FetchError::from(FetchErrorKind::Status(404)).is_outage());
+    /// ```
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self.kind {
             FetchErrorKind::Transport
             | FetchErrorKind::ConnectionLost
             | FetchErrorKind::TimedOut
-            | FetchErrorKind::TooLarge
-            | FetchErrorKind::Unreadable => true,
+            | FetchErrorKind::TooLarge => true,
             // 429 (RFC 6585 section 4) says "not now", not "no keys".
             FetchErrorKind::Status(status) => status >= 500 || status == 429,
-            FetchErrorKind::Redirected
-            | FetchErrorKind::IssuerMismatch
-            | FetchErrorKind::EndpointMissing
-            | FetchErrorKind::NoUsableKey
-            | FetchErrorKind::ClientRefused(_)
-            | FetchErrorKind::TokenKindRefused
-            | FetchErrorKind::CredentialsUnusable
-            | FetchErrorKind::NotSigned
-            | FetchErrorKind::Withheld => false,
+            FetchErrorKind::Redirected => false,
         }
     }
 }
@@ -125,30 +125,11 @@ impl fmt::Display for FetchErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transport => f.write_str("the connection failed"),
-            Self::ConnectionLost => f.write_str("the connection died before an answer came"),
-            Self::TimedOut => f.write_str("no whole answer came in time"),
-            Self::TooLarge => f.write_str("the body is too large"),
-            Self::Redirected => f.write_str("the answer came from another place"),
-            Self::Status(status) => write!(f, "the status was {status}"),
-            Self::Unreadable => f.write_str("the body is not the document that was asked for"),
-            Self::IssuerMismatch => f.write_str("the metadata is about another issuer"),
-            Self::EndpointMissing => f.write_str("the metadata names no such endpoint that may be asked"),
-            Self::NoUsableKey => f.write_str("the key set has no usable key"),
-            Self::ClientRefused(status) => write!(
-                f,
-                "the introspection endpoint refuses this client (status {status}): check the client id and the \
-                 secret or key in ClientAuth, the method registered for it, and that it may introspect"
-            ),
-            Self::TokenKindRefused => f.write_str(
-                "the introspection endpoint does not take tokens of this kind: leave JWTs out of also_jwts, or \
-                 give the server's opaque tokens another way",
-            ),
-            Self::CredentialsUnusable => f.write_str(
-                "the credentials for the introspection endpoint cannot be made: check the key or the token in \
-                 ClientAuth",
-            ),
-            Self::NotSigned => f.write_str("the answer is not signed as it must be"),
-            Self::Withheld => f.write_str("nothing was asked"),
+            Self::ConnectionLost => f.write_str("the connection closed before the response arrived"),
+            Self::TimedOut => f.write_str("the request timed out"),
+            Self::TooLarge => f.write_str("the response body exceeds the size limit"),
+            Self::Redirected => f.write_str("the server redirected the request"),
+            Self::Status(status) => write!(f, "the response status is {status}"),
         }
     }
 }

@@ -1,10 +1,13 @@
-//! In place of the default HTTP client, where the feature `reqwest` is off.
+//! Stands in for the default HTTP client when the feature `reqwest` is off.
 
 use std::sync::Arc;
 
-use super::{DefaultClientFault, HttpClient};
+use super::client::{DefaultClientFault, HttpClient};
 
-/// There is none.
+/// Returns no client.
+///
+/// # Errors
+/// Always [`DefaultClientFault::NotBuilt`].
 pub(crate) fn default_client() -> Result<Arc<dyn HttpClient>, DefaultClientFault> {
     Err(DefaultClientFault::NotBuilt)
 }

@@ -1,4 +1,4 @@
-//! Where a token may stand in a request, and how (RFC 6750 section 2, RFC 9110 section 11).
+//! How a request may carry a token: header, query and form body (RFC 6750 section 2, RFC 9110 section 11).
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,8 +18,10 @@ use tower_bearer::RejectionKind::{
 use tower_bearer::TokenSource;
 use tower_bearer::testing::Endpoint;
 
-use crate::support::app::{API, App, Body, claims_json, empty, encode, full, header_json, parts};
+use crate::support::app::{App, Body, base, claims_json, empty, full, header_json, issuer, parts};
+use crate::support::keys::encode;
 use crate::support::log::{Log, assert_holds_no_piece};
+use crate::support::protected::{API, ApiResponse, ISSUER};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -52,8 +54,8 @@ async fn one_well_formed_credential_is_accepted() {
         ("two spaces", "Bearer  "),
         ("five spaces", "Bearer     "),
     ] {
-        let answer = app.authorize(format!("{before}{token}")).await;
-        assert_eq!(answer.assert_accepted(name).subject(), Some("alice"), "{name}");
+        let response = app.authorize(format!("{before}{token}")).await;
+        assert_eq!(response.assert_accepted(name).subject(), Some("alice"), "{name}");
     }
     for method in [Method::HEAD, Method::POST, Method::OPTIONS, Method::DELETE] {
         let request = Request::builder().method(&method).body(empty()).unwrap();
@@ -62,7 +64,7 @@ async fn one_well_formed_credential_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_credential_is_a_bad_request() {
+async fn malformed_credentials_get_400() {
     let app = App::new();
     let t = app.token().sign();
     let [header, payload, signature] = parts(&t);
@@ -76,26 +78,26 @@ async fn a_malformed_credential_is_a_bad_request() {
         ("tab", format!("Bearer\t{t}")),
         ("space, then tab", format!("Bearer \t{t}")),
         ("two tokens", format!("Bearer {t} {t}")),
-        ("space behind", format!("Bearer {t} ")),
+        ("trailing space", format!("Bearer {t} ")),
         ("comma", format!("Bearer {t},{t}")),
         ("comma and scheme", format!("Bearer {t}, Bearer {t}")),
         ("percent", format!("Bearer {t}%41")),
         ("quotes", format!("Bearer \"{t}\"")),
         ("parameter", format!("Bearer {t};x=1")),
-        ("named", format!("Bearer token=\"{t}\"")),
+        ("name and value", format!("Bearer token=\"{t}\"")),
         ("padding in the middle", "Bearer a=b".to_owned()),
         ("padding only", "Bearer =".to_owned()),
-        ("padding in front", "Bearer =abc".to_owned()),
-        ("padding behind the header", format!("Bearer {header}=.{payload}.{signature}")),
+        ("leading padding", "Bearer =abc".to_owned()),
+        ("padding after the header part", format!("Bearer {header}=.{payload}.{signature}")),
         ("empty", String::new()),
-        ("space in front", format!(" Bearer {t}")),
+        ("leading space", format!(" Bearer {t}")),
         ("colon", format!("Bearer: {t}")),
         ("no space before a long token", format!("Bearer{t}")),
         ("flattened JSON", format!("Bearer {flattened}")),
         ("general JSON", format!("Bearer {general}")),
         ("JSON around a token", format!(r#"Bearer {{" {header}.{payload}.":1,"x":"{signature}"}}"#)),
     ] {
-        app.authorize(credentials).await.assert_refused(MalformedRequest, name);
+        app.authorize(credentials).await.assert_rejected(MalformedRequest, name);
     }
     for octets in [&b"\x80"[..], b"\xc3\xa9", b"\xff"] {
         let name = format!("{octets:x?}");
@@ -104,52 +106,54 @@ async fn a_malformed_credential_is_a_bad_request() {
         let within_scheme = [b"Bea", octets, b"rer ", t.as_bytes()].concat();
         for credentials in [inside, before, within_scheme] {
             let credentials = HeaderValue::from_bytes(&credentials).unwrap();
-            app.authorize(credentials).await.assert_refused(MalformedRequest, &name);
+            app.authorize(credentials).await.assert_rejected(MalformedRequest, &name);
         }
     }
     for (name, token, kind) in [
         ("one part", "abc".to_owned(), TokenOpaque),
         ("two parts", "a.b".to_owned(), TokenOpaque),
-        ("every other character", "a+b/c~d".to_owned(), TokenOpaque),
+        ("all other allowed characters", "a+b/c~d".to_owned(), TokenOpaque),
         ("padded", "abc==".to_owned(), TokenOpaque),
         ("a padded token", format!("{t}=="), TokenMalformed),
     ] {
-        app.present(&token).await.assert_refused(kind, name);
+        app.present(&token).await.assert_rejected(kind, name);
     }
-    app.present(&t).await.assert_accepted("the token is good");
+    app.present(&t).await.assert_accepted("the unaltered token");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_credential_is_a_bad_request() {
+async fn a_second_credential_gets_400() {
     let app = App::new();
     let t = app.token().sign();
-    let (good, again, bad) = (format!("Bearer {t}"), format!("Bearer {t}"), "Bearer x".to_owned());
+    let (valid, again, opaque) = (format!("Bearer {t}"), format!("Bearer {t}"), "Bearer x".to_owned());
     let basic = "Basic dXNlcjpwYXNz".to_owned();
     for (name, lines) in [
-        ("twice the same", [&good, &again]),
-        ("good, then bad", [&good, &bad]),
-        ("bad, then good", [&bad, &good]),
-        ("another scheme first", [&basic, &good]),
-        ("another scheme last", [&good, &basic]),
+        ("the same twice", [&valid, &again]),
+        ("valid, then opaque", [&valid, &opaque]),
+        ("opaque, then valid", [&opaque, &valid]),
+        ("another scheme first", [&basic, &valid]),
+        ("another scheme last", [&valid, &basic]),
         ("two of another scheme", [&basic, &basic]),
     ] {
         let request = Request::get("/").header(AUTHORIZATION, lines[0]).header(AUTHORIZATION, lines[1]);
-        app.send(request.body(empty()).unwrap()).await.assert_refused(MalformedRequest, name);
+        app.send(request.body(empty()).unwrap()).await.assert_rejected(MalformedRequest, name);
     }
-    // Of another scheme, by its name; what stands behind is that scheme's business.
-    app.authorize(format!("Basic x, Bearer {t}")).await.assert_refused(Missing, "joined by a comma");
+    // The scheme is `Basic`; the crate does not parse its credentials.
+    app.authorize(format!("Basic x, Bearer {t}"))
+        .await
+        .assert_rejected(Missing, "two schemes joined by a comma");
 
     let app = with_forms();
     let (t, other) = (app.token().sign(), app.token().subject("bob").sign());
     for (name, request) in [
         ("header and form, the same", authorized(form(format!("access_token={t}")), &t)),
-        ("header and form, another", authorized(form(format!("access_token={other}")), &t)),
-        ("header and form, a bad one", authorized(form("access_token=x"), &t)),
-        ("header and form, an empty one", authorized(form("access_token="), &t)),
-        ("twice in the form", form(format!("access_token={t}&access_token={t}"))),
-        ("in the form, one name escaped", form(format!("access_token={t}&access%5Ftoken={t}"))),
+        ("header and form, another token", authorized(form(format!("access_token={other}")), &t)),
+        ("header and form, an opaque token", authorized(form("access_token=x"), &t)),
+        ("header and form, an empty token", authorized(form("access_token="), &t)),
+        ("two form parameters", form(format!("access_token={t}&access_token={t}"))),
+        ("two form parameters, one name escaped", form(format!("access_token={t}&access%5Ftoken={t}"))),
     ] {
-        app.send(request).await.assert_refused(MalformedRequest, name);
+        app.send(request).await.assert_rejected(MalformedRequest, name);
     }
 
     let app = with_query().reading_forms(64 * 1024);
@@ -161,13 +165,13 @@ async fn a_second_credential_is_a_bad_request() {
         .unwrap();
     for (name, request) in [
         ("header and query", authorized(get(format!("/?access_token={t}")), &t)),
-        ("header and a bad one in the query", authorized(get("/?access_token=x".to_owned()), &t)),
-        ("twice in the query", get(format!("/?access_token={t}&access_token={t}"))),
+        ("header and query, an opaque token", authorized(get("/?access_token=x".to_owned()), &t)),
+        ("two query parameters", get(format!("/?access_token={t}&access_token={t}"))),
         ("query and form", both),
     ] {
-        app.send(request).await.assert_refused(MalformedRequest, name);
+        app.send(request).await.assert_rejected(MalformedRequest, name);
     }
-    app.present(&t).await.assert_accepted("alone it is good");
+    app.present(&t).await.assert_accepted("only the header");
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,13 +181,13 @@ async fn no_credential_or_another_scheme_gets_a_bare_challenge() {
     let bearer = format!("Bearer {t}");
     for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS] {
         for (name, header, value) in [
-            ("nothing", "x-nothing", "1"),
+            ("no credentials", "x-nothing", "1"),
             ("Basic", "authorization", "Basic dXNlcjpwYXNz"),
             ("DPoP", "authorization", &*format!("DPoP {t}")),
-            ("run together", "authorization", "Bearerabc"),
+            ("no space after the scheme", "authorization", "Bearerabc"),
             ("Digest", "authorization", "Digest username=\"x\""),
-            ("a scheme that begins alike", "authorization", &*format!("Bearers {t}")),
-            ("a bare scheme", "authorization", "Negotiate"),
+            ("a scheme with the same prefix", "authorization", &*format!("Bearers {t}")),
+            ("a scheme without credentials", "authorization", "Negotiate"),
             ("Proxy-Authorization", "proxy-authorization", &*bearer),
             ("another header", "x-access-token", &*t),
             ("cookie", "cookie", &*format!("access_token={t}")),
@@ -192,19 +196,19 @@ async fn no_credential_or_another_scheme_gets_a_bare_challenge() {
         ] {
             let name = &format!("{method} {name}");
             let request = Request::builder().method(&method).header(header, value).body(empty()).unwrap();
-            let answer = app.send(request).await;
-            answer.assert_refused(Missing, name);
-            let challenge = answer.challenge(name);
+            let response = app.send(request).await;
+            response.assert_rejected(Missing, name);
+            let challenge = response.challenge().expect(name);
             assert_eq!(challenge.params().collect::<Vec<_>>(), [("realm", API)], "{name}");
-            let line = answer.headers["www-authenticate"].to_str().unwrap();
+            let line = response.headers()["www-authenticate"].to_str().unwrap();
             assert_eq!(line, format!("Bearer realm=\"{API}\""), "{name}");
-            let body = String::from_utf8(answer.body.to_vec()).unwrap();
+            let body = String::from_utf8(response.body.to_vec()).unwrap();
             for code in ["invalid_request", "invalid_token", "insufficient_scope"] {
                 assert!(!body.contains(code), "{name}: {body}");
             }
         }
     }
-    assert_eq!(app.fetched(), Vec::<String>::new());
+    assert_eq!(app.net.urls(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,48 +216,54 @@ async fn a_query_token_is_ignored_until_enabled() {
     let app = App::new();
     let t = app.token().sign();
     let get = |query: String| Request::get(format!("/{query}")).body(empty()).unwrap();
-    app.send(get(format!("?access_token={t}"))).await.assert_refused(Missing, "off");
+    app.send(get(format!("?access_token={t}"))).await.assert_rejected(Missing, "disabled");
     let ignored = app.send(authorized(get("?access_token=garbage".to_owned()), &t)).await;
-    ignored.assert_accepted("off, beside a good header");
-    assert!(ignored.headers.get(CACHE_CONTROL).is_none(), "off");
+    ignored.assert_accepted("disabled, with a valid header");
+    assert!(ignored.headers().get(CACHE_CONTROL).is_none(), "disabled");
 
     let app = with_query();
     let t = app.token().sign();
-    let (log, _guard) = Log::capture();
+    let log = Log::start();
     let escaped = t.replace('e', "%65").replace('.', "%2E");
     for (name, query) in [
-        ("alone", format!("?access_token={t}")),
-        ("among others", format!("?x=1&access_token={t}&y=2")),
+        ("the only parameter", format!("?access_token={t}")),
+        ("one of several parameters", format!("?x=1&access_token={t}&y=2")),
         ("escaped", format!("?access_token={escaped}")),
         ("name escaped", format!("?acc%65ss_token={t}")),
     ] {
-        let answer = app.send(get(query)).await;
-        answer.assert_accepted(name);
-        assert_eq!(answer.headers[CACHE_CONTROL], "private", "{name}");
-        assert_holds_no_piece(&answer.calls[0].extensions, &t, 20, name);
+        let response = app.send(get(query)).await;
+        response.assert_accepted(name);
+        assert_eq!(response.headers()[CACHE_CONTROL], "private", "{name}");
+        assert_holds_no_piece(&extensions(&response), &t, 20, name);
     }
     for (name, query, kind) in [
         ("empty", "?access_token=".to_owned(), MalformedRequest),
         ("no value", "?access_token".to_owned(), MalformedRequest),
-        ("not the grammar", format!("?access_token={t}%20"), MalformedRequest),
+        ("an invalid character", format!("?access_token={t}%20"), MalformedRequest),
         ("a plus sign is a space", format!("?access_token={t}+x"), MalformedRequest),
-        ("another case", format!("?Access_Token={t}"), Missing),
-        ("in the fragment of a name", format!("?xaccess_token={t}"), Missing),
+        ("a name in another case", format!("?Access_Token={t}"), Missing),
+        ("a longer name", format!("?xaccess_token={t}"), Missing),
         ("a bad signature", format!("?access_token={}", altered(&t)), SignatureMismatch),
     ] {
-        let answer = app.send(get(query)).await;
-        answer.assert_refused(kind, name);
-        assert_holds_no_piece(&format!("{:?} {:?}", answer.rejection, answer.headers), &t, 20, name);
+        let response = app.send(get(query)).await;
+        response.assert_rejected(kind, name);
+        assert_holds_no_piece(&format!("{:?} {:?}", response.rejection(), response.headers()), &t, 20, name);
     }
     let with_header = app.send(authorized(get(String::new()), &t)).await;
     with_header.assert_accepted("in the header");
-    assert!(with_header.headers.get(CACHE_CONTROL).is_none(), "in the header");
-    assert!(log.text().contains("request accepted"), "something was logged");
+    assert!(with_header.headers().get(CACHE_CONTROL).is_none(), "in the header");
+    assert!(log.text().contains("request accepted"), "requests were logged");
     assert_holds_no_piece(&log.text(), &t, 20, "log");
     assert_holds_no_piece(&log.text(), &escaped, 20, "log");
 }
 
-/// `token` with another signature, made of the same characters.
+/// The extensions that the handler received, with the token in them, as `Debug` shows them.
+fn extensions(response: &ApiResponse) -> String {
+    let extensions = &response.received().head.extensions;
+    format!("{extensions:?} {:?}", response.token())
+}
+
+/// Changes the first character of the signature.
 fn altered(token: &str) -> String {
     let [header, payload, signature] = parts(token);
     let (first, rest) = signature.split_at(1);
@@ -262,15 +272,15 @@ fn altered(token: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_form_token_is_ignored_until_enabled() {
-    let off = App::new();
-    let t = off.token().sign();
+    let disabled = App::new();
+    let t = disabled.token().sign();
     let body = format!("access_token={t}");
     let polls = Polls::default();
     let unread = Request::post("/").header(CONTENT_TYPE, FORM).body(polls.body([data(&body)])).unwrap();
-    off.send(unread).await.assert_refused(Missing, "off");
-    assert_eq!(polls.count(), 0, "off: the body was read");
-    let beside = off.send(authorized(form("access_token=garbage"), &t)).await;
-    beside.assert_accepted("off, beside a good header");
+    disabled.send(unread).await.assert_rejected(Missing, "disabled");
+    assert_eq!(polls.count(), 0, "disabled: the body was read");
+    let response = disabled.send(authorized(form("access_token=garbage"), &t)).await;
+    response.assert_accepted("disabled, with a valid header");
 
     let app = with_forms();
     let t = app.token().sign();
@@ -298,8 +308,8 @@ async fn a_form_token_is_ignored_until_enabled() {
         ("multipart", "POST", Some("multipart/form-data; boundary=x"), body.as_bytes()),
         ("JSON", "POST", Some("application/json"), body.as_bytes()),
         ("text", "POST", Some("text/plain"), body.as_bytes()),
-        ("a type that begins alike", "POST", Some("application/x-www-form-urlencodedx"), body.as_bytes()),
-        ("no type", "POST", None, body.as_bytes()),
+        ("a type with the same prefix", "POST", Some("application/x-www-form-urlencodedx"), body.as_bytes()),
+        ("no content type", "POST", None, body.as_bytes()),
         (
             "another charset",
             "POST",
@@ -309,17 +319,17 @@ async fn a_form_token_is_ignored_until_enabled() {
         ("not ASCII", "POST", Some(FORM), &not_ascii),
         ("no token", "POST", Some(FORM), b"x=1&access_tokens=2"),
         ("empty form", "POST", Some(FORM), b""),
-        ("another case", "POST", Some(FORM), b"ACCESS_TOKEN=x"),
+        ("a name in another case", "POST", Some(FORM), b"ACCESS_TOKEN=x"),
     ] {
-        send(method, content_type, body).await.assert_refused(Missing, name);
+        send(method, content_type, body).await.assert_rejected(Missing, name);
     }
     for (name, body, kind) in [
         ("empty token", "access_token=".to_owned(), MalformedRequest),
-        ("not the grammar", format!("access_token={t}+x"), MalformedRequest),
+        ("an invalid character", format!("access_token={t}+x"), MalformedRequest),
         ("opaque", "access_token=x".to_owned(), TokenOpaque),
         ("too large", format!("access_token={}", "A".repeat(16 * 1024 + 1)), TokenTooLarge),
     ] {
-        send("POST", Some(FORM), body.as_bytes()).await.assert_refused(kind, name);
+        send("POST", Some(FORM), body.as_bytes()).await.assert_rejected(kind, name);
     }
 }
 
@@ -334,21 +344,21 @@ async fn a_form_body_reaches_the_handler_unchanged() {
     let with_trailers = [data(&text), Ok(Frame::trailers(trailers.clone()))];
     for (name, frames, expected) in [
         ("one frame", vec![data(&text)], None),
-        ("a byte in each", byte_by_byte, None),
+        ("one byte per frame", byte_by_byte, None),
         ("empty frames", vec![data(""), data(&text), data("")], None),
         ("trailers", Vec::from(with_trailers), Some(trailers)),
     ] {
         let request = Request::post("/").header(CONTENT_TYPE, FORM).body(Polls::default().body(frames));
-        let answer = app.send(request.unwrap()).await;
-        answer.assert_accepted(name);
-        assert_eq!(answer.calls[0].body.as_deref(), Some(text.as_bytes()), "{name}");
-        assert_eq!(answer.calls[0].trailers, expected, "{name}");
+        let response = app.send(request.unwrap()).await;
+        response.assert_accepted(name);
+        assert_eq!(response.received().body.as_deref(), Some(text.as_bytes()), "{name}");
+        assert_eq!(response.received().trailers, expected, "{name}");
     }
 
     let declared = Polls::default();
     let request = Request::post("/").header(CONTENT_TYPE, FORM).header(CONTENT_LENGTH, "100000000");
-    let answer = app.send(request.body(declared.body([data(&text)])).unwrap()).await;
-    answer.assert_refused(BodyTooLarge, "declared too large");
+    let response = app.send(request.body(declared.body([data(&text)])).unwrap()).await;
+    response.assert_rejected(BodyTooLarge, "declared too large");
     assert_eq!(declared.count(), 0, "declared too large: the body was read");
 
     let exact = App::new();
@@ -358,45 +368,45 @@ async fn a_form_body_reaches_the_handler_unchanged() {
     let streamed = Polls::default();
     let frames = [data(&text), data("&"), data("x"), data("y")];
     let request = Request::post("/").header(CONTENT_TYPE, FORM).body(streamed.body(frames)).unwrap();
-    exact.send(request).await.assert_refused(BodyTooLarge, "one byte over the limit");
-    assert_eq!(streamed.count(), 2, "one byte over the limit: polled beyond it");
+    exact.send(request).await.assert_rejected(BodyTooLarge, "one byte over the limit");
+    assert_eq!(streamed.count(), 2, "one byte over the limit: polls after the limit");
 
     let broken = || Err(io::Error::other("the client went away"));
     let half = || Polls::default().body([data("x=1&access_"), broken()]);
     let request = || Request::post("/").header(CONTENT_TYPE, FORM).body(half()).unwrap();
-    app.send(request()).await.assert_refused(Missing, "broken off");
+    app.send(request()).await.assert_rejected(Missing, "the body fails");
     let t = app.token().sign();
-    let answer = app.send(authorized(request(), &t)).await;
-    answer.assert_accepted("broken off, token in the header");
-    assert_eq!(answer.calls[0].body, None, "the handler meets the error");
+    let response = app.send(authorized(request(), &t)).await;
+    response.assert_accepted("the body fails, token in the header");
+    assert_eq!(response.received().body, None, "the handler gets the error");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_oversized_token_is_refused_unread() {
+async fn an_oversized_token_is_rejected_before_it_is_parsed() {
     const LIMIT: usize = 16 * 1024;
     let app = App::new();
     for (name, token) in [
-        ("a byte over the limit", "A".repeat(LIMIT + 1)),
+        ("one byte over the limit", "A".repeat(LIMIT + 1)),
         ("a mebibyte", "A".repeat(1 << 20)),
         ("a mebibyte of dots", ".".repeat(1 << 20)),
         ("a mebibyte of padding", format!("A{}", "=".repeat(1 << 20))),
         ("a mebibyte of spaces", " ".repeat(1 << 20)),
-        ("a mebibyte that is no token", "\"".repeat(1 << 20)),
+        ("a mebibyte of invalid characters", "\"".repeat(1 << 20)),
         ("a huge kid", app.token().header("kid", "A".repeat(1 << 20)).sign()),
         ("a huge claim", app.token().claim("x", "A".repeat(100_000)).sign()),
     ] {
-        app.present(&token).await.assert_refused(TokenTooLarge, name);
+        app.present(&token).await.assert_rejected(TokenTooLarge, name);
     }
     assert_eq!((app.idp.requests(Endpoint::Metadata), app.idp.requests(Endpoint::Jwks)), (0, 0));
     let exact = token_of(&app, LIMIT);
     assert_eq!(exact.len(), LIMIT);
     app.present(&exact).await.assert_accepted("exactly the limit");
-    app.present(&format!("{exact}A")).await.assert_refused(TokenTooLarge, "one more");
+    app.present(&format!("{exact}A")).await.assert_rejected(TokenTooLarge, "one more");
     let small = App::with(|builder| builder.max_token_bytes(100));
-    small.present(&small.token().sign()).await.assert_refused(TokenTooLarge, "another limit");
+    small.present(&small.token().sign()).await.assert_rejected(TokenTooLarge, "another limit");
 }
 
-/// A good token of that length: both its header and its claims are padded until it fits.
+/// A valid token of this length, with padding in its header and its claims.
 fn token_of(app: &App, len: usize) -> String {
     let signature = parts(&app.token().sign())[2].len();
     for header_pad in 0..4 {
@@ -409,20 +419,20 @@ fn token_of(app: &App, len: usize) -> String {
             return token;
         }
     }
-    panic!("no padding fits");
+    panic!("no padding gives this length");
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_piece_of_a_token_is_ever_logged() {
+async fn no_part_of_a_token_is_logged_or_sent_back() {
     let app = App::new();
-    let (log, _guard) = Log::capture();
-    let good = app.token().claim("secret", "the-value-of-a-private-claim").sign();
-    let untrusted = crate::support::app::issuer(crate::support::app::ISSUER);
+    let log = Log::start();
+    let valid = app.token().claim("secret", "the-value-of-a-private-claim").sign();
+    let untrusted = issuer(ISSUER);
     let header = |json: &str| app.signed_header(json);
     let tokens = [
-        ("good", good.clone()),
-        ("bad signature", altered(&good)),
-        ("foreign key", crate::support::app::base(&untrusted).sign()),
+        ("valid", valid.clone()),
+        ("bad signature", altered(&valid)),
+        ("untrusted key", base(&untrusted).sign()),
         ("unknown kid", app.token().header("kid", "a-key-id-that-nobody-knows").sign()),
         ("unknown issuer", app.token().claim("iss", "https://an-issuer-nobody-knows.example").sign()),
         ("other audience", app.token().claim("aud", "https://an-api-nobody-knows.example").sign()),
@@ -432,44 +442,42 @@ async fn no_piece_of_a_token_is_ever_logged() {
         ("unknown algorithm", header(&header_json(&["alg"], r#""alg":"an-algorithm-nobody-knows""#))),
         ("critical", header(&header_json(&[], r#""crit":["an-extension-nobody-knows"]"#))),
         (
-            "member twice",
-            header(&header_json(&[], r#""a-member-that-stands-twice":1,"a-member-that-stands-twice":2"#)),
+            "repeated member",
+            header(&header_json(&[], r#""a-member-that-is-repeated":1,"a-member-that-is-repeated":2"#)),
         ),
         ("opaque", "an-opaque-token-of-some-other-kind".to_owned()),
         ("too large", "AbCdEfGhIjKlMnOpQrStUvWxYz".repeat(1000)),
     ];
     for (name, token) in &tokens {
-        let answer = app.present(token).await;
-        assert_eq!(answer.rejection.is_none(), *name == "good", "{name}");
-        let told = format!("{:?} {:?} {:?}", answer.rejection, answer.headers, answer.body);
-        assert_holds_no_piece(&told, token, 20, name);
-        assert_holds_no_piece(
-            &answer.calls.iter().map(|call| &*call.extensions).collect::<String>(),
-            token,
-            20,
-            name,
-        );
+        let response = app.present(token).await;
+        assert_eq!(response.rejection().is_none(), *name == "valid", "{name}");
+        let sent_back = format!("{:?} {:?} {:?}", response.rejection(), response.headers(), response.body);
+        assert_holds_no_piece(&sent_back, token, 20, name);
+        if response.is_from_handler() {
+            assert_holds_no_piece(&extensions(&response), token, 20, name);
+        }
     }
-    for malformed in [format!("Bearer {good} {good}"), format!("Bearer\t{good}"), format!("Bearer{good}")] {
-        app.authorize(malformed).await.assert_refused(MalformedRequest, "malformed");
+    for malformed in [format!("Bearer {valid} {valid}"), format!("Bearer\t{valid}"), format!("Bearer{valid}")]
+    {
+        app.authorize(malformed).await.assert_rejected(MalformedRequest, "malformed");
     }
     let log = log.text();
     for label in
         ["request accepted", "signature_mismatch", "token_opaque", "keys fetched", "malformed_request"]
     {
-        assert!(log.contains(label), "{label} was logged");
+        assert!(log.contains(label), "{label} was not logged");
     }
     for (name, token) in &tokens {
         assert_holds_no_piece(&log, token, 20, name);
     }
-    for value in ["nobody", "private-claim", "within-an-array", "stands-twice", "alice"] {
+    for value in ["nobody", "private-claim", "within-an-array", "is-repeated", "alice"] {
         assert!(!log.contains(value), "{value} is in {log}");
     }
-    let shown = format!("{:?}", app.auth());
-    assert_holds_no_piece(&shown, &good, 20, "BearerAuth");
+    let shown = format!("{:?}", app.auth);
+    assert_holds_no_piece(&shown, &valid, 20, "BearerAuth");
 }
 
-/// Counts how often the frames of a body were asked for.
+/// Counts the polls of a body.
 #[derive(Clone, Default)]
 struct Polls(Arc<AtomicUsize>);
 

@@ -1,58 +1,66 @@
-//! How the keys of an issuer are kept: through outages, rotations and attacks (RFC 7517 section 5).
+//! The key cache through outages, rotations and attacks (RFC 7517 section 5).
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until};
+use tower_bearer::RejectionKind::{
+    IssuerUnknown, KeyUnknown, KeysUnavailable, LifetimeTooLong, MalformedRequest, Missing,
+    SignatureMismatch, TokenExpired, TokenOpaque,
+};
+use tower_bearer::diagnostics::{Bound, KeysError, KeysErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
-use crate::support::keys::unknown_kid;
-use crate::support::net::{Net, Reply};
-use crate::support::protected::{API, LOGIN, Protected, anonymous};
+use crate::support::keys::{encode, unknown_kid};
+use crate::support::net::{Act, Net, Reply};
+use crate::support::protected::{ACCEPTED, API, ISSUER, Protected, anonymous};
 
 const JWKS: &str = "https://login.example.com/jwks";
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A configuration that finds the keys of `idp` on `net`.
-fn on(net: &Net, idp: &TestIssuer) -> BearerAuth {
+/// A `BearerAuth` that discovers the keys of `idp` on `net`.
+fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
     let builder = BearerAuth::builder(API).issuer(idp.issuer()).http_client(net.clone());
     builder.clock(idp.clock()).build().unwrap()
 }
 
-/// Lets what was started by the last request come to its end.
-async fn settle() {
+/// Lets background tasks run until they wait.
+async fn run_pending_tasks() {
     sleep(Duration::from_millis(1)).await;
 }
 
-/// Answers without keys; whether each is an outage, which keys in hand outlive by hours, or the word
-/// of a server that has none, which they outlive by their freshness.
-fn bad_answers() -> Vec<(&'static str, Reply, bool)> {
+/// Responses without usable keys.
+///
+/// After those marked `true`, cached keys stay usable for the grace period. With the others, the server
+/// states that it has no keys, and cached keys expire with their freshness.
+fn bad_responses() -> Vec<(&'static str, Reply, bool)> {
     let text = |text: &str| Reply::body(text.to_owned());
     vec![
         ("no keys", text("{}"), true),
-        ("keys an object", text(r#"{"keys":{}}"#), true),
-        ("keys null", text(r#"{"keys":null}"#), true),
-        ("keys twice", text(r#"{"keys":[],"keys":[]}"#), true),
+        ("keys is an object", text(r#"{"keys":{}}"#), true),
+        ("keys is null", text(r#"{"keys":null}"#), true),
+        ("two keys members", text(r#"{"keys":[],"keys":[]}"#), true),
         ("a list", text("[]"), true),
         ("garbage", Reply::body(&b"\xff\x00{"[..]), true),
-        ("nothing", text(""), true),
+        ("an empty body", text(""), true),
         ("HTML", text("<html>").header("content-type", "text/html"), true),
-        ("half of it", text(r#"{"keys":[{"kty":"EC","#), true),
+        ("a truncated document", text(r#"{"keys":[{"kty":"EC","#), true),
         ("10 MB", Reply::body(vec![b' '; 10_000_000]), true),
         ("500", Reply::status(500), true),
         ("503", Reply::status(503), true),
         ("429", Reply::status(429), true),
-        ("no connection", Reply::Refused, true),
-        ("no end", Reply::Hang, true),
+        ("connection refused", Reply::Refused, true),
+        ("no response", Reply::Hang, true),
         ("an empty set", text(r#"{"keys":[]}"#), false),
-        ("broken keys alone", text(r#"{"keys":[null,{"kty":"EC"},{"kty":"oct","k":"AA"}]}"#), false),
+        ("unusable keys only", text(r#"{"keys":[null,{"kty":"EC"},{"kty":"oct","k":"AA"}]}"#), false),
         ("204", Reply::With(204, Vec::new(), Bytes::new()), false),
         ("302 to https", Reply::redirect(302, "https://login.example.com/other"), false),
         ("302 to http", Reply::redirect(302, "http://login.example.com/other"), false),
@@ -62,37 +70,37 @@ fn bad_answers() -> Vec<(&'static str, Reply, bool)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_answer_leaves_the_old_keys_in_force() {
-    for (name, reply, _) in bad_answers() {
-        let idp = TestIssuer::in_memory(LOGIN);
+async fn a_bad_response_leaves_the_cached_keys_in_use() {
+    for (name, reply, _) in bad_responses() {
+        let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
         for target in ["https://login.example.com/other", "http://login.example.com/other"] {
             net.set(target, Reply::body(idp.jwks()));
         }
-        let auth = on(&net, &idp);
+        let auth = discovering(&idp, &net);
         let api = Protected::by(&auth);
         let old = idp.token(API).sign();
-        assert_eq!(api.kind(&old).await, "ok");
+        assert_eq!(api.outcome(&old).await, ACCEPTED);
         net.set(JWKS, reply);
         for step in 0..119 {
-            assert_eq!(api.kind_at_once(&old), "ok", "{name} after {step} times 5 s");
+            assert_eq!(api.outcome_at_once(&old), ACCEPTED, "{name}, after {step} steps of 5 s");
             sleep(5 * SECOND).await;
         }
-        let tried = net.count(JWKS);
-        assert!((2..40).contains(&tried), "{name}: asked {tried} times");
+        let attempts = net.count(JWKS);
+        assert!((2..40).contains(&attempts), "{name}: {attempts} attempts");
         assert!(auth.status()[0].keys().unwrap().last_error().is_some(), "{name}");
 
-        // A good answer is taken at the next attempt.
+        // The next attempt that succeeds replaces the keys.
         let kid = idp.rotate_key();
         net.set(JWKS, Reply::body(idp.jwks()));
         sleep(Duration::from_secs(36)).await;
         assert!(auth.status()[0].keys().unwrap().key_ids().contains(&kid), "{name}");
-        assert_eq!(api.kind_at_once(idp.token(API).sign()), "ok", "{name}");
+        assert_eq!(api.outcome_at_once(idp.token(API).sign()), ACCEPTED, "{name}");
         assert!(!net.urls().iter().any(|url| url.ends_with("/other")), "{name}: a redirect was followed");
     }
     for content_type in [Some("application/jwk-set+json"), Some("application/json"), Some("text/plain"), None]
     {
-        let idp = TestIssuer::in_memory(LOGIN);
+        let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
         let reply = Reply::body(idp.jwks());
         net.set(
@@ -102,71 +110,71 @@ async fn a_bad_answer_leaves_the_old_keys_in_force() {
                 None => reply,
             },
         );
-        let api = Protected::by(&on(&net, &idp));
-        assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "{content_type:?}");
+        let api = Protected::by(&discovering(&idp, &net));
+        assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "{content_type:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_in_hand_outlive_an_outage_for_four_hours() {
-    for (name, reply, outage) in bad_answers() {
-        let idp = TestIssuer::in_memory(LOGIN);
+async fn cached_keys_outlive_an_outage_for_four_hours() {
+    for (name, reply, outage) in bad_responses() {
+        let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
-        let api = Protected::by(&on(&net, &idp));
+        let api = Protected::by(&discovering(&idp, &net));
         let token = idp.token(API).sign();
         let start = Instant::now();
-        assert_eq!(api.kind(&token).await, "ok");
+        assert_eq!(api.outcome(&token).await, ACCEPTED);
         net.set(JWKS, reply);
-        // Fresh for ten minutes, since the server did not say; then the grace.
+        // Fresh for 10 min, as the server sent no `max-age`. Then the grace period.
         let last = start + 10 * MINUTE + if outage { 4 * HOUR } else { Duration::ZERO };
         sleep_until(last - SECOND).await;
-        assert_eq!(api.kind_at_once(&token), "ok", "{name}");
+        assert_eq!(api.outcome_at_once(&token), ACCEPTED, "{name}");
         sleep_until(last + SECOND).await;
-        assert_eq!(api.kind(&token).await, "keys_unavailable", "{name}");
+        assert_eq!(api.outcome(&token).await, Err(KeysUnavailable), "{name}");
         net.set(JWKS, Reply::body(idp.jwks()));
         sleep(36 * SECOND).await;
-        assert_eq!(api.kind_at_once(&token), "ok", "{name}: recovered by itself");
+        assert_eq!(api.outcome_at_once(&token), ACCEPTED, "{name}: recovered");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_start_without_keys_is_an_outage() {
-    for (name, reply, _) in bad_answers() {
-        let idp = TestIssuer::in_memory(LOGIN);
+async fn a_cold_start_without_keys_gives_503() {
+    for (name, reply, _) in bad_responses() {
+        let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
         net.set(JWKS, reply);
-        let api = Protected::by(&on(&net, &idp));
+        let api = Protected::by(&discovering(&idp, &net));
         let token = idp.token(API).sign();
-        for turn in 0..3 {
+        for attempt in 0..3 {
             let start = Instant::now();
-            assert_eq!(api.kind(&token).await, "keys_unavailable", "{name}, {turn}");
-            assert!(start.elapsed() <= 3 * SECOND, "{name}, {turn}: {:?}", start.elapsed());
+            assert_eq!(api.outcome(&token).await, Err(KeysUnavailable), "{name}, {attempt}");
+            assert!(start.elapsed() <= 3 * SECOND, "{name}, {attempt}: {:?}", start.elapsed());
         }
-        // What needs no keys is told apart at once.
+        // Rejections that need no keys do not wait.
         let start = Instant::now();
-        assert_eq!(api.send(anonymous("GET")).await.kind(), "missing", "{name}");
-        assert_eq!(api.kind("a b").await, "malformed_request", "{name}");
-        assert_eq!(api.kind("opaque").await, "token_opaque", "{name}");
+        assert_eq!(api.send(anonymous("GET")).await.outcome(), Err(Missing), "{name}");
+        assert_eq!(api.outcome("a b").await, Err(MalformedRequest), "{name}");
+        assert_eq!(api.outcome("opaque").await, Err(TokenOpaque), "{name}");
         let other = idp.token(API).claim("iss", "https://evil.example").sign();
-        assert_eq!(api.kind(other).await, "issuer_unknown", "{name}");
+        assert_eq!(api.outcome(other).await, Err(IssuerUnknown), "{name}");
         assert_eq!(start.elapsed(), Duration::ZERO, "{name}");
 
         net.set(JWKS, Reply::body(idp.jwks()));
         sleep(36 * SECOND).await;
-        assert_eq!(api.kind_at_once(&token), "ok", "{name}: recovered without a restart");
+        assert_eq!(api.outcome_at_once(&token), ACCEPTED, "{name}: recovered without a restart");
     }
-    let idp = TestIssuer::in_memory(LOGIN);
-    let seeded = Issuer::discover(LOGIN).seed_jwks(idp.jwks());
+    let idp = TestIssuer::in_memory(ISSUER);
+    let seeded = Issuer::discover(ISSUER).seed_jwks(idp.jwks());
     let net = Net::default();
     let auth = BearerAuth::builder(API).issuer(seeded).http_client(net.clone()).clock(idp.clock());
     let api = Protected::by(&auth.build().unwrap());
-    assert_eq!(api.kind_at_once(idp.token(API).sign()), "ok", "seeded");
-    settle().await;
-    assert!(net.total() > 0, "the seed is replaced as soon as the server is there");
+    assert_eq!(api.outcome_at_once(idp.token(API).sign()), ACCEPTED, "seeded");
+    run_pending_tasks().await;
+    assert!(net.total() > 0, "the seed is replaced as soon as the server is available");
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_fault_of_every_endpoint_is_answered_within_three_seconds() {
+async fn every_endpoint_fault_gives_503_within_three_seconds() {
     let faults = [
         Fault::Refuse,
         Fault::Hang,
@@ -186,101 +194,108 @@ async fn every_fault_of_every_endpoint_is_answered_within_three_seconds() {
             let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
             idp.set_fault(endpoint, Some(fault.clone()));
             let start = Instant::now();
-            assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "{endpoint:?} {fault:?}");
+            assert_eq!(
+                api.outcome(idp.token(API).sign()).await,
+                Err(KeysUnavailable),
+                "{endpoint:?} {fault:?}"
+            );
             assert!(start.elapsed() <= 3 * SECOND, "{endpoint:?} {fault:?}: {:?}", start.elapsed());
             idp.set_fault(endpoint, None);
             sleep(36 * SECOND).await;
-            assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "{endpoint:?} {fault:?}");
-            // A rotation that falls into the fault waits no longer, and costs no old key.
+            assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "{endpoint:?} {fault:?}");
+            // A rotation during the fault waits no longer either, and the old key stays usable.
             let old = idp.token(API).sign();
             idp.set_fault(endpoint, Some(fault.clone()));
             sleep(MINUTE).await;
             idp.rotate_key();
             let start = Instant::now();
-            let kind = api.kind(idp.token(API).sign()).await;
-            let expected = if endpoint == Endpoint::Jwks { "keys_unavailable" } else { "ok" };
-            assert_eq!(kind, expected, "{endpoint:?} {fault:?}");
+            let outcome = api.outcome(idp.token(API).sign()).await;
+            let expected = if endpoint == Endpoint::Jwks { Err(KeysUnavailable) } else { ACCEPTED };
+            assert_eq!(outcome, expected, "{endpoint:?} {fault:?}");
             assert!(start.elapsed() <= 3 * SECOND, "{endpoint:?} {fault:?}: {:?}", start.elapsed());
-            assert_eq!(api.kind_at_once(old), "ok", "{endpoint:?} {fault:?}");
+            assert_eq!(api.outcome_at_once(old), ACCEPTED, "{endpoint:?} {fault:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_kids_cost_a_fixed_number_of_fetches() {
+async fn unknown_kids_cause_a_bounded_number_of_fetches() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
-    let good = idp.token(API).sign();
-    assert_eq!(api.kind(&good).await, "ok");
+    let valid = idp.token(API).sign();
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
     let fetched = || idp.requests(Endpoint::Jwks);
     for (round, most) in [(0, 1 + 2), (1, 1 + 2 + 2)] {
         for n in 0..10_000 {
-            assert_eq!(api.kind(unknown_kid(idp.identifier(), &format!("{round}-{n}"))).await, "key_unknown");
+            assert_eq!(
+                api.outcome(unknown_kid(idp.identifier(), &format!("{round}-{n}"))).await,
+                Err(KeyUnknown)
+            );
             if n % 100 == 0 {
                 advance(300 * Duration::from_millis(1)).await;
-                assert_eq!(api.kind_at_once(&good), "ok");
+                assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             }
         }
         assert!(fetched() <= most, "round {round}: {}", fetched());
     }
 
-    // One kid again and again is looked for once.
+    // The same unknown `kid` causes one fetch.
     let before = fetched();
     sleep(MINUTE).await;
     for _ in 0..1000 {
-        assert_eq!(api.kind(unknown_kid(idp.identifier(), "again")).await, "key_unknown");
+        assert_eq!(api.outcome(unknown_kid(idp.identifier(), "again")).await, Err(KeyUnknown));
     }
     assert_eq!(fetched() - before, 1);
 
-    // Bad signatures under a good kid draw on the same budget.
+    // Bad signatures under a known `kid` share the same rate limit.
     sleep(MINUTE).await;
     let before = fetched();
-    let parts: Vec<&str> = good.split('.').collect();
+    let parts: Vec<&str> = valid.split('.').collect();
     for n in 0..10_000_u32 {
-        let signature = crate::support::keys::encode([[0x55; 60].as_slice(), &n.to_be_bytes()].concat());
+        let signature = encode([[0x55; 60].as_slice(), &n.to_be_bytes()].concat());
         let forged = format!("{}.{}.{signature}", parts[0], parts[1]);
-        assert_eq!(api.kind(forged).await, "signature_mismatch");
+        assert_eq!(api.outcome(forged).await, Err(SignatureMismatch));
         if n % 100 == 0 {
             advance(300 * Duration::from_millis(1)).await;
         }
     }
     assert!(fetched() - before <= 3, "{}", fetched() - before);
-    assert_eq!(api.kind_at_once(&good), "ok");
+    assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_kids_cost_no_key_while_fetches_fail() {
-    let (idp, other) = (TestIssuer::in_memory(LOGIN), TestIssuer::in_memory("https://other.example"));
+async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
+    let (idp, other) = (TestIssuer::in_memory(ISSUER), TestIssuer::in_memory("https://other.example"));
     let clients = idp.http_client().and(other.http_client());
-    let auth = idp.bearer_auth(API).issuer(other.issuer()).http_client(clients).build().unwrap();
+    let auth = idp.bearer_auth(API).add_issuer(other.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
-    let (good, of_other) = (idp.token(API).sign(), other.token(API).sign());
-    assert_eq!(api.kind(&good).await, "ok");
-    assert_eq!(api.kind(&of_other).await, "ok");
+    let (valid, of_other) = (idp.token(API).sign(), other.token(API).sign());
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
+    assert_eq!(api.outcome(&of_other).await, ACCEPTED);
     idp.set_outage(Some(Fault::Status(500)));
     let before = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata);
     for n in 0..10_000 {
-        // Whether there is such a key cannot be said: that is no invalid token.
-        assert_eq!(api.kind(unknown_kid(LOGIN, &n.to_string())).await, "keys_unavailable");
+        // The key may exist, so the token is not known to be invalid.
+        assert_eq!(api.outcome(unknown_kid(ISSUER, &n.to_string())).await, Err(KeysUnavailable));
         if n % 100 == 0 {
             advance(300 * Duration::from_millis(1)).await;
-            assert_eq!(api.kind_at_once(&good), "ok");
-            assert_eq!(api.kind_at_once(&of_other), "ok");
+            assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
+            assert_eq!(api.outcome_at_once(&of_other), ACCEPTED);
         }
     }
-    let asked = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata) - before;
-    assert!(asked <= auth.bounds().max_calls_per_minute().value().unwrap() as usize, "{asked}");
+    let calls = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata) - before;
+    assert!(calls <= auth.bounds().max_calls_per_minute().value().unwrap() as usize, "{calls}");
     assert_eq!(other.requests(Endpoint::Jwks), 1);
 
-    // The other issuer's budget is untouched: its rotation is followed at once.
+    // The rate limit of the other issuer is untouched: its rotation is followed immediately.
     other.rotate_key();
-    assert_eq!(api.kind(other.token(API).sign()).await, "ok");
+    assert_eq!(api.outcome(other.token(API).sign()).await, ACCEPTED);
 }
 
-/// Ids of 2 KB: if each were kept, there would be 20 MB of them. The memory is that of this thread,
-/// on which the background task runs as well.
+/// The IDs have 2 KB each, so storing all of them would take 20 MB. The test counts the allocations of its
+/// thread, which runs the refresh task too.
 #[test]
-fn ten_thousand_random_kids_cost_four_fetches_and_no_memory() {
+fn ten_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(ten_thousand_random_kids()));
@@ -290,15 +305,15 @@ fn ten_thousand_random_kids_cost_four_fetches_and_no_memory() {
 async fn ten_thousand_random_kids() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
-    let good = idp.token(API).sign();
+    let valid = idp.token(API).sign();
     let tail = "x".repeat(2000);
     let (start, mut served) = (Instant::now(), 0);
     for n in 0..10_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
-        let kind = api.kind(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
-        assert_eq!(kind, "key_unknown");
+        let outcome = api.outcome(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
+        assert_eq!(outcome, Err(KeyUnknown));
         if n % 10 == 0 {
-            assert_eq!(api.kind_at_once(&good), "ok");
+            assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             served += 1;
             advance(Duration::from_millis(60)).await;
         }
@@ -310,7 +325,7 @@ async fn ten_thousand_random_kids() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiters_share_one_fetch() {
+async fn concurrent_requests_share_one_fetch() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     idp.set_outage(Some(Fault::Delay(SECOND)));
@@ -318,50 +333,50 @@ async fn waiters_share_one_fetch() {
     let mut requests = JoinSet::new();
     for _ in 0..1000 {
         let (api, token) = (api.clone(), token.clone());
-        requests.spawn(async move { api.kind(token).await });
+        requests.spawn(async move { api.outcome(token).await });
     }
-    let kinds = requests.join_all().await;
-    assert!(kinds.iter().all(|kind| kind == "ok"));
+    let outcomes = requests.join_all().await;
+    assert!(outcomes.iter().all(|outcome| *outcome == ACCEPTED));
     assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (1, 1));
     assert_eq!(api.handler.calls(), 1000);
 
-    // 999 of them go away while they wait, the first among them.
+    // 999 requests are cancelled while they wait, among them the one that started the fetch.
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     idp.set_outage(Some(Fault::Delay(SECOND)));
     let mut requests: Vec<_> = (0..1000)
         .map(|_| {
             let (api, token) = (api.clone(), idp.token(API).sign());
-            tokio::spawn(async move { api.kind(token).await })
+            tokio::spawn(async move { api.outcome(token).await })
         })
         .collect();
     sleep(SECOND / 2).await;
     let last = requests.pop().unwrap();
     requests.iter().for_each(tokio::task::JoinHandle::abort);
-    assert_eq!(last.await.unwrap(), "ok");
+    assert_eq!(last.await.unwrap(), ACCEPTED);
     assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (1, 1));
     assert_eq!(api.handler.calls(), 1);
 
-    // Nobody is left to wait: what was begun is finished all the same.
+    // The only request is cancelled. The fetch still completes.
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     idp.set_outage(Some(Fault::Delay(SECOND)));
     let token = idp.token(API).sign();
-    let request = tokio::time::timeout(SECOND / 2, api.kind(&token)).await;
+    let request = tokio::time::timeout(SECOND / 2, api.outcome(&token)).await;
     assert!(request.is_err());
     sleep(2 * SECOND).await;
-    assert_eq!(api.kind_at_once(&token), "ok");
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
 
-    // A good token does not wait for the fetch that a bad one has caused.
+    // A valid token does not wait for the fetch that an unknown `kid` has caused.
     idp.set_outage(Some(Fault::Hang));
     let stuck = {
         let (api, token) = (api.clone(), unknown_kid(idp.identifier(), "unknown"));
-        tokio::spawn(async move { api.kind(token).await })
+        tokio::spawn(async move { api.outcome(token).await })
     };
-    settle().await;
+    run_pending_tasks().await;
     assert_eq!(idp.requests(Endpoint::Jwks), 2);
-    assert_eq!(api.kind_at_once(&token), "ok");
-    assert_eq!(stuck.await.unwrap(), "keys_unavailable");
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
+    assert_eq!(stuck.await.unwrap(), Err(KeysUnavailable));
 }
 
 #[tokio::test(start_paused = true)]
@@ -370,35 +385,35 @@ async fn a_rotation_is_followed_on_first_use() {
     let auth = idp.bearer_auth(API).build().unwrap();
     let api = Protected::by(&auth);
     let old = idp.token(API).sign();
-    assert_eq!(api.kind(&old).await, "ok");
+    assert_eq!(api.outcome(&old).await, ACCEPTED);
     idp.rotate_key();
-    assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "a new kid");
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "a new kid");
     assert_eq!(idp.requests(Endpoint::Jwks), 2);
-    assert_eq!(api.kind_at_once(&old), "ok", "still published");
+    assert_eq!(api.outcome_at_once(&old), ACCEPTED, "the old key is still published");
 
-    // Just after a scheduled refresh: one attempt is to spare for this.
+    // Right after a scheduled refresh, the rate limit still allows one fetch.
     let due = auth.status()[0].keys().unwrap().next_refresh().unwrap();
     sleep(due + Duration::from_millis(10)).await;
     assert_eq!(idp.requests(Endpoint::Jwks), 3);
     idp.rotate_key();
-    assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "right after a refresh");
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "right after a refresh");
     assert_eq!(idp.requests(Endpoint::Jwks), 4);
 
     sleep(MINUTE).await;
     let before = idp.token(API).sign();
     idp.replace_key();
-    assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "a new key under the same kid");
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "a new key with the same kid");
     assert_eq!(idp.requests(Endpoint::Jwks), 5);
-    assert_eq!(api.kind_at_once(before), "signature_mismatch", "the key that was replaced");
+    assert_eq!(api.outcome_at_once(before), Err(SignatureMismatch), "the replaced key");
 
     sleep(MINUTE).await;
     idp.rotate_key_to(Algorithm::EdDSA);
-    assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "another algorithm");
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "another algorithm");
     sleep(MINUTE).await;
     idp.rotate_key();
-    assert_eq!(api.kind(idp.token(API).header("kid", Value::Null).sign()).await, "ok", "and no kid");
+    assert_eq!(api.outcome(idp.token(API).header("kid", Value::Null).sign()).await, ACCEPTED, "no kid");
 
-    // A thousand requests under the new key: one fetch, and none is refused.
+    // A thousand requests with the new key cause one fetch, and all are accepted.
     sleep(MINUTE).await;
     let before = idp.requests(Endpoint::Jwks);
     idp.set_fault(Endpoint::Jwks, Some(Fault::Delay(SECOND)));
@@ -409,15 +424,15 @@ async fn a_rotation_is_followed_on_first_use() {
         let (api, token) = (api.clone(), token.clone());
         requests.spawn(async move {
             sleep(Duration::from_millis(n)).await;
-            api.kind(token).await
+            api.outcome(token).await
         });
     }
-    assert!(requests.join_all().await.iter().all(|kind| kind == "ok"));
+    assert!(requests.join_all().await.iter().all(|outcome| *outcome == ACCEPTED));
     assert_eq!(idp.requests(Endpoint::Jwks) - before, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withdrawn_key_is_refused_from_the_refresh_on() {
+async fn a_retired_key_is_rejected_after_the_next_refresh() {
     let idp = TestIssuer::new();
     let auth = idp.bearer_auth(API).build().unwrap();
     let api = Protected::by(&auth);
@@ -425,21 +440,21 @@ async fn a_withdrawn_key_is_refused_from_the_refresh_on() {
     idp.rotate_key();
     let new = idp.token(API).sign();
     for token in [&old, &new, &old] {
-        assert_eq!(api.kind(token).await, "ok");
+        assert_eq!(api.outcome(token).await, ACCEPTED);
     }
     idp.withdraw_key(&kid);
-    assert_eq!(api.kind_at_once(&old), "ok", "not known yet");
+    assert_eq!(api.outcome_at_once(&old), ACCEPTED, "before the refresh");
     let due = auth.status()[0].keys().unwrap().next_refresh().unwrap();
     sleep(due + Duration::from_millis(10)).await;
-    assert_eq!(api.kind(&old).await, "key_unknown");
-    assert_eq!(api.kind(&old).await, "key_unknown");
-    assert_eq!(api.kind_at_once(&new), "ok");
+    assert_eq!(api.outcome(&old).await, Err(KeyUnknown));
+    assert_eq!(api.outcome(&old).await, Err(KeyUnknown));
+    assert_eq!(api.outcome_at_once(&new), ACCEPTED);
     assert!(!auth.status()[0].keys().unwrap().key_ids().contains(&kid));
 }
 
-/// The times from each fetch of the key set to the next, with one good request per `step`.
+/// The time between consecutive fetches of the key set, with one valid token sent per `step`.
 async fn gaps(cache_control: Option<&str>, step: Duration, span: Duration) -> Vec<Duration> {
-    let idp = TestIssuer::in_memory(LOGIN);
+    let idp = TestIssuer::in_memory(ISSUER);
     let net = Net::of(&idp);
     let reply = Reply::body(idp.jwks());
     net.set(
@@ -449,21 +464,21 @@ async fn gaps(cache_control: Option<&str>, step: Duration, span: Duration) -> Ve
             None => reply,
         },
     );
-    let api = Protected::by(&on(&net, &idp));
+    let api = Protected::by(&discovering(&idp, &net));
     let token = idp.token(API).sign();
-    assert_eq!(api.kind(&token).await, "ok");
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
     let end = Instant::now() + span;
     while Instant::now() < end {
         sleep(step).await;
-        assert_eq!(api.kind_at_once(&token), "ok", "{cache_control:?}");
+        assert_eq!(api.outcome_at_once(&token), ACCEPTED, "{cache_control:?}");
     }
     let fetches: Vec<Instant> =
-        net.asked().iter().filter(|asked| asked.url == JWKS).map(|asked| asked.at).collect();
+        net.sent().iter().filter(|sent| sent.url == JWKS).map(|sent| sent.at).collect();
     fetches.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn freshness_is_clamped() {
+async fn max_age_is_clamped_to_one_minute_and_one_day() {
     let half_hour = 30 * MINUTE;
     for (cache_control, step, span, least, most) in [
         (Some("max-age=0"), 5 * SECOND, half_hour, 45 * SECOND, MINUTE),
@@ -482,65 +497,62 @@ async fn freshness_is_clamped() {
         }
     }
 
-    // A 304 to the ETag counts as fresh: the keys are good for hours beyond their first lifetime.
-    let idp = TestIssuer::in_memory(LOGIN);
+    // A 304 to the ETag renews the freshness, so the keys stay usable without a new body.
+    let idp = TestIssuer::in_memory(ISSUER);
     let net = Net::of(&idp);
     net.set(JWKS, Reply::body(idp.jwks()).header("etag", "\"1\"").header("cache-control", "max-age=60"));
-    let auth = on(&net, &idp);
+    let auth = discovering(&idp, &net);
     let api = Protected::by(&auth);
     let token = idp.token(API).sign();
-    assert_eq!(api.kind(&token).await, "ok");
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
     let unchanged = vec![("cache-control", "max-age=60".to_owned())];
     net.set(JWKS, Reply::With(304, unchanged, Bytes::new()));
     for _ in 0..600 {
         sleep(MINUTE).await;
-        assert_eq!(api.kind_at_once(&token), "ok");
+        assert_eq!(api.outcome_at_once(&token), ACCEPTED);
         assert!(auth.status()[0].keys().unwrap().age().unwrap() <= MINUTE);
     }
-    let asked = net.asked();
-    assert!(
-        asked
-            .iter()
-            .filter(|asked| asked.url == JWKS)
-            .skip(1)
-            .all(|asked| asked.headers["if-none-match"] == "\"1\"")
-    );
+    let sent = net.sent();
+    let mut refetches = sent.iter().filter(|sent| sent.url == JWKS).skip(1);
+    assert!(refetches.all(|sent| sent.headers["if-none-match"] == "\"1\""));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_issuer_causes_no_traffic() {
+async fn an_unknown_issuer_causes_no_fetch() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     for issuer in ["https://evil.example", "https://issuer.test/", "https://ISSUER.test", "", "issuer.test"] {
         for token in [idp.token(API).claim("iss", issuer).sign(), unknown_kid(issuer, "k")] {
-            assert_eq!(api.kind_at_once(&token), "issuer_unknown", "{issuer}");
+            assert_eq!(api.outcome_at_once(&token), Err(IssuerUnknown), "{issuer}");
         }
     }
-    settle().await;
+    run_pending_tasks().await;
     assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn ready_says_which_issuer_is_not() {
+async fn ready_names_the_issuers_that_are_unavailable() {
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     y.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
     let start = Instant::now();
     let error = auth.ready().await.unwrap_err();
     assert!(start.elapsed() <= 5 * SECOND);
-    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, error.kind())).collect();
-    assert_eq!(missing, [("https://y.example", FetchErrorKind::Status(503))]);
+    let kind =
+        |error: &(dyn Error + Send + Sync + 'static)| error.downcast_ref::<KeysError>().unwrap().kind();
+    let missing: Vec<_> = error.issuers().map(|(issuer, error)| (issuer, kind(error))).collect();
+    assert_eq!(missing, [("https://y.example", KeysErrorKind::Fetch(FetchErrorKind::Status(503)))]);
     assert_eq!(
         error.to_string(),
-        "no keys or no introspection endpoint from https://y.example (the status was 503)"
+        "keys or introspection endpoint unavailable: https://y.example (the response status is 503)"
     );
 
-    // Both at once, and no longer than a fetch may take.
+    // Both are fetched concurrently, within the time limit of a fetch.
     x.set_outage(Some(Fault::Hang));
     y.set_outage(Some(Fault::Hang));
     let clients = x.http_client().and(y.http_client());
-    let both = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let both = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     let start = Instant::now();
     let error = both.ready().await.unwrap_err();
     assert_eq!(error.issuers().count(), 2);
@@ -551,20 +563,20 @@ async fn ready_says_which_issuer_is_not() {
     }
     sleep(36 * SECOND).await;
     assert!(auth.ready().await.is_ok() && both.ready().await.is_ok());
-    let asked = x.requests(Endpoint::Jwks);
+    let fetches = x.requests(Endpoint::Jwks);
     assert!(auth.ready().await.is_ok());
-    assert_eq!(x.requests(Endpoint::Jwks), asked, "there is nothing to fetch");
+    assert_eq!(x.requests(Endpoint::Jwks), fetches, "no fetch while the keys are fresh");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_status_shows_what_an_operator_needs() {
+async fn status_shows_keys_age_next_refresh_and_last_error() {
     let idp = TestIssuer::new();
     let second = idp.add_key(Algorithm::EdDSA);
     let auth = idp.bearer_auth(API).build().unwrap();
     let keys = || auth.status().remove(0).keys().unwrap().clone();
     assert_eq!(auth.status()[0].issuer(), idp.identifier());
     assert!(!keys().is_usable() && keys().key_ids().is_empty() && keys().age().is_none());
-    assert_eq!(idp.requests(Endpoint::Metadata), 0, "looking sends nothing");
+    assert_eq!(idp.requests(Endpoint::Metadata), 0, "reading the status causes no fetch");
 
     auth.ready().await.unwrap();
     assert!(keys().is_usable() && keys().last_error().is_none());
@@ -580,7 +592,7 @@ async fn the_status_shows_what_an_operator_needs() {
     sleep(next).await;
     let status = keys();
     let error = status.last_error().unwrap();
-    assert_eq!((error.kind(), error.is_outage()), (FetchErrorKind::Status(502), true));
+    assert_eq!((error.kind(), error.is_outage()), (KeysErrorKind::Fetch(FetchErrorKind::Status(502)), true));
     assert!(keys().is_usable());
     idp.set_fault(Endpoint::Jwks, None);
     sleep(36 * SECOND).await;
@@ -588,78 +600,84 @@ async fn the_status_shows_what_an_operator_needs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_the_last_handle_ends_the_tasks() {
+async fn dropping_the_last_handle_ends_the_refresh_tasks() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
-    assert_eq!(tasks(), 0, "none before the first need");
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
+    assert_eq!(tasks(), 0, "no task before the first fetch");
     auth.ready().await.unwrap();
     assert_eq!(tasks(), 2);
     let service = Protected::by(&auth);
     let clone = auth.clone();
     drop(auth);
-    settle().await;
-    assert_eq!(tasks(), 2, "a clone is left");
+    run_pending_tasks().await;
+    assert_eq!(tasks(), 2, "a clone is alive");
     drop(clone);
-    settle().await;
-    assert_eq!(tasks(), 2, "a service is left");
-    assert_eq!(service.kind_at_once(x.token(API).sign()), "ok");
-    // In the middle of a fetch, too.
+    run_pending_tasks().await;
+    assert_eq!(tasks(), 2, "a service is alive");
+    assert_eq!(service.outcome_at_once(x.token(API).sign()), ACCEPTED);
+    // The task ends during a fetch, too.
     x.set_outage(Some(Fault::Hang));
     let stuck = tokio::spawn({
         let (service, token) = (service.clone(), unknown_kid("https://x.example", "unknown"));
-        async move { service.kind(token).await }
+        async move { service.outcome(token).await }
     });
-    settle().await;
+    run_pending_tasks().await;
     stuck.abort();
-    settle().await;
+    run_pending_tasks().await;
     drop(service);
-    settle().await;
+    run_pending_tasks().await;
     assert_eq!(tasks(), 0);
-    let asked = y.requests(Endpoint::Jwks);
+    let fetches = y.requests(Endpoint::Jwks);
     sleep(HOUR).await;
-    assert_eq!(y.requests(Endpoint::Jwks), asked);
+    assert_eq!(y.requests(Endpoint::Jwks), fetches);
 }
 
-/// How long a good token of a key that was withdrawn right after its fetch is still accepted.
-async fn withdrawn_for(auth: &BearerAuth, idp: &TestIssuer, outage: bool, step: Duration) -> Duration {
+/// The time for which a token is accepted after its key was retired. The key is retired right after its
+/// fetch.
+async fn accepted_after_retirement(
+    auth: &BearerAuth,
+    idp: &TestIssuer,
+    outage: bool,
+    step: Duration,
+) -> Duration {
     let api = Protected::by(auth);
     let (kid, token) = (idp.key_id(), idp.token(API).sign());
-    assert_eq!(api.kind(&token).await, "ok");
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
     let start = Instant::now();
     idp.rotate_key();
     idp.withdraw_key(&kid);
     if outage {
         idp.set_outage(Some(Fault::Refuse));
     }
-    while api.kind(&token).await == "ok" {
+    while api.outcome(&token).await == ACCEPTED {
         sleep(step).await;
     }
     start.elapsed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stated_bounds_hold() {
+async fn bounds_on_retired_keys_and_outages_hold() {
     let idp = TestIssuer::new();
     idp.set_cache_control(Some("max-age=315360000"));
     let auth = idp.bearer_auth(API).build().unwrap();
     let bounds = auth.bounds();
-    assert_eq!(bounds.revoked_token().value(), None);
-    assert_eq!(bounds.retired_key().value(), Some(24 * HOUR));
-    assert_eq!(bounds.retired_key_in_outage().value(), Some(28 * HOUR));
-    assert_eq!(bounds.outage().value(), Some(4 * HOUR));
+    assert_eq!(bounds.revoked_token(), Bound::Unlimited);
+    assert_eq!(bounds.retired_key(), Bound::Value(24 * HOUR));
+    assert_eq!(bounds.retired_key_in_outage(), Bound::Value(28 * HOUR));
+    assert_eq!(bounds.outage(), Bound::Value(4 * HOUR));
     let text = bounds.to_string();
     assert_eq!(text.lines().count(), 5, "{text}");
     for figure in ["its own lifetime", "86400 s", "100800 s", "14400 s", "48"] {
         assert!(text.contains(figure), "{figure}: {text}");
     }
-    // The least that is stated is of use: the bounds are not far off.
-    let held = withdrawn_for(&auth, &idp, false, MINUTE).await;
-    assert!(held <= 24 * HOUR && held >= 18 * HOUR, "{held:?}");
+    // The bounds are tight: the measured times are not far below them.
+    let accepted = accepted_after_retirement(&auth, &idp, false, MINUTE).await;
+    assert!(accepted <= 24 * HOUR && accepted >= 18 * HOUR, "{accepted:?}");
     let auth = idp.bearer_auth(API).build().unwrap();
-    let held = withdrawn_for(&auth, &idp, true, MINUTE).await;
-    assert!(held <= 28 * HOUR + MINUTE && held >= 28 * HOUR, "{held:?}");
+    let accepted = accepted_after_retirement(&auth, &idp, true, MINUTE).await;
+    assert!(accepted <= 28 * HOUR + MINUTE && accepted >= 28 * HOUR, "{accepted:?}");
 
     for ttl in [300, 20] {
         let idp = TestIssuer::new();
@@ -668,42 +686,46 @@ async fn the_stated_bounds_hold() {
             builder.build().unwrap()
         };
         let bounds = configured().bounds();
-        assert_eq!(bounds.retired_key().value(), Some(ttl * SECOND));
-        assert_eq!(bounds.retired_key_in_outage().value(), Some(ttl * SECOND + HOUR));
-        assert_eq!(bounds.outage().value(), Some(HOUR));
-        let held = withdrawn_for(&configured(), &idp, false, SECOND).await;
-        assert!(held <= ttl * SECOND, "{held:?}");
-        let held = withdrawn_for(&configured(), &idp, true, SECOND).await;
-        assert!(held >= HOUR && held <= ttl * SECOND + HOUR + SECOND, "{held:?}");
+        assert_eq!(bounds.retired_key(), Bound::Value(ttl * SECOND));
+        assert_eq!(bounds.retired_key_in_outage(), Bound::Value(ttl * SECOND + HOUR));
+        assert_eq!(bounds.outage(), Bound::Value(HOUR));
+        let accepted = accepted_after_retirement(&configured(), &idp, false, SECOND).await;
+        assert!(accepted <= ttl * SECOND, "{accepted:?}");
+        let accepted = accepted_after_retirement(&configured(), &idp, true, SECOND).await;
+        assert!(accepted >= HOUR && accepted <= ttl * SECOND + HOUR + SECOND, "{accepted:?}");
     }
 
     let fixed = Issuer::with_static_jwks(idp.identifier(), idp.jwks());
     let bounds = BearerAuth::builder(API).issuer(fixed).build().unwrap().bounds();
-    assert_eq!((bounds.retired_key(), bounds.outage(), bounds.max_calls_per_minute()), (None, None, Some(0)));
+    assert_eq!((bounds.retired_key(), bounds.outage()), (Bound::Unlimited, Bound::Unlimited));
+    assert_eq!(bounds.max_calls_per_minute(), Bound::Value(0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revoked_token_ends_with_its_stated_lifetime() {
+async fn max_lifetime_bounds_the_life_of_a_revoked_token() {
     let idp = TestIssuer::new();
     let issuer = idp.issuer().max_lifetime(Duration::from_secs(600));
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
     let auth = builder.clock(idp.clock()).build().unwrap();
-    // Twice the leeway: `iat` may lie ahead by it, and the end behind by it.
-    assert_eq!(auth.bounds().revoked_token().value(), Some(Duration::from_secs(660)));
+    // Twice the leeway is added: `iat` may be that far in the future, and `exp` that far in the past.
+    assert_eq!(auth.bounds().revoked_token(), Bound::Value(Duration::from_secs(660)));
     let api = Protected::by(&auth);
     let start = idp.clock().now();
     let token = idp.token(API).lifetime(Duration::from_secs(600)).sign();
-    assert_eq!(api.kind(&token).await, "ok");
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
     idp.clock().set(start + Duration::from_secs(629));
-    assert_eq!(api.kind(&token).await, "ok");
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
     idp.clock().set(start + Duration::from_secs(630));
-    assert_eq!(api.kind(&token).await, "token_expired");
-    assert_eq!(api.kind(idp.token(API).lifetime(Duration::from_secs(601)).sign()).await, "lifetime_too_long");
+    assert_eq!(api.outcome(&token).await, Err(TokenExpired));
+    assert_eq!(
+        api.outcome(idp.token(API).lifetime(Duration::from_secs(601)).sign()).await,
+        Err(LifetimeTooLong)
+    );
 }
 
-/// The most requests that came within any minute.
+/// The largest number of requests within a minute.
 fn busiest_minute(net: &Net) -> usize {
-    let times: Vec<Instant> = net.asked().iter().map(|asked| asked.at).collect();
+    let times: Vec<Instant> = net.sent().iter().map(|sent| sent.at).collect();
     times
         .iter()
         .map(|start| times.iter().filter(|at| (*start..*start + MINUTE).contains(at)).count())
@@ -712,44 +734,162 @@ fn busiest_minute(net: &Net) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_attack_on_a_failing_server_exceeds_the_stated_calls() {
+async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
     for (name, up) in [("up", [true, true]), ("down", [false, false]), ("flapping", [true, false])] {
         for ttl in [None, Some(20 * SECOND)] {
-            let idp = TestIssuer::in_memory(LOGIN);
+            let idp = TestIssuer::in_memory(ISSUER);
             let net = Net::of(&idp);
             let builder = BearerAuth::builder(API).issuer(idp.issuer()).http_client(net.clone());
             let builder = builder.clock(idp.clock());
             let auth = ttl.into_iter().fold(builder, |builder, ttl| builder.jwks_ttl(ttl)).build().unwrap();
             let api = Protected::by(&auth);
             let forged = {
-                let good = idp.token(API).sign();
-                let (input, _) = good.rsplit_once('.').unwrap();
-                format!("{input}.{}", crate::support::keys::encode([3; 64]))
+                let valid = idp.token(API).sign();
+                let (input, _) = valid.rsplit_once('.').unwrap();
+                format!("{input}.{}", encode([3; 64]))
             };
-            assert_ne!(api.kind(&forged).await, "ok");
+            assert_ne!(api.outcome(&forged).await, ACCEPTED);
             for step in 0..1800_u32 {
-                // Every few hundred milliseconds it is as it was not.
+                // A flapping server changes its state every 300 ms.
                 let is_up = up[(step / 3 % 2) as usize];
                 for url in ["https://login.example.com/.well-known/oauth-authorization-server", JWKS] {
-                    let well = if url == JWKS {
+                    let document = if url == JWKS {
                         idp.jwks()
                     } else {
-                        json!({"issuer": LOGIN, "jwks_uri": JWKS}).to_string()
+                        json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string()
                     };
-                    net.set(url, if is_up { Reply::body(well) } else { Reply::status(500) });
+                    net.set(url, if is_up { Reply::body(document) } else { Reply::status(500) });
                 }
                 let mut attack = JoinSet::new();
-                for token in [unknown_kid(LOGIN, &step.to_string()), forged.clone()] {
+                for token in [unknown_kid(ISSUER, &step.to_string()), forged.clone()] {
                     let api = api.clone();
-                    attack.spawn(async move { api.kind(token).await });
+                    attack.spawn(async move { api.outcome(token).await });
                 }
                 advance(Duration::from_millis(100)).await;
-                let kinds = attack.join_all().await;
-                assert!(kinds.iter().all(|kind| kind != "ok"), "{name}");
+                let outcomes = attack.join_all().await;
+                assert!(outcomes.iter().all(|outcome| *outcome != ACCEPTED), "{name}");
             }
             let most = busiest_minute(&net);
-            let stated = auth.bounds().max_calls_per_minute().value().unwrap() as usize;
-            assert!(most <= stated, "{name}, {ttl:?}: {most} calls, {stated} stated");
+            let bound = auth.bounds().max_calls_per_minute().value().unwrap() as usize;
+            assert!(most <= bound, "{name}, {ttl:?}: {most} calls, the bound is {bound}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn max_lifetime_bounds_a_revoked_token_that_was_issued_in_the_future() {
+    let idp = TestIssuer::new();
+    let issuer = idp.issuer().max_lifetime(Duration::from_secs(300));
+    let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
+    let auth = builder.clock(idp.clock()).build().unwrap();
+    let api = Protected::by(&auth);
+    let now = idp.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let token = idp.token(API).claim("iat", now + 30).claim("exp", now + 330).sign();
+    // The token is revoked right after it was accepted.
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    idp.clock().advance(auth.bounds().revoked_token().value().unwrap() + SECOND);
+    assert_ne!(api.outcome(&token).await, ACCEPTED);
+}
+
+#[tokio::test]
+async fn max_age_bounds_a_revoked_token() {
+    let idp = TestIssuer::new();
+    let issuer = idp.issuer().max_age(Duration::from_secs(300));
+    let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
+    let auth = builder.clock(idp.clock()).build().unwrap();
+    assert!(auth.bounds().revoked_token().value().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ttl_of_duration_max_does_not_cause_continuous_fetches() {
+    let idp = TestIssuer::new();
+    let auth = idp.bearer_auth(API).jwks_ttl(Duration::MAX).build().unwrap();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, ACCEPTED);
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+    }
+    let (fetches, bound) =
+        (idp.requests(Endpoint::Jwks), auth.bounds().max_calls_per_minute().value().unwrap());
+    assert!(fetches <= 2, "{fetches} fetches in no time, the bound is {bound} per minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_max_key_wait_of_duration_max_waits_for_the_keys() {
+    let idp = TestIssuer::new();
+    idp.set_fault(Endpoint::Jwks, Some(Fault::Delay(Duration::from_millis(100))));
+    let auth = idp.bearer_auth(API).max_key_wait(Duration::MAX).build().unwrap();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grace_period_of_duration_max_keeps_the_cached_keys() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).jwks_stale_for(Duration::MAX).build().unwrap());
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    idp.set_outage(Some(Fault::Refuse));
+    sleep(HOUR).await;
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_without_kids_during_an_outage_is_keys_unavailable() {
+    let idp = TestIssuer::new();
+    let mut jwks: Value = serde_json::from_str(&idp.jwks()).unwrap();
+    for key in jwks["keys"].as_array_mut().unwrap() {
+        key.as_object_mut().unwrap().remove("kid");
+    }
+    idp.set_jwks(Some(jwks.to_string()));
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    let token = || idp.token(API).header("kid", Value::Null).sign();
+    assert_eq!(api.outcome(token()).await, ACCEPTED);
+    idp.set_outage(Some(Fault::Hang));
+    idp.replace_key();
+    assert_eq!(api.outcome(token()).await, Err(KeysUnavailable), "the server hangs");
+    idp.set_outage(Some(Fault::Refuse));
+    sleep(MINUTE).await;
+    assert_eq!(api.outcome(token()).await, Err(KeysUnavailable), "the server is down");
+}
+
+/// Asserts that a token signed with a new key is accepted within a day, with one request per 30 min.
+async fn assert_rotation_is_followed_within_a_day(api: &Protected, idp: &TestIssuer) {
+    for _ in 0..48 {
+        sleep(30 * MINUTE).await;
+        if api.outcome(idp.token(API).sign()).await == ACCEPTED {
+            return;
+        }
+    }
+    panic!("after a day: {:?}", api.outcome(idp.token(API).sign()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_constant_etag_hides_a_rotation_for_at_most_a_day() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    let server = idp.clone();
+    net.script(move |sent| match sent.url.as_str() {
+        JWKS if sent.headers.contains_key("if-none-match") => {
+            Act::Instead(Reply::With(304, Vec::new(), Bytes::new()))
+        }
+        JWKS => Act::Instead(Reply::body(server.jwks()).header("etag", "\"1\"")),
+        _ => Act::Pass,
+    });
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    idp.rotate_key();
+    assert_rotation_is_followed_within_a_day(&api, &idp).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_jwks_uri_is_followed_within_a_day() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    // The old URL still serves the old keys.
+    idp.rotate_key();
+    let moved = format!("{ISSUER}/new");
+    let metadata = json!({"issuer": ISSUER, "jwks_uri": moved}).to_string();
+    net.set(&format!("{ISSUER}/.well-known/oauth-authorization-server"), Reply::body(metadata));
+    net.set(&moved, Reply::body(idp.jwks()));
+    assert_rotation_is_followed_within_a_day(&api, &idp).await;
 }

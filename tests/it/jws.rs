@@ -1,4 +1,4 @@
-//! Whose signature is one, over what, and what a header can and cannot do (RFC 7515, RFC 7518, RFC 8725).
+//! Signatures, algorithms and JOSE headers (RFC 7515, RFC 7518, RFC 8725).
 
 use std::sync::OnceLock;
 
@@ -17,17 +17,17 @@ use tower_bearer::RejectionKind::{
 use tower_bearer::testing::{Endpoint, TestIssuer};
 use tower_bearer::{Algorithm, Issuer};
 
-use crate::support::app::{
-    API, App, CONFIGURED_URLS, ISSUER, base, claims_json, decode, encode, header_json, issuer, parts,
-};
+use crate::support::app::{App, CONFIGURED_URLS, base, claims_json, header_json, issuer, parts};
 use crate::support::data::Data;
+use crate::support::keys::{decode, encode};
 use crate::support::log::Log;
+use crate::support::protected::{API, ISSUER};
 
 const EVERY_ALGORITHM: [Algorithm; 11] =
     [RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519];
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// One key of every algorithm, made once: RSA keys take their time.
+/// One key for every algorithm, generated once because RSA keys take long.
 struct Keys {
     idp: TestIssuer,
     ids: Vec<(Algorithm, String)>,
@@ -48,12 +48,12 @@ impl Keys {
         &self.ids.iter().find(|(of, _)| *of == algorithm).unwrap().1
     }
 
-    /// The base token, signed with the key of that algorithm.
+    /// The base token, signed with the key for this algorithm.
     fn sign(&self, algorithm: Algorithm) -> String {
         base(&self.idp).key_id(self.id(algorithm)).sign()
     }
 
-    /// An app that knows this key set and fetches none.
+    /// An app with this static key set and all algorithms allowed.
     fn app(&self, jwks: impl Into<String>) -> App {
         self.restricted(jwks, EVERY_ALGORITHM)
     }
@@ -63,21 +63,21 @@ impl Keys {
         App::of(self.idp.clone(), trusted, |builder| builder)
     }
 
-    /// The key set, in which no key says what it is for.
+    /// The key set without any `alg`.
     fn without_algorithms(&self) -> String {
         changed_keys(&self.idp, |key| drop(key.as_object_mut().unwrap().remove("alg")))
     }
 }
 
-/// The key set of `idp` with each key changed.
+/// The key set of `idp` with every key changed.
 fn changed_keys(idp: &TestIssuer, change: impl Fn(&mut Value)) -> String {
     let mut jwks: Value = serde_json::from_str(&idp.jwks()).unwrap();
     jwks["keys"].as_array_mut().unwrap().iter_mut().for_each(change);
     jwks.to_string()
 }
 
-/// `token` with another signature.
-fn resigned(token: &str, signature: &[u8]) -> String {
+/// Replaces the signature of `token`.
+fn with_signature(token: &str, signature: &[u8]) -> String {
     let [header, payload, _] = parts(token);
     format!("{header}.{payload}.{}", encode(signature))
 }
@@ -87,10 +87,10 @@ fn is_edwards(algorithm: Algorithm) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_three_strict_base64url_parts() {
+async fn a_token_has_exactly_three_strict_base64url_parts() {
     let app = App::new();
-    // The two alphabets differ in every part, and no part ends at a multiple of four characters.
-    let telling =
+    // Every part has a character in which the two base64 alphabets differ, and no part needs no padding.
+    let is_distinctive =
         |token: &String| parts(token).iter().all(|part| part.contains(['-', '_']) && part.len() % 4 != 0);
     let mixed = "???a???aa???~~~a~~~aa~~~";
     let mut attempts = (0..1000).map(|n| {
@@ -100,7 +100,7 @@ async fn a_token_is_three_strict_base64url_parts() {
             .claim("x", format!("{mixed}{padding}{}", "x".repeat(n % 2)))
             .sign()
     });
-    let t = attempts.find(telling).unwrap();
+    let t = attempts.find(is_distinctive).unwrap();
     let [h, p, s] = parts(&t);
     for (name, token) in [
         ("one part", h.to_owned()),
@@ -123,55 +123,57 @@ async fn a_token_is_three_strict_base64url_parts() {
             encode(json!({"payload": p, "header": {"alg": "ES256"}, "signature": s}).to_string()),
         ),
     ] {
-        for answer in [app.present(&token).await, app.present(&token).await] {
-            answer.assert_refused(TokenOpaque, name);
+        for response in [app.present(&token).await, app.present(&token).await] {
+            response.assert_rejected(TokenOpaque, name);
         }
     }
-    app.present(&t).await.assert_accepted("the token is good");
+    app.present(&t).await.assert_accepted("the unaltered token");
     for padding in ["=", "==", "==="] {
         for token in [format!("{h}{padding}.{p}.{s}"), format!("{h}.{p}{padding}.{s}")] {
-            app.present(&token).await.assert_refused(MalformedRequest, "padding within");
+            app.present(&token).await.assert_rejected(MalformedRequest, "padding inside");
         }
-        app.present(&format!("{t}{padding}")).await.assert_refused(TokenMalformed, "padding at the end");
+        app.present(&format!("{t}{padding}")).await.assert_rejected(TokenMalformed, "padding at the end");
     }
     let standard = |part: &str| part.replace('-', "+").replace('_', "/");
     for (name, token) in [
-        ("standard alphabet in the header", format!("{}.{p}.{s}", standard(h))),
-        ("standard alphabet in the payload", format!("{h}.{}.{s}", standard(p))),
-        ("standard alphabet in the signature", format!("{h}.{p}.{}", standard(s))),
+        ("standard base64 alphabet in the header", format!("{}.{p}.{s}", standard(h))),
+        ("standard base64 alphabet in the payload", format!("{h}.{}.{s}", standard(p))),
+        ("standard base64 alphabet in the signature", format!("{h}.{p}.{}", standard(s))),
         ("tilde", format!("{h}.{p}.{s}~")),
-        ("spare bits in the header", format!("{}.{p}.{s}", with_spare_bits(h))),
-        ("spare bits in the payload", format!("{h}.{}.{s}", with_spare_bits(p))),
-        ("spare bits in the signature", format!("{h}.{p}.{}", with_spare_bits(s))),
-        ("a lone character behind the header", format!("{h}{}.{p}.{s}", "A".repeat(5 - h.len() % 4))),
+        ("nonzero trailing bits in the header", format!("{}.{p}.{s}", with_trailing_bits(h))),
+        ("nonzero trailing bits in the payload", format!("{h}.{}.{s}", with_trailing_bits(p))),
+        ("nonzero trailing bits in the signature", format!("{h}.{p}.{}", with_trailing_bits(s))),
+        ("a header of an impossible length", format!("{h}{}.{p}.{s}", "A".repeat(5 - h.len() % 4))),
     ] {
         assert_ne!(token, t, "{name}");
-        app.present(&token).await.assert_refused(TokenMalformed, name);
+        app.present(&token).await.assert_rejected(TokenMalformed, name);
     }
     let unprotected = format!(r#"{{"header":{},"typ":"at+jwt"}}"#, header_json(&[], ""));
-    app.present(&app.signed_header(unprotected)).await.assert_refused(TokenMalformed, "unprotected alg");
+    app.present(&app.signed_header(unprotected))
+        .await
+        .assert_rejected(TokenMalformed, "alg outside of the protected header");
     for (name, token) in [
         ("nested", app.token().sign_claims(&t)),
         ("nested, with cty", app.token().header("cty", "JWT").sign_claims(&t)),
-        ("nested, as text", app.token().header("cty", "JWT").sign_claims(json!(t).to_string())),
+        ("nested, as a JSON string", app.token().header("cty", "JWT").sign_claims(json!(t).to_string())),
     ] {
-        app.present(&token).await.assert_refused(TokenMalformed, name);
+        app.present(&token).await.assert_rejected(TokenMalformed, name);
     }
-    app.present(&t).await.assert_accepted("the token is good still");
+    app.present(&t).await.assert_accepted("the unaltered token, at the end");
 }
 
-/// The same octets, spelled with bits set behind the last of them.
-fn with_spare_bits(part: &str) -> String {
+/// Encodes the same octets with nonzero trailing bits.
+fn with_trailing_bits(part: &str) -> String {
     let (body, last) = part.split_at(part.len() - 1);
     let place = ALPHABET.iter().position(|letter| [*letter] == last.as_bytes()).unwrap();
     format!("{body}{}", char::from(ALPHABET[place ^ 1]))
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_altered_character_is_refused() {
+async fn a_token_with_any_character_altered_is_rejected() {
     let app = App::new();
     let token = app.token().sign();
-    for round in ["cold", "after it was accepted"] {
+    for round in ["uncached", "cached"] {
         for place in 0..token.len() {
             let mut altered = token.clone().into_bytes();
             altered[place] = match ALPHABET.iter().position(|letter| *letter == altered[place]) {
@@ -179,18 +181,18 @@ async fn every_altered_character_is_refused() {
                 None => b'A',
             };
             let name = format!("{round}, character {place}");
-            let answer = app.present(std::str::from_utf8(&altered).unwrap()).await;
-            answer.assert_refused(answer.kind().expect(&name), &name);
-            assert_eq!(answer.status, 401, "{name}");
-            assert_eq!(answer.challenge(&name).param("error"), Some("invalid_token"), "{name}");
+            let response = app.present(std::str::from_utf8(&altered).unwrap()).await;
+            response.assert_rejected(response.rejection().expect(&name).kind(), &name);
+            assert_eq!(response.status(), 401, "{name}");
+            assert_eq!(response.challenge().expect(&name).param("error"), Some("invalid_token"), "{name}");
         }
         app.present(&token).await.assert_accepted(round);
     }
-    app.assert_only_configured_urls_were_asked();
+    app.assert_fetched_only_configured_urls();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_or_empty_signature_is_refused() {
+async fn a_signature_of_the_wrong_length_or_value_is_rejected() {
     let keys = Keys::all();
     let app = keys.app(keys.idp.jwks());
     for algorithm in EVERY_ALGORITHM {
@@ -201,69 +203,71 @@ async fn a_short_or_empty_signature_is_refused() {
             ("empty", vec![]),
             ("one octet", whole[..1].to_vec()),
             ("half", whole[..len / 2].to_vec()),
-            ("one octet less", whole[..len - 1].to_vec()),
+            ("without its last octet", whole[..len - 1].to_vec()),
             ("without its first octet", whole[1..].to_vec()),
-            ("an octet more", [&whole[..], &[0]].concat()),
-            ("an octet more in front", [&[0], &whole[..]].concat()),
+            ("one octet appended", [&whole[..], &[0]].concat()),
+            ("one octet prepended", [&[0], &whole[..]].concat()),
             ("twice", [&whole[..], &whole[..]].concat()),
             ("all zero", vec![0; len]),
             ("all ones", vec![0xff; len]),
         ] {
             let name = &format!("{algorithm}: {name}");
-            app.present(&resigned(&token, &signature)).await.assert_refused(SignatureMismatch, name);
+            app.present(&with_signature(&token, &signature)).await.assert_rejected(SignatureMismatch, name);
         }
         app.present(&token).await.assert_accepted(algorithm.as_str());
     }
     let token = keys.sign(ES256);
     let whole = decode(parts(&token)[2]);
     for len in 0..64 {
-        let answer = app.present(&resigned(&token, &whole[..len])).await;
-        answer.assert_refused(SignatureMismatch, &format!("ES256: {len} octets"));
+        let response = app.present(&with_signature(&token, &whole[..len])).await;
+        response.assert_rejected(SignatureMismatch, &format!("ES256: {len} octets"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unsecured_token_is_refused() {
+async fn an_unsecured_token_is_rejected() {
     let app = App::new();
-    let good = app.token().sign();
-    let [_, payload, signature] = parts(&good);
-    for round in ["cold", "after the payload was accepted"] {
+    let valid = app.token().sign();
+    let [_, payload, signature] = parts(&valid);
+    for round in ["uncached", "cached"] {
         for alg in ["none", "None", "NONE", "nOnE", "", " none", "none ", "non\0e", "non\u{435}"] {
             for (header_name, left_out) in [("with kid", "alg"), ("without kid", "kid")] {
                 let header = header_json(&["alg", left_out], &format!(r#""alg":{}"#, json!(alg)));
                 for (signature_name, signature) in
-                    [("no", ""), ("the good", signature), ("any", "AAAA"), ("a long", &encode([9; 64]))]
+                    [("no", ""), ("the valid", signature), ("a short", "AAAA"), ("a long", &encode([9; 64]))]
                 {
                     let name = &format!("{round}: {alg:?} {header_name}, {signature_name} signature");
                     let token = format!("{}.{payload}.{signature}", encode(&header));
-                    app.present(&token).await.assert_refused(AlgorithmNotAllowed, name);
+                    app.present(&token).await.assert_rejected(AlgorithmNotAllowed, name);
                 }
             }
         }
         for alg in ["", r#""alg":1"#, r#""alg":null"#, r#""alg":["ES256"]"#, r#""alg":{}"#, r#""alg":true"#] {
             let header = encode(header_json(&["alg"], alg));
             for signature in ["", signature] {
-                let answer = app.present(&format!("{header}.{payload}.{signature}")).await;
-                answer.assert_refused(TokenMalformed, &format!("{round}: {alg}"));
+                let response = app.present(&format!("{header}.{payload}.{signature}")).await;
+                response.assert_rejected(TokenMalformed, &format!("{round}: {alg}"));
             }
         }
-        app.present(&good).await.assert_accepted(round);
+        app.present(&valid).await.assert_accepted(round);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_algorithm_outside_the_list_is_refused() {
+async fn an_algorithm_that_is_not_allowed_is_rejected() {
     let keys = Keys::all();
     for allowed in EVERY_ALGORITHM {
-        for (set, jwks) in [("named", keys.idp.jwks()), ("not named", keys.without_algorithms())] {
+        for (set, jwks) in
+            [("keys with alg", keys.idp.jwks()), ("keys without alg", keys.without_algorithms())]
+        {
             let app = keys.restricted(jwks, [allowed]);
             for algorithm in EVERY_ALGORITHM {
                 let name = &format!("{allowed} allowed, {algorithm} sent, {set}");
-                let answer = app.present(&keys.sign(algorithm)).await;
+                let response = app.present(&keys.sign(algorithm)).await;
                 if algorithm == allowed {
-                    answer.assert_accepted(name);
+                    response.assert_accepted(name);
                 } else {
-                    answer.assert_refused(AlgorithmNotAllowed, name);
+                    response.assert_rejected(AlgorithmNotAllowed, name);
                 }
             }
         }
@@ -274,12 +278,12 @@ async fn an_algorithm_outside_the_list_is_refused() {
     let trusted_y = y.issuer().algorithms([EdDSA]);
     let client = x.http_client().and(y.http_client());
     let trusted_x = x.issuer().algorithms([ES256]);
-    let app = App::reaching(client, x.clone(), trusted_x, |builder| builder.issuer(trusted_y));
+    let app = App::reaching(client, x.clone(), trusted_x, |builder| builder.add_issuer(trusted_y));
     app.present(&base(&x).sign()).await.assert_accepted("X with its algorithm");
     app.present(&base(&y).key_id(&y_eddsa).sign()).await.assert_accepted("Y with its algorithm");
-    let answer = app.present(&base(&x).key_id(&x_eddsa).sign()).await;
-    answer.assert_refused(AlgorithmNotAllowed, "X with that of Y");
-    app.present(&base(&y).sign()).await.assert_refused(AlgorithmNotAllowed, "Y with that of X");
+    let response = app.present(&base(&x).key_id(&x_eddsa).sign()).await;
+    response.assert_rejected(AlgorithmNotAllowed, "X with the algorithm of Y");
+    app.present(&base(&y).sign()).await.assert_rejected(AlgorithmNotAllowed, "Y with the algorithm of X");
 
     let app = App::new();
     for alg in [
@@ -314,12 +318,12 @@ async fn an_algorithm_outside_the_list_is_refused() {
         "https://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
     ] {
         let token = app.token().header("alg", alg).sign();
-        app.present(&token).await.assert_refused(AlgorithmNotAllowed, &format!("{alg:?}"));
+        app.present(&token).await.assert_rejected(AlgorithmNotAllowed, &format!("{alg:?}"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_default_algorithm_verifies() {
+async fn every_algorithm_is_verified_by_default() {
     let keys = Keys::all();
     let trusted = Issuer::with_static_jwks(ISSUER, keys.idp.jwks());
     let default = App::of(keys.idp.clone(), trusted, |builder| builder);
@@ -328,7 +332,7 @@ async fn every_default_algorithm_verifies() {
         let token = base(&keys.idp).key_id(keys.id(algorithm)).header("x", "y").sign();
         let [header, payload, signature] = parts(&token);
         let (header_octets, octets) = (decode(header), decode(signature));
-        for (set, app) in [("named", &default), ("not named", &unnamed)] {
+        for (set, app) in [("keys with alg", &default), ("keys without alg", &unnamed)] {
             let name = &format!("{algorithm}, {set}");
             assert_eq!(app.present(&token).await.assert_accepted(name).subject(), Some("alice"), "{name}");
             let len = octets.len();
@@ -337,7 +341,9 @@ async fn every_default_algorithm_verifies() {
                     let mut octets = octets.clone();
                     octets[place] ^= 1 << bit;
                     let name = &format!("{name}: bit {bit} of octet {place} of the signature");
-                    app.present(&resigned(&token, &octets)).await.assert_refused(SignatureMismatch, name);
+                    app.present(&with_signature(&token, &octets))
+                        .await
+                        .assert_rejected(SignatureMismatch, name);
                 }
             }
             for (from, to) in [("alice", "alicf"), ("\"a b\"", "\"a c\""), ("app", "apq"), ("}", " }")] {
@@ -345,46 +351,46 @@ async fn every_default_algorithm_verifies() {
                 let altered = claims.replacen(from, to, 1);
                 assert_ne!(claims, altered, "{name}");
                 let token = format!("{header}.{}.{signature}", encode(altered));
-                let name = &format!("{name}: {from} turned to {to} in the payload");
-                app.present(&token).await.assert_refused(SignatureMismatch, name);
+                let name = &format!("{name}: {from} replaced by {to} in the payload");
+                app.present(&token).await.assert_rejected(SignatureMismatch, name);
             }
             for (from, to) in [("\"y\"", "\"z\""), ("at+jwt", "AT+jwt"), ("at+jwt", "JWT"), ("{", "{ ")] {
                 let json = String::from_utf8(header_octets.clone()).unwrap();
                 let altered = json.replacen(from, to, 1);
                 assert_ne!(json, altered, "{name}");
                 let token = format!("{}.{payload}.{signature}", encode(altered));
-                let name = &format!("{name}: {from} turned to {to} in the header");
-                app.present(&token).await.assert_refused(SignatureMismatch, name);
+                let name = &format!("{name}: {from} replaced by {to} in the header");
+                app.present(&token).await.assert_rejected(SignatureMismatch, name);
             }
         }
     }
-    // Every algorithm with the key of every other: RFC 9864 gives one algorithm two names, no more.
+    // Every algorithm with the key of every other. Only EdDSA and Ed25519 share keys (RFC 9864).
     for key in EVERY_ALGORITHM {
-        for said in EVERY_ALGORITHM {
-            let name = &format!("a key of {key}, and {said} in the header");
-            let token = base(&keys.idp).key_id(keys.id(key)).header("alg", said.as_str()).sign();
-            let answer = default.present(&token).await;
-            if key == said || (is_edwards(key) && is_edwards(said)) {
-                answer.assert_accepted(name);
+        for alg in EVERY_ALGORITHM {
+            let name = &format!("a key for {key}, {alg} in the header");
+            let token = base(&keys.idp).key_id(keys.id(key)).header("alg", alg.as_str()).sign();
+            let response = default.present(&token).await;
+            if key == alg || (is_edwards(key) && is_edwards(alg)) {
+                response.assert_accepted(name);
             } else {
-                answer.assert_refused(KeyUnknown, name);
+                response.assert_rejected(KeyUnknown, name);
             }
-            let token = base(&keys.idp).key_id(keys.id(said)).header("kid", keys.id(key)).sign();
-            let answer = default.present(&token).await;
-            let name = &format!("signed by {said}, with the kid of {key}");
-            if key == said {
-                answer.assert_accepted(name);
-            } else if is_edwards(key) && is_edwards(said) {
-                answer.assert_refused(SignatureMismatch, name);
+            let token = base(&keys.idp).key_id(keys.id(alg)).header("kid", keys.id(key)).sign();
+            let response = default.present(&token).await;
+            let name = &format!("signed with the key for {alg}, with the kid of {key}");
+            if key == alg {
+                response.assert_accepted(name);
+            } else if is_edwards(key) && is_edwards(alg) {
+                response.assert_rejected(SignatureMismatch, name);
             } else {
-                answer.assert_refused(KeyUnknown, name);
+                response.assert_rejected(KeyUnknown, name);
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_public_key_is_never_an_hmac_secret() {
+async fn a_public_key_is_never_used_as_an_hmac_secret() {
     let keys = Keys::all();
     let jwks: Value = serde_json::from_str(&keys.idp.jwks()).unwrap();
     let named = keys.app(keys.idp.jwks());
@@ -394,7 +400,7 @@ async fn a_public_key_is_never_an_hmac_secret() {
         let jwk = jwks["keys"].as_array().unwrap().iter().find(|jwk| jwk["kid"] == kid).unwrap();
         let mut secrets = secrets_of(jwk);
         secrets.push(("the whole set".to_owned(), jwks.to_string().into_bytes()));
-        secrets.push(("nothing".to_owned(), vec![]));
+        secrets.push(("an empty secret".to_owned(), vec![]));
         secrets.push(("the kid".to_owned(), kid.as_bytes().to_vec()));
         secrets.push(("one zero octet".to_owned(), vec![0]));
         for (secret_name, secret) in secrets {
@@ -403,13 +409,13 @@ async fn a_public_key_is_never_an_hmac_secret() {
                 let token = hmac(&header, &claims_json(&[], ""), alg, &secret);
                 for app in [&named, &unnamed] {
                     let name = &format!("{algorithm} key as {secret_name}, {alg}");
-                    app.present(&token).await.assert_refused(AlgorithmNotAllowed, name);
+                    app.present(&token).await.assert_rejected(AlgorithmNotAllowed, name);
                 }
-                // The same octets under the algorithm of the key.
+                // The same octets with the `alg` of the key.
                 let header = json!({"alg": algorithm.as_str(), "typ": "at+jwt", "kid": kid}).to_string();
                 let token = hmac(&header, &claims_json(&[], ""), alg, &secret);
-                let name = &format!("{algorithm} key as {secret_name}, {alg} under its own name");
-                named.present(&token).await.assert_refused(SignatureMismatch, name);
+                let name = &format!("{algorithm} key as {secret_name}, {alg} with the alg of the key");
+                named.present(&token).await.assert_rejected(SignatureMismatch, name);
             }
         }
     }
@@ -422,7 +428,7 @@ fn hmac(header: &str, claims: &str, alg: &str, secret: &[u8]) -> String {
     format!("{input}.{}", encode(signer.try_sign(input.as_bytes()).unwrap()))
 }
 
-/// Every text and every octets that a library might take for a secret when given this key.
+/// Every encoding of the key that a library might use as a secret.
 fn secrets_of(jwk: &Value) -> Vec<(String, Vec<u8>)> {
     let mut secrets = vec![("its JWK".to_owned(), jwk.to_string().into_bytes())];
     let member = |name: &str| decode(jwk[name].as_str().unwrap());
@@ -460,9 +466,9 @@ fn push_pems(secrets: &mut Vec<(String, Vec<u8>)>, label: &str, octets: &[u8]) {
     let spellings = [
         ("PEM", pem.clone()),
         ("PEM with CRLF", pem.replace('\n', "\r\n")),
-        ("PEM without its last line end", pem.trim_end().to_owned()),
-        ("PEM behind white space", format!(" \n{pem}")),
-        ("PEM behind a byte order mark", format!("\u{feff}{pem}")),
+        ("PEM without the last line break", pem.trim_end().to_owned()),
+        ("PEM after white space", format!(" \n{pem}")),
+        ("PEM after a byte order mark", format!("\u{feff}{pem}")),
         ("base64", text),
     ];
     secrets.extend(spellings.map(|(name, text)| (format!("{label} {name}"), text.into_bytes())));
@@ -491,7 +497,7 @@ fn ssh_string(octets: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_critical_header_is_refused() {
+async fn crit_and_b64_are_rejected() {
     let app = App::new();
     for more in [
         r#""crit":["x"],"x":1"#,
@@ -514,61 +520,61 @@ async fn a_critical_header_is_refused() {
         r#""b64":null"#,
     ] {
         let token = app.signed_header(header_json(&[], more));
-        app.present(&token).await.assert_refused(CriticalHeaderUnsupported, more);
+        app.present(&token).await.assert_rejected(CriticalHeaderUnsupported, more);
     }
-    // RFC 7797: the payload as it is, in the alphabet of a token.
+    // RFC 7797: an unencoded payload, made of characters that a token may have.
     for more in [r#""b64":false,"crit":["b64"]"#, r#""b64":false"#] {
         let token = app.token().sign();
         let [_, _, signature] = parts(&token);
-        let token = format!("{}.payload-as-it-is.{signature}", encode(header_json(&[], more)));
-        app.present(&token).await.assert_refused(CriticalHeaderUnsupported, more);
+        let token = format!("{}.unencoded-payload.{signature}", encode(header_json(&[], more)));
+        app.present(&token).await.assert_rejected(CriticalHeaderUnsupported, more);
         let raw = format!("{}.{}.{signature}", encode(header_json(&[], more)), claims_json(&[], ""));
-        app.present(&raw).await.assert_refused(MalformedRequest, more);
+        app.present(&raw).await.assert_rejected(MalformedRequest, more);
     }
-    app.present(&app.token().header("Crit", vec!["x"]).sign()).await.assert_accepted("another name");
+    app.present(&app.token().header("Crit", vec!["x"]).sign()).await.assert_accepted("a member named Crit");
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_and_addresses_in_the_header_are_never_used() {
+async fn keys_and_urls_in_the_header_are_never_used() {
     let app = App::new();
     let forged = Data::read().forged;
     assert_eq!(forged.len(), 21);
     for forged in &forged {
         let kind = if forged.kid.as_deref() == Some("unknown") { KeyUnknown } else { SignatureMismatch };
-        for answer in [app.present(&forged.token).await, app.present(&forged.token).await] {
-            answer.assert_refused(kind, &forged.name);
+        for response in [app.present(&forged.token).await, app.present(&forged.token).await] {
+            response.assert_rejected(kind, &forged.name);
         }
     }
     let jwk: Value = serde_json::from_str(&app.idp.jwks()).unwrap();
     let jwk = jwk["keys"][0].clone();
     let canary = "https://canary.example/keys";
     for (name, token) in [
-        ("its own key", app.token().header("jwk", jwk.clone())),
+        ("the key of the issuer", app.token().header("jwk", jwk.clone())),
         ("certificate", app.token().header("x5c", vec!["MIIB"])),
         ("ill-typed", app.token().header("jwk", 1).header("x5c", 1).header("jku", 1).header("x5u", 1)),
-        ("address of keys", app.token().header("jku", canary)),
-        ("address of a certificate", app.token().header("x5u", canary)),
-        ("all", app.token().header("jwk", jwk.clone()).header("jku", canary).header("x5u", canary)),
+        ("URL of a key set", app.token().header("jku", canary)),
+        ("URL of a certificate", app.token().header("x5u", canary)),
+        ("all of them", app.token().header("jwk", jwk.clone()).header("jku", canary).header("x5u", canary)),
     ] {
         app.present(&token.sign()).await.assert_accepted(name);
     }
-    app.assert_only_configured_urls_were_asked();
+    app.assert_fetched_only_configured_urls();
 
     let empty = App::new();
     empty.idp.set_jwks(Some(r#"{"keys":[]}"#.to_owned()));
     for token in
         forged.iter().map(|forged| forged.token.clone()).chain([empty.token().header("jwk", jwk).sign()])
     {
-        empty.present(&token).await.assert_refused(KeysUnavailable, "without any key");
+        empty.present(&token).await.assert_rejected(KeysUnavailable, "an empty key set");
     }
-    empty.assert_only_configured_urls_were_asked();
+    empty.assert_fetched_only_configured_urls();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hostile_kid_is_only_text() {
+async fn a_hostile_kid_is_only_compared_as_a_string() {
     let app = App::new();
-    app.present(&app.token().sign()).await.assert_accepted("keys are held");
-    let (log, _guard) = Log::capture();
+    app.present(&app.token().sign()).await.assert_accepted("the keys are cached");
+    let log = Log::start();
     let long = "A".repeat(10_000);
     for kid in [
         "../../etc/passwd",
@@ -590,35 +596,36 @@ async fn a_hostile_kid_is_only_text() {
         &long,
     ] {
         let name = &format!("{kid:?}");
-        let answer = app.present(&app.token().header("kid", kid).sign()).await;
-        answer.assert_refused(KeyUnknown, name);
-        let told = format!("{:?} {:?} {}", answer.headers, answer.body, answer.rejection.unwrap());
-        // A plain word may stand in any sentence.
+        let response = app.present(&app.token().header("kid", kid).sign()).await;
+        response.assert_rejected(KeyUnknown, name);
+        let rejection = response.rejection().unwrap();
+        let sent_back = format!("{:?} {:?} {rejection}", response.headers(), response.body);
+        // These two also occur in fixed texts.
         if !["", "key"].contains(&kid) {
-            assert!(!told.contains(kid), "{name} is in the answer");
+            assert!(!sent_back.contains(kid), "{name} is in the response");
             assert!(!log.text().contains(kid), "{name} is in the log");
         }
     }
     assert!(log.text().contains("key_unknown"));
-    app.assert_only_configured_urls_were_asked();
+    app.assert_fetched_only_configured_urls();
     let before = app.idp.requests(Endpoint::Jwks);
     for kid in ["1", "null", "true", "[]", "{}", r#"["key-1"]"#] {
         let token = app.signed_header(header_json(&["kid"], &format!(r#""kid":{kid}"#)));
-        app.present(&token).await.assert_refused(TokenMalformed, kid);
+        app.present(&token).await.assert_rejected(TokenMalformed, kid);
     }
     assert_eq!(app.idp.requests(Endpoint::Jwks), before);
-    app.present(&app.token().sign()).await.assert_accepted("the keys are still held");
+    app.present(&app.token().sign()).await.assert_accepted("the keys are still cached");
 
     for kid in ["\"", "a/b", "../x", "\u{1f600}", "", " ", "a\\b", "a\0b", "\n"] {
         let app = App::new();
         app.idp.set_jwks(Some(changed_keys(&app.idp, |key| key["kid"] = kid.into())));
         app.present(&app.token().header("kid", kid).sign()).await.assert_accepted(&format!("{kid:?}"));
-        app.present(&app.token().sign()).await.assert_refused(KeyUnknown, &format!("{kid:?}, another"));
+        app.present(&app.token().sign()).await.assert_rejected(KeyUnknown, &format!("{kid:?}, another"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_signature_covers_the_received_octets() {
+async fn the_signature_covers_the_octets_as_received() {
     let app = App::new();
     let header = "\t{\r\n \"kid\" : \"key-1\" ,\"alg\":\"\\u00453256\", \"typ\":\"at+jwt\"} "
         .replace("\\u00453", "\\u0045S");
@@ -628,26 +635,26 @@ async fn the_signature_covers_the_received_octets() {
     for (name, token) in [("header", app.signed_header(&header)), ("claims", app.signed_claims(&claims))] {
         assert_eq!(app.present(&token).await.assert_accepted(name).subject(), Some("alice"), "{name}");
         let [h, p, s] = parts(&token);
-        let rewritten = |part: &str| {
+        let reencoded = |part: &str| {
             let json: Value = serde_json::from_slice(&decode(part)).unwrap();
             encode(json.to_string())
         };
         for (part, token) in
-            [("header", format!("{}.{p}.{s}", rewritten(h))), ("claims", format!("{h}.{}.{s}", rewritten(p)))]
+            [("header", format!("{}.{p}.{s}", reencoded(h))), ("claims", format!("{h}.{}.{s}", reencoded(p)))]
         {
-            let answer = app.present(&token).await;
+            let response = app.present(&token).await;
             if part == name {
-                answer.assert_refused(SignatureMismatch, &format!("{name} written anew"));
+                response.assert_rejected(SignatureMismatch, &format!("{name} re-encoded"));
             } else {
-                // A compact part is written anew to the same octets.
-                answer.assert_accepted(&format!("{name}: {part} written anew"));
+                // Re-encoding a compact part gives the same octets.
+                response.assert_accepted(&format!("{name}: {part} re-encoded"));
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ecdsa_signature_has_one_form() {
+async fn an_ecdsa_signature_is_accepted_in_its_jws_form_only() {
     let keys = Keys::all();
     let app = keys.app(keys.idp.jwks());
     let orders = [
@@ -668,15 +675,15 @@ async fn an_ecdsa_signature_has_one_form() {
         let (r, s) = whole.split_at(half);
         let n = hex(order);
         assert_eq!(n.len(), half, "{algorithm}");
-        let other = fitted(&hex(orders[(place + 1) % 3].1), half);
-        let (zero, one) = (vec![0; half], fitted(&[1], half));
+        let other = with_len(&hex(orders[(place + 1) % 3].1), half);
+        let (zero, one) = (vec![0; half], with_len(&[1], half));
         let der = der(0x30, &[der_integer(r), der_integer(s)].concat());
         for (name, signature) in [
             ("DER", der),
-            ("an octet less", whole[..whole.len() - 1].to_vec()),
-            ("an octet more", [&whole[..], &[0]].concat()),
-            ("an octet more in each half", [&[0], r, &[0], s].concat()),
-            ("an octet less in each half", [&r[1..], &s[1..]].concat()),
+            ("without the last octet", whole[..whole.len() - 1].to_vec()),
+            ("one octet appended", [&whole[..], &[0]].concat()),
+            ("one octet prepended to each half", [&[0], r, &[0], s].concat()),
+            ("one octet removed from each half", [&r[1..], &s[1..]].concat()),
             ("r is zero", [&zero, s].concat()),
             ("s is zero", [r, &zero].concat()),
             ("both are zero", [&zero[..], &zero].concat()),
@@ -690,7 +697,7 @@ async fn an_ecdsa_signature_has_one_form() {
             ("all ones", vec![0xff; whole.len()]),
         ] {
             let name = &format!("{algorithm}: {name}");
-            app.present(&resigned(&token, &signature)).await.assert_refused(SignatureMismatch, name);
+            app.present(&with_signature(&token, &signature)).await.assert_rejected(SignatureMismatch, name);
         }
         app.present(&token).await.assert_accepted(algorithm.as_str());
     }
@@ -702,31 +709,31 @@ fn hex(text: &str) -> Vec<u8> {
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// The last `len` octets of `number`, with zeros in front where it has fewer.
-fn fitted(number: &[u8], len: usize) -> Vec<u8> {
+/// The last `len` octets of `number`, padded with leading zeros.
+fn with_len(number: &[u8], len: usize) -> Vec<u8> {
     let padded = [&vec![0; len], number].concat();
     padded[padded.len() - len..].to_vec()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pss_signature_has_the_salt_of_its_hash() {
+async fn a_pss_signature_needs_the_hash_and_salt_length_of_its_algorithm() {
     let data = Data::read();
     let trusted = Issuer::with_static_jwks(ISSUER, data.jwks.to_string());
     let app = App::of(issuer(ISSUER), trusted, |builder| builder);
     assert_eq!(data.pss.iter().filter(|token| token.good).count(), 3);
     assert!(data.pss.len() > 20);
     for token in data.pss {
-        let answer = app.present(&token.token).await;
+        let response = app.present(&token.token).await;
         if token.good {
-            answer.assert_accepted(&token.name);
+            response.assert_accepted(&token.name);
         } else {
-            answer.assert_refused(SignatureMismatch, &token.name);
+            response.assert_rejected(SignatureMismatch, &token.name);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_encrypted_token_is_refused_unread() {
+async fn an_encrypted_token_is_rejected_without_decryption() {
     let app = App::new();
     let t = app.token().sign();
     let [header, payload, signature] = parts(&t);
@@ -734,33 +741,33 @@ async fn an_encrypted_token_is_refused_unread() {
         format!("{}.{}.AAAA.{}.AAAA", encode(header.to_string()), encode([1; 256]), encode([2; 64]))
     };
     for token in Data::read().encrypted {
-        app.present(&token.token).await.assert_refused(TokenOpaque, &token.name);
+        app.present(&token.token).await.assert_rejected(TokenOpaque, &token.name);
     }
     for (name, header) in [
-        ("a shared key", json!({"alg": "dir", "enc": "A256GCM"})),
+        ("a direct key", json!({"alg": "dir", "enc": "A256GCM"})),
         ("ECDH", json!({"alg": "ECDH-ES", "enc": "A128GCM", "epk": {}})),
         ("key wrap", json!({"alg": "A128KW", "enc": "A128GCM"})),
         (
-            "a password, hashed without end",
+            "a password, with a huge iteration count",
             json!({"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2s": "AAAA", "p2c": 2_147_483_647}),
         ),
         ("compressed", json!({"alg": "dir", "enc": "A256GCM", "zip": "DEF"})),
         ("the header of a signed token", json!({"alg": "ES256", "kid": "key-1"})),
     ] {
-        app.present(&five(header)).await.assert_refused(TokenOpaque, name);
+        app.present(&five(header)).await.assert_rejected(TokenOpaque, name);
     }
     app.present(&format!("{header}.{payload}.{signature}.AAAA.AAAA"))
         .await
-        .assert_refused(TokenOpaque, "two more parts");
+        .assert_rejected(TokenOpaque, "two more parts");
     for (name, alg) in
-        [("RSA", "RSA-OAEP-256"), ("a shared key", "dir"), ("a password", "PBES2-HS256+A128KW")]
+        [("RSA", "RSA-OAEP-256"), ("a direct key", "dir"), ("a password", "PBES2-HS256+A128KW")]
     {
         let json = json!({"alg": alg, "enc": "A256GCM", "zip": "DEF", "p2c": 2_147_483_647}).to_string();
         let token = format!("{}.{payload}.{signature}", encode(json));
-        app.present(&token).await.assert_refused(AlgorithmNotAllowed, &format!("{name} on three parts"));
+        app.present(&token).await.assert_rejected(AlgorithmNotAllowed, &format!("{name}, in three parts"));
     }
-    assert_eq!(app.fetched(), Vec::<String>::new());
-    // What marks a JWE means nothing in a JWS, whose payload is never decompressed.
+    assert_eq!(app.net.urls(), Vec::<String>::new());
+    // `enc` and `zip` have no meaning in a JWS. Its payload is never decompressed.
     app.present(&app.token().header("enc", "A256GCM").header("zip", "DEF").sign())
         .await
         .assert_accepted("signed");
@@ -769,7 +776,7 @@ async fn an_encrypted_token_is_refused_unread() {
 #[tokio::test(start_paused = true)]
 async fn no_encrypted_token_of_wycheproof_is_accepted() {
     let Some(folder) = std::env::var_os("JOSE_VECTORS") else {
-        println!("did not run: JOSE_VECTORS names no folder with vectors");
+        println!("skipped: JOSE_VECTORS is not set to a folder with test vectors");
         return;
     };
     let file = std::path::PathBuf::from(folder).join("wycheproof/json_web_encryption_test.json");
@@ -780,16 +787,16 @@ async fn no_encrypted_token_of_wycheproof_is_accepted() {
     assert!(tokens.len() > 30);
     let app = App::new();
     for token in tokens {
-        let answer = app.present(token).await;
-        assert_ne!(answer.status, 200, "{token}");
-        assert_eq!(answer.calls.len(), 0, "{token}");
+        let response = app.present(token).await;
+        assert_ne!(response.status(), 200, "{token}");
+        assert!(!response.is_from_handler(), "{token}");
     }
-    assert_eq!(app.fetched(), Vec::<String>::new());
+    assert_eq!(app.net.urls(), Vec::<String>::new());
 }
 
 #[test]
-fn deep_wide_and_dotted_tokens_are_refused_cheaply() {
-    // A quarter of what tokio gives its threads; a build without optimization uses more of it.
+fn deeply_nested_wide_and_dotted_tokens_are_rejected_within_a_small_stack() {
+    // A quarter of the stack of tokio's threads. Unoptimized builds use more of it than release builds.
     let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(deep_wide_and_dotted());
@@ -808,13 +815,13 @@ async fn deep_wide_and_dotted() {
     };
     for (name, more) in [
         ("arrays", nested("[", "]", 3000)),
-        ("arrays, a little too deep", nested("[", "]", 130)),
-        ("arrays without an end", format!(r#""x":{}"#, "[".repeat(5000))),
+        ("arrays, four levels too deep", nested("[", "]", 130)),
+        ("unterminated arrays", format!(r#""x":{}"#, "[".repeat(5000))),
         ("objects", nested(r#"{"a":"#, "}", 1500)),
         ("objects and arrays", nested(r#"[{"a":"#, "}]", 1000)),
         ("many members", members(1000)),
-        ("many members within", format!(r#""x":{{{}}}"#, members(513))),
-        ("a number without end", format!(r#""x":{}"#, "9".repeat(4000))),
+        ("many members, nested", format!(r#""x":{{{}}}"#, members(513))),
+        ("a number of 4000 digits", format!(r#""x":{}"#, "9".repeat(4000))),
     ] {
         let (claims, header) = (claims_json(&[], &more), header_json(&[], &more));
         let signed = [app.signed_claims(&claims), app.signed_header(&header)];
@@ -823,28 +830,28 @@ async fn deep_wide_and_dotted() {
             format!("{}.{}.AAAA", encode(&header), encode(claims_json(&[], ""))),
         ];
         for token in signed.into_iter().chain(unsigned) {
-            app.present(&token).await.assert_refused(TokenMalformed, name);
+            app.present(&token).await.assert_rejected(TokenMalformed, name);
         }
     }
     for claim in ["aud", "scope", "sub", "cnf", "exp"] {
         let deep = format!(r#""{claim}":{}{}"#, "[".repeat(3000), "]".repeat(3000));
         let token = app.signed_claims(claims_json(&[claim], &deep));
-        app.present(&token).await.assert_refused(TokenMalformed, &format!("{claim} of arrays"));
+        app.present(&token).await.assert_rejected(TokenMalformed, &format!("{claim} of arrays"));
     }
     for (name, count, accepted) in [("513 members", 513, false), ("512 members", 512, true)] {
         let claims = app.signed_claims(claims_json(&[], &members(count - 8)));
         let header = app.signed_header(header_json(&[], &members(count - 3)));
         for token in [claims, header] {
-            let answer = app.present(&token).await;
+            let response = app.present(&token).await;
             if accepted {
-                answer.assert_accepted(name);
+                response.assert_accepted(name);
             } else {
-                answer.assert_refused(TokenMalformed, name);
+                response.assert_rejected(TokenMalformed, name);
             }
         }
     }
     for (name, more) in [
-        ("arrays as deep as they may be", nested("[", "]", 126)),
+        ("arrays of the maximum depth", nested("[", "]", 126)),
         ("a long array", format!(r#""x":[{}0]"#, "0,".repeat(3000))),
         ("a number of 300 digits", format!(r#""x":{}"#, "9".repeat(300))),
         ("a number with 4000 decimals", format!(r#""x":0.{}"#, "3".repeat(4000))),
@@ -852,12 +859,12 @@ async fn deep_wide_and_dotted() {
         app.present(&app.signed_claims(claims_json(&[], &more))).await.assert_accepted(name);
     }
     for dots in [3, 1000, 16_000] {
-        app.present(&".".repeat(dots)).await.assert_refused(TokenOpaque, &format!("{dots} dots"));
+        app.present(&".".repeat(dots)).await.assert_rejected(TokenOpaque, &format!("{dots} dots"));
         app.present(&"a.".repeat(dots / 2))
             .await
-            .assert_refused(TokenOpaque, &format!("{dots} letters and dots"));
+            .assert_rejected(TokenOpaque, &format!("{dots} letters and dots"));
     }
-    for url in app.fetched() {
+    for url in app.net.urls() {
         assert!(CONFIGURED_URLS.contains(&url.as_str()), "{url}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the library owes its users, held by requests that go through the whole layer.
+//! Integration tests: requests that go through the whole layer. The modules mirror those of `src`.
 
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #![allow(
@@ -12,23 +12,21 @@
     reason = "tests may panic"
 )]
 
-mod answers;
-mod attacks;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+#[cfg(feature = "axum")]
+mod handler_rejections;
 mod introspection;
-mod introspection_failures;
-#[cfg(feature = "reqwest")]
-mod introspection_sockets;
 mod jwk;
 mod jwks;
 mod jws;
 mod jwt;
 mod metadata;
 mod middleware;
-mod policy;
-mod remembered;
-#[cfg(feature = "reqwest")]
-mod sockets;
+mod require;
+mod responses;
 mod support;
+mod token_cache;
+#[cfg(feature = "reqwest")]
+mod transport;

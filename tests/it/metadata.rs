@@ -1,34 +1,36 @@
-//! Where keys are, by the word of their issuer alone (RFC 8414, OpenID Connect Discovery 1.0).
+//! Discovery of the `jwks_uri` from the metadata of the issuer (RFC 8414, OpenID Connect Discovery 1.0).
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use tower_bearer::RejectionKind::KeysUnavailable;
 use tower_bearer::builder::ConfigProblem;
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
+use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, Issuer};
 
 use crate::support::net::{Net, Reply};
-use crate::support::protected::{API, LOGIN, Protected};
+use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
 
 const RFC_8414: &str = "https://login.example.com/.well-known/oauth-authorization-server";
 const OPENID: &str = "https://login.example.com/.well-known/openid-configuration";
 const JWKS: &str = "https://login.example.com/jwks";
 
-/// A configuration that finds the keys of `idp` by its metadata on `net`.
+/// A `BearerAuth` that discovers the keys of `idp` on `net`.
 fn discovering(idp: &TestIssuer, net: &Net) -> BearerAuth {
     let builder = BearerAuth::builder(API).issuer(idp.issuer()).http_client(net.clone());
     builder.clock(idp.clock()).build().unwrap()
 }
 
-fn why(auth: &BearerAuth) -> Option<FetchErrorKind> {
-    auth.status()[0].keys().unwrap().last_error().map(FetchError::kind)
+fn last_error_kind(auth: &BearerAuth) -> Option<KeysErrorKind> {
+    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
 }
 
 #[tokio::test(start_paused = true)]
-async fn well_known_addresses_follow_both_rules() {
+async fn metadata_is_fetched_from_the_well_known_urls_of_both_specifications() {
     for (issuer, rfc_8414, openid) in [
         (
             "https://h",
@@ -58,40 +60,40 @@ async fn well_known_addresses_follow_both_rules() {
     ] {
         let idp = TestIssuer::in_memory(issuer);
         let document = Reply::body(json!({"issuer": issuer, "jwks_uri": "https://h/keys"}).to_string());
-        for (there, expected) in
+        for (published, expected) in
             [(rfc_8414, vec![rfc_8414, "https://h/keys"]), (openid, vec![rfc_8414, openid, "https://h/keys"])]
         {
             let net = Net::default();
-            net.set(there, document.clone());
+            net.set(published, document.clone());
             net.set("https://h/keys", Reply::body(idp.jwks()));
-            net.set(if there == openid { rfc_8414 } else { openid }, Reply::status(404));
+            net.set(if published == openid { rfc_8414 } else { openid }, Reply::status(404));
             let api = Protected::by(&discovering(&idp, &net));
-            assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "{issuer} at {there}");
-            assert_eq!(net.urls(), expected, "{issuer} at {there}");
-            for asked in net.asked() {
-                assert_eq!(asked.method, Method::GET);
-                assert!(asked.body.is_empty());
-                let secret = ["authorization", "cookie"].map(|name| asked.headers.contains_key(name));
-                assert_eq!(secret, [false, false]);
+            assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "{issuer} at {published}");
+            assert_eq!(net.urls(), expected, "{issuer} at {published}");
+            for sent in net.sent() {
+                assert_eq!(sent.method, Method::GET);
+                assert!(sent.body.is_empty());
+                let credentials = ["authorization", "cookie"].map(|name| sent.headers.contains_key(name));
+                assert_eq!(credentials, [false, false]);
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_of_another_issuer_is_not_used() {
+async fn metadata_of_another_issuer_is_not_used() {
     for (name, issuer) in [
-        ("a slash more", json!("https://login.example.com/")),
-        ("upper case", json!("https://LOGIN.example.com")),
+        ("a trailing slash", json!("https://login.example.com/")),
+        ("upper case", json!("https://ISSUER.example.com")),
         ("another host", json!("https://evil.example")),
         ("plain http", json!("http://login.example.com")),
         ("a port", json!("https://login.example.com:443")),
         ("a suffix", json!("https://login.example.com.evil.example")),
         ("absent", Value::Null),
         ("a number", json!(1)),
-        ("a list", json!([LOGIN])),
+        ("a list", json!([ISSUER])),
     ] {
-        let idp = TestIssuer::in_memory(LOGIN);
+        let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
         let mut document = json!({"issuer": issuer, "jwks_uri": JWKS});
         if name == "absent" {
@@ -100,16 +102,19 @@ async fn a_document_of_another_issuer_is_not_used() {
         net.set(RFC_8414, Reply::body(document.to_string()));
         net.set(OPENID, Reply::body(document.to_string()));
         let auth = discovering(&idp, &net);
-        assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{name}");
+        assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
-        let expected =
-            if issuer.is_string() { FetchErrorKind::IssuerMismatch } else { FetchErrorKind::Unreadable };
-        assert_eq!(why(&auth), Some(expected), "{name}");
+        let expected = if issuer.is_string() {
+            KeysErrorKind::IssuerMismatch
+        } else {
+            KeysErrorKind::MetadataUnreadable
+        };
+        assert_eq!(last_error_kind(&auth), Some(expected), "{name}");
     }
     for (name, configured, document) in [
-        ("a slash less", "https://login.example.com/", "https://login.example.com"),
+        ("no trailing slash", "https://login.example.com/", "https://login.example.com"),
         ("Unicode for punycode", "https://xn--bcher-kva.example", "https://b\u{fc}cher.example"),
-        ("the slash of a path", "https://login.example.com/a", "https://login.example.com/a/"),
+        ("a trailing slash after a path", "https://login.example.com/a", "https://login.example.com/a/"),
     ] {
         let (idp, net) = (TestIssuer::in_memory(configured), Net::default());
         let text = json!({"issuer": document, "jwks_uri": JWKS}).to_string();
@@ -117,25 +122,25 @@ async fn a_document_of_another_issuer_is_not_used() {
         let path = configured.strip_prefix(origin).unwrap().trim_end_matches('/');
         net.set(&format!("{origin}/.well-known/oauth-authorization-server{path}"), Reply::body(text));
         let auth = discovering(&idp, &net);
-        assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{name}");
-        assert_eq!(why(&auth), Some(FetchErrorKind::IssuerMismatch), "{name}");
+        assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{name}");
+        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::IssuerMismatch), "{name}");
         assert_eq!(net.count(JWKS), 0, "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_issuer_is_compared_after_unescaping() {
-    let idp = TestIssuer::in_memory(LOGIN);
+async fn the_issuer_is_compared_after_unescaping() {
+    let idp = TestIssuer::in_memory(ISSUER);
     let net = Net::of(&idp);
     let text = r#"{"\u0069ssuer":"https:\/\/login.ex\u0061mple.com","jwks_uri":"https:\/\/login.example.com\/jwks"}"#;
     net.set(RFC_8414, Reply::body(text));
-    assert_eq!(Protected::by(&discovering(&idp, &net)).kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(Protected::by(&discovering(&idp, &net)).outcome(idp.token(API).sign()).await, ACCEPTED);
     net.set(RFC_8414, Reply::body(text.replacen('{', r#"{"issuer":"https://login.example.com","#, 1)));
     let api = Protected::by(&discovering(&idp, &net));
-    assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "issuer twice");
+    assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "two issuer members");
 }
 
-/// Answers that are no metadata.
+/// Responses that are not usable as metadata.
 fn unusable() -> Vec<(&'static str, Reply)> {
     let document = |document: Value| Reply::body(document.to_string());
     vec![
@@ -144,60 +149,60 @@ fn unusable() -> Vec<(&'static str, Reply)> {
         ("302", Reply::redirect(302, "https://elsewhere.example/")),
         ("404", Reply::status(404)),
         ("500", Reply::status(500)),
-        ("304 that nobody asked for", Reply::With(304, Vec::new(), Bytes::new())),
+        ("304 to an unconditional request", Reply::With(304, Vec::new(), Bytes::new())),
         ("HTML", Reply::body("<html></html>").header("content-type", "text/html")),
         ("a list", Reply::body("[]")),
-        ("text", Reply::body("metadata")),
-        ("nothing", Reply::body("")),
-        ("half of it", Reply::body(r#"{"issuer":"https://login.example.com","jwks_uri""#)),
-        ("no jwks_uri", document(json!({"issuer": LOGIN}))),
-        ("jwks_uri a number", document(json!({"issuer": LOGIN, "jwks_uri": 1}))),
-        ("jwks_uri null", document(json!({"issuer": LOGIN, "jwks_uri": null}))),
-        ("10 MB", document(json!({"issuer": LOGIN, "jwks_uri": JWKS, "x": "a".repeat(10_000_000)}))),
-        ("no end", Reply::Hang),
-        ("no connection", Reply::Refused),
+        ("plain text", Reply::body("metadata")),
+        ("an empty body", Reply::body("")),
+        ("a truncated document", Reply::body(r#"{"issuer":"https://login.example.com","jwks_uri""#)),
+        ("no jwks_uri", document(json!({"issuer": ISSUER}))),
+        ("jwks_uri is a number", document(json!({"issuer": ISSUER, "jwks_uri": 1}))),
+        ("jwks_uri is null", document(json!({"issuer": ISSUER, "jwks_uri": null}))),
+        ("10 MB", document(json!({"issuer": ISSUER, "jwks_uri": JWKS, "x": "a".repeat(10_000_000)}))),
+        ("no response", Reply::Hang),
+        ("connection refused", Reply::Refused),
     ]
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unusable_document_is_an_outage() {
+async fn unusable_metadata_is_an_outage() {
     for (name, reply) in unusable() {
-        let idp = TestIssuer::in_memory(LOGIN);
+        let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
         net.set(RFC_8414, reply.clone());
         net.set(OPENID, reply.clone());
         let api = Protected::by(&discovering(&idp, &net));
         let start = tokio::time::Instant::now();
-        assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "cold: {name}");
+        assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "cold: {name}");
         assert!(start.elapsed() <= Duration::from_secs(3), "cold: {name}");
         assert_eq!(net.count(JWKS), 0, "cold: {name}");
 
-        // With keys loaded it costs nothing; and while the key set fails too, it is read again.
+        // With cached keys it rejects no request. While the key set fails too, the metadata is fetched again.
         let net = Net::of(&idp);
         let auth = discovering(&idp, &net);
         let api = Protected::by(&auth);
-        assert_eq!(api.kind(idp.token(API).sign()).await, "ok");
+        assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
         for url in [RFC_8414, OPENID] {
             net.set(url, reply.clone());
         }
         net.set(JWKS, Reply::status(500));
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_secs(60)).await;
-            assert_eq!(api.kind(idp.token(API).sign()).await, "ok", "warm: {name}");
+            assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "warm: {name}");
         }
         assert!(net.count(RFC_8414) > 1, "warm: {name}");
         net.set(JWKS, Reply::body(idp.jwks()));
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(
             auth.status()[0].keys().unwrap().last_error().is_none(),
-            "the keys are where they were: {name}"
+            "the keys are fetched from the known URL: {name}"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_https_addresses_are_configured_or_followed() {
-    let idp = TestIssuer::in_memory(LOGIN);
+async fn only_https_urls_are_accepted_in_the_configuration_and_in_metadata() {
+    let idp = TestIssuer::in_memory(ISSUER);
     let build =
         |issuer: Issuer| BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client()).build();
     for text in [
@@ -214,7 +219,7 @@ async fn only_https_addresses_are_configured_or_followed() {
         "http://169.254.169.254/",
         "http://localhost.example.com/",
     ] {
-        // What may be secret in it is not told.
+        // The error does not show the parts that may be secret.
         let shown = text.replace("user:password@", "");
         let shown = shown.split(['?', '#']).next().unwrap();
         let error = build(Issuer::discover(text)).unwrap_err();
@@ -223,23 +228,23 @@ async fn only_https_addresses_are_configured_or_followed() {
             if issuer == shown && !reason.is_empty()),
             "{text}: {error}"
         );
-        let told = error.to_string().contains(&format!("{text:?}"));
-        assert_eq!(told, !text.contains(['@', '?', '#']), "{error}");
+        let is_shown = error.to_string().contains(&format!("{text:?}"));
+        assert_eq!(is_shown, !text.contains(['@', '?', '#']), "{error}");
         if text.contains('?') {
             continue;
         }
-        let error = build(Issuer::with_jwks_url(LOGIN, text)).unwrap_err();
+        let error = build(Issuer::with_jwks_url(ISSUER, text)).unwrap_err();
         assert!(
             matches!(error.problems(), [ConfigProblem::JwksUrlUnusable { issuer, url, .. }]
-            if issuer == LOGIN && url == shown),
+            if issuer == ISSUER && url == shown),
             "{text}: {error}"
         );
     }
-    for text in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", LOGIN] {
+    for text in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", ISSUER] {
         assert!(build(Issuer::discover(text)).is_ok(), "{text}");
-        assert!(build(Issuer::with_jwks_url(LOGIN, text)).is_ok(), "{text}");
+        assert!(build(Issuer::with_jwks_url(ISSUER, text)).is_ok(), "{text}");
     }
-    assert!(build(Issuer::with_jwks_url(LOGIN, "https://login.example.com/keys?tenant=1")).is_ok());
+    assert!(build(Issuer::with_jwks_url(ISSUER, "https://login.example.com/keys?tenant=1")).is_ok());
 
     for jwks_uri in [
         "http://login.example.com/jwks",
@@ -250,33 +255,37 @@ async fn only_https_addresses_are_configured_or_followed() {
         "https://user@login.example.com/jwks",
     ] {
         let net = Net::of(&idp);
-        let document = json!({"issuer": LOGIN, "jwks_uri": jwks_uri}).to_string();
+        let document = json!({"issuer": ISSUER, "jwks_uri": jwks_uri}).to_string();
         net.set(RFC_8414, Reply::body(document.clone()));
         net.set(OPENID, Reply::body(document));
         net.set(jwks_uri, Reply::body(idp.jwks()));
         let auth = discovering(&idp, &net);
-        assert_eq!(Protected::by(&auth).kind(idp.token(API).sign()).await, "keys_unavailable", "{jwks_uri}");
+        assert_eq!(
+            Protected::by(&auth).outcome(idp.token(API).sign()).await,
+            Err(KeysUnavailable),
+            "{jwks_uri}"
+        );
         assert_eq!(net.urls(), [RFC_8414, OPENID], "{jwks_uri}");
-        assert_eq!(why(&auth), Some(FetchErrorKind::EndpointMissing), "{jwks_uri}");
+        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::JwksUriMissing), "{jwks_uri}");
     }
 
     let net = Net::of(&idp);
     let signed = "eyJhbGciOiJub25lIn0.eyJqd2tzX3VyaSI6Imh0dHBzOi8vZXZpbC5leGFtcGxlIn0.";
-    let document = json!({"issuer": LOGIN, "jwks_uri": JWKS, "signed_metadata": signed});
+    let document = json!({"issuer": ISSUER, "jwks_uri": JWKS, "signed_metadata": signed});
     net.set(RFC_8414, Reply::body(document.to_string()));
-    assert_eq!(Protected::by(&discovering(&idp, &net)).kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(Protected::by(&discovering(&idp, &net)).outcome(idp.token(API).sign()).await, ACCEPTED);
     assert_eq!(net.urls(), [RFC_8414, JWKS]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_host_may_hold_the_keys_but_no_redirect_is_followed() {
-    let idp = TestIssuer::in_memory(LOGIN);
+async fn the_jwks_uri_may_name_another_host_but_no_redirect_is_followed() {
+    let idp = TestIssuer::in_memory(ISSUER);
     let net = Net::of(&idp);
     let elsewhere = "https://keys.example.net/login/jwks?v=2";
-    let document = json!({"issuer": LOGIN, "jwks_uri": elsewhere});
+    let document = json!({"issuer": ISSUER, "jwks_uri": elsewhere});
     net.set(RFC_8414, Reply::body(document.to_string()));
     net.set(elsewhere, Reply::body(idp.jwks()));
-    assert_eq!(Protected::by(&discovering(&idp, &net)).kind(idp.token(API).sign()).await, "ok");
+    assert_eq!(Protected::by(&discovering(&idp, &net)).outcome(idp.token(API).sign()).await, ACCEPTED);
     assert_eq!(net.urls(), [RFC_8414, elsewhere]);
 
     for status in [301, 302, 303, 307, 308] {
@@ -290,18 +299,22 @@ async fn another_host_may_hold_the_keys_but_no_redirect_is_followed() {
             net.set(JWKS, Reply::redirect(status, target));
             let auth = discovering(&idp, &net);
             let api = Protected::by(&auth);
-            assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "{status} {target}");
+            assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{status} {target}");
             assert_eq!(net.count(target), 0, "{status} {target}");
-            assert_eq!(why(&auth), Some(FetchErrorKind::Redirected), "{status} {target}");
+            assert_eq!(
+                last_error_kind(&auth),
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+                "{status} {target}"
+            );
 
-            let metadata = json!({"issuer": LOGIN, "jwks_uri": JWKS}).to_string();
+            let metadata = json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string();
             let net = Net::of(&idp);
             net.set(target, Reply::body(metadata));
             for url in [RFC_8414, OPENID] {
                 net.set(url, Reply::redirect(status, target));
             }
             let api = Protected::by(&discovering(&idp, &net));
-            assert_eq!(api.kind(idp.token(API).sign()).await, "keys_unavailable", "{status} {target}");
+            assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{status} {target}");
             assert_eq!((net.count(target), net.count(JWKS)), (0, 0), "{status} {target}");
         }
     }

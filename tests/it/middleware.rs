@@ -1,4 +1,5 @@
-//! How requests pass: the tower contract, what the inner service sees, and where tokens come from.
+//! `BearerAuth` and `FormBodyToken` as tower layers: the `Service` contract, what the inner service receives,
+//! and the token sources.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -19,19 +20,25 @@ use tokio::time::sleep;
 use tower::buffer::BufferLayer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_bearer::RejectionKind::{
+    BodyTooLarge, KeysUnavailable, MalformedRequest, Missing, NotCovered, ScopeInsufficient, TokenExpired,
+    TokenOpaque,
+};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{AccessToken, BearerAuth, FormBodyToken, Require, TokenSource};
 use tower_http::cors::CorsLayer;
 
 use crate::support::keys::encode;
-use crate::support::protected::{API, Answer, Handler, Protected, Seen, anonymous, at_once, get, send};
+use crate::support::protected::{
+    ACCEPTED, API, ApiResponse, Handler, Outcome, Protected, Received, anonymous, at_once, get, send,
+};
 
-fn warm(idp: &TestIssuer) -> BearerAuth {
+fn trusting(idp: &TestIssuer) -> BearerAuth {
     idp.bearer_auth(API).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_handler_gets_issuer_subject_and_claims() {
+async fn the_handler_receives_issuer_subject_and_claims() {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Roles {
         roles: Vec<String>,
@@ -40,11 +47,11 @@ async fn the_handler_gets_issuer_subject_and_claims() {
     }
     let (x, y) = (TestIssuer::in_memory("https://x.example"), TestIssuer::in_memory("https://y.example"));
     let clients = x.http_client().and(y.http_client());
-    let auth = x.bearer_auth(API).issuer(y.issuer()).http_client(clients).build().unwrap();
+    let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     let api = Protected::by(&auth);
     let mut callers = Vec::new();
     for idp in [&x, &y] {
-        let token = idp
+        let signed = idp
             .token(API)
             .subject("alice")
             .scope("a b")
@@ -54,19 +61,22 @@ async fn the_handler_gets_issuer_subject_and_claims() {
             .sign();
         let mut claims = Vec::new();
         for _ in 0..2 {
-            let answer = api.get(&token).await;
-            assert_eq!(answer.kind(), "ok");
-            let seen = answer.token().unwrap();
-            assert_eq!(seen.client_id(), Some("client"));
-            assert!(seen.scopes().contains("a") && seen.scopes().contains("b"));
-            assert!(seen.expires_at() > seen.issued_at().unwrap());
-            claims.push(seen.claims::<Roles>().unwrap());
-            assert!(Arc::ptr_eq(&claims[claims.len() - 1], &seen.claims::<Roles>().unwrap()), "read once");
-            assert!(seen.claims::<Vec<String>>().is_err());
-            let debug = format!("{seen:?}");
+            let response = api.get(&signed).await;
+            assert_eq!(response.outcome(), ACCEPTED);
+            let token = response.token().unwrap();
+            assert_eq!(token.client_id(), Some("client"));
+            assert!(token.scopes().contains("a") && token.scopes().contains("b"));
+            assert!(token.expires_at() > token.issued_at().unwrap());
+            claims.push(token.claims::<Roles>().unwrap());
+            assert!(
+                Arc::ptr_eq(&claims[claims.len() - 1], &token.claims::<Roles>().unwrap()),
+                "deserialized once"
+            );
+            assert!(token.claims::<Vec<String>>().is_err());
+            let debug = format!("{token:?}");
             assert!(!debug.contains("secret-role") && !debug.contains("alice"), "{debug}");
-            assert!(!debug.contains(token.rsplit_once('.').unwrap().1), "{debug}");
-            callers.push((seen.issuer().to_owned(), seen.subject().unwrap_or_default().to_owned()));
+            assert!(!debug.contains(signed.rsplit_once('.').unwrap().1), "{debug}");
+            callers.push((token.issuer().to_owned(), token.subject().unwrap_or_default().to_owned()));
         }
         assert_eq!(claims[0], claims[1]);
         assert_eq!(claims[0].roles, ["secret-role"]);
@@ -76,18 +86,18 @@ async fn the_handler_gets_issuer_subject_and_claims() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_request_never_reaches_the_handler() {
+async fn a_rejected_request_never_reaches_the_handler() {
     let idp = TestIssuer::new();
-    let api = Protected::by(&warm(&idp));
+    let api = Protected::by(&trusting(&idp));
     let token = || idp.token(API);
-    let good = token().sign();
-    let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
+    let valid = token().sign();
+    let unsigned = format!("{}.", valid.rsplit_once('.').unwrap().0);
     let bad = [
         "a b".to_owned(),
         "opaque".to_owned(),
         "x".repeat(20_000),
         unsigned,
-        format!("{}.{}", good.rsplit_once('.').unwrap().0, encode([1; 64])),
+        format!("{}.{}", valid.rsplit_once('.').unwrap().0, encode([1; 64])),
         token().header("alg", "none").sign(),
         token().header("crit", json!(["x"])).sign(),
         token().header("kid", "other").sign(),
@@ -103,7 +113,7 @@ async fn a_refused_request_never_reaches_the_handler() {
         token().claim("at_hash", "x").sign(),
         token().sign_claims("{}{}"),
     ];
-    let mut refused = 0;
+    let mut rejected = 0;
     for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE"] {
         for token in &bad {
             let mut request = get(token);
@@ -112,15 +122,15 @@ async fn a_refused_request_never_reaches_the_handler() {
             for (name, value) in upgrade {
                 request.headers_mut().insert(name, HeaderValue::from_static(value));
             }
-            // An identity of another layer's making helps nobody.
+            // A token that another layer has inserted does not help.
             request.extensions_mut().insert(idp.token(API).access_token().unwrap());
-            assert_ne!(api.send(request).await.kind(), "ok");
-            refused += 1;
+            assert_ne!(api.send(request).await.outcome(), ACCEPTED);
+            rejected += 1;
         }
-        assert_eq!(api.send(anonymous(method)).await.kind(), "missing");
+        assert_eq!(api.send(anonymous(method)).await.outcome(), Err(Missing));
     }
-    assert_eq!((refused, api.handler.calls()), (bad.len() * 5, 0));
-    assert_eq!(api.kind(&good).await, "ok");
+    assert_eq!((rejected, api.handler.calls()), (bad.len() * 5, 0));
+    assert_eq!(api.outcome(&valid).await, ACCEPTED);
     assert_eq!(api.handler.calls(), 1);
 }
 
@@ -134,68 +144,69 @@ async fn the_authorization_header_is_forwarded_unless_stripped() {
         request
     };
     let sent = request().headers()[AUTHORIZATION].clone();
-    let answer = Protected::by(&warm(&idp)).send(request()).await;
-    let seen = &answer.seen().headers;
-    assert_eq!(seen[AUTHORIZATION].to_str().unwrap().len(), sent.len());
-    assert!(seen[AUTHORIZATION].is_sensitive());
-    assert!(!format!("{seen:?}").contains("Bearer"), "{seen:?}");
+    let response = Protected::by(&trusting(&idp)).send(request()).await;
+    let received = &response.received().head.headers;
+    assert_eq!(received[AUTHORIZATION].to_str().unwrap().len(), sent.len());
+    assert!(received[AUTHORIZATION].is_sensitive());
+    assert!(!format!("{received:?}").contains("Bearer"), "{received:?}");
 
     let strip = idp.bearer_auth(API).strip_credentials().build().unwrap();
-    let answer = Protected::by(&strip).send(request()).await;
-    let seen = &answer.seen().headers;
-    assert!(!seen.contains_key(AUTHORIZATION));
+    let response = Protected::by(&strip).send(request()).await;
+    let received = &response.received().head.headers;
+    assert!(!received.contains_key(AUTHORIZATION));
     assert_eq!(
-        (&seen["x-request-id"], &seen["cookie"], seen.len()),
+        (&received["x-request-id"], &received["cookie"], received.len()),
         (&HeaderValue::from_static("7"), &HeaderValue::from_static("a=b"), 2)
     );
-    // The head is otherwise the one that came.
-    assert_eq!((&answer.seen().method, answer.seen().uri.path()), (&Method::GET, "/orders"));
+    // The rest of the head is unchanged.
+    let head = &response.received().head;
+    assert_eq!((&head.method, head.uri.path()), (&Method::GET, "/orders"));
 
-    // What another scheme brought under `optional` is not ours to remove, but is secret all the same.
+    // Under `optional`, credentials of another scheme are not removed, but marked as sensitive.
     let strip = idp.bearer_auth(API).strip_credentials().optional().build().unwrap();
     let mut basic = anonymous("GET");
     basic.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Basic dXNlcjpwYXNz"));
-    let answer = Protected::by(&strip).send(basic).await;
-    assert!(answer.seen().headers[AUTHORIZATION].is_sensitive());
+    let response = Protected::by(&strip).send(basic).await;
+    assert!(response.received().head.headers[AUTHORIZATION].is_sensitive());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preflight_passes_only_where_allowed() {
+async fn a_preflight_passes_only_under_allow_preflight() {
     let idp = TestIssuer::new();
-    let preflight = |method: &str, origin: bool, asks: bool| {
+    let preflight = |method: &str, has_origin: bool, has_method: bool| {
         let mut request = anonymous(method);
-        if origin {
+        if has_origin {
             request.headers_mut().insert("origin", HeaderValue::from_static("https://app.example"));
         }
-        if asks {
+        if has_method {
             request.headers_mut().insert("access-control-request-method", HeaderValue::from_static("PUT"));
         }
         request
     };
-    // A CORS layer outside answers preflights, and its headers stand on refusals, too.
+    // An outer CORS layer responds to preflights and adds its headers to rejections.
     let cors = CorsLayer::new()
         .allow_origin(["https://app.example".parse().unwrap()])
         .allow_methods([Method::PUT])
         .expose_headers([http::header::WWW_AUTHENTICATE]);
     let handler = Handler::default();
-    let service = cors.layer(warm(&idp).layer(handler.clone()));
-    let answer = send(service.clone(), preflight("OPTIONS", true, true)).await;
-    assert_eq!(answer.status(), 200);
-    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
-    assert!(answer.rejection().is_none());
+    let service = cors.layer(trusting(&idp).layer(handler.clone()));
+    let response = send(service.clone(), preflight("OPTIONS", true, true)).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.header("access-control-allow-origin"), Some("https://app.example"));
+    assert!(response.rejection().is_none());
     assert_eq!(handler.calls(), 0);
-    let answer = send(service, preflight("PUT", true, false)).await;
-    assert_eq!(answer.kind(), "missing");
-    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
-    assert_eq!(answer.header("access-control-expose-headers"), Some("www-authenticate"));
+    let response = send(service, preflight("PUT", true, false)).await;
+    assert_eq!(response.outcome(), Err(Missing));
+    assert_eq!(response.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(response.header("access-control-expose-headers"), Some("www-authenticate"));
 
-    let api = Protected::by(&warm(&idp));
-    assert_eq!(api.send(preflight("OPTIONS", true, true)).await.kind(), "missing", "no CORS layer");
+    let api = Protected::by(&trusting(&idp));
+    assert_eq!(api.send(preflight("OPTIONS", true, true)).await.outcome(), Err(Missing), "no CORS layer");
 
     let api = Protected::by(&idp.bearer_auth(API).allow_preflight().build().unwrap());
-    let answer = api.send(preflight("OPTIONS", true, true)).await;
-    assert_eq!(answer.kind(), "ok");
-    assert!(answer.token().is_none());
+    let response = api.send(preflight("OPTIONS", true, true)).await;
+    assert_eq!(response.outcome(), ACCEPTED);
+    assert!(response.token().is_none());
     for (name, request) in [
         ("no origin", preflight("OPTIONS", false, true)),
         ("no method", preflight("OPTIONS", true, false)),
@@ -203,19 +214,19 @@ async fn a_preflight_passes_only_where_allowed() {
         ("GET", preflight("GET", true, true)),
         ("POST", preflight("POST", true, true)),
     ] {
-        assert_eq!(api.send(request).await.kind(), "missing", "{name}");
+        assert_eq!(api.send(request).await.outcome(), Err(Missing), "{name}");
     }
     let mut with_token = preflight("OPTIONS", true, true);
     with_token.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer garbage"));
-    assert_eq!(api.send(with_token).await.kind(), "token_opaque", "credentials are judged");
-    // Further in it is not taken for a token.
+    assert_eq!(api.send(with_token).await.outcome(), Err(TokenOpaque), "credentials are validated");
+    // An inner `Require` still rejects the preflight.
     let auth = idp.bearer_auth(API).allow_preflight().build().unwrap();
     let route = auth.layer(Require::token().layer(Handler::default()));
-    assert_eq!(send(route, preflight("OPTIONS", true, true)).await.kind(), "missing");
+    assert_eq!(send(route, preflight("OPTIONS", true, true)).await.outcome(), Err(Missing));
 }
 
 #[tokio::test(start_paused = true)]
-async fn optional_lets_requests_without_credentials_pass_and_no_others() {
+async fn optional_accepts_missing_credentials_and_rejects_invalid_ones() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).optional().build().unwrap());
     let with = |value: &'static str| {
@@ -223,29 +234,35 @@ async fn optional_lets_requests_without_credentials_pass_and_no_others() {
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static(value));
         request
     };
-    for (name, request) in [("nothing", anonymous("GET")), ("another scheme", with("Basic dXNlcjpwYXNz"))] {
-        let answer = at_once(api.send(request));
-        assert_eq!(answer.kind(), "ok", "{name}");
-        assert!(answer.token().is_none(), "{name}");
+    for (name, request) in
+        [("no credentials", anonymous("GET")), ("another scheme", with("Basic dXNlcjpwYXNz"))]
+    {
+        let response = at_once(api.send(request));
+        assert_eq!(response.outcome(), ACCEPTED, "{name}");
+        assert!(response.token().is_none(), "{name}");
     }
     for (name, request, expected) in [
-        ("malformed", with("Bearer a b"), "malformed_request"),
-        ("no token", with("Bearer"), "malformed_request"),
-        ("opaque", with("Bearer abc"), "token_opaque"),
-        ("expired", get(idp.token(API).expired().sign()), "token_expired"),
+        ("malformed", with("Bearer a b"), Err(MalformedRequest)),
+        ("no token", with("Bearer"), Err(MalformedRequest)),
+        ("opaque", with("Bearer abc"), Err(TokenOpaque)),
+        ("expired", get(idp.token(API).expired().sign()), Err(TokenExpired)),
     ] {
-        assert_eq!(api.send(request).await.kind(), expected, "{name}");
+        assert_eq!(api.send(request).await.outcome(), expected, "{name}");
     }
-    let answer = api.get(idp.token(API).subject("alice").sign()).await;
-    assert_eq!(answer.token().unwrap().subject(), Some("alice"));
+    let response = api.get(idp.token(API).subject("alice").sign()).await;
+    assert_eq!(response.token().unwrap().subject(), Some("alice"));
     idp.set_outage(Some(Fault::Refuse));
     let down = Protected::by(&idp.bearer_auth(API).optional().build().unwrap());
-    assert_eq!(down.kind(idp.token(API).sign()).await, "keys_unavailable", "an outage lets nobody in");
-    assert_eq!(down.send(anonymous("GET")).await.kind(), "ok");
+    assert_eq!(
+        down.outcome(idp.token(API).sign()).await,
+        Err(KeysUnavailable),
+        "an outage rejects the token"
+    );
+    assert_eq!(down.send(anonymous("GET")).await.outcome(), ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_identity_from_outside_is_replaced() {
+async fn a_token_from_an_outer_layer_is_replaced_or_removed() {
     let idp = TestIssuer::new();
     let foreign = TestIssuer::in_memory("https://elsewhere.example");
     let planted = foreign.token(API).subject("root").access_token().unwrap();
@@ -254,38 +271,41 @@ async fn an_identity_from_outside_is_replaced() {
         request
     };
     let api = Protected::by(&idp.bearer_auth(API).optional().allow_preflight().build().unwrap());
-    let answer = api.send(plant(get(idp.token(API).subject("alice").sign()))).await;
-    assert_eq!(answer.token().unwrap().subject(), Some("alice"));
-    let answer = api.send(plant(anonymous("GET"))).await;
-    assert_eq!(answer.kind(), "ok");
-    assert!(answer.token().is_none(), "nobody is nobody");
+    let response = api.send(plant(get(idp.token(API).subject("alice").sign()))).await;
+    assert_eq!(response.token().unwrap().subject(), Some("alice"));
+    let response = api.send(plant(anonymous("GET"))).await;
+    assert_eq!(response.outcome(), ACCEPTED);
+    assert!(response.token().is_none(), "an anonymous request has no token");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_ready_service_is_the_one_called() {
     let idp = TestIssuer::new();
-    let auth = warm(&idp);
+    let auth = trusting(&idp);
     // The first request waits for keys, the second does not.
-    for turn in ["cold", "warm"] {
+    for cache in ["cold", "warm"] {
         let (mock, mut handle) = tower_test::mock::pair::<Request<Full<Bytes>>, Response<Full<Bytes>>>();
         let mut service = auth.layer(mock);
         handle.allow(0);
         let waker = Waker::noop();
         assert!(
             service.poll_ready(&mut Context::from_waker(waker)).is_pending(),
-            "{turn}: readiness is passed on"
+            "{cache}: the inner service is not ready"
         );
         handle.allow(1);
         poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
-        let answer = service.call(get(idp.token(API).subject("alice").sign()));
+        let response = service.call(get(idp.token(API).subject("alice").sign()));
         let inner = async {
             let (request, reply) = handle.next_request().await.unwrap();
             assert_eq!(request.extensions().get::<AccessToken>().unwrap().subject(), Some("alice"));
             reply.send_response(Response::new(Full::new(Bytes::from_static(b"done"))));
         };
-        let (answer, ()) = tokio::join!(answer, inner);
-        assert_eq!(answer.unwrap().into_body().collect().await.unwrap().to_bytes(), "done", "{turn}");
-        assert!(service.poll_ready(&mut Context::from_waker(waker)).is_pending(), "{turn}: none is left");
+        let (response, ()) = tokio::join!(response, inner);
+        assert_eq!(response.unwrap().into_body().collect().await.unwrap().to_bytes(), "done", "{cache}");
+        assert!(
+            service.poll_ready(&mut Context::from_waker(waker)).is_pending(),
+            "{cache}: readiness is used up"
+        );
     }
     let (mock, mut handle) = tower_test::mock::pair::<Request<Full<Bytes>>, Response<Full<Bytes>>>();
     let mut service = auth.layer(mock);
@@ -295,46 +315,46 @@ async fn the_ready_service_is_the_one_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_works_over_a_limit_and_over_a_buffer() {
+async fn it_works_over_concurrency_limit_and_buffer() {
     let slow = service_fn(|request: Request<Full<Bytes>>| async move {
         sleep(Duration::from_millis(10)).await;
         let mut response = Response::new(Full::new(Bytes::new()));
-        response.extensions_mut().insert(Seen(request.into_parts().0));
+        response.extensions_mut().insert(Received::read(request).await);
         Ok::<_, Infallible>(response)
     });
-    for turn in 0..2 {
+    for is_limited in [true, false] {
         let idp = TestIssuer::new();
         idp.set_fault(Endpoint::Jwks, Some(Fault::Delay(Duration::from_millis(50))));
         let token = |n: usize| {
             if n.is_multiple_of(3) { idp.token(API).expired().sign() } else { idp.token(API).sign() }
         };
-        let mut answers = tokio::task::JoinSet::new();
-        if turn == 0 {
+        let mut responses = tokio::task::JoinSet::new();
+        if is_limited {
             let limited = ConcurrencyLimitLayer::new(2).layer(slow);
-            let service = warm(&idp).layer(limited);
+            let service = trusting(&idp).layer(limited);
             for n in 0..30 {
-                answers.spawn(send(service.clone(), get(token(n))));
+                responses.spawn(send(service.clone(), get(token(n))));
             }
         } else {
-            let service = warm(&idp).layer(BufferLayer::new(2).layer(slow));
+            let service = trusting(&idp).layer(BufferLayer::new(2).layer(slow));
             for n in 0..30 {
-                answers.spawn(send(service.clone(), get(token(n))));
+                responses.spawn(send(service.clone(), get(token(n))));
             }
         }
-        let kinds: Vec<String> = answers.join_all().await.iter().map(Answer::kind).collect();
-        assert_eq!(kinds.iter().filter(|kind| *kind == "ok").count(), 20);
-        assert_eq!(kinds.iter().filter(|kind| *kind == "token_expired").count(), 10);
+        let outcomes: Vec<Outcome> = responses.join_all().await.iter().map(ApiResponse::outcome).collect();
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == ACCEPTED).count(), 20);
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(TokenExpired)).count(), 10);
         assert_eq!(idp.requests(Endpoint::Jwks), 1);
     }
 }
 
-/// The services of connections that stay open share the places; whoever is refused must not use one up.
+/// Idle connections keep their service. A permit that it held after a rejection would be lost to the others.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_answered_gives_back_the_place_that_was_kept_for_it() {
+async fn a_completed_request_releases_the_permit_of_the_inner_service() {
     let idp = TestIssuer::new();
     let limited = ConcurrencyLimitLayer::new(1).layer(Handler::default());
-    let good = idp.token(API).sign();
-    let mut one = warm(&idp).layer(limited);
+    let valid = idp.token(API).sign();
+    let mut one = trusting(&idp).layer(limited);
     let mut other = one.clone();
     let ready = async |service: &mut _| {
         let polled = poll_fn(|cx| Service::<Request<Full<Bytes>>>::poll_ready(service, cx));
@@ -346,8 +366,8 @@ async fn a_request_that_is_answered_gives_back_the_place_that_was_kept_for_it() 
         (get("a,b"), 400),
         (get("opaque"), 401),
         (get(&expired), 401),
-        (get(&good), 200),
-        (get(&good), 200),
+        (get(&valid), 200),
+        (get(&valid), 200),
     ] {
         assert!(ready(&mut one).await);
         assert_eq!(one.call(request).await.unwrap().status(), status);
@@ -357,41 +377,41 @@ async fn a_request_that_is_answered_gives_back_the_place_that_was_kept_for_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_goes_away_leaves_nothing_behind() {
+async fn a_cancelled_request_releases_the_permit_of_the_inner_service() {
     let idp = TestIssuer::new();
     idp.set_fault(Endpoint::Jwks, Some(Fault::Hang));
     let never = service_fn(|_: Request<Full<Bytes>>| pending::<Result<Response<Full<Bytes>>, Infallible>>());
     let limited = ConcurrencyLimitLayer::new(1).layer(never);
-    let mut service = warm(&idp).layer(limited);
+    let mut service = trusting(&idp).layer(limited);
     let ready = async |service: &mut _| {
         let polled = poll_fn(|cx| Service::<Request<Full<Bytes>>>::poll_ready(service, cx));
         tokio::time::timeout(Duration::from_millis(1), polled).await.is_ok()
     };
 
-    // Dropped while it waits for keys.
+    // Cancelled while it waits for keys.
     assert!(ready(&mut service).await);
     let token = idp.token(API).sign();
     let request = tokio::time::timeout(Duration::from_millis(100), service.call(get(&token))).await;
     assert!(request.is_err());
-    assert!(ready(&mut service).await, "its place is free again");
+    assert!(ready(&mut service).await, "the permit is released");
 
-    // Dropped while it waits for the inner service.
+    // Cancelled while it waits for the inner service.
     idp.set_fault(Endpoint::Jwks, None);
     sleep(Duration::from_secs(36)).await;
     let request = tokio::time::timeout(Duration::from_secs(100), service.call(get(&token))).await;
     assert!(request.is_err());
-    assert!(ready(&mut service).await, "its place is free again");
+    assert!(ready(&mut service).await, "the permit is released");
 
-    // Dropped before it was polled; and refused.
+    // Cancelled before it is polled, and rejected.
     drop(service.call(get(&token)));
-    assert!(ready(&mut service).await, "its place is free again");
-    let refused = service.call(get("garbage")).await.unwrap();
-    assert_eq!(refused.status(), 401);
-    assert!(ready(&mut service).await, "its place is free again");
-    assert_eq!(idp.requests(Endpoint::Jwks), 2, "one that failed, and one that brought the keys");
+    assert!(ready(&mut service).await, "the permit is released");
+    let rejected = service.call(get("garbage")).await.unwrap();
+    assert_eq!(rejected.status(), 401);
+    assert!(ready(&mut service).await, "the permit is released");
+    assert_eq!(idp.requests(Endpoint::Jwks), 2, "one fetch that hung, and one that succeeded");
 }
 
-/// A future that counts how often it is polled.
+/// A future that counts its polls.
 struct Counted<F>(Pin<Box<F>>, Arc<AtomicUsize>);
 
 impl<F: Future> Future for Counted<F> {
@@ -404,9 +424,9 @@ impl<F: Future> Future for Counted<F> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_key_held_one_poll_finishes_a_request() {
+async fn with_cached_keys_a_request_completes_in_one_poll() {
     let idp = TestIssuer::new();
-    let auth = warm(&idp);
+    let auth = trusting(&idp);
     auth.ready().await.unwrap();
     let polls = Arc::new(AtomicUsize::new(0));
     let mut service = auth.layer(Handler::default());
@@ -415,13 +435,13 @@ async fn with_the_key_held_one_poll_finishes_a_request() {
         let response = Counted(Box::pin(service.call(get(token))), Arc::clone(&polls)).await.unwrap();
         assert_eq!((response.status().as_u16(), polls.load(Ordering::Relaxed)), (status, 1));
     }
-    // So it is while a refresh is under way, and it hangs.
+    // The same holds while a refresh hangs.
     idp.set_outage(Some(Fault::Hang));
     sleep(Duration::from_secs(599)).await;
     assert_eq!(at_once(service.call(get(idp.token(API).sign()))).unwrap().status(), 200);
-    assert!(idp.requests(Endpoint::Jwks) > 1, "there is such a refresh");
+    assert!(idp.requests(Endpoint::Jwks) > 1, "a refresh was started");
 
-    // An inner service that takes its time is polled on, and no step before it again.
+    // A slow inner service is polled again, the steps before it are not.
     let slow = service_fn(|_: Request<Full<Bytes>>| async {
         sleep(Duration::from_secs(1)).await;
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
@@ -432,7 +452,7 @@ async fn with_the_key_held_one_poll_finishes_a_request() {
     assert_eq!((response.unwrap().status().as_u16(), polls.load(Ordering::Relaxed)), (200, 2));
 }
 
-/// A body whose data and error are nobody else's.
+/// A body with a data type of its own.
 #[derive(Default)]
 struct OwnBody(Option<OwnData>);
 
@@ -471,12 +491,12 @@ impl Body for OwnBody {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_body_and_any_error_will_do() {
+async fn any_body_and_any_error_type_is_accepted() {
     #[derive(Debug, PartialEq)]
     struct OwnError;
     let idp = TestIssuer::new();
-    let auth = warm(&idp);
-    // The request's body need not even be a body.
+    let auth = trusting(&idp);
+    // The body of the request does not need to implement `Body`.
     let inner = service_fn(|request: Request<Vec<u16>>| async move {
         if request.body() == &[404] {
             Err(OwnError)
@@ -496,23 +516,23 @@ async fn any_body_and_any_error_will_do() {
     let passed = service.clone().oneshot(request(Some(token.clone()), vec![1])).await.unwrap();
     assert_eq!(passed.into_body().collect().await.unwrap().to_bytes(), "own");
     assert_eq!(service.clone().oneshot(request(Some(token), vec![404])).await.err(), Some(OwnError));
-    let refused = service.oneshot(request(None, vec![404])).await.unwrap();
-    assert_eq!(refused.status(), 401);
-    assert!(refused.into_body().collect().await.unwrap().to_bytes().starts_with(b"{\"error\""));
+    let rejected = service.oneshot(request(None, vec![404])).await.unwrap();
+    assert_eq!(rejected.status(), 401);
+    assert!(rejected.into_body().collect().await.unwrap().to_bytes().starts_with(b"{\"error\""));
 
-    // Nor is the response's, as long as nobody reads it as one.
+    // Neither does the body of the response, unless someone reads it.
     let plain = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(7_u8)) });
     assert_eq!(auth.layer(plain).oneshot(Request::new(())).await.unwrap().status(), 401);
-    // And a layer that makes empty responses of its own may stand outside.
+    // An outer layer can create empty responses.
     let _ = tower_bearer::middleware::ResponseBody::<Full<Bytes>>::default();
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_are_taken_from_the_places_that_were_enabled() {
+async fn tokens_are_taken_from_enabled_sources_only() {
     let idp = TestIssuer::new();
     let token = idp.token(API).sign();
-    type Place = Box<dyn Fn(&str) -> Request<Full<Bytes>>>;
-    let places: Vec<(&str, TokenSource, Place)> = vec![
+    type WithToken = Box<dyn Fn(&str) -> Request<Full<Bytes>>>;
+    let sources: Vec<(&str, TokenSource, WithToken)> = vec![
         (
             "cookie",
             TokenSource::cookie("__Host-token"),
@@ -535,28 +555,28 @@ async fn tokens_are_taken_from_the_places_that_were_enabled() {
             }),
         ),
     ];
-    for (name, source, request) in places {
-        let off = Protected::by(&warm(&idp));
-        assert_eq!(off.send(request(&token)).await.kind(), "missing", "{name}, not enabled");
+    for (name, source, request) in sources {
+        let disabled = Protected::by(&trusting(&idp));
+        assert_eq!(disabled.send(request(&token)).await.outcome(), Err(Missing), "{name}, not enabled");
         let api = Protected::by(&idp.bearer_auth(API).add_token_source(source).build().unwrap());
-        let answer = api.send(request(&token)).await;
-        assert_eq!(answer.kind(), "ok", "{name}");
-        assert_eq!(answer.token().unwrap().subject(), Some("user"), "{name}");
+        let response = api.send(request(&token)).await;
+        assert_eq!(response.outcome(), ACCEPTED, "{name}");
+        assert_eq!(response.token().unwrap().subject(), Some("user"), "{name}");
         let cache = (name == "query").then_some("private");
-        assert_eq!(answer.header(CACHE_CONTROL), cache, "{name}");
-        assert_eq!(api.kind(&token).await, "ok", "{name}: the header still counts");
+        assert_eq!(response.header(CACHE_CONTROL), cache, "{name}");
+        assert_eq!(api.outcome(&token).await, ACCEPTED, "{name}: the header stays enabled");
         assert_eq!(
-            api.send(request(&idp.token(API).expired().sign())).await.kind(),
-            "token_expired",
+            api.send(request(&idp.token(API).expired().sign())).await.outcome(),
+            Err(TokenExpired),
             "{name}"
         );
-        assert_eq!(api.send(request("a+b=c")).await.kind(), "malformed_request", "{name}");
+        assert_eq!(api.send(request("a+b=c")).await.outcome(), Err(MalformedRequest), "{name}");
         let mut both = request(&token);
         both.headers_mut().insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-        assert_eq!(api.send(both).await.kind(), "malformed_request", "{name}: two credentials");
-        assert_eq!(api.send(anonymous("GET")).await.kind(), "missing", "{name}");
+        assert_eq!(api.send(both).await.outcome(), Err(MalformedRequest), "{name}: two credentials");
+        assert_eq!(api.send(anonymous("GET")).await.outcome(), Err(Missing), "{name}");
     }
-    // Where the handler says so itself, nothing is added.
+    // A response that is private already keeps its `Cache-Control`.
     let auth = idp.bearer_auth(API).add_token_source(TokenSource::query()).build().unwrap();
     for (own, expected) in
         [("no-store", "no-store"), ("max-age=60, private", "max-age=60, private"), ("max-age=60", "private")]
@@ -565,8 +585,8 @@ async fn tokens_are_taken_from_the_places_that_were_enabled() {
             let response = Response::builder().header(CACHE_CONTROL, own);
             Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
         });
-        let answer = send(auth.layer(inner), in_query(&token)).await;
-        assert_eq!(answer.header(CACHE_CONTROL), Some(expected), "{own}");
+        let response = send(auth.layer(inner), in_query(&token)).await;
+        assert_eq!(response.header(CACHE_CONTROL), Some(expected), "{own}");
     }
 }
 
@@ -582,7 +602,7 @@ fn in_query(token: &str) -> Request<Full<Bytes>> {
     request
 }
 
-/// A body of one byte a frame and a trailer, which counts the frames that were read.
+/// A body with one byte per frame and a trailer. It counts the frames that were read.
 struct Frames {
     left: Bytes,
     trailers: Option<HeaderMap>,
@@ -614,101 +634,94 @@ impl Body for Frames {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_in_a_form_body_is_taken_and_the_body_handed_on() {
+async fn a_token_in_a_form_body_is_accepted_and_the_body_passed_on() {
     let idp = TestIssuer::new();
     let token = idp.token(API).sign();
-    let handed_on = service_fn(|request: Request<tower_bearer::middleware::ReplayedBody<_>>| async move {
-        let (head, body) = request.into_parts();
-        let body = BodyExt::collect(body).await.unwrap();
-        let trailers = body.trailers().cloned();
-        let mut response = Response::new(Full::new(body.to_bytes()));
-        response.headers_mut().extend(trailers.unwrap_or_default());
-        response.extensions_mut().insert(Seen(head));
-        Ok::<_, Infallible>(response)
-    });
-    let auth = warm(&idp);
+    let auth = trusting(&idp);
     auth.ready().await.unwrap();
-    let ask = async |limit: usize, text: String, change: &dyn Fn(&mut HeaderMap)| {
+    let post = async |limit: usize, text: String, change: &dyn Fn(&mut HeaderMap)| {
         let read = Arc::new(AtomicUsize::new(0));
         let mut request = Request::post("/orders").body(Frames::of(&text, &read)).unwrap();
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         change(request.headers_mut());
-        let service = FormBodyToken::up_to(limit).layer(auth.layer(handed_on));
+        let service = FormBodyToken::up_to(limit).layer(auth.layer(Handler::default()));
         (send(service, request).await, read.load(Ordering::Relaxed))
     };
     let form = format!("a=%zz&=&&b=1+2&access_token={token}&c=%C3%A9&");
-    let (answer, _) = ask(form.len(), form.clone(), &|_| ()).await;
-    assert_eq!(answer.kind(), "ok", "exactly the limit");
-    assert_eq!(answer.body, form, "byte for byte");
-    assert_eq!(answer.header("x-sum"), Some("1"), "with its trailers");
-    assert_eq!(answer.token().unwrap().subject(), Some("user"));
+    let (response, _) = post(form.len(), form.clone(), &|_| ()).await;
+    assert_eq!(response.outcome(), ACCEPTED, "exactly the limit");
+    let received = response.received();
+    assert_eq!(received.body.as_deref(), Some(form.as_bytes()), "byte for byte");
+    assert_eq!(received.trailers.as_ref().unwrap()["x-sum"], "1", "with its trailers");
+    assert_eq!(response.token().unwrap().subject(), Some("user"));
 
-    let (answer, read) = ask(form.len() - 1, form.clone(), &|_| ()).await;
-    assert_eq!((answer.kind().as_str(), read), ("body_too_large", form.len()), "one byte over");
+    let (response, read) = post(form.len() - 1, form.clone(), &|_| ()).await;
+    assert_eq!((response.outcome(), read), (Err(BodyTooLarge), form.len()), "one byte over");
     let declared = |headers: &mut HeaderMap| {
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("100000000"));
     };
-    let (answer, read) = ask(form.len(), form.clone(), &declared).await;
-    assert_eq!((answer.kind().as_str(), read), ("body_too_large", 0), "known before it is read");
+    let (response, read) = post(form.len(), form.clone(), &declared).await;
+    assert_eq!((response.outcome(), read), (Err(BodyTooLarge), 0), "rejected before the body is read");
 
     let bearer = |headers: &mut HeaderMap| {
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
     };
     for (name, text, expected) in [
-        ("header and form", form.clone(), "malformed_request"),
-        ("header, form with an empty token", "access_token=".to_owned(), "malformed_request"),
-        ("header, form without a token", "a=b".to_owned(), "ok"),
+        ("header and form", form.clone(), Err(MalformedRequest)),
+        ("header, form with an empty token", "access_token=".to_owned(), Err(MalformedRequest)),
+        ("header, form without a token", "a=b".to_owned(), ACCEPTED),
     ] {
-        assert_eq!(ask(1 << 20, text, &bearer).await.0.kind(), expected, "{name}");
+        assert_eq!(post(1 << 20, text, &bearer).await.0.outcome(), expected, "{name}");
     }
     let twice = format!("access_token={token}&access_token={token}");
-    assert_eq!(ask(1 << 20, twice, &|_| ()).await.0.kind(), "malformed_request");
-    let no_form = |headers: &mut HeaderMap| {
+    assert_eq!(post(1 << 20, twice, &|_| ()).await.0.outcome(), Err(MalformedRequest));
+    let json = |headers: &mut HeaderMap| {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     };
-    let (answer, read) = ask(1, form, &no_form).await;
-    assert_eq!((answer.kind().as_str(), read), ("missing", 0), "what is no form is not read");
+    let (response, read) = post(1, form, &json).await;
+    assert_eq!((response.outcome(), read), (Err(Missing), 0), "a body of another type is not read");
 
-    // Without the layer a form is not looked at.
+    // Without the layer a form is not read.
     let mut request = anonymous("POST");
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     *request.body_mut() = Full::new(Bytes::from(format!("access_token={token}")));
-    assert_eq!(Protected::by(&auth).send(request).await.kind(), "missing");
+    assert_eq!(Protected::by(&auth).send(request).await.outcome(), Err(Missing));
 }
 
 #[cfg(feature = "axum")]
 #[tokio::test(start_paused = true)]
-async fn claims_that_do_not_fit_are_refused() {
+async fn claims_of_the_wrong_type_are_rejected() {
     use tower_bearer::Claims;
+    use tower_bearer::RejectionKind::ClaimsMismatch;
 
     #[derive(Debug, Deserialize)]
     struct Tenant {
         tenant: String,
     }
     let idp = TestIssuer::new();
-    let log = crate::support::events::Log::start();
+    let log = crate::support::log::Log::start();
     let app = axum::Router::new()
         .route("/orders", axum::routing::get(async |Claims(claims): Claims<Tenant>| claims.tenant.clone()))
-        .layer(warm(&idp));
-    let ask = async |token: String| send(app.clone(), get(token).map(axum::body::Body::new)).await;
-    assert_eq!(ask(idp.token(API).claim("tenant", "acme").sign()).await.body, "acme");
+        .layer(trusting(&idp));
+    let request = async |token: String| send(app.clone(), get(token).map(axum::body::Body::new)).await;
+    assert_eq!(request(idp.token(API).claim("tenant", "acme").sign()).await.body, "acme");
     for token in [idp.token(API).sign(), idp.token(API).claim("tenant", json!(["secret-tenant"])).sign()] {
-        let answer = ask(token).await;
-        assert_eq!(answer.kind(), "claims_mismatch");
-        assert_eq!(answer.challenge().unwrap().param("error"), Some("invalid_token"));
-        let told =
-            format!("{:?} {:?} {:?} {}", answer.headers(), answer.body, answer.rejection(), log.text());
-        assert!(!told.contains("secret-tenant"), "{told}");
+        let response = request(token).await;
+        assert_eq!(response.outcome(), Err(ClaimsMismatch));
+        assert_eq!(response.challenge().unwrap().param("error"), Some("invalid_token"));
+        let shown =
+            format!("{:?} {:?} {:?} {}", response.headers(), response.body, response.rejection(), log.text());
+        assert!(!shown.contains("secret-tenant"), "{shown}");
     }
 }
 
-/// Takes the token out of requests, as one that hides who is calling.
+/// Removes the token from requests, like a layer that anonymizes them.
 #[derive(Clone)]
-struct TakeOut<S>(S);
+struct RemoveToken<S>(S);
 
-impl<S: Service<Request<Full<Bytes>>>> Service<Request<Full<Bytes>>> for TakeOut<S> {
+impl<S: Service<Request<Full<Bytes>>>> Service<Request<Full<Bytes>>> for RemoveToken<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -724,53 +737,53 @@ impl<S: Service<Request<Full<Bytes>>>> Service<Request<Full<Bytes>>> for TakeOut
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_is_covered_by_the_layer_that_let_it_through_and_not_by_the_token_in_it() {
+async fn a_request_is_covered_by_the_layer_that_accepted_it_not_by_its_token() {
     let idp = TestIssuer::new();
     let service = Require::token().layer(Handler::default());
-    let token = Protected::by(&warm(&idp)).get(idp.token(API).sign()).await.token().unwrap().clone();
+    let token = Protected::by(&trusting(&idp)).get(idp.token(API).sign()).await.token().unwrap().clone();
     let mut planted = anonymous("GET");
     planted.extensions_mut().insert(token);
-    assert_eq!(send(service.clone(), planted).await.kind(), "not_covered");
+    assert_eq!(send(service.clone(), planted).await.outcome(), Err(NotCovered));
 
-    let taken_out = warm(&idp).layer(TakeOut(service.clone()));
-    assert_eq!(send(taken_out, get(idp.token(API).sign())).await.kind(), "missing");
-    // The innermost answers, by its own name or by none.
+    let without_token = trusting(&idp).layer(RemoveToken(service.clone()));
+    assert_eq!(send(without_token, get(idp.token(API).sign())).await.outcome(), Err(Missing));
+    // The innermost layer rejects the request, with its own realm or the default.
     let outer = idp.bearer_auth(API).realm("outer").optional().build().unwrap();
     let inner = idp.bearer_auth(API).realm("inner").build().unwrap();
     let scoped = Require::scope("more").layer(Handler::default());
-    let answer = send(outer.layer(inner.layer(scoped)), get(idp.token(API).sign())).await;
-    assert_eq!(answer.challenge().unwrap().param("realm"), Some("inner"));
-    let answer = send(outer.layer(inner.layer(TakeOut(service))), get(idp.token(API).sign())).await;
-    assert_ne!(answer.challenge().unwrap().param("realm"), Some("outer"));
+    let response = send(outer.layer(inner.layer(scoped)), get(idp.token(API).sign())).await;
+    assert_eq!(response.challenge().unwrap().param("realm"), Some("inner"));
+    let response = send(outer.layer(inner.layer(RemoveToken(service))), get(idp.token(API).sign())).await;
+    assert_ne!(response.challenge().unwrap().param("realm"), Some("outer"));
 }
 
-/// As `Router::oneshot` in the tests of applications.
+/// As with `Router::oneshot` in the tests of applications.
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_used_up_by_its_request_answers_as_it_is_configured() {
+async fn a_service_consumed_by_oneshot_rejects_as_it_is_configured() {
     let idp = TestIssuer::new();
-    for known in [false, true] {
+    for is_cached in [false, true] {
         let auth = idp.bearer_auth(API).realm("mine").build().unwrap();
         let token = idp.token(API).sign();
-        if known {
-            assert_eq!(Protected::by(&auth).kind(&token).await, "ok");
+        if is_cached {
+            assert_eq!(Protected::by(&auth).outcome(&token).await, ACCEPTED);
         }
-        // What is inside looks at the request when its future is polled.
+        // The inner service handles the request after the outer service was dropped.
         let required = Require::scope("more").layer(Handler::default());
         let later = service_fn(move |request| required.clone().oneshot(request));
         let service = auth.layer(later);
         drop(auth);
-        let answer = send(service, get(&token)).await;
-        assert_eq!(answer.kind(), "scope_insufficient");
-        assert_eq!(answer.challenge().unwrap().param("realm"), Some("mine"), "known: {known}");
+        let response = send(service, get(&token)).await;
+        assert_eq!(response.outcome(), Err(ScopeInsufficient));
+        assert_eq!(response.challenge().unwrap().param("realm"), Some("mine"), "cached: {is_cached}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_polled_after_its_end_does_no_harm() {
+async fn a_future_polled_after_completion_stays_pending() {
     let idp = TestIssuer::new();
     let handler = Handler::default();
-    let mut service = warm(&idp).layer(handler.clone());
-    // Refused at once; after the keys were fetched; with them in hand.
+    let mut service = trusting(&idp).layer(handler.clone());
+    // Rejected without keys, after the keys were fetched, and with cached keys.
     let expired = idp.token(API).expired().sign();
     for request in [anonymous("GET"), get(&expired), get(&expired)] {
         let mut future = pin!(service.call(request));
@@ -778,4 +791,46 @@ async fn a_future_polled_after_its_end_does_no_harm() {
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     assert_eq!(handler.calls(), 0);
+}
+
+#[test]
+fn a_request_polled_outside_of_a_runtime_does_not_panic() {
+    let idp = TestIssuer::new();
+    let auth = trusting(&idp);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(auth.ready()).unwrap();
+    idp.rotate_key();
+    let mut request = pin!(auth.layer(Handler::default()).oneshot(get(idp.token(API).sign())));
+    let _ = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_for_keys_holds_no_permit_of_the_inner_service() {
+    let idp = TestIssuer::new();
+    let auth = trusting(&idp);
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, ACCEPTED);
+    idp.set_fault(Endpoint::Jwks, Some(Fault::Hang));
+    let service = auth.layer(ConcurrencyLimitLayer::new(1).layer(Handler::default()));
+    let forged = idp.token(API).header("kid", "nope").sign();
+    let mut waiting = pin!(service.clone().oneshot(get(&forged)));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let valid = service.oneshot(get(idp.token(API).sign()));
+    let response = tokio::time::timeout(Duration::from_secs(1), valid).await;
+    assert!(response.is_ok(), "a valid token waits for a forged one");
+}
+
+#[tokio::test]
+async fn a_configured_token_header_is_marked_as_sensitive_or_stripped() {
+    let idp = TestIssuer::new();
+    let name = HeaderName::from_static("x-token");
+    for strip in [false, true] {
+        let builder = idp.bearer_auth(API).add_token_source(TokenSource::header(name.clone()));
+        let builder = if strip { builder.strip_credentials() } else { builder };
+        let api = Protected::by(&builder.build().unwrap());
+        let response = api.send(field(name.clone(), &idp.token(API).sign())).await;
+        assert_eq!(response.outcome(), ACCEPTED);
+        let received = &response.received().head.headers;
+        assert!(!format!("{received:?}").contains("eyJ"), "{received:?}");
+        assert_eq!(received.contains_key(&name), !strip);
+    }
 }

@@ -1,11 +1,11 @@
 //! One request of each kind for callgrind: `../run`.
 //!
-//! A count covers the same as the times of the other benches: create a request, pass it to the layer, drop the
-//! response.
+//! A count covers the same as the times of the other benches: create a request, pass it to the layer, drop
+//! the response.
 //!
 //! Valgrind emulates a CPU of 2014, without ADX, SHA and AVX-512 instructions. On it, aws-lc uses slower code
-//! (`bn_sqr8x_internal`, `bn_mul4x_mont`, `sha256_block_data_order_avx`), which is the same on every machine with
-//! AVX2.
+//! (`bn_sqr8x_internal`, `bn_mul4x_mont`, `sha256_block_data_order_avx`), which is the same on every machine
+//! with AVX2.
 
 use std::array;
 use std::convert::Infallible;

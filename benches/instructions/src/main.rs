@@ -1,7 +1,7 @@
 //! Runs gungraun to count the instructions of each case, then checks the limits.
 //!
-//! Why: the limits are ratios and differences within one run. A new compiler or a new aws-lc mostly changes both
-//! sides.
+//! Why: the limits are ratios and differences within one run. A new compiler or a new aws-lc mostly changes
+//! both sides.
 
 use std::env;
 use std::error::Error;

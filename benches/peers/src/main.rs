@@ -2,8 +2,8 @@
 //!
 //! Each round measures the baselines (the service without a layer, and the signature check alone), then sends
 //! one short batch of each kind of request to a candidate, for each candidate in turn. A figure is the median
-//! over the rounds of the ratio to the baseline of its turn, so a slow period of the machine affects both sides.
-//! The environment variable `ROUNDS` sets the number of rounds. Default: 1000.
+//! over the rounds of the ratio to the baseline of its turn, so a slow period of the machine affects both
+//! sides. The environment variable `ROUNDS` sets the number of rounds. Default: 1000.
 
 mod crates;
 mod fixture;
@@ -47,7 +47,8 @@ fn compare(runtime: &Runtime, algorithm: Algorithm) -> Result<(), Box<dyn Error>
     uncounted(|| {
         for round in 0..rounds() {
             let tokens = fixture.tokens(CHECKED + 1);
-            // Each round starts with another candidate: signing the tokens slows some processors down afterwards.
+            // Each round starts with another candidate: signing the tokens slows some processors down
+            // afterwards.
             for turn in 0..rows.len() {
                 let next = (round + turn) % rows.len();
                 let baseline = Baseline::new(&fixture, &tokens, &garbage, &mut without_layer);

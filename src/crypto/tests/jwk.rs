@@ -1,4 +1,4 @@
-//! One JWK at a time: what makes it unfit, member by member.
+//! Which JWKs are rejected, member by member, and with which `JwkFault`.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ fn encode(octets: &[u8]) -> String {
     base64::Engine::encode(B64, octets)
 }
 
-/// The vector key `key` with `member` set to `value`.
+/// The key `key` of the test vectors with `member` set to `value`.
 fn changed(key: &str, member: &str, value: Value) -> Result<Jwk, JwkFault> {
     let mut jwk = Vectors::read().keys[key].clone();
     jwk[member] = value;
@@ -22,12 +22,12 @@ fn rsa(n: &[u8], e: &[u8]) -> Result<Jwk, JwkFault> {
 }
 
 #[test]
-fn what_is_no_json_object_is_no_key() {
+fn a_text_that_is_not_a_json_object_is_rejected() {
     for (name, text, fault) in [
         ("empty", "", JwkFault::Unreadable),
-        ("cut off", r#"{"kty":"EC""#, JwkFault::Unreadable),
-        ("a member twice", r#"{"kty":"EC","kty":"EC"}"#, JwkFault::Unreadable),
-        ("a member of a member twice", r#"{"kty":"EC","a":{"b":1,"b":1}}"#, JwkFault::Unreadable),
+        ("truncated", r#"{"kty":"EC""#, JwkFault::Unreadable),
+        ("a duplicate member", r#"{"kty":"EC","kty":"EC"}"#, JwkFault::Unreadable),
+        ("a duplicate nested member", r#"{"kty":"EC","a":{"b":1,"b":1}}"#, JwkFault::Unreadable),
         ("null", "null", JwkFault::NotAnObject),
         ("a number", "5", JwkFault::NotAnObject),
         ("an array", "[]", JwkFault::NotAnObject),
@@ -38,29 +38,29 @@ fn what_is_no_json_object_is_no_key() {
 }
 
 #[test]
-fn what_a_key_says_of_itself_must_allow_checking_signatures() {
+fn kty_use_key_ops_alg_and_kid_must_permit_verification() {
     use JwkFault::*;
     for (name, key, member, value, fault) in [
         ("kty null", "RSA", "kty", json!(null), MemberIllTyped),
-        ("kty of another case", "RSA", "kty", json!("rsa"), KeyTypeUnknown),
-        ("kty of the future", "RSA", "kty", json!("AKP"), KeyTypeUnknown),
+        ("kty in lower case", "RSA", "kty", json!("rsa"), KeyTypeUnknown),
+        ("kty AKP", "RSA", "kty", json!("AKP"), KeyTypeUnknown),
         ("kty of another key", "P-256", "kty", json!("RSA"), MemberMissing),
         ("kty oct", "RSA", "kty", json!("oct"), SymmetricKey),
-        ("private RSA", "RSA", "d", json!("AQ"), PrivateKey),
-        ("only a prime of RSA", "RSA", "p", json!("AQ"), PrivateKey),
-        ("private EC", "P-256", "d", json!("AQ"), PrivateKey),
-        ("private Ed25519", "Ed25519", "d", json!("AQ"), PrivateKey),
-        ("private, but null", "P-256", "d", json!(null), PrivateKey),
+        ("private RSA key", "RSA", "d", json!("AQ"), PrivateKey),
+        ("one prime of RSA", "RSA", "p", json!("AQ"), PrivateKey),
+        ("private EC key", "P-256", "d", json!("AQ"), PrivateKey),
+        ("private Ed25519 key", "Ed25519", "d", json!("AQ"), PrivateKey),
+        ("private key null", "P-256", "d", json!(null), PrivateKey),
         ("use enc", "RSA", "use", json!("enc"), UseNotSignature),
-        ("use of another case", "RSA", "use", json!("SIG"), UseNotSignature),
+        ("use in upper case", "RSA", "use", json!("SIG"), UseNotSignature),
         ("use null", "RSA", "use", json!(null), MemberIllTyped),
         ("use an array", "RSA", "use", json!(["sig"]), MemberIllTyped),
         ("key_ops empty", "RSA", "key_ops", json!([]), VerifyNotInOperations),
         ("key_ops sign", "RSA", "key_ops", json!(["sign"]), VerifyNotInOperations),
-        ("key_ops twice", "RSA", "key_ops", json!(["verify", "verify"]), OperationTwice),
+        ("key_ops with a duplicate", "RSA", "key_ops", json!(["verify", "verify"]), OperationTwice),
         ("key_ops null", "RSA", "key_ops", json!(null), MemberIllTyped),
-        ("key_ops a text", "RSA", "key_ops", json!("verify"), MemberIllTyped),
-        ("key_ops of numbers", "RSA", "key_ops", json!(["verify", 1]), MemberIllTyped),
+        ("key_ops a string", "RSA", "key_ops", json!("verify"), MemberIllTyped),
+        ("key_ops with a number", "RSA", "key_ops", json!(["verify", 1]), MemberIllTyped),
         ("alg null", "RSA", "alg", json!(null), MemberIllTyped),
         ("alg a number", "RSA", "alg", json!(-7), MemberIllTyped),
         ("alg none", "RSA", "alg", json!("none"), AlgorithmUnknown),
@@ -68,8 +68,8 @@ fn what_a_key_says_of_itself_must_allow_checking_signatures() {
         ("alg for encryption", "RSA", "alg", json!("RSA-OAEP"), AlgorithmUnknown),
         ("alg of another kty", "RSA", "alg", json!("ES256"), AlgorithmMismatch),
         ("alg of another curve", "P-256", "alg", json!("ES384"), AlgorithmMismatch),
-        ("alg of a curve for RSA", "P-256", "alg", json!("RS256"), AlgorithmMismatch),
-        ("alg of a curve for OKP", "Ed25519", "alg", json!("ES256"), AlgorithmMismatch),
+        ("alg of RSA for EC", "P-256", "alg", json!("RS256"), AlgorithmMismatch),
+        ("alg of ECDSA for OKP", "Ed25519", "alg", json!("ES256"), AlgorithmMismatch),
         ("kid null", "RSA", "kid", json!(null), MemberIllTyped),
         ("kid a number", "RSA", "kid", json!(1), MemberIllTyped),
     ] {
@@ -78,7 +78,7 @@ fn what_a_key_says_of_itself_must_allow_checking_signatures() {
 }
 
 #[test]
-fn the_numbers_of_a_key_must_be_there_and_well_spelled() {
+fn missing_and_malformed_key_material_is_rejected() {
     use JwkFault::*;
     for (name, key, member, value, fault) in [
         ("n null", "RSA", "n", json!(null), MemberIllTyped),
@@ -87,15 +87,15 @@ fn the_numbers_of_a_key_must_be_there_and_well_spelled() {
         ("n empty", "RSA", "n", json!(""), ModulusTooSmall),
         ("e empty", "RSA", "e", json!(""), ExponentUnfit),
         ("crv null", "P-256", "crv", json!(null), MemberIllTyped),
-        ("crv of another case", "P-256", "crv", json!("p-256"), CurveUnknown),
-        ("crv of no algorithm here", "P-256", "crv", json!("secp256k1"), CurveUnknown),
+        ("crv in lower case", "P-256", "crv", json!("p-256"), CurveUnknown),
+        ("crv without a supported algorithm", "P-256", "crv", json!("secp256k1"), CurveUnknown),
         ("crv of another kty", "P-256", "crv", json!("Ed25519"), CurveUnknown),
         ("crv of another length", "P-256", "crv", json!("P-384"), CoordinateLength),
-        ("x short", "P-256", "x", json!(encode(&[1; 31])), CoordinateLength),
-        ("x long", "P-256", "x", json!(encode(&[0; 33])), CoordinateLength),
+        ("x too short", "P-256", "x", json!(encode(&[1; 31])), CoordinateLength),
+        ("x too long", "P-256", "x", json!(encode(&[0; 33])), CoordinateLength),
         ("y empty", "P-256", "y", json!(""), CoordinateLength),
         ("y in the standard alphabet", "P-256", "y", json!("+/+/"), NotBase64url),
-        ("crv for agreement", "Ed25519", "crv", json!("X25519"), CurveUnknown),
+        ("crv for key agreement", "Ed25519", "crv", json!("X25519"), CurveUnknown),
         ("crv Ed448", "Ed25519", "crv", json!("Ed448"), CurveUnknown),
         ("x of 31 octets", "Ed25519", "x", json!(encode(&[1; 31])), CoordinateLength),
         ("x of 33 octets", "Ed25519", "x", json!(encode(&[1; 33])), CoordinateLength),
@@ -114,7 +114,7 @@ fn the_numbers_of_a_key_must_be_there_and_well_spelled() {
 }
 
 #[test]
-fn rsa_is_measured_in_bits_whatever_stands_in_front() {
+fn the_rsa_modulus_size_ignores_leading_zeros() {
     let modulus = |octets: usize, first: u8, last: u8| {
         let mut n = vec![0xff; octets];
         (n[0], n[octets - 1]) = (first, last);
@@ -124,15 +124,15 @@ fn rsa_is_measured_in_bits_whatever_stands_in_front() {
         ("2047 bits", modulus(256, 0x7f, 1), Some(JwkFault::ModulusTooSmall)),
         ("1024 bits", modulus(128, 0xff, 1), Some(JwkFault::ModulusTooSmall)),
         (
-            "2047 bits behind zeros",
+            "2047 bits after zeros",
             [&[0; 200], &modulus(256, 0x7f, 1)[..]].concat(),
             Some(JwkFault::ModulusTooSmall),
         ),
-        ("zeros", vec![0; 256], Some(JwkFault::ModulusTooSmall)),
+        ("only zeros", vec![0; 256], Some(JwkFault::ModulusTooSmall)),
         ("8193 bits", modulus(1025, 0x01, 1), Some(JwkFault::ModulusTooLarge)),
         ("even", modulus(256, 0x80, 2), Some(JwkFault::ModulusEven)),
         ("2048 bits", modulus(256, 0x80, 1), None),
-        ("2048 bits behind a zero", [&[0], &modulus(256, 0x80, 1)[..]].concat(), None),
+        ("2048 bits after a zero", [&[0], &modulus(256, 0x80, 1)[..]].concat(), None),
         ("8192 bits", modulus(1024, 0xff, 1), None),
     ] {
         assert_eq!(rsa(&n, &[1, 0, 1]).err(), fault, "{name}");
@@ -143,17 +143,17 @@ fn rsa_is_measured_in_bits_whatever_stands_in_front() {
 }
 
 #[test]
-fn an_rsa_exponent_is_odd_and_from_3_to_33_bits() {
+fn an_rsa_exponent_is_odd_at_least_3_and_at_most_33_bits_long() {
     let n = [0xff; 256];
     for (name, e, fits) in [
         ("0", &[0][..], false),
         ("1", &[1], false),
-        ("1 behind zeros", &[0, 0, 0, 1], false),
+        ("1 after zeros", &[0, 0, 0, 1], false),
         ("2", &[2], false),
         ("65536", &[1, 0, 0], false),
         ("34 bits", &[2, 0, 0, 0, 1], false),
         ("8 octets", &[0xff; 8], false),
-        ("longer than a word", &[0xff; 9], false),
+        ("9 octets", &[0xff; 9], false),
         ("as long as the modulus", &[0xff; 256], false),
         ("3", &[3], true),
         ("65537", &[1, 0, 1], true),
@@ -165,7 +165,7 @@ fn an_rsa_exponent_is_odd_and_from_3_to_33_bits() {
 }
 
 #[test]
-fn an_ed25519_key_is_a_point_with_one_spelling_and_of_large_order() {
+fn an_ed25519_point_is_canonical_and_of_large_order() {
     let little_endian = |first: u8, middle: u8, last: u8| {
         let mut x = [middle; 32];
         (x[0], x[31]) = (first, last);
@@ -175,12 +175,12 @@ fn an_ed25519_key_is_a_point_with_one_spelling_and_of_large_order() {
         ("the neutral element", little_endian(1, 0, 0), JwkFault::SmallOrder),
         ("order 2", little_endian(0xec, 0xff, 0x7f), JwkFault::SmallOrder),
         ("order 4", little_endian(0, 0, 0), JwkFault::SmallOrder),
-        ("order 4, the other sign", little_endian(0, 0, 0x80), JwkFault::SmallOrder),
-        ("the neutral element with a sign", little_endian(1, 0, 0x80), JwkFault::MaterialInvalid),
+        ("order 4 with the sign bit", little_endian(0, 0, 0x80), JwkFault::SmallOrder),
+        ("the neutral element with the sign bit", little_endian(1, 0, 0x80), JwkFault::MaterialInvalid),
         ("y = p", little_endian(0xed, 0xff, 0x7f), JwkFault::MaterialInvalid),
         ("y = p + 1", little_endian(0xee, 0xff, 0x7f), JwkFault::MaterialInvalid),
         ("y = p + 3, of large order", little_endian(0xf0, 0xff, 0x7f), JwkFault::MaterialInvalid),
-        ("y = 2, no point", little_endian(2, 0, 0), JwkFault::MaterialInvalid),
+        ("y = 2, not on the curve", little_endian(2, 0, 0), JwkFault::MaterialInvalid),
     ] {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": encode(&x)});
         assert_eq!(parse(&jwk).err(), Some(fault), "{name}");
@@ -188,12 +188,12 @@ fn an_ed25519_key_is_a_point_with_one_spelling_and_of_large_order() {
 }
 
 #[test]
-fn a_good_key_is_read_with_what_it_says_of_itself() {
+fn a_valid_key_parses_with_its_kid_and_alg() {
     let vectors = Vectors::read();
     for (name, key, extra) in [
-        ("bare", "RSA", json!({})),
+        ("only required members", "RSA", json!({})),
         ("unknown members", "P-256", json!({"x5c": ["AAAA"], "x5u": 7, "exp": 1, "nested": {"a": [null]}})),
-        ("members of other kinds of key", "Ed25519", json!({"k": "AQ", "p": "AQ", "y": 1})),
+        ("members of other key types", "Ed25519", json!({"k": "AQ", "p": "AQ", "y": 1})),
         ("use", "P-384", json!({"use": "sig"})),
         ("key_ops", "P-521", json!({"key_ops": ["sign", "verify"]})),
     ] {

@@ -1,4 +1,5 @@
-//! A key is used with what it says of itself and what the issuer is allowed, and with nothing else.
+//! A key is used only with the algorithms that fit it, that its `alg` permits and that are allowed for the
+//! issuer.
 
 use serde_json::json;
 
@@ -17,26 +18,26 @@ fn with_alg(vectors: &Vectors, key: &str, alg: Option<&str>) -> Jwk {
 }
 
 #[test]
-fn the_algorithms_of_a_key_are_those_that_fit_it_and_are_allowed() {
+fn a_key_has_the_algorithms_that_fit_it_and_are_allowed() {
     let vectors = Vectors::read();
     let all = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
-    for (name, key, alg, allowed, expected) in [
+    for (name, jwk, alg, allowed, expected) in [
         ("RSA without alg", "RSA", None, AlgorithmSet::ALL, set(&all)),
-        ("RSA without alg, some allowed", "RSA", None, set(&["PS256", "ES256"]), set(&["PS256"])),
+        ("RSA without alg, one allowed", "RSA", None, set(&["PS256", "ES256"]), set(&["PS256"])),
         ("RSA with alg", "RSA", Some("PS256"), AlgorithmSet::ALL, set(&["PS256"])),
         ("RSA with alg, not allowed", "RSA", Some("PS256"), set(&["RS256"]), AlgorithmSet::EMPTY),
         ("EC", "P-384", None, AlgorithmSet::ALL, set(&["ES384"])),
         ("EC, not allowed", "P-384", None, set(&["ES256", "EdDSA"]), AlgorithmSet::EMPTY),
-        ("either name", "Ed25519", None, AlgorithmSet::ALL, set(&["EdDSA", "Ed25519"])),
-        ("old name in the JWK", "Ed25519", Some("EdDSA"), AlgorithmSet::ALL, set(&["EdDSA", "Ed25519"])),
-        ("new name in the JWK", "Ed25519", Some("Ed25519"), AlgorithmSet::ALL, set(&["EdDSA", "Ed25519"])),
-        ("names are allowed one by one", "Ed25519", Some("EdDSA"), set(&["Ed25519"]), set(&["Ed25519"])),
+        ("Ed25519 without alg", "Ed25519", None, AlgorithmSet::ALL, set(&["EdDSA", "Ed25519"])),
+        ("alg EdDSA", "Ed25519", Some("EdDSA"), AlgorithmSet::ALL, set(&["EdDSA", "Ed25519"])),
+        ("alg Ed25519", "Ed25519", Some("Ed25519"), AlgorithmSet::ALL, set(&["EdDSA", "Ed25519"])),
+        ("only one of the two names allowed", "Ed25519", Some("EdDSA"), set(&["Ed25519"]), set(&["Ed25519"])),
         ("nothing allowed", "RSA", None, AlgorithmSet::EMPTY, AlgorithmSet::EMPTY),
     ] {
-        let made = VerifyingKey::new(&with_alg(&vectors, key, alg), allowed);
-        match made {
-            Ok(made) if AVAILABLE => {
-                let fitting = AlgorithmSet::ALL.iter().filter(|algorithm| made.fits(*algorithm));
+        let key = VerifyingKey::new(&with_alg(&vectors, jwk, alg), allowed);
+        match key {
+            Ok(key) if AVAILABLE => {
+                let fitting = AlgorithmSet::ALL.iter().filter(|algorithm| key.fits(*algorithm));
                 assert_eq!(fitting.collect::<AlgorithmSet>(), expected, "{name}");
             }
             Ok(_) => panic!("{name}: a key without a backend"),
@@ -48,30 +49,30 @@ fn the_algorithms_of_a_key_are_those_that_fit_it_and_are_allowed() {
 
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 #[test]
-fn a_key_verifies_with_its_own_algorithms_only() {
+fn a_key_verifies_only_with_its_own_algorithms() {
     let vectors = Vectors::read();
     let message = vectors.message.as_bytes();
     for vector in &vectors.signatures {
         let (algorithm, signature) = (vector.algorithm(), vector.octets());
-        let free = VerifyingKey::new(&vectors.key(&vector.key), AlgorithmSet::ALL).unwrap();
-        assert_eq!(free.verify(algorithm, message, &signature), Ok(()), "{algorithm}");
-        // A good signature by an algorithm that the JWK does not name (RFC 8725 section 3.1).
+        let without_alg = VerifyingKey::new(&vectors.key(&vector.key), AlgorithmSet::ALL).unwrap();
+        assert_eq!(without_alg.verify(algorithm, message, &signature), Ok(()), "{algorithm}");
+        // A valid signature by an algorithm other than the `alg` of the JWK (RFC 8725 section 3.1).
         for other in vectors.key(&vector.key).material.algorithms().iter() {
             if other.fully_specified() == algorithm.fully_specified() {
                 continue;
             }
-            let tied = with_alg(&vectors, &vector.key, Some(other.as_str()));
-            let tied = VerifyingKey::new(&tied, AlgorithmSet::ALL).unwrap();
-            for said in [algorithm, other] {
-                let verdict = tied.verify(said, message, &signature);
-                assert_eq!(verdict, Err(SignatureMismatch), "{algorithm} under a key for {other}");
+            let jwk = with_alg(&vectors, &vector.key, Some(other.as_str()));
+            let with_alg = VerifyingKey::new(&jwk, AlgorithmSet::ALL).unwrap();
+            for claimed in [algorithm, other] {
+                let result = with_alg.verify(claimed, message, &signature);
+                assert_eq!(result, Err(SignatureMismatch), "{algorithm} with a key for {other}");
             }
         }
         let others = AlgorithmSet::ALL.iter().filter(|other| *other != algorithm).collect();
-        if let Ok(forbidden) = VerifyingKey::new(&vectors.key(&vector.key), others) {
-            assert!(!forbidden.fits(algorithm));
+        if let Ok(not_allowed) = VerifyingKey::new(&vectors.key(&vector.key), others) {
+            assert!(!not_allowed.fits(algorithm));
             assert_eq!(
-                forbidden.verify(algorithm, message, &signature),
+                not_allowed.verify(algorithm, message, &signature),
                 Err(SignatureMismatch),
                 "{algorithm}"
             );
@@ -80,7 +81,7 @@ fn a_key_verifies_with_its_own_algorithms_only() {
 }
 
 #[test]
-fn a_point_off_its_curve_is_no_verifying_key() {
+fn a_point_that_is_not_on_its_curve_is_material_invalid() {
     let vectors = Vectors::read();
     let x = &vectors.keys["P-256"]["x"];
     let jwk = parse(&json!({"kty": "EC", "crv": "P-256", "x": x, "y": x})).unwrap();

@@ -1,18 +1,18 @@
-//! Private keys for tests, made by OpenSSL 3.0 and used for nothing else: `openssl genpkey`, `openssl pkcs8 -topk8`,
-//! `openssl ec`, `openssl rsa -traditional`, `openssl pkey -pubout`.
+//! Private keys for tests, made by OpenSSL 3.0 and used for nothing else: `openssl genpkey`, `openssl pkcs8
+//! -topk8`, `openssl ec`, `openssl rsa -traditional`, `openssl pkey -pubout`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::Algorithm;
 
-/// What stands between the lines of `pem` that begin and end it.
+/// The DER between the begin and end lines of `pem`.
 pub(crate) fn der(pem: &str) -> Vec<u8> {
     let lines = pem.lines().filter(|line| !line.starts_with("-----"));
     STANDARD.decode(lines.collect::<String>()).unwrap()
 }
 
-/// The key among these that fits `algorithm`.
+/// The key of this file that fits `algorithm`.
 pub(crate) fn pem_for(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::ES256 => P256,
@@ -115,7 +115,7 @@ OH7b0S39FgXDEw==
 -----END PRIVATE KEY-----
 ";
 
-/// `openssl genpkey -algorithm RSA-PSS`: of the kind id-RSASSA-PSS, which is not read.
+/// `openssl genpkey -algorithm RSA-PSS`: its type id-RSASSA-PSS is not supported.
 pub(crate) const RSA_PSS_2048: &str = "-----BEGIN PRIVATE KEY-----
 MIIEvAIBADALBgkqhkiG9w0BAQoEggSoMIIEpAIBAAKCAQEAqFXtAB9SDmGFK1Tc
 rnT/JVbPVkFKz16eB30+8H+zykyAJwvbXI+mRbzvo6taKotcmqGj0h3kvMjp+3PU

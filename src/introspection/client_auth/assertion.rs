@@ -1,7 +1,7 @@
-//! The assertions that a client signs to authenticate itself (RFC 7523 section 3).
+//! Signs the assertions for `private_key_jwt` (RFC 7523 section 3).
 //!
-//! Why: `aud` is the identifier of the issuer, alone and as a text. An assertion for an endpoint, or
-//! for several audiences, could be handed on to another server that takes it.
+//! Why: `aud` is the issuer identifier, as a single string. An assertion for the URL of an endpoint, or for
+//! several audiences, could be forwarded to another authorization server that accepts it.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::crypto::{self, PrivateKey};
 use crate::encoding::base64url;
 use crate::time::NumericDate;
 
-/// How long an assertion is valid.
+/// The lifetime of an assertion.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// An assertion of `client` to `issuer`, used once; `None` when the machine has no randomness.
+/// Signs an assertion of `client` for `issuer`. Use it once. `None` if no random `jti` can be generated.
 pub(super) fn sign(
     key: &PrivateKey,
     client: &str,
@@ -27,7 +27,7 @@ pub(super) fn sign(
     let jti = base64url::encode(&crypto::random()?);
     let exp = now.later(LIFETIME).as_secs();
     let claims = Claims { iss: client, sub: client, aud: issuer, jti: &jti, iat: now.as_secs(), exp };
-    let input = format!("{}.{}", part(&header)?, part(&claims)?);
+    let input = format!("{}.{}", encode(&header)?, encode(&claims)?);
     let signature = key.signing_key().sign(input.as_bytes())?;
     Some(Zeroizing::new(format!("{input}.{}", base64url::encode(&signature))))
 }
@@ -40,7 +40,6 @@ struct Header<'a> {
     kid: Option<&'a str>,
 }
 
-/// RFC 7523 section 3.
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -51,6 +50,6 @@ struct Claims<'a> {
     exp: u64,
 }
 
-fn part(members: &impl Serialize) -> Option<String> {
+fn encode(members: &impl Serialize) -> Option<String> {
     serde_json::to_vec(members).ok().map(|json| base64url::encode(&json))
 }

@@ -1,14 +1,14 @@
-//! How this API proves to an issuer who it is, before it is told about tokens (RFC 7662 section 2.1).
+//! Client authentication at the introspection endpoint (RFC 7662 section 2.1).
 //!
-//! `client_secret_basic` and `client_secret_post` are RFC 6749 section 2.3.1, `private_key_jwt` is
-//! RFC 7523 section 2.2, `tls_client_auth` is RFC 8705 section 2, a bearer token RFC 6750 section 2.1.
+//! `client_secret_basic` and `client_secret_post` are defined by RFC 6749 section 2.3.1, `private_key_jwt` by
+//! RFC 7523 section 2.2, `tls_client_auth` by RFC 8705 section 2, and bearer tokens by RFC 6750 section 2.1.
 //!
-//! Checks: identifiers and secrets are not empty and hold no control characters (RFC 6749
-//! appendix A), a bearer token is a `b64token`.
-//! Does not check: that a secret is hard to guess, or that the issuer takes the method; its answer tells.
+//! Checks: identifiers and secrets are not empty and hold no control characters (RFC 6749 appendix A). A
+//! bearer token is a `b64token`.
+//! Does not check: the strength of a secret, or whether the authorization server supports the method.
 //!
-//! Why: with a secret or a key of an API's own, its issuer knows which API asks. An anonymous
-//! question is deliberately not to be had: whoever may ask can try out tokens (RFC 7662 section 4).
+//! Why: there is no anonymous method. An endpoint that is open to everybody lets attackers test tokens
+//! (RFC 7662 section 4).
 
 mod assertion;
 #[cfg(test)]
@@ -27,24 +27,22 @@ use crate::time::NumericDate;
 /// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How this API proves who it is when it asks an issuer about a token.
+/// How this API authenticates itself at the introspection endpoint.
 ///
-/// The issuer says which methods it takes in `introspection_endpoint_auth_methods_supported` of its
-/// metadata, and gives the client identifier and the secret when the API is registered with it as a
-/// client. Take [`private_key_jwt`](Self::private_key_jwt) or [`mtls`](Self::mtls) where you can:
-/// they send nothing that somebody could use again.
+/// The authorization server lists its methods in the metadata member
+/// `introspection_endpoint_auth_methods_supported`. It assigns the client identifier and the secret when you
+/// register your API as a client. Prefer [`private_key_jwt`](Self::private_key_jwt) or [`mtls`](Self::mtls):
+/// they never transmit a credential that somebody else could reuse.
 ///
-/// Secrets are wiped from memory when the last clone is gone, and `Debug` does not show them.
+/// Secrets are wiped from memory when the last clone is dropped. `Debug` does not show them.
 ///
 /// ```
-/// use tower_bearer::crypto::{PrivateKey, PrivateKeyError};
-/// use tower_bearer::{Algorithm, ClientAuth};
+/// use tower_bearer::{ClientAuth, Introspection, Issuer};
 ///
-/// fn client_auth(key: &str) -> Result<ClientAuth, PrivateKeyError> {
-///     let key = PrivateKey::from_pkcs8_pem(Algorithm::ES256, key)?.key_id("2025-05");
-///     Ok(ClientAuth::private_key_jwt("orders-api", key))
-/// }
-/// # assert!(client_auth("").is_err());
+/// # fn secret_from_the_environment() -> String { "s3cret".to_owned() }
+/// let auth = ClientAuth::secret_basic("orders-api", secret_from_the_environment());
+/// let issuer = Issuer::discover("https://login.example.com").introspect(Introspection::with(auth));
+/// # let _ = issuer;
 /// ```
 #[derive(Clone)]
 #[must_use]
@@ -59,51 +57,110 @@ enum Method {
     Mtls { id: String },
 }
 
-/// What goes into one request. It holds secrets, and therefore has no `Debug`.
+/// The credentials of one request. Holds secrets, so it has no `Debug`.
 pub(crate) struct Credentials {
-    /// The `Authorization` field, marked as sensitive.
+    /// The `Authorization` header, marked as sensitive.
     pub(crate) authorization: Option<HeaderValue>,
-    /// Members of the form, before they are encoded.
+    /// Form parameters, not encoded yet.
     pub(crate) form: Vec<(&'static str, Zeroizing<String>)>,
 }
 
 impl ClientAuth {
-    /// `client_secret_basic`: identifier and secret in the `Authorization` header, each
-    /// form-urlencoded first (RFC 6749 section 2.3.1).
+    /// `client_secret_basic`: identifier and secret in the `Authorization` header (RFC 6749 section 2.3.1).
     ///
-    /// An issuer that forgets to decode them refuses a secret with characters other than letters,
-    /// digits, `-`, `.`, `_` and `*`; use [`secret_post`](Self::secret_post) there.
+    /// Both are form-urlencoded first, as the RFC requires. A server that does not decode them rejects
+    /// secrets with characters other than letters, digits, `-`, `.`, `_` and `*`. Use
+    /// [`secret_post`](Self::secret_post) there.
+    ///
+    /// ```
+    /// use tower_bearer::ClientAuth;
+    ///
+    /// let auth = ClientAuth::secret_basic("orders-api", "s3cret");
+    /// assert!(!format!("{auth:?}").contains("s3cret"));
+    /// ```
     pub fn secret_basic(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::new(Method::SecretBasic { id: id.into(), secret: Zeroizing::new(secret.into()) })
     }
 
-    /// `client_secret_post`: identifier and secret in the body (RFC 6749 section 2.3.1).
+    /// `client_secret_post`: identifier and secret in the request body (RFC 6749 section 2.3.1).
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// let introspection = Introspection::with(ClientAuth::secret_post("orders-api", "s3cret"));
+    /// # let _ = introspection;
+    /// ```
     pub fn secret_post(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::new(Method::SecretPost { id: id.into(), secret: Zeroizing::new(secret.into()) })
     }
 
-    /// `private_key_jwt`: an assertion, signed anew for each question and good for 60 s (RFC 7523
-    /// section 2.2). Its `aud` is the identifier of the issuer, so that no other can use it.
+    /// `private_key_jwt`: a signed assertion (RFC 7523 section 2.2).
+    ///
+    /// Each introspection request carries its own assertion, which is valid for 60 s. Its `aud` is the issuer
+    /// identifier, so no other authorization server accepts it.
+    ///
+    /// ```
+    /// use tower_bearer::crypto::{PrivateKey, PrivateKeyError};
+    /// use tower_bearer::{Algorithm, ClientAuth};
+    ///
+    /// fn client_auth(pem: &str) -> Result<ClientAuth, PrivateKeyError> {
+    ///     let key = PrivateKey::from_pkcs8_pem(Algorithm::ES256, pem)?.key_id("2026-05");
+    ///     Ok(ClientAuth::private_key_jwt("orders-api", key))
+    /// }
+    /// # assert!(client_auth("").is_err());
+    /// ```
     pub fn private_key_jwt(id: impl Into<String>, key: PrivateKey) -> Self {
         Self::new(Method::PrivateKeyJwt { id: id.into(), key })
     }
 
-    /// A bearer token in the `Authorization` header that never changes (RFC 7662 section 2.1).
+    /// A fixed bearer token in the `Authorization` header (RFC 7662 section 2.1).
+    ///
+    /// For a token that has to be renewed, use [`bearer_from`](Self::bearer_from).
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// let introspection = Introspection::with(ClientAuth::bearer("2YotnFZFEjr1zCsicMWpAA"));
+    /// # let _ = introspection;
+    /// ```
     pub fn bearer(token: impl Into<String>) -> Self {
         Self::new(Method::Bearer(Zeroizing::new(token.into())))
     }
 
-    /// A bearer token in the `Authorization` header, taken from `token` for each question.
+    /// A bearer token in the `Authorization` header, read from `token` for each introspection request.
     ///
-    /// `token` must not block: let a task of your own renew the token, and read it here. What it
-    /// returns is not sent if it is no bearer token; then the answer is 503 (`introspection_unavailable`).
+    /// `token` must not block. Renew the token in a task of your own, and read the current one here. A value
+    /// that is not a bearer token is not sent: the request gets 503 with kind `introspection_unavailable`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    ///
+    /// use tower_bearer::ClientAuth;
+    ///
+    /// let current = Arc::new(RwLock::new("2YotnFZFEjr1zCsicMWpAA".to_owned()));
+    /// let reader = Arc::clone(&current);
+    /// let auth = ClientAuth::bearer_from(move || reader.read().unwrap().clone());
+    /// // The task that renews the token:
+    /// *current.write().unwrap() = "vF9dft4qmTc2Nvb3RlckBh".to_owned();
+    /// # let _ = auth;
+    /// ```
     pub fn bearer_from(token: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self::new(Method::BearerFrom(Box::new(token)))
     }
 
-    /// `tls_client_auth` or `self_signed_tls_client_auth`: the TLS connection proves it, and the body
-    /// holds the identifier (RFC 8705 section 2). The certificate is the HTTP client's: give one that
-    /// has it.
+    /// `tls_client_auth` or `self_signed_tls_client_auth`: the TLS client certificate (RFC 8705 section 2).
+    ///
+    /// The request body holds the client identifier only. Configure an HTTP client that has the certificate,
+    /// with [`Introspection::http_client`](crate::Introspection::http_client).
+    ///
+    /// ```
+    /// use tower_bearer::transport::HttpClient;
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// fn introspection(client_with_certificate: impl HttpClient) -> Introspection {
+    ///     Introspection::with(ClientAuth::mtls("orders-api")).http_client(client_with_certificate)
+    /// }
+    /// ```
     pub fn mtls(id: impl Into<String>) -> Self {
         Self::new(Method::Mtls { id: id.into() })
     }
@@ -112,7 +169,7 @@ impl ClientAuth {
         Self(Arc::new(method))
     }
 
-    /// The method, by its name in the registry (RFC 8414 section 2); `bearer` for a token.
+    /// The registered name of the method (RFC 8414 section 2), or `bearer` for a bearer token.
     pub(crate) fn method(&self) -> &'static str {
         match *self.0 {
             Method::SecretBasic { .. } => "client_secret_basic",
@@ -123,7 +180,7 @@ impl ClientAuth {
         }
     }
 
-    /// The client identifier; `None` for a bearer token.
+    /// The client identifier. `None` for a bearer token.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match &*self.0 {
             Method::SecretBasic { id, .. }
@@ -134,24 +191,24 @@ impl ClientAuth {
         }
     }
 
-    /// Whether the HTTP client must have a certificate.
+    /// Whether the HTTP client needs a client certificate.
     pub(crate) fn is_mtls(&self) -> bool {
         matches!(*self.0, Method::Mtls { .. })
     }
 
-    /// What keeps it from being used, if anything does.
+    /// Why the configuration is invalid, or `None` if it is valid.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         self.client_id().and_then(id_fault).or_else(|| match &*self.0 {
             Method::SecretBasic { secret, .. } | Method::SecretPost { secret, .. } => secret_fault(secret),
             Method::Bearer(token) if !is_b64token(token.as_bytes()) => {
-                Some("the bearer token is empty or has characters that a token cannot have")
+                Some("the bearer token is empty or has invalid characters")
             }
             _ => None,
         })
     }
 
-    /// What proves to `issuer`, in one request at `now`, who asks. `None` when an assertion cannot be
-    /// signed, or the bearer token of the moment is none.
+    /// Creates the credentials of one request to `issuer` at `now`. `None` if the assertion cannot be signed,
+    /// or the value of [`bearer_from`](Self::bearer_from) is not a bearer token.
     pub(crate) fn credentials(&self, issuer: &str, now: NumericDate) -> Option<Credentials> {
         match &*self.0 {
             Method::SecretBasic { id, secret } => Credentials::header("Basic", &basic(id, secret)),
@@ -172,12 +229,12 @@ impl ClientAuth {
 
 impl fmt::Debug for ClientAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("ClientAuth");
-        shown.field("method", &self.method());
+        let mut debug = f.debug_struct("ClientAuth");
+        debug.field("method", &self.method());
         if let Some(id) = self.client_id() {
-            shown.field("client_id", &id);
+            debug.field("client_id", &id);
         }
-        shown.finish_non_exhaustive()
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -197,9 +254,7 @@ impl Credentials {
 fn id_fault(id: &str) -> Option<&'static str> {
     match id {
         "" => Some("the client identifier is empty"),
-        _ if has_control(id) => {
-            Some("the client identifier has a control character (a line break, most often)")
-        }
+        _ if has_control(id) => Some("the client identifier has a control character (usually a line break)"),
         _ => None,
     }
 }
@@ -207,9 +262,9 @@ fn id_fault(id: &str) -> Option<&'static str> {
 fn secret_fault(secret: &str) -> Option<&'static str> {
     match secret {
         "" => Some("the client secret is empty"),
-        _ if has_control(secret) => Some(
-            "the client secret has a control character (the line break at the end of a file, most often)",
-        ),
+        _ if has_control(secret) => {
+            Some("the client secret has a control character (usually the line break at the end of a file)")
+        }
         _ => None,
     }
 }
@@ -222,8 +277,7 @@ fn bearer(token: &str) -> Option<Credentials> {
     if is_b64token(token.as_bytes()) { Credentials::header("Bearer", token) } else { None }
 }
 
-/// Both are encoded before a colon comes between them, so that a colon within is no separator
-/// (RFC 6749 appendix B).
+/// Both parts are encoded first, so that a colon in one of them is not the separator (RFC 6749 appendix B).
 fn basic(id: &str, secret: &str) -> Zeroizing<String> {
     let mut pair = Zeroizing::new(String::new());
     pair.extend(form_urlencoded::byte_serialize(id.as_bytes()));

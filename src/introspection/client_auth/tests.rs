@@ -1,4 +1,4 @@
-//! What each method sends, what it does not show, and which configuration it refuses.
+//! The credentials that each method sends, the redaction in `Debug`, and invalid configurations.
 
 use super::*;
 
@@ -8,14 +8,14 @@ fn now() -> NumericDate {
     NumericDate::from_secs(1_750_000_000).unwrap()
 }
 
-/// The `Authorization` field of one request.
+/// The `Authorization` header of one request.
 fn authorization(auth: &ClientAuth) -> Option<HeaderValue> {
     let credentials = auth.credentials(ISSUER, now())?;
     assert!(credentials.form.is_empty());
     credentials.authorization
 }
 
-/// The form of one request.
+/// The form parameters of one request.
 fn form(auth: &ClientAuth) -> Vec<(&'static str, String)> {
     let credentials = auth.credentials(ISSUER, now()).unwrap();
     assert!(credentials.authorization.is_none());
@@ -23,10 +23,10 @@ fn form(auth: &ClientAuth) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn what_cannot_be_meant_is_a_fault_of_the_configuration() {
+fn empty_or_malformed_credentials_are_configuration_faults() {
     let basic = |id: &str, secret: &str| ClientAuth::secret_basic(id, secret);
     let post = |id: &str, secret: &str| ClientAuth::secret_post(id, secret);
-    let part_of = |auth: ClientAuth| auth.fault().map(|fault| fault.split(" (").next().unwrap().to_owned());
+    let fault_of = |auth: ClientAuth| auth.fault().map(|fault| fault.split(" (").next().unwrap().to_owned());
     for (name, auth, expected) in [
         ("no id", basic("", "secret"), "the client identifier is empty"),
         ("no id in the body", post("", "secret"), "the client identifier is empty"),
@@ -36,17 +36,17 @@ fn what_cannot_be_meant_is_a_fault_of_the_configuration() {
         ("no secret in the body", post("api", ""), "the client secret is empty"),
         ("line break in the secret", basic("api", "s\r\n"), "the client secret has a control character"),
     ] {
-        assert_eq!(part_of(auth).as_deref(), Some(expected), "{name}");
+        assert_eq!(fault_of(auth).as_deref(), Some(expected), "{name}");
     }
     for token in ["", "a b", "a\n", "=", "t\u{f6}ken", "a,b"] {
         let fault = ClientAuth::bearer(token).fault().unwrap();
-        assert_eq!(fault, "the bearer token is empty or has characters that a token cannot have", "{token}");
+        assert_eq!(fault, "the bearer token is empty or has invalid characters", "{token}");
     }
     for (name, auth) in [
         ("basic", basic("a:b %+\u{e9}", " ")),
         ("post", post("a", "\u{1f511}")),
         ("bearer", ClientAuth::bearer("a.b-c_d~e+f/g==")),
-        ("bearer of the moment", ClientAuth::bearer_from(String::new)),
+        ("bearer from a function", ClientAuth::bearer_from(String::new)),
         ("certificate", ClientAuth::mtls("api")),
     ] {
         assert_eq!(auth.fault(), None, "{name}");
@@ -54,7 +54,7 @@ fn what_cannot_be_meant_is_a_fault_of_the_configuration() {
 }
 
 #[test]
-fn a_token_of_the_moment_that_is_none_is_not_sent() {
+fn a_value_that_is_not_a_bearer_token_is_not_sent() {
     for token in ["", "a b", "a\r\nx: y", "t\u{f6}ken", "=", "\u{0}"] {
         assert!(ClientAuth::bearer(token).credentials(ISSUER, now()).is_none(), "{token:?}");
         let from = ClientAuth::bearer_from(move || token.to_owned());
@@ -63,7 +63,7 @@ fn a_token_of_the_moment_that_is_none_is_not_sent() {
 }
 
 #[test]
-fn debug_shows_no_secret() {
+fn debug_hides_secrets() {
     let secret = "s3cret";
     for (auth, expected) in [
         (
@@ -86,7 +86,7 @@ fn debug_shows_no_secret() {
 }
 
 #[test]
-fn basic_credentials_are_form_urlencoded_before_they_are_joined() {
+fn basic_credentials_are_form_urlencoded_before_they_are_joined_with_a_colon() {
     for (name, id, secret, expected) in [
         // RFC 6749 section 2.3.1.
         ("RFC 6749", "s6BhdRkqt3", "gX1fBat3bV", "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW"),
@@ -96,7 +96,7 @@ fn basic_credentials_are_form_urlencoded_before_they_are_joined() {
         // "a%3Ab:c%3Ad"
         ("colons", "a:b", "c:d", "Basic YSUzQWI6YyUzQWQ="),
         // "api:%25+%2B%3D%2F%7E%21"
-        ("signs", "api", "% +=/~!", "Basic YXBpOiUyNSslMkIlM0QlMkYlN0UlMjE="),
+        ("punctuation", "api", "% +=/~!", "Basic YXBpOiUyNSslMkIlM0QlMkYlN0UlMjE="),
         // "https%3A%2F%2Fapi.example.com:x"
         (
             "a URL as the id",
@@ -112,24 +112,24 @@ fn basic_credentials_are_form_urlencoded_before_they_are_joined() {
 }
 
 #[test]
-fn a_secret_for_the_body_is_given_as_it_is() {
+fn secret_post_passes_the_secret_unencoded_to_the_form() {
     let auth = ClientAuth::secret_post("a:b", "% +\u{e9}");
     assert_eq!(form(&auth), [("client_id", "a:b".into()), ("client_secret", "% +\u{e9}".into())]);
 }
 
 #[test]
-fn a_certificate_needs_the_client_id_only() {
+fn mtls_sends_the_client_id_only() {
     let auth = ClientAuth::mtls("api");
     assert_eq!(form(&auth), [("client_id", "api".into())]);
     assert!(auth.is_mtls() && !ClientAuth::secret_basic("a", "b").is_mtls());
 }
 
 #[test]
-fn a_bearer_token_is_sent_in_the_header_and_asked_for_each_time() {
+fn bearer_from_reads_the_token_for_each_request() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     assert_eq!(authorization(&ClientAuth::bearer("a.b==")).unwrap(), "Bearer a.b==");
-    let asked = AtomicUsize::new(0);
-    let auth = ClientAuth::bearer_from(move || format!("t{}", asked.fetch_add(1, Ordering::Relaxed)));
+    let calls = AtomicUsize::new(0);
+    let auth = ClientAuth::bearer_from(move || format!("t{}", calls.fetch_add(1, Ordering::Relaxed)));
     let clone = auth.clone();
     for (auth, expected) in [(&auth, "Bearer t0"), (&clone, "Bearer t1"), (&auth, "Bearer t2")] {
         let line = authorization(auth).unwrap();
@@ -146,12 +146,8 @@ mod private_key_jwt {
 
     use super::*;
     use crate::crypto::tests::private_keys::{self, der, pem_for};
-    use crate::crypto::{Algorithm, AlgorithmSet, Jwk, PrivateKeyError, SigningKey, VerifyingKey};
+    use crate::crypto::{Algorithm, AlgorithmSet, Jwk, SigningKey, VerifyingKey};
     use crate::encoding::base64url;
-
-    fn refusal(algorithm: Algorithm, pem: &str) -> PrivateKeyError {
-        PrivateKey::from_pkcs8_pem(algorithm, pem).unwrap_err()
-    }
 
     fn auth(algorithm: Algorithm) -> ClientAuth {
         let key = PrivateKey::from_pkcs8_pem(algorithm, pem_for(algorithm)).unwrap();
@@ -171,64 +167,17 @@ mod private_key_jwt {
     }
 
     #[test]
-    fn what_is_no_unencrypted_pkcs8_for_the_algorithm_is_refused() {
-        use PrivateKeyError::{Encrypted, NotFound, NotPkcs8};
-        let (es256, rs256, eddsa) = (Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA);
-        let one_line = private_keys::P256.replace('\n', "\\n");
-        let no_end = private_keys::P256.split("-----END").next().unwrap();
-        for (name, algorithm, pem, expected) in [
-            ("nothing", es256, "", NotFound),
-            ("no PEM", es256, "s3cret", NotFound),
-            ("a file name", es256, "key.pem", NotFound),
-            ("line breaks written out", es256, &one_line, NotFound),
-            ("no end", es256, no_end, NotFound),
-            ("a public key", eddsa, private_keys::PUBLIC, NotFound),
-            ("PKCS#1", rs256, private_keys::PKCS1, NotPkcs8),
-            ("SEC 1", es256, private_keys::SEC1, NotPkcs8),
-            ("encrypted PKCS#8", eddsa, private_keys::ENCRYPTED, Encrypted),
-            ("encrypted SEC 1", es256, private_keys::SEC1_ENCRYPTED, Encrypted),
-            ("another curve", es256, private_keys::P384, PrivateKeyError::Unfit { algorithm: es256 }),
-            ("another kind", eddsa, private_keys::P256, PrivateKeyError::Unfit { algorithm: eddsa }),
-            ("too short", rs256, private_keys::RSA_1024, PrivateKeyError::Unfit { algorithm: rs256 }),
-        ] {
-            assert_eq!(refusal(algorithm, pem), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_says_its_mend() {
-        for (error, words) in [
-            (PrivateKeyError::Encrypted, ["encrypted", "openssl pkcs8 -topk8 -nocrypt -in key.pem"]),
-            (PrivateKeyError::NotPkcs8, ["not PKCS#8", "openssl pkcs8 -topk8 -nocrypt -in key.pem"]),
-            (PrivateKeyError::NotFound, ["-----BEGIN PRIVATE KEY-----", "line breaks"]),
-            (PrivateKeyError::Unfit { algorithm: Algorithm::RS256 }, ["RS256", "2048 to 8192 bits"]),
-        ] {
-            let text = error.to_string();
-            assert!(words.iter().all(|word| text.contains(word)), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_found_between_other_sections_and_whatever_its_line_breaks_are() {
-        let crlf = private_keys::P256.replace('\n', "\r\n");
-        let behind = format!("Bag Attributes\n{}{}", private_keys::PUBLIC, private_keys::P256);
-        for pem in [&crlf, &behind] {
-            assert!(PrivateKey::from_pkcs8_pem(Algorithm::ES256, pem).is_ok(), "{pem}");
-        }
-    }
-
-    #[test]
-    fn a_key_shows_no_secret_and_needs_a_client() {
+    fn private_key_jwt_hides_its_key_and_requires_a_client_id() {
         let key = PrivateKey::from_pkcs8_pem(Algorithm::ES256, private_keys::P256).unwrap().key_id("k1");
         assert_eq!(format!("{key:?}"), r#"PrivateKey { algorithm: ES256, key_id: Some("k1"), .. }"#);
-        let nobody = ClientAuth::private_key_jwt("", key.clone());
-        assert_eq!(nobody.fault(), Some("the client identifier is empty"));
+        let no_client = ClientAuth::private_key_jwt("", key.clone());
+        assert_eq!(no_client.fault(), Some("the client identifier is empty"));
         let auth = ClientAuth::private_key_jwt("api", key);
         assert_eq!(format!("{auth:?}"), r#"ClientAuth { method: "private_key_jwt", client_id: "api", .. }"#);
     }
 
     #[test]
-    fn an_assertion_of_any_algorithm_verifies_with_the_public_half() {
+    fn an_assertion_of_every_algorithm_verifies_with_the_public_key() {
         for algorithm in AlgorithmSet::ALL.iter() {
             let jwt = assertion(&auth(algorithm));
             let (input, signature) = jwt.rsplit_once('.').unwrap();
@@ -242,7 +191,7 @@ mod private_key_jwt {
     }
 
     #[test]
-    fn an_assertion_is_for_the_issuer_alone_and_for_a_minute() {
+    fn an_assertion_has_the_issuer_as_its_only_audience_and_expires_after_a_minute() {
         let mut claims = part(&assertion(&auth(Algorithm::ES256)), 1);
         let jti = claims.as_object_mut().unwrap().remove("jti").unwrap();
         assert_eq!(jti.as_str().unwrap().len(), 22);
@@ -253,14 +202,14 @@ mod private_key_jwt {
     }
 
     #[test]
-    fn every_assertion_has_a_jti_of_its_own() {
+    fn every_assertion_has_its_own_jti() {
         let auth = auth(Algorithm::EdDSA);
         let jti = |_| part(&assertion(&auth), 1)["jti"].as_str().unwrap().to_owned();
         assert_eq!((0..50).map(jti).collect::<HashSet<_>>().len(), 50);
     }
 
     #[test]
-    fn a_key_without_an_id_names_none() {
+    fn a_key_without_a_key_id_gets_no_kid() {
         let key = PrivateKey::from_pkcs8_pem(Algorithm::ES256, private_keys::P256).unwrap();
         let jwt = assertion(&ClientAuth::private_key_jwt("api", key));
         assert_eq!(part(&jwt, 0), json!({"alg": "ES256", "typ": "JWT"}));

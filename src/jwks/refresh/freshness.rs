@@ -1,16 +1,16 @@
-//! How long an answer says that it may be kept (RFC 9111 sections 4.2, 5.1 and 5.2.2).
+//! Parses the freshness lifetime of a response (RFC 9111 sections 4.2, 5.1 and 5.2.2).
 //!
-//! Checks: `max-age`, less `Age`; `no-store` and `no-cache` are a `max-age` of zero. Does not check:
-//! `s-maxage`, which is for shared caches, and `Expires`, which needs two clocks to agree.
+//! Checks: `max-age`, less `Age`. `no-store` and `no-cache` count as a `max-age` of zero.
+//! Does not check: `s-maxage`, which is for shared caches, and `Expires`, which needs synchronized clocks.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 
-/// What the answer says; `None` where it says nothing.
+/// The freshness lifetime that the response states. `None` if it states none.
 ///
-/// The first `max-age` counts, and one that is no number is zero (RFC 9111 section 4.2.1).
+/// The first `max-age` counts. One that is not a number counts as zero (RFC 9111 section 4.2.1).
 pub(in crate::jwks) fn freshness(headers: &HeaderMap) -> Option<Duration> {
     let mut max_age = None;
     let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
@@ -25,14 +25,14 @@ pub(in crate::jwks) fn freshness(headers: &HeaderMap) -> Option<Duration> {
     max_age.map(|max_age| max_age.saturating_sub(age(headers)))
 }
 
-/// The directives of one header line; a comma within quotes separates nothing.
+/// The directives of one header line. A comma inside quotes is not a separator.
 fn directives(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut quoted = false;
-    let separates = move |c| {
+    let is_separator = move |c| {
         quoted ^= c == '"';
         c == ',' && !quoted
     };
-    line.split(separates).map(|directive| {
+    line.split(is_separator).map(|directive| {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         (name.trim(), value.trim())
     })
@@ -43,8 +43,7 @@ fn age(headers: &HeaderMap) -> Duration {
     age.and_then(seconds).unwrap_or_default()
 }
 
-/// A `delta-seconds`, bare or quoted; one that is too large to count is the largest
-/// (RFC 9111 section 1.2.2).
+/// Parses a `delta-seconds`, bare or quoted. A value that overflows is capped (RFC 9111 section 1.2.2).
 fn seconds(value: &str) -> Option<Duration> {
     let value = value.trim();
     let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
@@ -59,34 +58,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_says_how_long_it_may_be_kept() {
+    fn freshness_is_max_age_less_age() {
         for (name, cache_control, age, expected) in [
-            ("nothing", &[][..], None, None),
+            ("no headers", &[][..], None, None),
             ("other directives", &["public, must-revalidate"][..], None, None),
             ("for shared caches only", &["s-maxage=600"], None, None),
             ("plain", &["max-age=600"], None, Some(600)),
-            ("in capitals, with spaces", &["public , MAX-AGE=600"], None, Some(600)),
+            ("capitals and spaces", &["public , MAX-AGE=600"], None, Some(600)),
             ("quoted", &["max-age=\"600\""], None, Some(600)),
             ("zero", &["max-age=0"], None, Some(0)),
             ("ten years", &["max-age=315360000"], None, Some(315_360_000)),
-            ("beyond counting", &["max-age=99999999999999999999999"], None, Some(u64::MAX)),
-            ("some of it gone", &["max-age=600"], Some("100"), Some(500)),
-            ("all of it gone", &["max-age=600"], Some("601"), Some(0)),
-            ("an age that is none", &["max-age=600"], Some("-5"), Some(600)),
-            ("an age without max-age", &[][..], Some("100"), None),
+            ("overflow", &["max-age=99999999999999999999999"], None, Some(u64::MAX)),
+            ("age below max-age", &["max-age=600"], Some("100"), Some(500)),
+            ("age above max-age", &["max-age=600"], Some("601"), Some(0)),
+            ("invalid age", &["max-age=600"], Some("-5"), Some(600)),
+            ("age without max-age", &[][..], Some("100"), None),
             ("no-store", &["no-store"], None, Some(0)),
             ("no-store wins", &["max-age=600, no-store"], None, Some(0)),
             ("no-cache on a second line", &["max-age=600", "no-cache"], None, Some(0)),
-            ("no-cache for a field", &["no-cache=\"set-cookie\", max-age=600"], None, Some(0)),
-            ("twice: the first", &["max-age=60, max-age=600"], None, Some(60)),
-            ("twice, on two lines", &["max-age=60", "max-age=600"], None, Some(60)),
+            ("no-cache with a field name", &["no-cache=\"set-cookie\", max-age=600"], None, Some(0)),
+            ("two directives: the first wins", &["max-age=60, max-age=600"], None, Some(60)),
+            ("two header lines: the first wins", &["max-age=60", "max-age=600"], None, Some(60)),
             ("no value", &["max-age"], None, Some(0)),
-            ("garbage", &["max-age=soon"], None, Some(0)),
+            ("not a number", &["max-age=soon"], None, Some(0)),
             ("negative", &["max-age=-1"], None, Some(0)),
-            ("a sign", &["max-age=+600"], None, Some(0)),
-            ("a fraction", &["max-age=1.5"], None, Some(0)),
-            ("half a quote", &["max-age=\"600"], None, Some(0)),
-            ("within quotes of another", &["private=\"a, max-age=5\", max-age=600"], None, Some(600)),
+            ("plus sign", &["max-age=+600"], None, Some(0)),
+            ("fraction", &["max-age=1.5"], None, Some(0)),
+            ("unbalanced quote", &["max-age=\"600"], None, Some(0)),
+            (
+                "inside the quotes of another directive",
+                &["private=\"a, max-age=5\", max-age=600"],
+                None,
+                Some(600),
+            ),
             ("empty directives", &[",,  ,"], None, None),
         ] {
             let mut headers = HeaderMap::new();
@@ -101,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_outside_ascii_says_nothing() {
+    fn non_ascii_header_line_is_ignored() {
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_bytes(b"max-age=600, x=\xff").unwrap());
         assert_eq!(freshness(&headers), None);

@@ -1,16 +1,18 @@
-//! When the keys of an issuer are fetched, how long they may be used, and what a request that
-//! misses a key is told. A state machine: the time and a random number go in, decisions come out.
+//! Decides when to fetch an issuer's keys and how long to use them. A pure state machine: the time and a
+//! random number go in, decisions come out.
 //!
-//! Checks: freshness, the grace of an outage, the fetch budget, the back-off, and which keys were
-//! looked for in vain a moment ago. Does not check: the keys themselves.
+//! Checks: freshness, the grace period during outages, the rate limit, the backoff, and the negative cache of
+//! unknown keys.
+//! Does not check: the keys themselves.
 //!
-//! Why: whoever can send a request can name a key that does not exist. The budget bounds what that
-//! costs the authorization server, and only demanded fetches need it, so that neither a scheduled
-//! refresh nor the first fetch ever waits for it. It holds one fetch to spare: a scheduled refresh
-//! just before a rotation does not keep the new key away.
+//! Why: anyone can send tokens that name keys which do not exist. A token-bucket rate limit bounds the
+//! fetches that such requests cause. It never delays the first fetch or a scheduled refresh, although both
+//! count. The burst is two: after a scheduled refresh just before a key rotation, a request can still fetch
+//! the new key.
 
 mod freshness;
 mod policy;
+mod query;
 mod unknown_keys;
 
 use std::hash::RandomState;
@@ -19,223 +21,217 @@ use std::time::{Duration, Instant};
 
 pub(super) use freshness::freshness;
 pub(crate) use policy::RefreshPolicy;
+pub(crate) use query::KeyQuery;
 use unknown_keys::UnknownKeys;
 
 use crate::sync::RateLimit;
 use crate::time::later;
 
-/// The least that a client is asked to wait before it tries again.
+/// The minimum `Retry-After` for clients.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The state of one issuer's keys, without the keys.
+/// The refresh state of one issuer's keys, without the keys.
 #[derive(Debug)]
 pub(super) struct Refresh {
     policy: RefreshPolicy,
-    budget: RateLimit,
-    remembered: UnknownKeys,
-    held: Option<Validity>,
-    /// How many fetches have started; the number of the latest.
-    fetches: u64,
+    rate_limit: RateLimit,
+    unknown_keys: UnknownKeys,
+    validity: Option<Validity>,
+    /// The number of the latest fetch. The first fetch has the number 1.
+    latest_fetch: u64,
     in_flight: bool,
-    /// Failed attempts since the last success.
+    /// Failed fetches since the last success.
     failures: u32,
     /// When the next fetch starts.
     due: Instant,
-    /// A request waits for the next fetch, since a key was missing.
-    demanded: bool,
+    /// A request waits for the next fetch, because a key was missing.
+    requested: bool,
 }
 
-/// The keys in hand, as far as time is concerned.
+/// How long the cached keys are valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Validity {
-    /// When the server last vouched for them; `None` for keys from elsewhere.
-    pub(super) vouched_at: Option<Instant>,
-    /// From then on they are stale.
+    /// When the authorization server last confirmed the keys. `None` for configured keys.
+    pub(super) confirmed_at: Option<Instant>,
+    /// When the keys become stale.
     pub(super) fresh_until: Instant,
-    /// From then on they are not used.
+    /// When the grace period ends and the keys become unusable.
     pub(super) usable_until: Instant,
 }
 
-/// What a request misses.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum KeyQuery<'a> {
-    /// Any key: none is in hand that may be used.
-    AnyKey,
-    /// A key of this id, for the algorithm of the token.
-    Kid(&'a str),
-    /// A key that the signature fits: the one in hand by this id, or all of them, did not.
-    Mismatch(Option<&'a str>),
-}
-
-/// What a request that misses a key is told.
+/// How to handle a request whose key is not cached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum RefreshDecision {
-    /// Look again when the fetch of this number has ended (which it may have by now).
+    /// Wait for this fetch, then look up the key again. The fetch may have completed already.
     Wait {
-        /// Its number.
+        /// The number of the fetch.
         fetch: u64,
     },
-    /// The keys are out of reach.
+    /// The keys are unavailable.
     Unavailable {
-        /// When it is worth while to try again: at least a second from now.
+        /// The time to the next attempt, at least 1 s.
         retry_after: Duration,
     },
-    /// There is no such key: it was looked for, or may not be looked for now.
-    Refuse,
+    /// Report the key as unknown: a recent fetch did not find it, or the rate limit allows no fetch now.
+    NotFound,
 }
 
 impl RefreshDecision {
-    /// The keys are there by now. No fetch has the number 0: this wait is over at once.
-    pub(super) const LOOK_AGAIN: Self = Self::Wait { fetch: 0 };
+    /// Look up the key again at once, because newer keys are cached. No fetch has the number 0, so the wait
+    /// is already over.
+    pub(super) const RETRY_NOW: Self = Self::Wait { fetch: 0 };
 }
 
-/// What the driver does next.
+/// The next action of the driver.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Next {
-    /// Fetch now; report [`Refresh::succeeded`] or [`Refresh::failed`] before asking again.
+    /// Fetch now, then call [`Refresh::succeeded`] or [`Refresh::failed`], then [`Refresh::next`].
     Fetch {
-        /// A key was missing: ask for the whole set, since the server may say that nothing changed
-        /// because its entity tag never does.
+        /// Make the request unconditional. A key was missing, and a server whose ETag never changes would
+        /// answer a conditional request with 304.
         whole: bool,
     },
-    /// Ask again at this time, or when a request has made a demand.
+    /// Call [`Refresh::next`] at this time, or earlier if a request causes a fetch.
     At(Instant),
 }
 
 impl Refresh {
-    /// No keys in hand; the first fetch is due at once.
+    /// Starts without cached keys. The first fetch is due at once.
     pub(super) fn new(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
         Self {
-            budget: RateLimit::full(2, policy.cooldown, now),
-            remembered: UnknownKeys::new(hasher, policy.max_unknown_kids),
-            held: None,
-            fetches: 0,
+            rate_limit: RateLimit::full(2, policy.cooldown, now),
+            unknown_keys: UnknownKeys::new(hasher, policy.max_unknown_kids),
+            validity: None,
+            latest_fetch: 0,
             in_flight: false,
             failures: 0,
             due: now,
-            demanded: false,
+            requested: false,
             policy,
         }
     }
 
-    /// With keys from elsewhere in hand: stale from the start, so a fetch is due at once.
+    /// Starts with configured keys, which are stale. The first fetch is due at once.
     pub(super) fn seeded(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
-        let held =
-            Validity { vouched_at: None, fresh_until: now, usable_until: later(now, policy.stale_for) };
-        Self { held: Some(held), ..Self::new(policy, hasher, now) }
+        let usable_until = later(now, policy.stale_for);
+        let validity = Validity { confirmed_at: None, fresh_until: now, usable_until };
+        Self { validity: Some(validity), ..Self::new(policy, hasher, now) }
     }
 
-    /// What the driver does now.
+    /// The next action of the driver. Counts a fetch as started.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         if now < self.due {
             return Next::At(self.due);
         }
-        self.budget.draw(now);
-        self.fetches = self.fetches.saturating_add(1);
+        self.rate_limit.draw(now);
+        self.latest_fetch = self.latest_fetch.saturating_add(1);
         self.in_flight = true;
-        Next::Fetch { whole: mem::take(&mut self.demanded) }
+        Next::Fetch { whole: mem::take(&mut self.requested) }
     }
 
-    /// The fetch brought keys, or word that the keys in hand are the latest (304).
+    /// Records that the fetch returned keys, or confirmed the cached keys with a 304.
     ///
-    /// `served` is how long the answer says it may be kept, if it does.
-    pub(super) fn succeeded(&mut self, served: Option<Duration>, now: Instant, random: f64) {
-        let freshness = self.policy.freshness(served);
+    /// `stated` is the freshness lifetime that the response states, if any. `random` is in 0..1.
+    pub(super) fn succeeded(&mut self, stated: Option<Duration>, now: Instant, random: f64) {
+        let freshness = self.policy.freshness(stated);
         let fresh_until = later(now, freshness);
         let usable_until = later(fresh_until, self.policy.stale_for);
-        self.held = Some(Validity { vouched_at: Some(now), fresh_until, usable_until });
-        self.remembered.found_absent(self.fetches, later(now, self.policy.cooldown));
+        self.validity = Some(Validity { confirmed_at: Some(now), fresh_until, usable_until });
+        self.unknown_keys.fetch_succeeded(self.latest_fetch, later(now, self.policy.cooldown));
         self.in_flight = false;
         self.failures = 0;
         self.due = later(now, RefreshPolicy::refresh_after(freshness, random));
     }
 
-    /// The fetch failed. Unless it was an outage, the keys in hand lose their grace, until the next
-    /// success: the server is there and does not vouch for them.
+    /// Records that the fetch failed. `random` is in 0..1.
+    ///
+    /// Unless it is an outage, the cached keys lose their grace period until the next success, because the
+    /// server responds and does not confirm them.
     pub(super) fn failed(&mut self, outage: bool, now: Instant, random: f64) {
-        self.remembered.forget(self.fetches);
+        self.unknown_keys.fetch_failed(self.latest_fetch);
         self.in_flight = false;
         self.due = later(now, self.policy.backoff(self.failures, random));
         self.failures = self.failures.saturating_add(1);
-        if let Some(held) = self.held.as_mut().filter(|_| !outage) {
-            held.usable_until = held.fresh_until;
+        if let Some(validity) = self.validity.as_mut().filter(|_| !outage) {
+            validity.usable_until = validity.fresh_until;
         }
     }
 
-    /// The driver is gone, and with it the fetch in flight or about to start. A demand or a new
-    /// driver starts another, without a back-off: the server is not to blame.
+    /// Records that the driver was dropped, and with it the fetch in flight or about to start.
+    ///
+    /// A request or a new driver can start another fetch without backoff, because the server did not fail.
     pub(super) fn abandoned(&mut self) {
         if !self.in_flight {
-            self.fetches = self.fetches.saturating_add(1);
+            self.latest_fetch = self.latest_fetch.saturating_add(1);
         }
         self.in_flight = false;
-        self.remembered.forget(self.fetches);
+        self.unknown_keys.fetch_failed(self.latest_fetch);
     }
 
-    /// What a request is told that misses `want`.
-    pub(super) fn demand(&mut self, want: KeyQuery<'_>, now: Instant) -> RefreshDecision {
-        if self.remembered.contains(want, now) {
-            return RefreshDecision::Refuse;
+    /// Decides how to handle a request whose key is not cached. May make a fetch due.
+    pub(super) fn decide(&mut self, query: KeyQuery<'_>, now: Instant) -> RefreshDecision {
+        if self.unknown_keys.contains(query, now) {
+            return RefreshDecision::NotFound;
         }
         if self.in_flight {
-            return RefreshDecision::Wait { fetch: self.fetches };
+            return RefreshDecision::Wait { fetch: self.latest_fetch };
         }
-        if want == KeyQuery::AnyKey && self.usable(now) {
-            return RefreshDecision::LOOK_AGAIN;
+        if query == KeyQuery::AnyKey && self.usable(now) {
+            return RefreshDecision::RETRY_NOW;
         }
         if now < self.due {
-            if let Some(refusal) = self.refusal(want, now) {
-                return refusal;
+            if let Some(denial) = self.deny_early_fetch(query, now) {
+                return denial;
             }
             self.due = now;
         }
-        self.demanded = true;
-        let fetch = self.fetches.saturating_add(1);
-        self.remembered.note(want, fetch, now);
+        self.requested = true;
+        let fetch = self.latest_fetch.saturating_add(1);
+        self.unknown_keys.insert(query, fetch, now);
         RefreshDecision::Wait { fetch }
     }
 
-    /// Why no fetch may start before its time for `want`; `None` where one may.
-    fn refusal(&mut self, want: KeyQuery<'_>, now: Instant) -> Option<RefreshDecision> {
-        match want {
-            // With a key in hand under this very id, there is nothing to wait for.
-            KeyQuery::Mismatch(Some(_)) if self.failures > 0 => Some(RefreshDecision::Refuse),
+    /// The decision if no fetch may start before it is due. `None` if one may.
+    fn deny_early_fetch(&mut self, query: KeyQuery<'_>, now: Instant) -> Option<RefreshDecision> {
+        match query {
+            // A key with this `kid` is cached, so the mismatch stands as long as fetches fail.
+            KeyQuery::Mismatch(Some(_)) if self.failures > 0 => Some(RefreshDecision::NotFound),
             _ if self.failures > 0 => {
                 Some(RefreshDecision::Unavailable { retry_after: self.retry_after(now) })
             }
             KeyQuery::AnyKey => None,
             KeyQuery::Kid(_) | KeyQuery::Mismatch(_) => {
-                (!self.budget.has_one(now)).then_some(RefreshDecision::Refuse)
+                (!self.rate_limit.has_one(now)).then_some(RefreshDecision::NotFound)
             }
         }
     }
 
-    /// The time to the next attempt, as it is told to a client.
-    pub(super) fn retry_after(&self, now: Instant) -> Duration {
+    /// The time to the next scheduled fetch, at least 1 s.
+    fn retry_after(&self, now: Instant) -> Duration {
         self.due.saturating_duration_since(now).max(MIN_RETRY_AFTER)
     }
 
-    /// Whether there are keys in hand that may be used.
+    /// Whether usable keys are cached.
     pub(super) fn usable(&self, now: Instant) -> bool {
-        self.held.is_some_and(|held| now < held.usable_until)
+        self.validity.is_some_and(|validity| now < validity.usable_until)
     }
 
-    /// The times of the keys in hand.
-    pub(super) fn held(&self) -> Option<Validity> {
-        self.held
+    /// How long the cached keys are valid. `None` if no keys are cached.
+    pub(super) fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 
     /// The number of the latest fetch.
-    pub(super) fn fetches(&self) -> u64 {
-        self.fetches
+    pub(super) fn latest_fetch(&self) -> u64 {
+        self.latest_fetch
     }
 
-    /// Whether a fetch has started and not ended.
+    /// Whether a fetch is in flight.
     pub(super) fn in_flight(&self) -> bool {
         self.in_flight
     }
 
-    /// When the next fetch starts, if nobody demands one earlier; `None` while one is in flight.
+    /// When the next scheduled fetch starts. `None` while a fetch is in flight.
     pub(super) fn next_fetch(&self) -> Option<Instant> {
         (!self.in_flight).then_some(self.due)
     }

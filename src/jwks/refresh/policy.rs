@@ -1,41 +1,41 @@
-//! The figures that refreshing goes by, and what they guarantee.
+//! The refresh settings, and the upper bounds that follow from them.
 
 use std::time::Duration;
 
-/// No set is fetched more often than this for its age alone.
+/// The minimum freshness of a key set, whatever the settings.
 const FRESHNESS_FLOOR: Duration = Duration::from_secs(1);
 
-/// A fetch ahead of time starts after this share of the freshness at the earliest ...
+/// The scheduled refresh starts after this share of the freshness at the earliest ...
 const REFRESH_EARLIEST: f64 = 0.75;
-/// ... and so much later at the latest.
+/// ... and at most this share later.
 const REFRESH_SPREAD: f64 = 0.15;
 
-/// A retry comes after this share of its back-off at the earliest.
+/// A retry starts after this share of its backoff at the earliest. The rest is jitter.
 const RETRY_EARLIEST: f64 = 0.5;
 
-/// The span that [`RefreshPolicy::max_fetches_per_minute`] speaks of.
+/// The period of [`RefreshPolicy::max_fetches_per_minute`].
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// When keys are fetched and how long they are used.
+/// When to fetch keys and how long to use them.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshPolicy {
-    /// How long a set is fresh when its server does not say. Default 10 min.
+    /// The freshness of a key set whose response states none. Default: 10 min.
     pub(crate) ttl: Duration,
-    /// Whether the user chose `ttl`: it is then the longest that a server may say, too.
+    /// Whether the user set `ttl`. It is then also the upper limit for the stated freshness.
     pub(crate) ttl_is_fixed: bool,
-    /// The shortest that a server may say. Default 1 min.
+    /// The lower limit for the stated freshness. Default: 1 min.
     pub(crate) min_ttl: Duration,
-    /// The longest that a server may say. Default 24 h.
+    /// The upper limit for the stated freshness. Default: 24 h.
     pub(crate) max_ttl: Duration,
-    /// The time in which requests may cause one fetch; one more is to spare. Default 30 s, never zero.
+    /// Requests can cause one fetch per cooldown, with a burst of two. Default: 30 s. Never zero.
     pub(crate) cooldown: Duration,
-    /// How long stale keys are used in an outage. Default 4 h.
+    /// The grace period: how long stale keys are used during an outage. Default: 4 h.
     pub(crate) stale_for: Duration,
-    /// How many keys that do not exist are remembered, each for `cooldown`. Default 1024.
+    /// The capacity of the negative cache of unknown keys, whose TTL is `cooldown`. Default: 1024.
     pub(crate) max_unknown_kids: usize,
-    /// The wait before the first retry, doubled with each. Default 250 ms.
+    /// The backoff before the first retry. Doubles with each retry. Default: 250 ms.
     pub(crate) min_backoff: Duration,
-    /// The longest wait before a retry. Default 30 s.
+    /// The maximum backoff. Default: 30 s.
     pub(crate) max_backoff: Duration,
 }
 
@@ -56,19 +56,19 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
-    /// Sets `ttl` as the user's choice.
+    /// Sets `ttl`, which also becomes the upper limit for the stated freshness.
     pub(crate) fn fix_ttl(&mut self, ttl: Duration) {
         self.ttl = ttl;
         self.ttl_is_fixed = true;
     }
 
-    /// How long a set is fresh whose server says `served`.
-    pub(super) fn freshness(&self, served: Option<Duration>) -> Duration {
-        served.unwrap_or(self.ttl).min(self.max_freshness()).max(self.min_freshness())
+    /// The freshness of a key set whose response states `stated`.
+    pub(super) fn freshness(&self, stated: Option<Duration>) -> Duration {
+        stated.unwrap_or(self.ttl).min(self.max_freshness()).max(self.min_freshness())
     }
 
-    /// The longest that a set can be fresh: a withdrawn key is used that long at most, and
-    /// `stale_for` longer if the server is out of reach all that time.
+    /// The maximum freshness of a key set. A retired key is used at most this long, and at most `stale_for`
+    /// longer during an outage.
     pub(crate) fn max_freshness(&self) -> Duration {
         if self.ttl_is_fixed { self.ttl } else { self.max_ttl }.max(FRESHNESS_FLOOR)
     }
@@ -77,12 +77,12 @@ impl RefreshPolicy {
         if self.ttl_is_fixed { self.min_ttl.min(self.ttl) } else { self.min_ttl }.max(FRESHNESS_FLOOR)
     }
 
-    /// When a set that is fresh for `freshness` is fetched again; `random` is in 0..1.
+    /// The time from a fetch to the scheduled refresh of a set with this freshness. `random` is in 0..1.
     pub(super) fn refresh_after(freshness: Duration, random: f64) -> Duration {
         share(freshness, REFRESH_EARLIEST + REFRESH_SPREAD * random)
     }
 
-    /// The wait before the next attempt, after `failures` retries failed; `random` is in 0..1.
+    /// The wait before the next attempt, after `failures` retries failed. `random` is in 0..1.
     pub(super) fn backoff(&self, failures: u32, random: f64) -> Duration {
         share(self.full_backoff(failures), RETRY_EARLIEST + (1.0 - RETRY_EARLIEST) * random)
     }
@@ -92,28 +92,29 @@ impl RefreshPolicy {
         self.min_backoff.saturating_mul(doubled).min(self.max_backoff)
     }
 
-    /// The most fetches that start within any 60 s, whatever requests come and whether the server
-    /// answers, fails, or does one after the other.
+    /// The upper bound of the fetches that start within any 60 s. It holds for all requests and all server
+    /// behavior: responses, failures, and any mix of them.
     ///
-    /// A run of attempts ends with the first that succeeds. One run has a retry after 125 ms, 250 ms,
-    /// 500 ms and so on at the earliest; the next can start when a fetch is due or demanded, which
-    /// is a cooldown or 75 % of a freshness later, since two fetches leave nothing in the budget.
-    /// One fetch more is the spare.
+    /// Attempts form runs. A run ends with its first success. Its retries start after 125 ms, 250 ms, 500 ms
+    /// and so on at the earliest. The next run starts with a scheduled refresh or with a fetch that a request
+    /// causes. That is at least 75 % of the freshness or one cooldown later, because two fetches empty the
+    /// bucket. The burst adds one more fetch.
     pub(crate) fn max_fetches_per_minute(&self) -> u32 {
         let pause =
             self.cooldown.min(share(self.min_freshness(), REFRESH_EARLIEST)).max(Duration::from_millis(1));
-        let mut most: u32 = 0;
+        let mut max_fetches: u32 = 0;
         let mut time = Some(MINUTE);
         let mut runs: u32 = 1;
         while let Some(left) = time {
-            most = most.max(runs.saturating_add(self.max_retries(runs, left)));
+            max_fetches = max_fetches.max(runs.saturating_add(self.max_retries(runs, left)));
             runs = runs.saturating_add(1);
             time = left.checked_sub(pause);
         }
-        most.saturating_add(1)
+        max_fetches.saturating_add(1)
     }
 
-    /// The most retries of so many runs whose waits take `time` in all: the shortest waits first.
+    /// The maximum number of retries in `runs` runs if their waits take `time` in total, shortest waits
+    /// first.
     fn max_retries(&self, runs: u32, time: Duration) -> u32 {
         let (mut retries, mut left) = (0_u32, time);
         for failures in 0.. {
@@ -130,7 +131,7 @@ impl RefreshPolicy {
     }
 }
 
-/// A part of `whole`; the whole of it, should the fraction be none.
+/// The share `fraction` of `whole`. All of `whole` if `fraction` is negative or not a number.
 fn share(whole: Duration, fraction: f64) -> Duration {
     Duration::try_from_secs_f64(whole.as_secs_f64() * fraction).unwrap_or(whole)
 }
@@ -149,28 +150,28 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_says_counts_within_bounds() {
-        for (name, policy, served, expected) in [
-            ("nothing said", RefreshPolicy::default(), None, 10 * MIN),
+    fn stated_freshness_is_clamped() {
+        for (name, policy, stated, expected) in [
+            ("none stated", RefreshPolicy::default(), None, 10 * MIN),
             ("zero", RefreshPolicy::default(), Some(0), MIN),
             ("an hour", RefreshPolicy::default(), Some(HOUR), HOUR),
             ("ten years", RefreshPolicy::default(), Some(87_600 * HOUR), 24 * HOUR),
-            ("beyond counting", RefreshPolicy::default(), Some(u64::MAX), 24 * HOUR),
-            ("fixed, nothing said", fixed(5 * MIN), None, 5 * MIN),
-            ("fixed, more said", fixed(5 * MIN), Some(HOUR), 5 * MIN),
-            ("fixed, less said", fixed(5 * MIN), Some(2 * MIN), 2 * MIN),
-            ("fixed, zero said", fixed(5 * MIN), Some(0), MIN),
+            ("overflow", RefreshPolicy::default(), Some(u64::MAX), 24 * HOUR),
+            ("fixed, none stated", fixed(5 * MIN), None, 5 * MIN),
+            ("fixed, more stated", fixed(5 * MIN), Some(HOUR), 5 * MIN),
+            ("fixed, less stated", fixed(5 * MIN), Some(2 * MIN), 2 * MIN),
+            ("fixed, zero stated", fixed(5 * MIN), Some(0), MIN),
             ("fixed to seconds", fixed(5), Some(0), 5),
             ("fixed to days", fixed(48 * HOUR), Some(36 * HOUR), 36 * HOUR),
-            ("fixed to nothing", fixed(0), None, 1),
+            ("fixed to zero", fixed(0), None, 1),
         ] {
-            let served = served.map(Duration::from_secs);
-            assert_eq!(policy.freshness(served), Duration::from_secs(expected), "{name}");
+            let stated = stated.map(Duration::from_secs);
+            assert_eq!(policy.freshness(stated), Duration::from_secs(expected), "{name}");
         }
     }
 
     #[test]
-    fn a_refresh_comes_after_75_to_90_percent_of_the_freshness() {
+    fn scheduled_refresh_starts_after_75_to_90_percent_of_the_freshness() {
         for (random, expected) in [(0.0, 75), (0.5, 82), (1.0, 90), (f64::NAN, 100), (-9.0, 100)] {
             let after = RefreshPolicy::refresh_after(Duration::from_secs(100), random);
             assert_eq!(after.as_secs(), expected, "{random}");
@@ -178,21 +179,21 @@ mod tests {
     }
 
     #[test]
-    fn the_back_off_doubles_from_250_ms_to_30_s() {
+    fn backoff_doubles_from_250_ms_to_30_s() {
         let policy = RefreshPolicy::default();
         let longest: Vec<u128> = (0..9).map(|failures| policy.backoff(failures, 1.0).as_millis()).collect();
         assert_eq!(longest, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         for failures in [0, 3, 8, 31, 32, u32::MAX] {
-            let (least, most) = (policy.backoff(failures, 0.0), policy.backoff(failures, 1.0));
-            assert_eq!(least, most / 2, "{failures}");
-            assert!(most <= policy.max_backoff, "{failures}");
+            let (shortest, longest) = (policy.backoff(failures, 0.0), policy.backoff(failures, 1.0));
+            assert_eq!(shortest, longest / 2, "{failures}");
+            assert!(longest <= policy.max_backoff, "{failures}");
         }
     }
 
     #[test]
-    fn the_guaranteed_figure_follows_the_policy() {
+    fn max_fetches_per_minute_depends_on_the_ttl() {
         for (name, policy, expected) in
-            [("the default", RefreshPolicy::default(), 16), ("a short ttl", fixed(20), 24)]
+            [("default", RefreshPolicy::default(), 16), ("short ttl", fixed(20), 24)]
         {
             assert_eq!(policy.max_fetches_per_minute(), expected, "{name}");
         }

@@ -1,75 +1,75 @@
-//! What was looked for and not found a moment ago, so that it is not looked for again.
+//! A negative cache for key queries.
 //!
-//! Why: a keyed hash stands for what was looked for, so that an entry has one size whatever was
-//! sent, and nobody can choose ids that meet in one entry.
+//! Why: an entry stores a keyed hash of the query. Every entry therefore has the same size, and an attacker
+//! cannot choose `kid`s that collide.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
-use super::KeyQuery;
+use super::query::KeyQuery;
 
-/// The keys that do not exist, as far as is known.
+/// The queries that wait for a fetch, and those for which a recent fetch found no key.
 #[derive(Debug)]
 pub(super) struct UnknownKeys {
     hasher: RandomState,
-    max: usize,
-    /// The oldest first.
-    looked_for: VecDeque<UnknownKey>,
+    capacity: usize,
+    /// The oldest entry first.
+    entries: VecDeque<UnknownKey>,
 }
 
 #[derive(Debug)]
 struct UnknownKey {
-    want: u64,
-    /// The fetch that looks for it.
+    query: u64,
+    /// The number of the fetch that the query waits for.
     fetch: u64,
-    /// Set when that fetch has ended: till then it need not be looked for again.
+    /// The end of the TTL. Set when that fetch succeeds.
     absent_until: Option<Instant>,
 }
 
 impl UnknownKeys {
-    /// For at most `max` entries.
-    pub(super) fn new(hasher: RandomState, max: usize) -> Self {
-        Self { hasher, max, looked_for: VecDeque::new() }
+    /// An empty cache. When it is full, an insert evicts the oldest entry.
+    pub(super) fn new(hasher: RandomState, capacity: usize) -> Self {
+        Self { hasher, capacity, entries: VecDeque::new() }
     }
 
-    /// Takes down that `fetch`, which has yet to start, looks for `want`.
-    pub(super) fn note(&mut self, want: KeyQuery<'_>, fetch: u64, now: Instant) {
-        let Some(want) = self.hash(want) else { return };
-        self.looked_for
-            .retain(|entry| entry.want != want && entry.absent_until.is_none_or(|until| now < until));
-        self.looked_for.push_back(UnknownKey { want, fetch, absent_until: None });
-        if self.looked_for.len() > self.max {
-            self.looked_for.pop_front();
+    /// Records that `query` waits for the fetch with the number `fetch`, which has not started yet.
+    pub(super) fn insert(&mut self, query: KeyQuery<'_>, fetch: u64, now: Instant) {
+        let Some(query) = self.hash(query) else { return };
+        self.entries
+            .retain(|entry| entry.query != query && entry.absent_until.is_none_or(|until| now < until));
+        self.entries.push_back(UnknownKey { query, fetch, absent_until: None });
+        if self.entries.len() > self.capacity {
+            self.entries.pop_front();
         }
     }
 
-    /// `fetch` has brought the keys there are: whoever still misses one may be refused.
-    pub(super) fn found_absent(&mut self, fetch: u64, until: Instant) {
-        for entry in self.looked_for.iter_mut().filter(|entry| entry.fetch == fetch) {
+    /// Records that `fetch` succeeded. The keys that its queries do not find now are unknown until `until`.
+    pub(super) fn fetch_succeeded(&mut self, fetch: u64, until: Instant) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.fetch == fetch) {
             entry.absent_until = Some(until);
         }
     }
 
-    /// `fetch` has brought nothing: nothing is known of what it looked for.
-    pub(super) fn forget(&mut self, fetch: u64) {
-        self.looked_for.retain(|entry| entry.fetch != fetch);
+    /// Records that `fetch` failed. Nothing is known about the keys of its queries.
+    pub(super) fn fetch_failed(&mut self, fetch: u64) {
+        self.entries.retain(|entry| entry.fetch != fetch);
     }
 
-    /// Whether `want` was looked for and may be refused.
-    pub(super) fn contains(&self, want: KeyQuery<'_>, now: Instant) -> bool {
-        let Some(want) = self.hash(want) else { return false };
-        let known = self.looked_for.iter().find(|entry| entry.want == want);
-        known.and_then(|entry| entry.absent_until).is_some_and(|until| now < until)
+    /// Whether a recent fetch did not find the key of `query`.
+    pub(super) fn contains(&self, query: KeyQuery<'_>, now: Instant) -> bool {
+        let Some(query) = self.hash(query) else { return false };
+        let entry = self.entries.iter().find(|entry| entry.query == query);
+        entry.and_then(|entry| entry.absent_until).is_some_and(|until| now < until)
     }
 
-    /// `None` for what is never refused.
-    fn hash(&self, want: KeyQuery<'_>) -> Option<u64> {
-        (want != KeyQuery::AnyKey).then(|| self.hasher.hash_one(want))
+    /// `None` for `AnyKey`, which is never cached.
+    fn hash(&self, query: KeyQuery<'_>) -> Option<u64> {
+        (query != KeyQuery::AnyKey).then(|| self.hasher.hash_one(query))
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.looked_for.len()
+        self.entries.len()
     }
 }

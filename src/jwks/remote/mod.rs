@@ -1,13 +1,15 @@
-//! The keys of one issuer: fetched by a task in the background, at hand for requests without waiting.
+//! The fetched keys of one issuer: a background task refreshes them, requests read them without waiting.
 //!
-//! A request that finds its key reads a snapshot and takes no lock. One that does not makes a demand
-//! and may wait for a fetch, which it shares with all others and cannot cancel by going away.
+//! If the key of a request is cached, the request reads a snapshot and takes no lock. If not, the request may
+//! wait for a fetch. All waiting requests share that fetch (single-flight), and dropping a request does not
+//! cancel it.
 //!
-//! Why: the task is spawned at the first need rather than at construction, which so needs no
-//! runtime, and anew when the runtime that ran it is gone. It ends with the last handle.
+//! Why: the refresh task is spawned lazily, so construction needs no runtime. If the runtime of the task is
+//! gone, the next request spawns it again on its own runtime. Dropping the last handle stops the task.
 
+mod config;
 mod driver;
-mod source;
+mod fetcher;
 mod status;
 mod wait;
 
@@ -18,95 +20,62 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
 
+pub(crate) use self::config::{KeySource, RemoteConfig};
 use self::driver::{Driver, Shared};
-pub(crate) use self::source::KeySource;
 pub use self::status::{KeysStatus, SkippedKey};
 pub(crate) use self::wait::{PendingKeys, WaitBudget};
+use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
-use super::refresh::{KeyQuery, Refresh, RefreshDecision, RefreshPolicy};
-use crate::crypto::AlgorithmSet;
+use super::refresh::{KeyQuery, Refresh, RefreshDecision};
 use crate::time::now;
-use crate::transport::{FetchError, FetchLimits, HttpClient};
 
-/// When a request may come again, where nothing better is known.
+/// The `Retry-After` if the time of the next attempt is not known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Whose keys are fetched, from where and how.
-pub(crate) struct RemoteConfig {
-    /// The identifier of the issuer, to the letter.
-    pub(crate) issuer: Arc<str>,
-    /// Where its keys are.
-    pub(crate) source: KeySource,
-    /// What sends the requests.
-    pub(crate) client: Arc<dyn HttpClient>,
-    /// The algorithms that its keys may be used with. Default all.
-    pub(crate) allowed: AlgorithmSet,
-    /// When keys are fetched and how long they are used.
-    pub(crate) policy: RefreshPolicy,
-    /// What one document may cost. Default 5 s and 512 KiB.
-    pub(crate) limits: FetchLimits,
-    /// The longest that one request waits for keys, in all. Default 3 s.
-    pub(crate) max_wait: Duration,
-}
-
-impl RemoteConfig {
-    /// With the defaults.
-    pub(crate) fn new(issuer: &str, source: KeySource, client: Arc<dyn HttpClient>) -> Self {
-        Self {
-            issuer: issuer.into(),
-            source,
-            client,
-            allowed: AlgorithmSet::ALL,
-            policy: RefreshPolicy::default(),
-            limits: FetchLimits { timeout: Duration::from_secs(5), body: 512 * 1024 },
-            max_wait: Duration::from_secs(3),
-        }
-    }
-}
-
-/// The keys of one issuer. A clone is another handle on the same keys.
+/// The fetched keys of one issuer. Clones share the keys and the refresh task.
 #[derive(Clone)]
 pub(crate) struct RemoteKeys {
     handle: Arc<Handle>,
 }
 
-/// Held by the handles and not by the task, whose end is the end of this.
+/// Owned by the clones of [`RemoteKeys`] and not by the task, so that dropping the last clone stops the task.
 struct Handle {
     shared: Arc<Shared>,
     task: Mutex<Option<AbortHandle>>,
 }
 
-/// What a request is told that found no key.
+/// The result of looking up a key that is not cached.
 pub(crate) enum KeyLookup {
-    /// Await this, then look again.
-    Wait(PendingKeys),
-    /// The keys are out of reach.
+    /// Await this, then look up the key again.
+    Pending(PendingKeys),
+    /// The keys are unavailable.
     Unavailable {
-        /// When it is worth while to try again: at least a second from now.
+        /// When to try again, at least 1 s from now.
         retry_after: Duration,
-        /// Why the last fetch failed, where one did.
-        cause: Option<Arc<FetchError>>,
+        /// Why the last fetch failed, if it did.
+        cause: Option<Arc<KeysError>>,
     },
-    /// There is no such key.
-    Refuse,
+    /// The issuer has no such key, as far as is known.
+    NotFound,
 }
 
-/// What a refresh policy guarantees.
+/// The upper bounds that a refresh policy guarantees.
 pub(crate) struct KeysBounds {
-    /// The longest that a withdrawn key is used while the server answers.
-    pub(crate) retired: Duration,
-    /// The same while it does not.
-    pub(crate) retired_in_outage: Duration,
-    /// How long the server may be out of reach.
+    /// The maximum time that a retired key stays in use while fetches succeed.
+    pub(crate) retired_key: Duration,
+    /// The maximum time that a retired key stays in use during an outage.
+    pub(crate) retired_key_in_outage: Duration,
+    /// The maximum length of an outage during which keys stay usable, counted from the end of their
+    /// freshness.
     pub(crate) outage: Duration,
-    /// The most HTTP requests in 60 s.
+    /// The maximum number of HTTP requests within any 60 s.
     pub(crate) max_calls_per_minute: u32,
 }
 
 impl RemoteKeys {
-    /// Keys that are fetched at the first need: nothing is sent now, and no runtime is needed.
+    /// Keys that the first request fetches. Sends nothing yet, and needs no runtime.
     ///
-    /// `seed` may be used at once and for `stale_for`; a fetch is due at the first need all the same.
+    /// The keys in `seed` are usable at once and for `stale_for`. The first request still causes a fetch.
     pub(crate) fn new(config: RemoteConfig, seed: Option<KeySet>) -> Self {
         let (policy, hasher) = (config.policy.clone(), RandomState::new());
         let refresh = match seed {
@@ -117,67 +86,67 @@ impl RemoteKeys {
         Self { handle: Arc::new(Handle { shared, task: Mutex::new(None) }) }
     }
 
-    /// The keys in hand that may be used at `now`, which is a [`now()`].
+    /// The cached keys, if they are usable at `now`.
     pub(crate) fn current(&self, now: Instant) -> Option<Arc<KeySet>> {
-        self.look(now, Arc::clone)
+        self.read(now, Arc::clone)
     }
 
-    /// Whether the keys in hand that may be used at `now` are those of that set.
+    /// Whether the cached keys are usable at `now` and are this version of the key set.
     pub(crate) fn are(&self, id: KeySetId, now: Instant) -> bool {
-        self.look(now, |keys| keys.id() == id).unwrap_or_default()
+        self.read(now, |keys| keys.id() == id).unwrap_or_default()
     }
 
-    fn look<T>(&self, now: Instant, at: impl FnOnce(&Arc<KeySet>) -> T) -> Option<T> {
+    fn read<T>(&self, now: Instant, read: impl FnOnce(&Arc<KeySet>) -> T) -> Option<T> {
         let snapshot = self.shared().snapshot.load();
         let snapshot = snapshot.as_ref()?;
-        if now >= snapshot.held.fresh_until {
-            self.keep_driver();
+        if now >= snapshot.validity.fresh_until {
+            self.ensure_driver();
         }
-        snapshot.usable(now).then(|| at(&snapshot.keys))
+        snapshot.is_usable(now).then(|| read(&snapshot.keys))
     }
 
-    /// What a request is told that looked at the keys `seen` and misses `want` among them.
+    /// Looks up a key that is not in the cached keys `seen`. May cause a fetch.
     ///
-    /// `wait_budget` is the request's own, one for all its demands.
-    pub(crate) fn demand(
+    /// `wait_budget` belongs to the request, which passes it to all its lookups.
+    pub(crate) fn lookup(
         &self,
-        want: KeyQuery<'_>,
+        query: KeyQuery<'_>,
         seen: Option<&Arc<KeySet>>,
         wait_budget: &mut WaitBudget,
     ) -> KeyLookup {
         let now = now();
         let mut state = self.shared().lock();
-        let demand = if self.shared().holds_other_than(seen, now) {
-            RefreshDecision::LOOK_AGAIN
+        let decision = if self.shared().has_keys_other_than(seen, now) {
+            RefreshDecision::RETRY_NOW
         } else {
-            state.refresh.demand(want, now)
+            state.refresh.decide(query, now)
         };
         let cause = state.last_error.clone();
         drop(state);
-        match demand {
-            RefreshDecision::Wait { fetch } if Runtime::try_current().is_ok() && self.keep_driver() => {
-                self.wait(want, fetch, wait_budget, now)
+        match decision {
+            RefreshDecision::Wait { fetch } if Runtime::try_current().is_ok() && self.ensure_driver() => {
+                self.wait(query, fetch, wait_budget, now)
             }
             RefreshDecision::Wait { .. } => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause },
             RefreshDecision::Unavailable { retry_after } => KeyLookup::Unavailable { retry_after, cause },
-            RefreshDecision::Refuse => KeyLookup::Refuse,
+            RefreshDecision::NotFound => KeyLookup::NotFound,
         }
     }
 
-    /// Waits until keys are in hand.
+    /// Waits until keys are usable or a fetch has failed.
     ///
     /// # Errors
-    /// What the first fetch failed with that ended meanwhile; the next is under way or will be.
-    pub(crate) async fn ready(&self) -> Result<(), Arc<FetchError>> {
+    /// Why the first fetch that ended during the wait failed. The task keeps trying.
+    pub(crate) async fn ready(&self) -> Result<(), Arc<KeysError>> {
         loop {
             let mut ended = self.shared().ended.subscribe();
             if self.current(now()).is_some() {
                 return Ok(());
             }
-            if !self.keep_driver() {
-                return Err(Arc::new(FetchError::transport("there is no tokio runtime here")));
+            if !self.ensure_driver() {
+                return Err(Arc::new(KeysError::refresh_task("no tokio runtime is available here")));
             }
-            // The sender is in `self`, so that this ends with a fetch only.
+            // `self` owns the sender, so this cannot fail and ends only with a fetch.
             let _ = ended.changed().await;
             match self.shared().failure(now()) {
                 Some(error) => return Err(error),
@@ -186,18 +155,18 @@ impl RemoteKeys {
         }
     }
 
-    /// How the keys are, for an operator.
+    /// The status for operators.
     pub(crate) fn status(&self) -> KeysStatus {
         self.shared().status(now())
     }
 
-    /// What the configuration guarantees.
+    /// The guaranteed bounds.
     pub(crate) fn bounds(&self) -> KeysBounds {
         let RemoteConfig { policy, source, .. } = &self.shared().config;
-        let retired = policy.max_freshness();
+        let retired_key = policy.max_freshness();
         KeysBounds {
-            retired,
-            retired_in_outage: retired.saturating_add(policy.stale_for),
+            retired_key,
+            retired_key_in_outage: retired_key.saturating_add(policy.stale_for),
             outage: policy.stale_for,
             max_calls_per_minute: policy
                 .max_fetches_per_minute()
@@ -205,20 +174,20 @@ impl RemoteKeys {
         }
     }
 
-    fn wait(&self, want: KeyQuery<'_>, fetch: u64, wait_budget: &mut WaitBudget, now: Instant) -> KeyLookup {
+    fn wait(&self, query: KeyQuery<'_>, fetch: u64, wait_budget: &mut WaitBudget, now: Instant) -> KeyLookup {
         let shared = self.shared();
         shared.woken.notify_one();
-        match wait_budget.wait(now, shared.config.max_wait) {
-            Some(until) => KeyLookup::Wait(PendingKeys::new(shared.ended.subscribe(), fetch, until)),
-            None if matches!(want, KeyQuery::Mismatch(Some(_))) => KeyLookup::Refuse,
-            // Whether there is such a key is still not known.
+        match wait_budget.take(now, shared.config.max_wait) {
+            Some(deadline) => KeyLookup::Pending(PendingKeys::new(shared.ended.subscribe(), fetch, deadline)),
+            None if matches!(query, KeyQuery::Mismatch(Some(_))) => KeyLookup::NotFound,
+            // Whether the key exists is still unknown.
             None => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause: None },
         }
     }
 
-    /// Sees to it that the task runs; false where there is no runtime to spawn it on.
-    fn keep_driver(&self) -> bool {
-        let mut task = lock(&self.handle.task);
+    /// Spawns the task unless it is running. False if there is no runtime to spawn it on.
+    fn ensure_driver(&self) -> bool {
+        let mut task = self.handle.lock_task();
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
             return true;
         }
@@ -233,17 +202,18 @@ impl RemoteKeys {
     }
 }
 
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if let Some(task) = lock(&self.task).take() {
-            task.abort();
-        }
+impl Handle {
+    fn lock_task(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A lock that is held for moments and leaves its value whole, even where its holder panicked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(task) = self.lock_task().take() {
+            task.abort();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,28 @@
-//! What an operator may want to know of an issuer's keys.
+//! The status of an issuer's keys, for operators.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::jwks::error::KeysError;
 use crate::jwks::key_set::{KeySet, UnusableJwk};
-use crate::transport::FetchError;
 
-/// The keys of one issuer as this process sees them: for a health check or an operator's page, never for a client.
+/// The cached keys of one issuer, for a health check or an operator's page. Never show it to clients.
+///
+/// [`IssuerStatus::keys`](crate::diagnostics::IssuerStatus::keys) returns it.
+///
+/// # Example
+///
+/// ```
+/// use tower_bearer::diagnostics::KeysStatus;
+///
+/// fn summary(keys: &KeysStatus) -> String {
+///     let state = if keys.is_usable() { "usable" } else { "unavailable" };
+///     match keys.last_error() {
+///         Some(error) => format!("{} keys, {state}, last fetch failed: {error}", keys.key_ids().len()),
+///         None => format!("{} keys, {state}", keys.key_ids().len()),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct KeysStatus {
     pub(super) usable: bool,
@@ -14,11 +30,11 @@ pub struct KeysStatus {
     pub(super) skipped: Vec<SkippedKey>,
     pub(super) age: Option<Duration>,
     pub(super) next_refresh: Option<Duration>,
-    pub(super) last_error: Option<Arc<FetchError>>,
+    pub(super) last_error: Option<Arc<KeysError>>,
 }
 
 impl KeysStatus {
-    /// The status of keys that are never fetched: they can always be used.
+    /// The status of keys that are part of the configuration: always usable, never fetched.
     pub(crate) fn of_static(keys: &KeySet) -> Self {
         let mut key_ids: Vec<String> = keys.key_ids().map(str::to_owned).collect();
         key_ids.sort_unstable();
@@ -26,7 +42,7 @@ impl KeysStatus {
         Self { usable: true, key_ids, skipped, ..Self::default() }
     }
 
-    /// Whether keys are cached that tokens can be verified with now.
+    /// Whether tokens can be verified with the cached keys now.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.usable
@@ -38,7 +54,18 @@ impl KeysStatus {
         &self.key_ids
     }
 
-    /// The keys of the set that cannot be used, in the order of the document.
+    /// The keys of the set that this crate cannot use, in the order of the document.
+    ///
+    /// A key that you expect to be in use is worth an alert:
+    ///
+    /// ```
+    /// # use tower_bearer::diagnostics::KeysStatus;
+    /// fn warn(keys: &KeysStatus) {
+    ///     for key in keys.skipped_keys() {
+    ///         eprintln!("skipped key {:?}: {}", key.key_id(), key.reason());
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn skipped_keys(&self) -> &[SkippedKey] {
         &self.skipped
@@ -50,7 +77,8 @@ impl KeysStatus {
         self.age
     }
 
-    /// The time to the next scheduled fetch. `None` while a fetch is in flight, and for keys that are never fetched.
+    /// The time to the next scheduled fetch. `None` while a fetch is in flight, and for keys that are never
+    /// fetched.
     #[must_use]
     pub fn next_refresh(&self) -> Option<Duration> {
         self.next_refresh
@@ -58,12 +86,14 @@ impl KeysStatus {
 
     /// Why the last fetch failed. `None` if it succeeded, or if there was none.
     #[must_use]
-    pub fn last_error(&self) -> Option<&FetchError> {
+    pub fn last_error(&self) -> Option<&KeysError> {
         self.last_error.as_deref()
     }
 }
 
-/// A published key that this crate cannot use.
+/// A published key that this crate cannot use, and why.
+///
+/// [`KeysStatus::skipped_keys`] lists them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SkippedKey {
     key_id: Option<String>,
@@ -71,13 +101,14 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// The `kid`, if the key has one. The authorization server wrote it: escape it before displaying it.
+    /// The `kid`, if the key has one. It comes from the authorization server, so escape it before you display
+    /// it.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// Why the key cannot be used, in words for an operator.
+    /// Why the key cannot be used, as text for an operator.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

@@ -17,7 +17,8 @@ use crate::rejection::Rejection;
 
 /// An accepted request, until its response is there.
 pub(super) struct Accepted {
-    /// Keeps the shared state alive for the layers further in: the service may be dropped before they need it.
+    /// Keeps the shared state alive for the layers further in: the service may be dropped before they need
+    /// it.
     shared: SharedRef,
     event: Option<event::AcceptedRequest>,
     /// The token is in the URL.
@@ -25,7 +26,8 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    /// Prepares the head for the inner service. `introspection_time` is what the request waited for introspection.
+    /// Prepares the head for the inner service. `introspection_time` is what the request waited for
+    /// introspection.
     pub(super) fn new(
         head: &mut Parts,
         token: Option<AccessToken>,
@@ -51,8 +53,9 @@ impl Accepted {
 
     /// Finishes the response of the inner service, and reports the request.
     ///
-    /// A response to a token in the URL must not be stored by shared caches (RFC 6750 section 2.3). A rejection that
-    /// a handler returned gets the challenge of this layer. One of a layer further in was reported there.
+    /// A response to a token in the URL must not be stored by shared caches (RFC 6750 section 2.3). A
+    /// rejection that a handler returned gets the challenge of this layer. One of a layer further in was
+    /// reported there.
     pub(super) fn finish<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
         if let Some(rejection) = Rejection::take_from_handler(&mut response) {
             return self.shared.finish_rejection(rejection, response);

@@ -1,8 +1,10 @@
-//! The future of one request: verify its token, wait for what is not cached, then call the inner service or reject.
+//! The future of one request: verify its token, wait for what is not cached, then call the inner service or
+//! reject.
 //!
-//! Why: a signature is verified when the future is polled, not when the service is called. So it happens on the task
-//! of the request, also behind a buffer and where one task calls all requests of an HTTP/2 connection. With the key
-//! cached, the first poll reaches the inner service and nothing is boxed; only waiting is.
+//! Why: a signature is verified when the future is polled, not when the service is called. So it happens on
+//! the task of the request, also behind a buffer and where one task calls all requests of an HTTP/2
+//! connection. With the key cached, the first poll reaches the inner service and nothing is boxed; only
+//! waiting is.
 
 use std::fmt;
 use std::future::Future;

@@ -18,13 +18,14 @@ use crate::middleware::shared::Shared;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::sync::ShardedArc;
 
-/// A layer that turns a service into an OAuth 2.0 resource server: it accepts only requests with a valid access token.
+/// A layer that turns a service into an OAuth 2.0 resource server: it accepts only requests with a valid
+/// access token.
 ///
 /// [`BearerAuth::builder`] has the settings. The [crate's documentation](crate) says what is checked, and how
 /// rejected requests are answered.
 ///
-/// A clone shares the keys and the caches. The background tasks that refresh keys end when the last clone, and the
-/// last service made from one, is dropped.
+/// A clone shares the keys and the caches. The background tasks that refresh keys end when the last clone,
+/// and the last service made from one, is dropped.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest")] {
@@ -56,13 +57,13 @@ impl BearerAuth {
         Self { shared: Arc::new(ShardedArc::new(shared)) }
     }
 
-    /// Waits until the keys of every issuer are cached and every introspection endpoint is known, and fetches what is
-    /// missing. It introspects no token: whether the authorization server accepts this API's credentials shows at the
-    /// first introspection.
+    /// Waits until the keys of every issuer are cached and every introspection endpoint is known, and fetches
+    /// what is missing. It introspects no token: whether the authorization server accepts this API's
+    /// credentials shows at the first introspection.
     ///
-    /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first request
-    /// of each issuer fetches its keys. After an error, call it again or serve requests anyway: `BearerAuth`
-    /// recovers by itself when the authorization server is back.
+    /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first
+    /// request of each issuer fetches its keys. After an error, call it again or serve requests anyway:
+    /// `BearerAuth` recovers by itself when the authorization server is back.
     ///
     /// ```no_run
     /// # async fn example(auth: tower_bearer::BearerAuth) {
@@ -76,8 +77,8 @@ impl BearerAuth {
     /// [`NotReady`], with the issuers whose fetch failed, and the reasons.
     ///
     /// # Runtime
-    /// Needs a tokio runtime with timers. The tasks that refresh keys are spawned on it, so call it on the runtime that
-    /// serves the requests: on a runtime that is no longer driven, those tasks make no progress.
+    /// Needs a tokio runtime with timers. The tasks that refresh keys are spawned on it, so call it on the
+    /// runtime that serves the requests: on a runtime that is no longer driven, those tasks make no progress.
     pub async fn ready(&self) -> Result<(), NotReady> {
         self.shared.authenticator.ready().await
     }
@@ -103,8 +104,8 @@ impl BearerAuth {
         self.shared.authenticator.tokens.len()
     }
 
-    /// What this configuration guarantees: how long a revoked token is accepted, how long an outage is survived, and
-    /// so on. `Display` prints one guarantee per line.
+    /// What this configuration guarantees: how long a revoked token is accepted, how long an outage is
+    /// survived, and so on. `Display` prints one guarantee per line.
     ///
     /// ```
     /// # #[cfg(feature = "reqwest")] {
@@ -126,12 +127,12 @@ impl BearerAuth {
         self.shared.authenticator.bounds()
     }
 
-    /// Runs every check on `token` without stopping at the first that fails, for a developer's terminal. `Display`
-    /// prints a table. It fetches keys that are not cached, and introspects the token where a request would,
-    /// whatever is cached.
+    /// Runs every check on `token` without stopping at the first that fails, for a developer's terminal.
+    /// `Display` prints a table. It fetches keys that are not cached, and introspects the token where a
+    /// request would, whatever is cached.
     ///
-    /// The result shows the issuer, audience, dates, algorithm, type, key id and client that the token presents, and
-    /// nothing else of it. Never send it to a client: it says what would be accepted.
+    /// The result shows the issuer, audience, dates, algorithm, type, key id and client that the token
+    /// presents, and nothing else of it. Never send it to a client: it says what would be accepted.
     ///
     /// ```no_run
     /// # async fn example(auth: tower_bearer::BearerAuth, token: &str) {
@@ -149,7 +150,9 @@ impl BearerAuth {
     pub(crate) fn access_token(&self, token: &str) -> Result<AccessToken, Rejection> {
         let token = UncachedToken::new(BearerToken::parse(token.as_bytes())?);
         match self.shared.authenticator.validate(&token) {
-            Progress::Done(outcome) => outcome.and_then(|token| token.ok_or(RejectionKind::Missing.into())),
+            Progress::Done(outcome) => {
+                outcome.and_then(|token| token.ok_or_else(|| RejectionKind::Missing.into()))
+            }
             Progress::Pending(Pending::Introspection(_)) => {
                 Err(RejectionKind::IntrospectionUnavailable.into())
             }

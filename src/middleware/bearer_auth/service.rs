@@ -1,7 +1,7 @@
 //! The service that authenticates requests.
 //!
-//! Decides in `call` about requests that need no signature check, and hands every other request to a future, together
-//! with the inner service that is ready.
+//! Decides in `call` about requests that need no signature check, and hands every other request to a future,
+//! together with the inner service that is ready.
 
 use std::fmt;
 use std::mem;

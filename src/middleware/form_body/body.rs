@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The request body inside a [`FormBodyToken`](crate::FormBodyToken): the same bytes, trailers and errors as the
-    /// original. The data that was read is one frame.
+    /// The request body inside a [`FormBodyToken`](crate::FormBodyToken): the same bytes, trailers and errors
+    /// as the original. The data that was read is one frame.
     pub struct ReplayedBody<B>
     where
         B: Body,

@@ -14,8 +14,8 @@ use super::body::ReplayedBody;
 use super::read::Reading;
 
 pin_project! {
-    /// The future of a [`FormBodyTokenService`](crate::middleware::FormBodyTokenService). Dropping it drops the request
-    /// and what was read of it.
+    /// The future of a [`FormBodyTokenService`](crate::middleware::FormBodyTokenService). Dropping it drops
+    /// the request and what was read of it.
     pub struct FormBodyTokenFuture<S, B>
     where
         S: Service<Request<ReplayedBody<B>>>,

@@ -4,8 +4,8 @@ use tower_layer::Layer;
 
 use super::service::FormBodyTokenService;
 
-/// A layer that also accepts the token in the field `access_token` of a form-encoded body (RFC 6750 section 2.2). It
-/// goes outside `BearerAuth`, which validates the token:
+/// A layer that also accepts the token in the field `access_token` of a form-encoded body (RFC 6750 section
+/// 2.2). It goes outside `BearerAuth`, which validates the token:
 ///
 /// ```
 /// use tower::ServiceBuilder;
@@ -22,13 +22,13 @@ use super::service::FormBodyTokenService;
 /// request is passed on without buffering.
 ///
 /// # Rejections, by `BearerAuth`
-/// - A form over the limit: 413, even if the `Authorization` header has a valid token, because the form may hold a
-///   second one. Set a limit that fits the largest form of the routes behind the layer.
+/// - A form over the limit: 413, even if the `Authorization` header has a valid token, because the form may
+///   hold a second one. Set a limit that fits the largest form of the routes behind the layer.
 /// - A token in the form and another in the head, or two in the form: 400 `invalid_request`.
 ///
 /// # Deployment
-/// A form is read before the client is authenticated. Put a timeout and a concurrency limit outside. A client that sent
-/// `Expect: 100-continue` is told to continue.
+/// A form is read before the client is authenticated. Put a timeout and a concurrency limit outside. A client
+/// that sent `Expect: 100-continue` is told to continue.
 ///
 /// The request's body must be [`Unpin`], as those of hyper, axum and tonic are. Put any other body into a
 /// `Pin<Box<_>>`.

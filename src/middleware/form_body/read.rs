@@ -17,7 +17,8 @@ use crate::bearer::form::FormCredential;
 pub(super) struct Reading<B> {
     head: Parts,
     body: B,
-    /// One contiguous copy: separate frames would let a client that sends one byte per frame use many times the limit.
+    /// One contiguous copy: separate frames would let a client that sends one byte per frame use many times
+    /// the limit.
     read: BytesMut,
     max_bytes: usize,
 }

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::Route;
+use super::route::Route;
 use crate::authenticate::StillActive;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::coverage::reject;

@@ -1,8 +1,8 @@
-//! The layer for a route that needs more than a valid token: scopes, checks of its own, and a token that is still
-//! active (RFC 6750 section 3.1, RFC 7662).
+//! The layer for a route that needs more than a valid token: scopes, checks of its own, and a token that is
+//! still active (RFC 6750 section 3.1, RFC 7662).
 //!
-//! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement. Where the route
-//! introspects the token, the requirement once more against the response.
+//! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement. Where
+//! the route introspects the token, the requirement once more against the response.
 //! Does not check: the token.
 
 use std::sync::Arc;
@@ -11,12 +11,10 @@ use std::time::Duration;
 use http::request::Parts;
 use tower_layer::Layer;
 
+use super::route::Route;
 use super::service::RequireService;
 use crate::access_token::AccessToken;
-use crate::authenticate::StillActive;
-use crate::middleware::coverage::{Coverage, is_covered};
-use crate::rejection::{Rejection, RejectionKind};
-use crate::requirement::{Requirement, RequirementFault, Scopes};
+use crate::requirement::{Requirement, Scopes};
 
 /// A layer for what a route needs beyond a valid token. It goes inside a [`BearerAuth`](crate::BearerAuth).
 ///
@@ -40,8 +38,8 @@ use crate::requirement::{Requirement, RequirementFault, Scopes};
 ///
 /// # Responses
 ///
-/// - 403 `insufficient_scope` with every scope that the route needs, if the token lacks one. Of alternatives the
-///   first is named: put the one that clients should ask for there.
+/// - 403 `insufficient_scope` with every scope that the route needs, if the token lacks one. Of alternatives
+///   the first is named: put the one that clients should ask for there.
 /// - 403 `insufficient_scope` without scopes, if a [`check`](Self::check) fails.
 /// - 401 if the request has no token, under [`optional`](crate::BearerAuthBuilder::optional).
 /// - 500 and an error in the log on a route that no `BearerAuth` covers.
@@ -49,14 +47,6 @@ use crate::requirement::{Requirement, RequirementFault, Scopes};
 #[must_use]
 pub struct Require {
     route: Arc<Route>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    requirement: Requirement,
-    scopes_needed: Arc<str>,
-    /// The maximum age of the introspection response, where the route introspects.
-    active_within: Option<Duration>,
 }
 
 impl Require {
@@ -94,8 +84,8 @@ impl Require {
         Self::scope(Scopes::any_of(rules))
     }
 
-    /// Requires any valid token: for single routes under [`optional`](crate::BearerAuthBuilder::optional), or as the
-    /// start of a requirement without scopes.
+    /// Requires any valid token: for single routes under [`optional`](crate::BearerAuthBuilder::optional), or
+    /// as the start of a requirement without scopes.
     ///
     /// ```
     /// use tower_bearer::Require;
@@ -120,10 +110,12 @@ impl Require {
         self
     }
 
-    /// Requires in addition that a function of the token and the head of the request returns `true`. Otherwise the
-    /// response is 403 `insufficient_scope`, without a `scope` parameter, since no scope would help.
+    /// Requires in addition that a function of the token and the head of the request returns `true`.
+    /// Otherwise the response is 403 `insufficient_scope`, without a `scope` parameter, since no scope would
+    /// help.
     ///
-    /// The function is called for each request that has the scopes, on the task of the request. It must not block.
+    /// The function is called for each request that has the scopes, on the task of the request. It must not
+    /// block.
     ///
     /// ```
     /// use tower_bearer::Require;
@@ -140,13 +132,14 @@ impl Require {
         self
     }
 
-    /// Requires in addition that introspection says now that the token is active (RFC 7662 section 2), whatever is
-    /// cached: a revoked token is rejected at once. For routes where the usual delay
+    /// Requires in addition that introspection says now that the token is active (RFC 7662 section 2),
+    /// whatever is cached: a revoked token is rejected at once. For routes where the usual delay
     /// ([`BearerAuth::bounds`](crate::BearerAuth::bounds)) is too long, such as payments.
     ///
-    /// Every request then waits for an introspection request. Concurrent requests with one token are coalesced:
-    /// those that arrive while one is in flight share the next. An uncached token that `BearerAuth` introspects costs
-    /// two, within the time of one ([`Introspection::timeout`](crate::Introspection::timeout)).
+    /// Every request then waits for an introspection request. Concurrent requests with one token are
+    /// coalesced: those that arrive while one is in flight share the next. An uncached token that
+    /// `BearerAuth` introspects costs two, within the time of one
+    /// ([`Introspection::timeout`](crate::Introspection::timeout)).
     ///
     /// The response for an opaque token replaces its claims, also for [`and_scope`](Self::and_scope) and
     /// [`check`](Self::check). A JWT keeps its own claims.
@@ -165,8 +158,8 @@ impl Require {
         self.still_active_within(Duration::ZERO)
     }
 
-    /// Like [`still_active`](Self::still_active), but a cached response that was requested no longer ago than `age` is
-    /// enough (see [`Introspection::active_ttl`](crate::Introspection::active_ttl)).
+    /// Like [`still_active`](Self::still_active), but a cached response that was requested no longer ago than
+    /// `age` is enough (see [`Introspection::active_ttl`](crate::Introspection::active_ttl)).
     ///
     /// ```
     /// use std::time::Duration;
@@ -183,43 +176,6 @@ impl Require {
         let route =
             Route { requirement: Requirement::default(), scopes_needed: "".into(), active_within: None };
         Self { route: Arc::new(route) }
-    }
-}
-
-impl Route {
-    /// Checks the requirement against the token of the request.
-    pub(super) fn check<'h>(&self, head: &'h Parts) -> Result<&'h AccessToken, Rejection> {
-        if !is_covered(head) {
-            return Err(RejectionKind::NotCovered.into());
-        }
-        let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
-        self.requirement.check(token, head).map_err(|fault| match fault {
-            RequirementFault::ScopeInsufficient => Rejection::from(fault).needing(&self.scopes_needed),
-            // No scope would help: naming those that the token has would send a client into a loop.
-            RequirementFault::Unmet => fault.into(),
-        })?;
-        Ok(token)
-    }
-
-    /// The introspection that the route needs, if it needs one.
-    pub(super) fn introspection(&self, token: &AccessToken, head: &Parts) -> Option<StillActive> {
-        let max_age = self.active_within?;
-        Coverage::of(head).map(|coverage| coverage.still_active(token, max_age))
-    }
-
-    /// Checks the requirement against what introspection says now, which replaces the token of the request.
-    pub(super) fn check_again(
-        &self,
-        head: &mut Parts,
-        introspected: Result<AccessToken, Rejection>,
-    ) -> Result<(), Rejection> {
-        let token = introspected?;
-        let coverage = head.extensions.get().and_then(AccessToken::coverage).cloned();
-        head.extensions.insert(match coverage {
-            Some(coverage) => token.covered_by(coverage),
-            None => token,
-        });
-        self.check(head).map(drop)
     }
 }
 

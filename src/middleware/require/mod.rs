@@ -2,6 +2,7 @@
 
 mod future;
 mod layer;
+mod route;
 mod service;
 
 pub use future::RequireFuture;

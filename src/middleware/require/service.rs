@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::future::{RequireFuture, State};
-use super::layer::Route;
+use super::route::Route;
 use crate::middleware::body::ResponseBody;
 
 /// The service of the layer [`Require`](crate::Require), around an inner service `S`.
@@ -43,8 +43,8 @@ where
                 None => State::Call { response: self.inner.call(Request::from_parts(head, body)) },
                 Some(introspected) => {
                     let call = Some((self.inner.clone(), head, body));
-                    // Gives back the place that the service holds for this call: a request that waits needs none
-                    // yet, and the clone will ask for one.
+                    // Gives back the place that the service holds for this call: a request that waits needs
+                    // none yet, and the clone will ask for one.
                     self.inner = self.inner.clone();
                     State::Introspect { introspected, route: Arc::clone(&self.route), call }
                 }

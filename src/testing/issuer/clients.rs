@@ -1,38 +1,93 @@
-//! The clients of the test issuer, as a test handles them.
+//! Registers clients with the test issuer.
 
-use super::TestIssuer;
-use crate::testing::clients::{ClientKeyUnusable, FIRST_CLIENT};
+use super::test_issuer::TestIssuer;
+use crate::testing::server::{ClientKeyUnusable, DEFAULT_CLIENT};
 
 impl TestIssuer {
-    /// The `client_id` of the client that is registered from the start.
-    pub const CLIENT_ID: &'static str = FIRST_CLIENT.0;
+    /// The `client_id` of the client that is registered from the start: `test-api`.
+    pub const CLIENT_ID: &'static str = DEFAULT_CLIENT.0;
 
-    /// Its secret.
-    pub const CLIENT_SECRET: &'static str = FIRST_CLIENT.1;
+    /// The secret of the client that is registered from the start: `test-secret`.
+    pub const CLIENT_SECRET: &'static str = DEFAULT_CLIENT.1;
 
-    /// Registers a client with a secret, or gives a client this secret: for `client_secret_basic` and
-    /// `client_secret_post` (RFC 6749 section 2.3.1). A secret that it had before is not good any more.
+    /// Registers a client with a secret, for `client_secret_basic` and `client_secret_post` (RFC 6749 section
+    /// 2.3.1).
+    ///
+    /// The secret replaces an earlier secret of this client, which becomes invalid.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.register_client("orders-api", "s3cret");
+    /// let client = ClientAuth::secret_post("orders-api", "s3cret");
+    /// let issuer = idp.issuer().introspect(Introspection::with(client));
+    /// # drop(issuer);
+    /// # }
+    /// ```
     pub fn register_client(&self, id: &str, secret: &str) {
         self.state.lock().clients.set_secret(id, secret);
     }
 
-    /// Registers a client with a key, or gives a client this key: for `private_key_jwt` (RFC 7523
-    /// section 2.2, OpenID Connect Core section 9). `jwk` is the public key as JSON.
+    /// Registers a client with a public key, for `private_key_jwt` (RFC 7523 section 2.2).
+    ///
+    /// `jwk` is the public key as JSON (RFC 7517 section 4). It replaces an earlier key of this client.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// // The public key of RFC 7517 appendix A.1.
+    /// let jwk = r#"{
+    ///     "kty": "EC", "crv": "P-256",
+    ///     "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    ///     "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"
+    /// }"#;
+    /// idp.register_client_key("orders-api", jwk).unwrap();
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`ClientKeyUnusable`] when it is no public key for signatures that this crate can check.
+    /// [`ClientKeyUnusable`] if `jwk` is not a public key for a signature algorithm that this crate supports.
     pub fn register_client_key(&self, id: &str, jwk: &str) -> Result<(), ClientKeyUnusable> {
         self.state.lock().clients.set_key(id, jwk)
     }
 
-    /// Registers a client that is known by its certificate (`tls_client_auth`, RFC 8705 section 2). No
-    /// TLS here: its `client_id` in the form, and no other authentication, stands for the certificate.
+    /// Registers a client that authenticates with a certificate (`tls_client_auth`, RFC 8705 section 2).
+    ///
+    /// The test issuer has no TLS. It takes a `client_id` without any other credentials as a request with the
+    /// certificate.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.register_mtls_client("orders-api");
+    /// let introspection = Introspection::with(ClientAuth::mtls("orders-api"));
+    /// # drop(introspection);
+    /// # }
+    /// ```
     pub fn register_mtls_client(&self, id: &str) {
         self.state.lock().clients.set_certificate(id);
     }
 
-    /// Lets whoever shows this bearer token ask, as some servers do at the introspection endpoint
-    /// (RFC 7662 section 2.1). It counts as the client [`CLIENT_ID`](Self::CLIENT_ID).
+    /// Accepts this bearer token as client credentials (RFC 7662 section 2.1).
+    ///
+    /// Requests with it count as requests of [`CLIENT_ID`](Self::CLIENT_ID).
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.register_bearer("2YotnFZFEjr1zCsicMWpAA");
+    /// let introspection = Introspection::with(ClientAuth::bearer("2YotnFZFEjr1zCsicMWpAA"));
+    /// # drop(introspection);
+    /// # }
+    /// ```
     pub fn register_bearer(&self, token: &str) {
         self.state.lock().clients.add_bearer(token);
     }

@@ -1,13 +1,12 @@
-//! Who may ask.
+//! Client authentication at every endpoint.
 
 use http::Method;
 use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
-use super::super::draft::compact;
 use super::*;
-use crate::crypto::Algorithm;
-use crate::crypto::SigningKey;
+use crate::crypto::{Algorithm, SigningKey};
+use crate::testing::server::compact;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -20,51 +19,55 @@ fn invalid_client() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn every_endpoint_refuses_a_client_that_is_not_known() {
+async fn every_endpoint_rejects_unknown_clients_and_wrong_credentials() {
     let idp = TestIssuer::new();
     let token = idp.token(API).opaque();
     for url in urls(&idp) {
         for (name, fields, form) in [
-            ("nothing", &[][..], &[][..]),
+            ("no credentials", &[][..], &[][..]),
             // Base64 of `test-api:wrong` and of `other:test-secret`.
             ("a wrong secret", &[(AUTHORIZATION, "Basic dGVzdC1hcGk6d3Jvbmc=")], &[]),
             ("an unknown client", &[(AUTHORIZATION, "Basic b3RoZXI6dGVzdC1zZWNyZXQ=")], &[]),
             ("a wrong secret in the form", &[], &[("client_id", "test-api"), ("client_secret", "wrong")]),
             ("an unknown bearer token", &[(AUTHORIZATION, "Bearer abc")], &[]),
             ("a client without a certificate", &[], &[("client_id", "test-api")]),
-            ("no assertion", &[], &[("client_assertion_type", JWT_BEARER), ("client_assertion", "a.b.c")]),
+            (
+                "a malformed assertion",
+                &[],
+                &[("client_assertion_type", JWT_BEARER), ("client_assertion", "a.b.c")],
+            ),
         ] {
             let form: Vec<_> = form.iter().copied().chain([("token", token.as_str())]).collect();
-            let answered = post_with(&idp, &url, fields, &form).await;
-            assert_eq!(answered.error(), invalid_client(), "{name} {url}");
-            assert!(answered.header(WWW_AUTHENTICATE).starts_with("Basic "), "{name} {url}");
+            let reply = post_with(&idp, &url, fields, &form).await;
+            assert_eq!(reply.error(), invalid_client(), "{name} {url}");
+            assert!(reply.header(WWW_AUTHENTICATE).starts_with("Basic "), "{name} {url}");
         }
         let both = [("client_id", "test-api"), ("client_secret", "test-secret")];
-        let answered = post_with(&idp, &url, &[(AUTHORIZATION, BASIC)], &both).await;
-        assert_eq!(answered.error(), (400, "invalid_request".to_owned()), "{url}");
+        let reply = post_with(&idp, &url, &[(AUTHORIZATION, BASIC)], &both).await;
+        assert_eq!(reply.error(), (400, "invalid_request".to_owned()), "{url}");
     }
-    assert!(is_active(&idp, &token).await, "nobody has revoked it");
+    assert!(is_active(&idp, &token).await, "the token is not revoked");
 }
 
 #[tokio::test]
-async fn every_endpoint_wants_a_posted_form() {
+async fn every_endpoint_accepts_only_posted_forms() {
     let idp = TestIssuer::new();
     for url in urls(&idp) {
         for method in [Method::GET, Method::PUT, Method::HEAD] {
-            let mut request = posted(&format!("{url}?token=t"), &[(AUTHORIZATION, BASIC)], &[]);
+            let mut request = form_request(&format!("{url}?token=t"), &[(AUTHORIZATION, BASIC)], &[]);
             *request.method_mut() = method;
-            let answered = send(&idp.http_client(), request).await.unwrap();
-            assert_eq!((answered.status, answered.header(ALLOW)), (405, "POST"), "{url}");
+            let reply = send(&idp.http_client(), request).await.unwrap();
+            assert_eq!((reply.status, reply.header(ALLOW)), (405, "POST"), "{url}");
         }
-        let mut json = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", "t")]);
+        let mut json = form_request(&url, &[(AUTHORIZATION, BASIC)], &[("token", "t")]);
         json.headers_mut().insert(CONTENT_TYPE, "application/json".parse().unwrap());
-        let answered = send(&idp.http_client(), json).await.unwrap();
-        assert_eq!(answered.error(), (400, "invalid_request".to_owned()), "{url}");
+        let reply = send(&idp.http_client(), json).await.unwrap();
+        assert_eq!(reply.error(), (400, "invalid_request".to_owned()), "{url}");
     }
 }
 
 #[tokio::test]
-async fn a_registered_client_is_known_by_what_it_registered() {
+async fn a_registered_client_authenticates_with_its_registered_credentials() {
     let idp = TestIssuer::new();
     idp.register_client("a:b", "c+ \u{e9}");
     idp.register_mtls_client("certified");
@@ -72,26 +75,27 @@ async fn a_registered_client_is_known_by_what_it_registered() {
     let token = idp.token(API).opaque();
     for (name, fields, form) in [
         ("basic", &[(AUTHORIZATION, BASIC)][..], &[][..]),
-        ("basic, encoded", &[(AUTHORIZATION, "Basic YSUzQWI6YyUyQislQzMlQTk=")], &[]),
+        ("basic, form-encoded", &[(AUTHORIZATION, "Basic YSUzQWI6YyUyQislQzMlQTk=")], &[]),
         ("post", &[], &[("client_id", "a:b"), ("client_secret", "c+ \u{e9}")]),
         ("bearer", &[(AUTHORIZATION, "Bearer abc")], &[]),
         ("certificate", &[], &[("client_id", "certified")]),
     ] {
         let form: Vec<_> = form.iter().copied().chain([("token", token.as_str())]).collect();
-        let answered = post_with(&idp, &idp.introspection_url(), fields, &form).await;
-        assert_eq!(answered.json()["active"], true, "{name}");
+        let reply = post_with(&idp, &idp.introspection_url(), fields, &form).await;
+        assert_eq!(reply.json()["active"], true, "{name}");
     }
     idp.register_client("a:b", "new");
     let old = [("client_id", "a:b"), ("client_secret", "c+ \u{e9}"), ("token", "t")];
     assert_eq!(post_with(&idp, &idp.introspection_url(), &[], &old).await.error(), invalid_client());
 }
 
-struct Asserter {
+/// A client with a registered key.
+struct KeyClient {
     idp: TestIssuer,
     key: SigningKey,
 }
 
-impl Asserter {
+impl KeyClient {
     fn new(algorithm: Algorithm) -> Self {
         let (idp, key) = (TestIssuer::new(), SigningKey::generate(algorithm));
         idp.register_client_key("orders-api", &key.public_jwk("client-key").to_string()).unwrap();
@@ -101,7 +105,10 @@ impl Asserter {
     fn claims(&self, jti: &str) -> Value {
         let now = self.idp.state.now();
         let issuer = self.idp.identifier();
-        json!({"iss": "orders-api", "sub": "orders-api", "aud": issuer, "iat": now, "exp": now + 60, "jti": jti})
+        json!({
+            "iss": "orders-api", "sub": "orders-api", "aud": issuer,
+            "iat": now, "exp": now + 60, "jti": jti,
+        })
     }
 
     fn sign(&self, claims: &Value) -> String {
@@ -109,7 +116,7 @@ impl Asserter {
         compact(&self.key, header.as_bytes(), claims.to_string().as_bytes())
     }
 
-    async fn ask(&self, assertion: &str, more: &[(&str, &str)]) -> Answered {
+    async fn introspect_with(&self, assertion: &str, more: &[(&str, &str)]) -> Reply {
         let form = [("token", "t"), ("client_assertion", assertion)];
         let form: Vec<_> = form.into_iter().chain(more.iter().copied()).collect();
         post_with(&self.idp, &self.idp.introspection_url(), &[], &form).await
@@ -119,68 +126,80 @@ impl Asserter {
 const TYPE: (&str, &str) = ("client_assertion_type", JWT_BEARER);
 
 #[tokio::test]
-async fn an_assertion_with_a_wrong_claim_is_refused() {
-    let client = Asserter::new(Algorithm::Ed25519);
+async fn an_assertion_with_a_wrong_claim_is_rejected() {
+    let client = KeyClient::new(Algorithm::Ed25519);
     let issuer = client.idp.identifier();
     for (name, claim, value) in [
         ("aud is the endpoint", "aud", json!(client.idp.introspection_url())),
-        ("aud is a list", "aud", json!([issuer])),
-        ("aud is two", "aud", json!([issuer, "other"])),
-        ("aud has a slash more", "aud", json!(format!("{issuer}/"))),
+        ("aud is an array", "aud", json!([issuer])),
+        ("aud has two values", "aud", json!([issuer, "other"])),
+        ("aud with a trailing slash", "aud", json!(format!("{issuer}/"))),
         ("no aud", "aud", Value::Null),
-        ("iss is another", "iss", json!("other")),
+        ("iss is another client", "iss", json!("other")),
         ("no iss", "iss", Value::Null),
-        ("sub is another", "sub", json!("other")),
-        ("sub has no key", "sub", json!("test-api")),
+        ("sub is an unknown client", "sub", json!("other")),
+        ("sub is a client without a key", "sub", json!("test-api")),
         ("exp is now", "exp", json!(client.idp.state.now())),
-        ("exp is no number", "exp", json!("soon")),
+        ("exp is not a number", "exp", json!("soon")),
         ("no exp", "exp", Value::Null),
         ("no jti", "jti", Value::Null),
         ("jti is a number", "jti", json!(1)),
     ] {
         let mut claims = client.claims("once");
         claims[claim] = value;
-        assert_eq!(client.ask(&client.sign(&claims), &[TYPE]).await.error(), invalid_client(), "{name}");
+        assert_eq!(
+            client.introspect_with(&client.sign(&claims), &[TYPE]).await.error(),
+            invalid_client(),
+            "{name}"
+        );
     }
-    let good = client.sign(&client.claims("once"));
-    assert_eq!(client.ask(&good, &[TYPE]).await.status, 200, "none of those has used up the jti");
+    let valid = client.sign(&client.claims("once"));
+    assert_eq!(
+        client.introspect_with(&valid, &[TYPE]).await.status,
+        200,
+        "rejected assertions do not use up the jti"
+    );
 }
 
 #[tokio::test]
-async fn an_assertion_is_good_once() {
-    let client = Asserter::new(Algorithm::ES256);
+async fn an_assertion_can_be_used_once() {
+    let client = KeyClient::new(Algorithm::ES256);
     let assertion = client.sign(&client.claims("once"));
-    assert_eq!(client.ask(&assertion, &[TYPE, ("client_id", "orders-api")]).await.status, 200);
-    assert_eq!(client.ask(&assertion, &[TYPE]).await.error(), invalid_client());
-    let again = client.sign(&client.claims("once"));
-    assert_eq!(client.ask(&again, &[TYPE]).await.error(), invalid_client(), "the same jti, signed anew");
-    assert_eq!(client.ask(&client.sign(&client.claims("twice")), &[TYPE]).await.status, 200);
+    assert_eq!(client.introspect_with(&assertion, &[TYPE, ("client_id", "orders-api")]).await.status, 200);
+    assert_eq!(client.introspect_with(&assertion, &[TYPE]).await.error(), invalid_client());
+    let same_jti = client.sign(&client.claims("once"));
+    assert_eq!(
+        client.introspect_with(&same_jti, &[TYPE]).await.error(),
+        invalid_client(),
+        "the same jti with a new signature"
+    );
+    assert_eq!(client.introspect_with(&client.sign(&client.claims("twice")), &[TYPE]).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_assertion_that_its_key_has_not_signed_is_refused() {
-    let client = Asserter::new(Algorithm::ES256);
-    let untrusted = Asserter::new(Algorithm::ES256);
-    let good = client.sign(&client.claims("once"));
-    let (input, _) = good.rsplit_once('.').unwrap();
+async fn an_assertion_without_a_valid_signature_or_type_is_rejected() {
+    let client = KeyClient::new(Algorithm::ES256);
+    let untrusted = KeyClient::new(Algorithm::ES256);
+    let valid = client.sign(&client.claims("once"));
+    let (input, _) = valid.rsplit_once('.').unwrap();
     let unsigned = compact(&client.key, br#"{"alg":"none"}"#, client.claims("once").to_string().as_bytes());
     for (name, assertion, more) in [
         ("another key", untrusted.sign(&untrusted.claims("once")), &[TYPE][..]),
         ("no signature", format!("{input}."), &[TYPE]),
         ("alg none", unsigned, &[TYPE]),
-        ("no type", good.clone(), &[]),
-        ("another type", good.clone(), &[("client_assertion_type", "urn:example")]),
-        ("another client_id", good.clone(), &[TYPE, ("client_id", "test-api")]),
+        ("no client_assertion_type", valid.clone(), &[]),
+        ("another client_assertion_type", valid.clone(), &[("client_assertion_type", "urn:example")]),
+        ("another client_id", valid.clone(), &[TYPE, ("client_id", "test-api")]),
     ] {
-        assert_eq!(client.ask(&assertion, more).await.error(), invalid_client(), "{name}");
+        assert_eq!(client.introspect_with(&assertion, more).await.error(), invalid_client(), "{name}");
     }
 }
 
 #[test]
-fn a_key_that_cannot_verify_is_not_registered() {
+fn an_unusable_client_key_is_not_registered() {
     let idp = TestIssuer::new();
     for jwk in ["", "[]", "{}", r#"{"kty":"oct","k":"AAAA"}"#] {
-        let refused = idp.register_client_key("orders-api", jwk).unwrap_err();
-        assert!(refused.to_string().starts_with("the key of the client is of no use: "), "{jwk}");
+        let error = idp.register_client_key("orders-api", jwk).unwrap_err();
+        assert!(error.to_string().starts_with("the key of the client is unusable: "), "{jwk}");
     }
 }

@@ -1,4 +1,4 @@
-//! Endpoints that fail, are found and are counted; loopback.
+//! Faults, request counts, metadata, and the server on a loopback port.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::testing::{Endpoint, Fault};
 use crate::transport::FetchErrorKind;
 
 #[tokio::test]
-async fn an_endpoint_fails_as_told_whoever_asks() {
+async fn an_endpoint_fails_with_the_fault_for_every_client() {
     let idp = TestIssuer::new();
     let url = idp.introspection_url();
     for (fault, status, content_type, body) in [
@@ -26,32 +26,32 @@ async fn an_endpoint_fails_as_told_whoever_asks() {
     ] {
         idp.set_fault(Endpoint::Introspection, Some(fault.clone()));
         for fields in [&[][..], &[(AUTHORIZATION, BASIC)]] {
-            let answered = post_with(&idp, &url, fields, &[]).await;
-            assert_eq!((answered.status, answered.header(CONTENT_TYPE)), (status, content_type), "{fault:?}");
-            assert_eq!(answered.body, body, "{fault:?}");
+            let reply = post_with(&idp, &url, fields, &[]).await;
+            assert_eq!((reply.status, reply.header(CONTENT_TYPE)), (status, content_type), "{fault:?}");
+            assert_eq!(reply.body, body, "{fault:?}");
         }
     }
     idp.set_fault(Endpoint::Introspection, Some(Fault::RetryAfter(429, Duration::from_secs(7))));
-    let answered = post(&idp, &url, &[]).await;
-    assert_eq!((answered.status, answered.header(RETRY_AFTER)), (429, "7"));
+    let reply = post(&idp, &url, &[]).await;
+    assert_eq!((reply.status, reply.header(RETRY_AFTER)), (429, "7"));
     idp.set_fault(Endpoint::Introspection, Some(Fault::Refuse));
-    let refused = send(&idp.http_client(), posted(&url, &[], &[])).await.unwrap_err();
-    assert_eq!(refused.kind(), FetchErrorKind::Transport);
+    let error = send(&idp.http_client(), form_request(&url, &[], &[])).await.unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Transport);
 }
 
 #[tokio::test]
-async fn a_fault_for_some_requests_ends_by_itself() {
+async fn a_fault_for_two_requests_ends_after_two_requests() {
     let idp = TestIssuer::new();
     idp.set_fault_for(Endpoint::Introspection, Fault::Status(503), 2);
-    let mut seen = Vec::new();
+    let mut statuses = Vec::new();
     for _ in 0..3 {
-        seen.push(post(&idp, &idp.introspection_url(), &[("token", "t")]).await.status);
+        statuses.push(post(&idp, &idp.introspection_url(), &[("token", "t")]).await.status);
     }
-    assert_eq!((seen, idp.requests(Endpoint::Introspection)), (vec![503, 503, 200], 3));
+    assert_eq!((statuses, idp.requests(Endpoint::Introspection)), (vec![503, 503, 200], 3));
 }
 
 #[tokio::test]
-async fn an_outage_covers_every_endpoint_and_every_endpoint_counts() {
+async fn an_outage_covers_every_endpoint_and_every_request_is_counted() {
     let idp = TestIssuer::new();
     let metadata = format!("{}/.well-known/oauth-authorization-server", idp.identifier());
     for (outage, status) in [(Some(Fault::Status(503)), 503), (None, 200)] {
@@ -71,7 +71,7 @@ async fn an_outage_covers_every_endpoint_and_every_endpoint_counts() {
 }
 
 #[tokio::test]
-async fn the_metadata_name_the_endpoints() {
+async fn the_metadata_contains_the_endpoints() {
     let idp = TestIssuer::new();
     let url = format!("{}/.well-known/oauth-authorization-server", idp.identifier());
     let request = Request::get(url).body(Bytes::new()).unwrap();
@@ -94,7 +94,7 @@ async fn the_metadata_name_the_endpoints() {
     }
 }
 
-/// Status line and body of an answer over a socket.
+/// Sends a request over a socket, and returns the status line and the body of the response.
 async fn over_socket(request: Request<Bytes>) -> (String, String) {
     let authority = request.uri().authority().unwrap().as_str();
     let mut stream = TcpStream::connect(authority).await.unwrap();
@@ -105,30 +105,30 @@ async fn over_socket(request: Request<Bytes>) -> (String, String) {
     }
     head += &format!("{CONTENT_LENGTH}: {}\r\n\r\n", request.body().len());
     stream.write_all(head.as_bytes()).await.unwrap();
-    // The server may close before it has read all of this.
-    let _sent = stream.write_all(request.body()).await;
-    let mut answer = Vec::new();
-    let _read = stream.read_to_end(&mut answer).await;
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    // The server may close the connection before it has read the whole body.
+    let _result = stream.write_all(request.body()).await;
+    let mut response = Vec::new();
+    let _result = stream.read_to_end(&mut response).await;
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
 }
 
 #[tokio::test]
-async fn bodies_are_read_over_a_socket_up_to_a_limit() {
+async fn the_loopback_server_reads_bodies_up_to_one_mebibyte() {
     let idp = TestIssuer::start().await.unwrap();
     let token = idp.token(API).subject("alice").opaque();
     let url = idp.introspection_url();
-    let request = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", &token)]);
+    let request = form_request(&url, &[(AUTHORIZATION, BASIC)], &[("token", &token)]);
     let (status, body) = over_socket(request).await;
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["sub"], "alice");
     let long = "a".repeat((1 << 20) - "token=".len());
-    let most = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", &long)]);
-    assert_eq!(over_socket(most).await, ("HTTP/1.1 200 OK".to_owned(), "{\"active\":false}".to_owned()));
-    let mut over = posted(&url, &[(AUTHORIZATION, BASIC)], &[("token", &long)]);
-    *over.body_mut() = Bytes::from([over.body().as_ref(), b"a"].concat());
-    let (status, _) = over_socket(over).await;
+    let largest = form_request(&url, &[(AUTHORIZATION, BASIC)], &[("token", &long)]);
+    assert_eq!(over_socket(largest).await, ("HTTP/1.1 200 OK".to_owned(), "{\"active\":false}".to_owned()));
+    let mut too_large = form_request(&url, &[(AUTHORIZATION, BASIC)], &[("token", &long)]);
+    *too_large.body_mut() = Bytes::from([too_large.body().as_ref(), b"a"].concat());
+    let (status, _) = over_socket(too_large).await;
     assert!(status.is_empty() || status.starts_with("HTTP/1.1 413"), "{status}");
     assert_eq!(idp.requests(Endpoint::Introspection), 2);
 }

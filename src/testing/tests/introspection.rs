@@ -1,4 +1,4 @@
-//! What the server says of a token.
+//! The introspection endpoint.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn inactive() -> Value {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_count_is_inactive_and_nothing_else_is_said() {
+async fn the_response_about_an_unusable_token_is_only_active_false() {
     let idp = TestIssuer::new();
     let now = idp.state.now();
     let (revoked, revoked_jwt) = (idp.token(API).opaque(), idp.token(API).sign());
@@ -29,35 +29,35 @@ async fn a_token_that_does_not_count_is_inactive_and_nothing_else_is_said() {
         ("revoked", revoked),
         ("a revoked JWT", revoked_jwt),
         ("expired", idp.token(API).expired().opaque()),
-        ("expired just now", idp.token(API).claim("exp", now).opaque()),
-        ("expired long ago", idp.token(API).claim("exp", -1).opaque()),
+        ("expires now", idp.token(API).claim("exp", now).opaque()),
+        ("negative exp", idp.token(API).claim("exp", -1).opaque()),
         ("an expired JWT", idp.token(API).expired().sign()),
         ("not yet valid", idp.token(API).claim("nbf", now + 1).opaque()),
-        ("a JWT with claims of the test's", idp.token(API).sign_claims("{}")),
+        ("a JWT from sign_claims", idp.token(API).sign_claims("{}")),
         ("a refresh token", set.refresh_token().to_owned()),
         ("a JWT with another signature", format!("{}A", set.access_token())),
     ] {
-        assert_eq!(introspected(&idp, &token).await, inactive(), "{name}");
+        assert_eq!(introspect(&idp, &token).await, inactive(), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_request_without_one_token_in_the_form_is_refused() {
+async fn a_request_without_exactly_one_token_in_the_form_is_rejected() {
     let idp = TestIssuer::new();
     let token = idp.token(API).opaque();
     let url = idp.introspection_url();
     for (name, url, form) in [
-        ("none", url.clone(), &[][..]),
-        ("in the URL", format!("{url}?token={token}"), &[]),
+        ("no token", url.clone(), &[][..]),
+        ("in the query", format!("{url}?token={token}"), &[]),
         ("empty", url.clone(), &[("token", "")]),
-        ("twice", url.clone(), &[("token", "a"), ("token", "b")]),
+        ("two tokens", url.clone(), &[("token", "a"), ("token", "b")]),
     ] {
         assert_eq!(post(&idp, &url, form).await.error(), (400, "invalid_request".to_owned()), "{name}");
     }
 }
 
 #[tokio::test]
-async fn an_active_token_is_told_with_its_claims() {
+async fn the_response_about_an_active_token_contains_its_claims() {
     let idp = TestIssuer::new();
     let builder = idp.token(API).subject("alice").scope("a b").claim("active", "no").claim("jti", "one");
     let opaque = builder.opaque();
@@ -74,45 +74,52 @@ async fn an_active_token_is_told_with_its_claims() {
     for token in
         [opaque, builder.sign(), "ory_at_abc".to_owned(), "a.b.c.d.e".to_owned(), "e30.e30.".to_owned()]
     {
-        let hinted = [("token", token.as_str()), ("token_type_hint", "refresh_token")];
-        let answered = post(&idp, &idp.introspection_url(), &hinted).await;
-        assert_eq!(answered.json(), expected, "{token}");
-        assert_eq!((answered.status, answered.header(CACHE_CONTROL)), (200, "no-store"));
-        assert_eq!(answered.header(CONTENT_TYPE), "application/json");
+        let form = [("token", token.as_str()), ("token_type_hint", "refresh_token")];
+        let reply = post(&idp, &idp.introspection_url(), &form).await;
+        assert_eq!(reply.json(), expected, "{token}");
+        assert_eq!((reply.status, reply.header(CACHE_CONTROL)), (200, "no-store"));
+        assert_eq!(reply.header(CONTENT_TYPE), "application/json");
     }
     assert_eq!(idp.requests(crate::testing::Endpoint::Introspection), 5);
 }
 
 #[tokio::test]
-async fn a_token_ends_by_the_clock_and_one_without_a_date_never() {
+async fn a_token_expires_by_the_clock_and_never_without_exp() {
     let idp = TestIssuer::new();
-    let (token, endless) = (idp.token(API).opaque(), idp.token(API).without("exp").opaque());
-    let odd = idp.token(API).claim("exp", "soon").opaque();
+    let (token, without_exp) = (idp.token(API).opaque(), idp.token(API).without("exp").opaque());
+    let malformed_exp = idp.token(API).claim("exp", "soon").opaque();
     idp.clock().advance(Duration::from_secs(299));
     assert!(is_active(&idp, &token).await);
     idp.clock().advance(Duration::from_secs(1));
-    assert_eq!(introspected(&idp, &token).await, inactive());
-    assert!(is_active(&idp, &endless).await);
-    assert_eq!(introspected(&idp, &odd).await["exp"], "soon", "a date that is none is told as it is");
+    assert_eq!(introspect(&idp, &token).await, inactive());
+    assert!(is_active(&idp, &without_exp).await);
+    assert_eq!(
+        introspect(&idp, &malformed_exp).await["exp"],
+        "soon",
+        "a malformed exp is returned unchanged"
+    );
 }
 
 #[tokio::test]
-async fn answers_about_active_tokens_lie_on_demand() {
+async fn alterations_apply_to_active_tokens_until_they_are_cleared() {
     let idp = TestIssuer::new();
     let token = idp.token(API).opaque();
-    idp.alter_introspection(|answer| {
-        answer.insert("active".to_owned(), "true".into());
-        answer.remove("iss");
+    idp.alter_introspection(|response| {
+        response.insert("active".to_owned(), "true".into());
+        response.remove("iss");
     });
-    let lie = introspected(&idp, &token).await;
-    assert_eq!((&lie["active"], lie.get("iss"), &lie["sub"]), (&json!("true"), None, &json!("user")));
-    assert_eq!(introspected(&idp, "unknown").await, inactive());
+    let altered = introspect(&idp, &token).await;
+    assert_eq!(
+        (&altered["active"], altered.get("iss"), &altered["sub"]),
+        (&json!("true"), None, &json!("user"))
+    );
+    assert_eq!(introspect(&idp, "unknown").await, inactive());
     idp.clear_alterations();
     assert!(is_active(&idp, &token).await);
 }
 
 #[tokio::test]
-async fn an_alteration_may_use_the_issuer() {
+async fn an_alteration_may_call_the_issuer() {
     let idp = TestIssuer::new();
     let token = idp.token(API).opaque();
     let (issuer, revoked) = (idp.clone(), token.clone());
@@ -122,38 +129,43 @@ async fn an_alteration_may_use_the_issuer() {
     idp.clear_alterations();
 }
 
-async fn asked_for(idp: &TestIssuer, accept: &str, token: &str) -> Answered {
+async fn introspect_accepting(idp: &TestIssuer, accept: &str, token: &str) -> Reply {
     let fields = [(AUTHORIZATION, BASIC), (ACCEPT, accept)];
     post_with(idp, &idp.introspection_url(), &fields, &[("token", token)]).await
 }
 
-/// Header and claims of a signed answer, and whether the signature is by the issuer's first key.
-fn opened(idp: &TestIssuer, answered: &Answered) -> (Value, Value, bool) {
-    assert_eq!(answered.header(CONTENT_TYPE), SIGNED);
-    let body = std::str::from_utf8(&answered.body).unwrap();
+/// The header and claims of a signed response, and whether the first published key verifies it.
+fn open(idp: &TestIssuer, reply: &Reply) -> (Value, Value, bool) {
+    assert_eq!(reply.header(CONTENT_TYPE), SIGNED);
+    let body = std::str::from_utf8(&reply.body).unwrap();
     let jws = Compact::parse(body).unwrap();
     let keys: Value = serde_json::from_str(&idp.jwks()).unwrap();
     let jwk = Jwk::parse(keys["keys"][0].to_string().as_bytes()).unwrap();
     let key = VerifyingKey::new(&jwk, AlgorithmSet::ALL).unwrap();
-    let held = key.verify(jwk.alg.unwrap(), jws.signing_input(), &jws.signature().unwrap()).is_ok();
+    let is_verified = key.verify(jwk.alg.unwrap(), jws.signing_input(), &jws.signature().unwrap()).is_ok();
     let [header, claims] = [jws.header().unwrap(), jws.claims().unwrap().into_bytes()]
         .map(|part| serde_json::from_slice(&part).unwrap());
-    (header, claims, held)
+    (header, claims, is_verified)
 }
 
 #[tokio::test]
-async fn an_answer_is_signed_when_the_client_asks_or_the_test_does() {
+async fn a_response_is_signed_if_the_client_accepts_it_or_the_test_requires_it() {
     let idp = TestIssuer::new();
     let token = idp.token(API).opaque();
     for (name, accept, signed, expected) in [
-        ("plain", "application/json", None, "application/json"),
-        ("asked", SIGNED, None, SIGNED),
-        ("asked among others", "application/json;q=0.5, application/token-introspection+jwt", None, SIGNED),
+        ("json accepted", "application/json", None, "application/json"),
+        ("jwt accepted", SIGNED, None, SIGNED),
+        (
+            "jwt accepted among others",
+            "application/json;q=0.5, application/token-introspection+jwt",
+            None,
+            SIGNED,
+        ),
         ("always", "application/json", Some(true), SIGNED),
         ("never", SIGNED, Some(false), "application/json"),
     ] {
         idp.set_signed_introspection(signed);
-        assert_eq!(asked_for(&idp, accept, &token).await.header(CONTENT_TYPE), expected, "{name}");
+        assert_eq!(introspect_accepting(&idp, accept, &token).await.header(CONTENT_TYPE), expected, "{name}");
     }
     idp.set_signed_introspection(true);
     assert_eq!(
@@ -163,24 +175,25 @@ async fn an_answer_is_signed_when_the_client_asks_or_the_test_does() {
 }
 
 #[tokio::test]
-async fn a_signed_answer_is_by_the_issuer_for_the_client_that_asked() {
+async fn a_signed_response_names_the_issuer_and_the_client() {
     let idp = TestIssuer::new();
     let token = idp.token(API).subject("alice").opaque();
-    let (header, claims, held) = opened(&idp, &asked_for(&idp, SIGNED, &token).await);
-    assert!(held);
+    let (header, claims, is_verified) = open(&idp, &introspect_accepting(&idp, SIGNED, &token).await);
+    assert!(is_verified);
     assert_eq!(header, json!({"alg": "ES256", "kid": idp.key_id(), "typ": "token-introspection+jwt"}));
-    let plain = introspected(&idp, &token).await;
+    let plain = introspect(&idp, &token).await;
     let expected = json!({
-        "iss": idp.identifier(), "aud": TestIssuer::CLIENT_ID, "iat": idp.state.now(), "token_introspection": plain,
+        "iss": idp.identifier(), "aud": TestIssuer::CLIENT_ID, "iat": idp.state.now(),
+        "token_introspection": plain,
     });
     assert_eq!(claims, expected);
-    let (_, claims, held) = opened(&idp, &asked_for(&idp, SIGNED, "unknown").await);
-    assert!(held);
+    let (_, claims, is_verified) = open(&idp, &introspect_accepting(&idp, SIGNED, "unknown").await);
+    assert!(is_verified);
     assert_eq!(claims["token_introspection"], inactive());
 }
 
 #[tokio::test]
-async fn a_signed_answer_is_altered_before_it_is_signed() {
+async fn a_signed_response_is_altered_before_it_is_signed() {
     let idp = TestIssuer::new();
     let token = idp.token(API).opaque();
     idp.alter_signed_introspection(|header: &mut Map<String, Value>, claims| {
@@ -188,10 +201,10 @@ async fn a_signed_answer_is_altered_before_it_is_signed() {
         claims.insert("aud".to_owned(), "other".into());
         claims.remove("iat");
     });
-    let (header, claims, held) = opened(&idp, &asked_for(&idp, SIGNED, &token).await);
-    assert!(held);
+    let (header, claims, is_verified) = open(&idp, &introspect_accepting(&idp, SIGNED, &token).await);
+    assert!(is_verified);
     assert_eq!((&header["typ"], &claims["aud"], claims.get("iat")), (&json!("JWT"), &json!("other"), None));
     idp.rotate_key();
-    let (_, _, held) = opened(&idp, &asked_for(&idp, SIGNED, &token).await);
-    assert!(!held, "the key that signs now is another");
+    let (_, _, is_verified) = open(&idp, &introspect_accepting(&idp, SIGNED, &token).await);
+    assert!(!is_verified, "the new key has signed it");
 }

@@ -1,4 +1,4 @@
-//! The endpoints of the test issuer, as a client sees them.
+//! Tests of the endpoints of the test issuer, through its HTTP client.
 
 mod authentication;
 mod faults;
@@ -8,24 +8,24 @@ mod revocation;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request};
 use serde_json::Value;
 
 use super::{InMemoryClient, TestIssuer};
-use crate::transport::{FetchError, HttpClient};
+use crate::transport::{FetchError, FetchRequest, HttpClient, UrlKind};
 
 const API: &str = "https://api.example.com";
 const BASIC: &str = "Basic dGVzdC1hcGk6dGVzdC1zZWNyZXQ=";
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-struct Answered {
+struct Reply {
     status: u16,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Answered {
+impl Reply {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -39,8 +39,8 @@ impl Answered {
     }
 }
 
-/// A form from the client that is known from the start.
-async fn post(idp: &TestIssuer, url: &str, form: &[(&str, &str)]) -> Answered {
+/// Posts a form as the client that is registered from the start.
+async fn post(idp: &TestIssuer, url: &str, form: &[(&str, &str)]) -> Reply {
     post_with(idp, url, &[(AUTHORIZATION, BASIC)], form).await
 }
 
@@ -49,11 +49,11 @@ async fn post_with(
     url: &str,
     fields: &[(HeaderName, &str)],
     form: &[(&str, &str)],
-) -> Answered {
-    send(&idp.http_client(), posted(url, fields, form)).await.unwrap()
+) -> Reply {
+    send(&idp.http_client(), form_request(url, fields, form)).await.unwrap()
 }
 
-fn posted(url: &str, fields: &[(HeaderName, &str)], form: &[(&str, &str)]) -> Request<Bytes> {
+fn form_request(url: &str, fields: &[(HeaderName, &str)], form: &[(&str, &str)]) -> Request<Bytes> {
     let mut request = Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     for (name, value) in fields {
         request = request.header(name, *value);
@@ -62,18 +62,19 @@ fn posted(url: &str, fields: &[(HeaderName, &str)], form: &[(&str, &str)]) -> Re
     request.body(Bytes::from(body)).unwrap()
 }
 
-async fn send(client: &InMemoryClient, request: Request<Bytes>) -> Result<Answered, FetchError> {
-    client.fetch(request, 1 << 20).await.map(|response: Response<Bytes>| {
-        let (head, body) = response.into_parts();
-        Answered { status: head.status.as_u16(), headers: head.headers, body }
+async fn send(client: &InMemoryClient, request: Request<Bytes>) -> Result<Reply, FetchError> {
+    let request = FetchRequest::new(request, UrlKind::Introspection, "", 1 << 20);
+    client.fetch(request).await.map(|response| {
+        let (head, body) = response.into_response().into_parts();
+        Reply { status: head.status.as_u16(), headers: head.headers, body }
     })
 }
 
-/// What introspection says.
-async fn introspected(idp: &TestIssuer, token: &str) -> Value {
+/// The introspection response about a token.
+async fn introspect(idp: &TestIssuer, token: &str) -> Value {
     post(idp, &idp.introspection_url(), &[("token", token)]).await.json()
 }
 
 async fn is_active(idp: &TestIssuer, token: &str) -> bool {
-    introspected(idp, token).await["active"] == true
+    introspect(idp, token).await["active"] == true
 }

@@ -1,9 +1,9 @@
-//! Tokens that end before their time.
+//! The revocation endpoint.
 
 use super::*;
 
 #[tokio::test]
-async fn revoking_needs_a_token_and_says_nothing_of_it() {
+async fn revocation_requires_a_token_and_answers_unknown_tokens_alike() {
     let idp = TestIssuer::new();
     let url = idp.revocation_url();
     assert_eq!(post(&idp, &url, &[]).await.error(), (400, "invalid_request".to_owned()));
@@ -15,7 +15,7 @@ async fn revoking_needs_a_token_and_says_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_takes_no_other_with_it_but_a_refresh_token_its_family() {
+async fn an_access_token_is_revoked_alone_and_a_refresh_token_with_its_family() {
     let idp = TestIssuer::new();
     let (one, two) = (idp.token(API).sign_in(), idp.token(API).sign_in_opaque());
     let other = idp.token(API).opaque();
@@ -24,12 +24,12 @@ async fn a_revoked_token_takes_no_other_with_it_but_a_refresh_token_its_family()
     post(&idp, &idp.revocation_url(), &[("token", one.refresh_token())]).await;
     assert!(!is_active(&idp, one.access_token()).await && is_active(&idp, two.access_token()).await);
     let form = [("grant_type", "refresh_token"), ("refresh_token", one.refresh_token())];
-    let refused = post(&idp, &idp.token_url(), &form).await;
-    assert_eq!(refused.error(), (400, "invalid_grant".to_owned()));
+    let rejected = post(&idp, &idp.token_url(), &form).await;
+    assert_eq!(rejected.error(), (400, "invalid_grant".to_owned()));
 }
 
 #[tokio::test]
-async fn the_test_revokes_as_the_endpoint_does() {
+async fn revoke_has_the_effect_of_the_endpoint() {
     let idp = TestIssuer::new();
     let set = idp.token(API).sign_in();
     idp.revoke(set.access_token());
@@ -42,11 +42,11 @@ async fn the_test_revokes_as_the_endpoint_does() {
 }
 
 #[tokio::test]
-async fn a_token_text_of_the_tests_choosing_can_be_issued_anew() {
+async fn opaque_as_replaces_a_revoked_token() {
     let idp = TestIssuer::new();
     idp.token(API).opaque_as("ory_at_1");
     idp.revoke("ory_at_1");
     assert!(!is_active(&idp, "ory_at_1").await);
     idp.token(API).subject("bob").opaque_as("ory_at_1");
-    assert_eq!(introspected(&idp, "ory_at_1").await["sub"], "bob");
+    assert_eq!(introspect(&idp, "ory_at_1").await["sub"], "bob");
 }

@@ -1,11 +1,25 @@
-//! Tokens that their issuer is asked about (RFC 7662, RFC 9701).
+//! Introspection: the request, the response and its checks, the cache, and every fault (RFC 7662, RFC 9701).
 
-mod asking;
+mod cache;
+mod circuit_breaker;
+mod client_auth;
+mod configuration;
 mod dispatch;
-mod judging;
-mod remembering;
+mod endpoint;
+mod faults;
+mod http_client;
+mod limits;
+mod load;
+#[cfg(feature = "reqwest")]
+mod over_http;
+mod request;
+mod response;
+mod retry_after;
 mod revocable_jwts;
 mod signed;
+mod single_flight;
+mod stale;
+mod still_active;
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,18 +28,21 @@ use tower::Layer;
 use tower_bearer::diagnostics::{CheckResult, Explanation, IntrospectionStatus};
 use tower_bearer::testing::{Endpoint, TestIssuer, TokenBuilder};
 use tower_bearer::time::Clock;
-use tower_bearer::{BearerAuth, BearerAuthBuilder, ClientAuth, Introspection, Issuer, Require};
+use tower_bearer::{BearerAuth, BearerAuthBuilder, Introspection, Issuer, RejectionKind, Require};
 
-use crate::support::protected::{API, Answer, Handler, Protected, get, send};
+use crate::support::introspected::introspection;
+use crate::support::protected::{API, ApiResponse, Handler, Outcome, Protected, get, send};
 
-const SECOND: Duration = Duration::from_secs(1);
+const INACTIVE: Outcome = Err(RejectionKind::TokenInactive);
+const UNAVAILABLE: Outcome = Err(RejectionKind::IntrospectionUnavailable);
+const MISCONFIGURED: Outcome = Err(RejectionKind::IntrospectionMisconfigured);
 
-/// Introspection by the client that every test issuer knows.
-fn introspection() -> Introspection {
-    Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET))
+/// A route that needs the scope `a` and a token that is still active.
+fn payments() -> Require {
+    Require::scope("a").still_active()
 }
 
-/// An API, and the issuer that it asks.
+/// An API and the issuer that introspects its tokens.
 struct Api {
     idp: TestIssuer,
     auth: BearerAuth,
@@ -33,12 +50,12 @@ struct Api {
 }
 
 impl Api {
-    /// With the defaults.
+    /// Introspects opaque tokens; all settings have their defaults.
     fn new() -> Self {
-        Self::asking(introspection())
+        Self::introspecting(introspection())
     }
 
-    fn asking(introspection: Introspection) -> Self {
+    fn introspecting(introspection: Introspection) -> Self {
         Self::with(|issuer| issuer.introspect(introspection))
     }
 
@@ -56,33 +73,33 @@ impl Api {
         Self { protected: Protected::by(&auth), auth, idp }
     }
 
-    /// A good token, before it is issued.
+    /// A valid token, before it is issued.
     fn token(&self) -> TokenBuilder {
         self.idp.token(API).subject("alice").scope("a b")
     }
 
-    /// The kind of the answer to a request with this token.
-    async fn kind(&self, token: impl AsRef<str>) -> String {
-        self.protected.kind(token).await
+    /// The outcome of a request with this token.
+    async fn outcome(&self, token: impl AsRef<str>) -> Outcome {
+        self.protected.outcome(token).await
     }
 
-    /// The answer on a route that needs more.
-    async fn on_route(&self, route: &Require, token: impl AsRef<str>) -> Answer {
+    /// The response of a route with further requirements.
+    async fn on_route(&self, route: &Require, token: impl AsRef<str>) -> ApiResponse {
         send(self.auth.layer(route.layer(Handler::default())), get(token)).await
     }
 
-    /// Has the endpoint say this in a member of its answers, or with `None` leave it out.
-    fn tell(&self, member: &'static str, value: Option<Value>) {
-        self.idp.alter_introspection(move |answer| {
+    /// Sets a member of every introspection response, or removes it if `value` is `None`.
+    fn set_member(&self, member: &'static str, value: Option<Value>) {
+        self.idp.alter_introspection(move |response| {
             match &value {
-                Some(value) => answer.insert(member.to_owned(), value.clone()),
-                None => answer.remove(member),
+                Some(value) => response.insert(member.to_owned(), value.clone()),
+                None => response.remove(member),
             };
         });
     }
 
-    /// How often the endpoint was asked.
-    fn asked(&self) -> usize {
+    /// The number of introspection requests.
+    fn calls(&self) -> usize {
         self.idp.requests(Endpoint::Introspection)
     }
 
@@ -94,17 +111,17 @@ impl Api {
         self.idp.clock().now().duration_since(UNIX_EPOCH).unwrap().as_secs()
     }
 
-    /// Lets so much time pass, by every clock.
+    /// Advances both tokio's time and the clock of the issuer.
     async fn pass(&self, time: Duration) {
         self.idp.clock().advance(time);
         tokio::time::sleep(time).await;
     }
 }
 
-/// What fails, by the check.
-fn failing(explanation: &Explanation) -> Vec<(&str, &str)> {
+/// The checks that failed, and the kind of each failure.
+fn failing(explanation: &Explanation) -> Vec<(&str, RejectionKind)> {
     let failing = explanation.findings().iter().filter_map(|finding| match finding.result() {
-        CheckResult::Failed(kind) => Some((finding.check(), kind.as_str())),
+        CheckResult::Failed(kind) => Some((finding.check(), kind)),
         _ => None,
     });
     failing.collect()

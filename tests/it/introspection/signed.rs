@@ -1,32 +1,34 @@
-//! Signed answers (RFC 9701).
+//! Signed introspection responses (RFC 9701).
 
 use serde_json::{Map, Value, json};
+use tower_bearer::RejectionKind::{ClaimMissing, IntrospectionMismatch, TypeMismatch};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::{Algorithm, Issuer};
 
-use super::{Api, SECOND, introspection};
+use super::{Api, INACTIVE, UNAVAILABLE};
+use crate::support::introspected::{SECOND, introspection};
 use crate::support::keys::encode;
-use crate::support::protected::API;
+use crate::support::protected::{ACCEPTED, API};
 
 type Members = Map<String, Value>;
 
 fn signed() -> Api {
-    Api::asking(introspection().require_signed())
+    Api::introspecting(introspection().require_signed())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signed_answer_is_accepted() {
+async fn a_signed_response_is_accepted() {
     let api = signed();
     let token = api.token().claim("username", "alice").opaque();
-    let answer = api.protected.get(&token).await;
-    assert_eq!(answer.kind(), "ok");
-    assert_eq!(answer.token().unwrap().username(), Some("alice"));
+    let response = api.protected.get(&token).await;
+    assert_eq!(response.outcome(), ACCEPTED);
+    assert_eq!(response.token().unwrap().username(), Some("alice"));
     api.idp.revoke(&token);
     api.pass(30 * SECOND).await;
-    assert_eq!(api.kind(&token).await, "token_inactive");
+    assert_eq!(api.outcome(&token).await, INACTIVE);
 
-    // For the API by its own name rather than as a client, and in other spellings of the type.
+    // `aud` may name the API instead of the client, and `typ` has several spellings.
     type Alter = fn(&mut Members, &mut Members);
     let alterations: [(&str, Alter); 6] = [
         ("aud", |_, claims| drop(claims.insert("aud".to_owned(), json!(API)))),
@@ -42,12 +44,12 @@ async fn a_signed_answer_is_accepted() {
     ];
     for (name, alter) in alterations {
         api.idp.alter_signed_introspection(alter);
-        assert_eq!(api.kind(api.token().opaque()).await, "ok", "{name}");
+        assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED, "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signed_answer_that_fails_a_check_is_no_answer() {
+async fn a_signed_response_that_fails_a_check_is_an_outage() {
     let now = signed().now();
     let set = |name: &'static str, value: Value| {
         move |_: &mut Members, claims: &mut Members| drop(claims.insert(name.to_owned(), value.clone()))
@@ -65,7 +67,7 @@ async fn a_signed_answer_that_fails_a_check_is_no_answer() {
     let alterations: Vec<(&str, Alter)> = vec![
         ("typ of an access token", Box::new(in_header("typ", json!("at+jwt")))),
         ("typ JWT", Box::new(in_header("typ", json!("JWT")))),
-        ("typ with something before", Box::new(in_header("typ", json!("x-token-introspection+jwt")))),
+        ("typ with a prefix", Box::new(in_header("typ", json!("x-token-introspection+jwt")))),
         ("no typ", Box::new(without("typ"))),
         ("alg none", Box::new(in_header("alg", json!("none")))),
         ("alg HS256", Box::new(in_header("alg", json!("HS256")))),
@@ -79,40 +81,43 @@ async fn a_signed_answer_that_fails_a_check_is_no_answer() {
         ("another audience", Box::new(set("aud", json!("https://other.example")))),
         ("an empty audience", Box::new(set("aud", json!([])))),
         ("no audience", Box::new(without("aud"))),
-        ("made long ago", Box::new(set("iat", json!(now - 60 - 31)))),
-        ("made tomorrow", Box::new(set("iat", json!(now + 31)))),
-        ("made when?", Box::new(set("iat", json!("now")))),
+        ("iat too old", Box::new(set("iat", json!(now - 60 - 31)))),
+        ("iat in the future", Box::new(set("iat", json!(now + 31)))),
+        ("ill-typed iat", Box::new(set("iat", json!("now")))),
         ("no iat", Box::new(without("iat"))),
         ("expired", Box::new(set("exp", json!(now - 31)))),
         ("ill-typed exp", Box::new(set("exp", json!("x")))),
-        ("says nothing of the token", Box::new(without("token_introspection"))),
-        ("says it is true", Box::new(set("token_introspection", json!(true)))),
-        ("says it in a text", Box::new(set("token_introspection", json!(r#"{"active":true}"#)))),
-        ("says it in a list", Box::new(set("token_introspection", json!([{"active": true}])))),
-        ("says null", Box::new(set("token_introspection", json!(null)))),
+        ("no token_introspection", Box::new(without("token_introspection"))),
+        ("token_introspection is true", Box::new(set("token_introspection", json!(true)))),
+        (
+            "token_introspection is a string",
+            Box::new(set("token_introspection", json!(r#"{"active":true}"#))),
+        ),
+        ("token_introspection is an array", Box::new(set("token_introspection", json!([{"active": true}])))),
+        ("token_introspection is null", Box::new(set("token_introspection", json!(null)))),
     ];
     for (name, alter) in alterations {
         let api = signed();
         api.idp.clock().set(std::time::UNIX_EPOCH + std::time::Duration::from_secs(now));
-        let unasked =
+        let optional =
             Api::of(api.idp.clone(), |issuer| issuer.introspect(introspection()), |builder| builder);
         api.idp.set_signed_introspection(true);
-        for api in [&api, &unasked] {
-            assert_eq!(api.kind(api.token().opaque()).await, "ok", "{name}: unaltered");
+        for api in [&api, &optional] {
+            assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED, "{name}: unaltered");
         }
         api.idp.alter_signed_introspection(alter);
-        for api in [&api, &unasked] {
+        for api in [&api, &optional] {
             let token = api.token().opaque();
-            assert_eq!(api.kind(&token).await, "introspection_unavailable", "{name}");
+            assert_eq!(api.outcome(&token).await, UNAVAILABLE, "{name}");
             assert_eq!(api.status().active_tokens(), 1, "{name}");
             assert!(!api.auth.explain(&token).await.is_accepted(), "{name}");
         }
     }
 }
 
-/// Around the answer stands what is about the answer.
+/// The outer claims describe the response, not the token.
 #[tokio::test(start_paused = true)]
-async fn what_stands_beside_the_answer_says_nothing_of_the_token() {
+async fn members_outside_token_introspection_are_ignored() {
     let api = signed();
     api.idp.alter_signed_introspection(|_, claims| {
         for (name, value) in [("active", json!(true)), ("scope", json!("a b admin")), ("sub", json!("root"))]
@@ -120,30 +125,30 @@ async fn what_stands_beside_the_answer_says_nothing_of_the_token() {
             claims.insert(name.to_owned(), value);
         }
     });
-    assert_eq!(api.kind("never-issued").await, "token_inactive");
-    let answer = api.protected.get(api.token().opaque()).await;
-    let token = answer.token().unwrap();
+    assert_eq!(api.outcome("never-issued").await, INACTIVE);
+    let response = api.protected.get(api.token().opaque()).await;
+    let token = response.token().unwrap();
     assert_eq!((token.subject(), token.scopes().contains("admin")), (Some("alice"), false));
 
-    // What the answer itself lacks is not taken from beside it.
-    api.idp.alter_introspection(|answer| drop(answer.remove("aud")));
-    assert_eq!(api.kind(api.token().opaque()).await, "claim_missing");
-    api.idp.alter_introspection(|answer| drop(answer.remove("active")));
-    assert_eq!(api.kind(api.token().opaque()).await, "token_inactive");
+    // Members missing in `token_introspection` are not taken from the outer claims.
+    api.idp.alter_introspection(|response| drop(response.remove("aud")));
+    assert_eq!(api.outcome(api.token().opaque()).await, Err(ClaimMissing));
+    api.idp.alter_introspection(|response| drop(response.remove("active")));
+    assert_eq!(api.outcome(api.token().opaque()).await, INACTIVE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_by_another_key_or_altered_on_the_way_is_no_answer() {
-    let answer = |idp: &TestIssuer| {
+async fn a_forged_or_altered_signed_response_is_an_outage() {
+    let response = |idp: &TestIssuer| {
         idp.token(TestIssuer::CLIENT_ID)
             .header("typ", "token-introspection+jwt")
             .claim("token_introspection", json!({"active": true, "aud": API, "exp": 9_999_999_999_u64}))
     };
     let idp = TestIssuer::new();
-    let good = answer(&idp).sign();
+    let good = response(&idp).sign();
     let other = TestIssuer::new();
     other.clock().set(idp.clock().now());
-    let by_other = answer(&other).header("kid", idp.key_id()).sign();
+    let by_other = response(&other).header("kid", idp.key_id()).sign();
     let (input, signature) = good.rsplit_once('.').unwrap();
     let (header, behind) = good.split_once('.').unwrap();
     let none = encode(json!({"alg": "none", "typ": "token-introspection+jwt"}).to_string());
@@ -158,83 +163,83 @@ async fn an_answer_by_another_key_or_altered_on_the_way_is_no_answer() {
         ("encrypted", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.Y2lwaGVydGV4dA.dGFn".to_owned()),
         ("JSON", plain.clone()),
         ("nothing", String::new()),
-        ("as it should be", good.clone()),
+        ("valid", good.clone()),
     ] {
         let signed = "application/token-introspection+jwt";
-        let dresses = [
+        let content_types = [
             signed,
             "Application/Token-Introspection+JWT; charset=utf-8",
             "application/json",
             "application/jwt",
         ];
-        for content_type in dresses {
+        for content_type in content_types {
             for required in [true, false] {
-                let asking = if required { introspection().require_signed() } else { introspection() };
-                let api = Api::of(idp.clone(), |issuer| issuer.introspect(asking), |builder| builder);
+                let settings = if required { introspection().require_signed() } else { introspection() };
+                let api = Api::of(idp.clone(), |issuer| issuer.introspect(settings), |builder| builder);
                 let fault = Fault::BodyOfType(content_type.to_owned(), body.clone());
                 api.idp.set_fault(Endpoint::Introspection, Some(fault));
-                // The type of the body says what it is: a signed answer in another dress is not JSON.
+                // `Content-Type` selects the parser: a signed response with another type is not JSON.
                 let is_signed = content_type.eq_ignore_ascii_case(signed) || content_type.contains(';');
                 let good = is_signed && body == good || !is_signed && !required && body == plain;
-                let expected = if good { "ok" } else { "introspection_unavailable" };
-                assert_eq!(api.kind("opaque").await, expected, "{name} as {content_type}, {required}");
+                let expected = if good { ACCEPTED } else { UNAVAILABLE };
+                assert_eq!(api.outcome("opaque").await, expected, "{name} as {content_type}, {required}");
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plain_answer_is_refused_where_a_signed_one_is_required() {
+async fn require_signed_rejects_plain_responses() {
     let api = signed();
     api.idp.set_signed_introspection(false);
-    assert_eq!(api.kind(api.token().opaque()).await, "introspection_unavailable");
-    assert_eq!(api.kind("never-issued").await, "introspection_unavailable", "not even that it is inactive");
+    assert_eq!(api.outcome(api.token().opaque()).await, UNAVAILABLE);
+    assert_eq!(api.outcome("never-issued").await, UNAVAILABLE, "an inactive token is not reported either");
     api.idp.set_signed_introspection(None);
-    assert_eq!(api.kind(api.token().opaque()).await, "ok");
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signed_answer_of_an_issuer_without_keys_is_no_answer() {
+async fn a_signed_response_of_an_issuer_without_keys_is_an_outage() {
     let idp = TestIssuer::new();
     let issuer = Issuer::without_keys(idp.identifier()).introspect(introspection());
     let api = Api::of(idp, |_| issuer, |builder| builder);
-    assert_eq!(api.kind(api.token().opaque()).await, "ok");
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
     api.idp.set_signed_introspection(true);
-    assert_eq!(api.kind(api.token().opaque()).await, "introspection_unavailable");
+    assert_eq!(api.outcome(api.token().opaque()).await, UNAVAILABLE);
 }
 
-/// RFC 9701 section 8.1: the same key signs both.
+/// RFC 9701 section 8.1: the same key signs access tokens and responses.
 #[tokio::test(start_paused = true)]
-async fn a_signed_answer_is_no_access_token() {
+async fn a_signed_response_is_rejected_as_an_access_token() {
     let api = Api::new();
     let inner = json!({"active": true, "sub": "alice", "aud": API, "exp": api.now() + 300, "scope": "a"});
-    let answer = api.token().claim("token_introspection", inner);
+    let response = api.token().claim("token_introspection", inner);
     for (name, token, expected) in [
-        ("as it is", answer.clone().header("typ", "token-introspection+jwt"), "type_mismatch"),
+        ("unchanged", response.clone().header("typ", "token-introspection+jwt"), Err(TypeMismatch)),
         (
-            "as the RFC writes it",
-            answer.clone().header("typ", "token-introspection+jwt").without("exp").without("sub"),
-            "type_mismatch",
+            "as in the RFC",
+            response.clone().header("typ", "token-introspection+jwt").without("exp").without("sub"),
+            Err(TypeMismatch),
         ),
-        ("without type", answer.clone().header("typ", Value::Null), "type_mismatch"),
-        ("as a token", answer, "type_mismatch"),
+        ("without type", response.clone().header("typ", Value::Null), Err(TypeMismatch)),
+        ("typ of an access token", response, Err(TypeMismatch)),
     ] {
-        assert_eq!(api.kind(token.sign()).await, expected, "{name}");
+        assert_eq!(api.outcome(token.sign()).await, expected, "{name}");
     }
-    assert_eq!(api.asked(), 0);
+    assert_eq!(api.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_key_of_the_issuer_is_fetched_for_its_answers() {
+async fn a_new_key_is_fetched_to_verify_a_signed_response() {
     let api = signed();
-    assert_eq!(api.kind(api.token().opaque()).await, "ok");
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
     let fetched = api.idp.requests(Endpoint::Jwks);
     api.idp.rotate_key();
-    assert_eq!(api.kind(api.token().opaque()).await, "ok");
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
     assert_eq!(api.idp.requests(Endpoint::Jwks), fetched + 1);
     api.pass(60 * SECOND).await;
     api.idp.rotate_key_to(Algorithm::EdDSA);
-    assert_eq!(api.kind(api.token().opaque()).await, "ok");
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
     assert_eq!(api.idp.requests(Endpoint::Jwks), fetched + 2);
 
     let narrow = Api::of(
@@ -242,21 +247,17 @@ async fn a_new_key_of_the_issuer_is_fetched_for_its_answers() {
         |issuer| issuer.algorithms([Algorithm::ES256]).introspect(introspection().require_signed()),
         |builder| builder,
     );
-    assert_eq!(
-        narrow.kind(narrow.token().opaque()).await,
-        "introspection_unavailable",
-        "EdDSA is not allowed"
-    );
+    assert_eq!(narrow.outcome(narrow.token().opaque()).await, UNAVAILABLE, "EdDSA is not allowed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn signed_answers_about_jwts_are_judged_like_plain_ones() {
-    let api = Api::asking(introspection().also_jwts().require_signed());
+async fn signed_responses_about_jwts_are_checked_like_plain_ones() {
+    let api = Api::introspecting(introspection().also_jwts().require_signed());
     let token = api.token().sign();
-    assert_eq!(api.kind(&token).await, "ok");
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
     api.idp.revoke(&token);
     api.pass(30 * SECOND).await;
-    assert_eq!(api.kind(&token).await, "token_inactive");
-    api.idp.alter_introspection(|answer| drop(answer.insert("sub".to_owned(), json!("bob"))));
-    assert_eq!(api.kind(api.token().sign()).await, "introspection_mismatch");
+    assert_eq!(api.outcome(&token).await, INACTIVE);
+    api.idp.alter_introspection(|response| drop(response.insert("sub".to_owned(), json!("bob"))));
+    assert_eq!(api.outcome(api.token().sign()).await, Err(IntrospectionMismatch));
 }

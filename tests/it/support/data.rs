@@ -1,4 +1,4 @@
-//! Fixed tokens that no test kit would sign (`tests/data/tokens.json`).
+//! Fixed tokens that `TestIssuer` cannot make (`tests/data/tokens.json`).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,11 +6,11 @@ use serde_json::Value;
 #[derive(Deserialize)]
 pub(crate) struct Data {
     pub(crate) jwks: Value,
-    /// With salts and hashes of all sorts.
+    /// RSASSA-PSS signatures with various hashes and salt lengths.
     pub(crate) pss: Vec<PssToken>,
-    /// Signed by a stranger, whose key and certificate the header brings along.
+    /// Signed with an untrusted key, which the header contains or points to.
     pub(crate) forged: Vec<ForgedToken>,
-    /// Encrypted to the key of the issuer.
+    /// Encrypted to the public key of the issuer.
     pub(crate) encrypted: Vec<NamedToken>,
 }
 

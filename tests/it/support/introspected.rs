@@ -1,4 +1,4 @@
-//! A protected service that asks its issuer about tokens, and what it says when that fails.
+//! An API that introspects tokens at a test issuer, over a network that can fail.
 
 use std::time::Duration;
 
@@ -7,79 +7,80 @@ use http::Request;
 use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
-use tower_bearer::diagnostics::{CircuitState, IntrospectionStatus};
+use tower_bearer::diagnostics::{
+    CircuitState, IntrospectionError, IntrospectionErrorKind, IntrospectionStatus,
+};
 use tower_bearer::middleware::{BearerAuthService, RequireService};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
-use tower_bearer::transport::{FetchError, FetchErrorKind};
-use tower_bearer::{BearerAuth, ClientAuth, Introspection, Require};
+use tower_bearer::{BearerAuth, ClientAuth, Introspection, RejectionKind, Require};
 
-use super::events::keep_events;
-use super::protected::{API, Answer, Handler, Protected, get, send};
-use super::wire::Wire;
+use super::log::enable_all_events;
+use super::net::Net;
+use super::protected::{API, ApiResponse, Handler, Outcome, Protected, get, send};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// How the client that the test issuer knows introspects.
+/// Introspection with the client that every test issuer knows.
 pub(crate) fn introspection() -> Introspection {
     Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET))
 }
 
-/// An issuer in memory, the wire to it, and a service that asks over it.
+/// A test issuer in memory, an API that introspects its tokens, and the network between them.
 #[derive(Clone)]
 pub(crate) struct IssuerIntrospection {
     pub(crate) idp: TestIssuer,
-    pub(crate) wire: Wire,
+    pub(crate) net: Net,
     pub(crate) auth: BearerAuth,
     pub(crate) api: Protected,
 }
 
-/// A service whose route asks whether the token is active now.
+/// A service whose route introspects the token at every request.
 #[derive(Clone)]
-pub(crate) struct AskingNow {
+pub(crate) struct StillActiveRoute {
     pub(crate) handler: Handler,
     service: BearerAuthService<RequireService<Handler>>,
 }
 
 impl IssuerIntrospection {
-    /// With the defaults; where the endpoint is, is known.
+    /// Configures the endpoint; all other settings have their defaults.
     pub(crate) fn new() -> Self {
         Self::with(|introspection| introspection)
     }
 
-    /// With other settings.
+    /// Configures the endpoint and changes other settings.
     pub(crate) fn with(configure: impl FnOnce(Introspection) -> Introspection) -> Self {
         Self::discovered(|idp, introspection| configure(introspection.endpoint(idp.introspection_url())))
     }
 
-    /// With other settings; where the endpoint is, is looked up unless they say it.
+    /// Changes the settings. The endpoint is discovered unless they name it.
     pub(crate) fn discovered(configure: impl FnOnce(&TestIssuer, Introspection) -> Introspection) -> Self {
         Self::of(TestIssuer::new(), configure)
     }
 
-    /// The same for this issuer.
+    /// Like [`Self::discovered`], for this issuer.
     pub(crate) fn of(
         idp: TestIssuer,
         configure: impl FnOnce(&TestIssuer, Introspection) -> Introspection,
     ) -> Self {
-        let wire = Wire::to(&idp);
+        let net = Net::to(&idp);
         let issuer = idp.issuer().introspect(configure(&idp, introspection()));
-        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(wire.clone());
+        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(net.clone());
         let auth = builder.issuer(issuer).build().unwrap();
-        Self { api: Protected::by(&auth), idp, wire, auth }
+        Self { api: Protected::by(&auth), idp, net, auth }
     }
 
-    /// A good opaque token.
+    /// A new active opaque token.
     pub(crate) fn opaque(&self) -> String {
         self.idp.token(API).subject("alice").opaque()
     }
 
-    /// The kind of the answer to a new good opaque token.
-    pub(crate) async fn kind_of_new(&self) -> String {
-        self.api.kind(self.opaque()).await
+    /// The outcome of a request with a new active opaque token.
+    pub(crate) async fn outcome_of_new(&self) -> Outcome {
+        self.api.outcome(self.opaque()).await
     }
 
-    /// How often the endpoint was asked.
+    /// The number of introspection requests.
     pub(crate) fn calls(&self) -> usize {
         self.idp.requests(Endpoint::Introspection)
     }
@@ -97,58 +98,58 @@ impl IssuerIntrospection {
         self.status().circuit()
     }
 
-    /// Why the last call failed.
-    pub(crate) fn why(&self) -> Option<FetchErrorKind> {
-        self.status().last_error().map(FetchError::kind)
+    /// The kind of the last error.
+    pub(crate) fn last_error(&self) -> Option<IntrospectionErrorKind> {
+        self.status().last_error().map(IntrospectionError::kind)
     }
 
-    /// Fails five calls in a row, so that the circuit is open.
+    /// Fails five calls in a row, which opens the circuit breaker.
     pub(crate) async fn open_the_circuit(&self, fault: Fault) {
         self.fail(fault);
         for failure in 1..=5 {
             assert_eq!(self.circuit(), CircuitState::Closed, "before failure {failure}");
-            assert_eq!(self.kind_of_new().await, "introspection_unavailable");
-            settle().await;
+            assert_eq!(self.outcome_of_new().await, Err(RejectionKind::IntrospectionUnavailable));
+            run_pending_tasks().await;
         }
         assert_eq!(self.circuit(), CircuitState::Open);
     }
 
-    /// Lets the time go by, for the clock of the issuer as well.
+    /// Advances both tokio's time and the clock of the issuer.
     pub(crate) async fn pass(&self, time: Duration) {
         self.idp.clock().advance(time);
         sleep(time).await;
     }
 
-    /// The same with a route that asks whether the token is active now.
-    pub(crate) fn asking_now(&self) -> AskingNow {
+    /// A route that requires `still_active`.
+    pub(crate) fn still_active_route(&self) -> StillActiveRoute {
         self.requiring(&Require::token().still_active())
     }
 
-    pub(crate) fn requiring(&self, require: &Require) -> AskingNow {
-        keep_events();
+    pub(crate) fn requiring(&self, require: &Require) -> StillActiveRoute {
+        enable_all_events();
         let handler = Handler::default();
-        AskingNow { service: self.auth.layer(require.layer(handler.clone())), handler }
+        StillActiveRoute { service: self.auth.layer(require.layer(handler.clone())), handler }
     }
 }
 
-impl AskingNow {
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+impl StillActiveRoute {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> ApiResponse {
         send(self.service.clone(), request).await
     }
 
-    pub(crate) async fn kind(&self, token: impl AsRef<str>) -> String {
-        self.send(get(token)).await.kind()
+    pub(crate) async fn outcome(&self, token: impl AsRef<str>) -> Outcome {
+        self.send(get(token)).await.outcome()
     }
 }
 
-/// Lets calls come to their end that were given up at this moment.
-pub(crate) async fn settle() {
+/// Yields, so that calls cancelled just now can end.
+pub(crate) async fn run_pending_tasks() {
     for _ in 0..3 {
         tokio::task::yield_now().await;
     }
 }
 
-/// What comes of a future, and how long it takes.
+/// The output of a future, and the time it took.
 pub(crate) async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let start = Instant::now();
     let output = future.await;
@@ -156,11 +157,11 @@ pub(crate) async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
 }
 
 /// The seconds in `Retry-After`.
-pub(crate) fn retry_after(answer: &Answer) -> Option<u64> {
-    answer.header("retry-after").map(|secs| secs.parse().unwrap())
+pub(crate) fn retry_after(response: &ApiResponse) -> Option<u64> {
+    response.header("retry-after").map(|secs| secs.parse().unwrap())
 }
 
-/// The time of day on the clock of `idp`, as HTTP writes it.
+/// The time on the clock of `idp` plus `ahead`, as an HTTP date.
 pub(crate) fn http_date(idp: &TestIssuer, ahead: Duration) -> String {
     httpdate::fmt_http_date(idp.clock().now() + ahead)
 }

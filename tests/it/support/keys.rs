@@ -1,4 +1,4 @@
-//! Key pairs made once for all tests, their public halves to publish, and tokens signed with them.
+//! Key pairs generated once for all tests, their public keys as JWKs, and tokens signed with them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -9,34 +9,34 @@ use serde_json::{Value, json};
 use tower_bearer::Algorithm;
 use tower_bearer::testing::{ManualClock, TestIssuer, TokenBuilder};
 
-use super::protected::{API, LOGIN};
+use super::protected::{API, ISSUER};
 
-/// An issuer with one key of each algorithm that tests need; it publishes nothing itself.
-static RING: LazyLock<(TestIssuer, HashMap<Algorithm, String>)> = LazyLock::new(|| {
+/// An issuer with one key for each algorithm that the tests need, and the key IDs.
+static KEYS: LazyLock<(TestIssuer, HashMap<Algorithm, String>)> = LazyLock::new(|| {
     use Algorithm::{ES256, ES384, ES512, EdDSA, PS256, RS256};
-    let issuer = TestIssuer::in_memory(LOGIN);
+    let issuer = TestIssuer::in_memory(ISSUER);
     let kids = [RS256, PS256, ES256, ES384, ES512, EdDSA].map(|alg| (alg, issuer.add_key(alg)));
     (issuer, HashMap::from(kids))
 });
 
-/// The clock that tokens of [`token`] are dated by; it stands.
+/// The clock that dates the tokens of [`token`]. It stands still.
 pub(crate) fn clock() -> ManualClock {
-    RING.0.clock()
+    KEYS.0.clock()
 }
 
-/// A good token, signed with the key for `algorithm`.
+/// A valid token, signed with the key for `algorithm`.
 pub(crate) fn token(algorithm: Algorithm) -> TokenBuilder {
-    RING.0.token(API).key_id(&RING.1[&algorithm])
+    KEYS.0.token(API).key_id(&KEYS.1[&algorithm])
 }
 
-/// The public half of the key for `algorithm`, with `kid`, `alg` and `use`.
+/// The public key for `algorithm`, with `kid`, `alg` and `use`.
 pub(crate) fn jwk(algorithm: Algorithm) -> Value {
-    let set: Value = serde_json::from_str(&RING.0.jwks()).unwrap();
+    let set: Value = serde_json::from_str(&KEYS.0.jwks()).unwrap();
     let keys = set["keys"].as_array().unwrap();
-    keys.iter().find(|key| key["kid"] == RING.1[&algorithm].as_str()).unwrap().clone()
+    keys.iter().find(|key| key["kid"] == KEYS.1[&algorithm].as_str()).unwrap().clone()
 }
 
-/// `object` with a member set, or with `null` removed.
+/// Sets a member of `object`, or removes it if the value is `null`.
 pub(crate) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
     let members = object.as_object_mut().unwrap();
     match value.into() {
@@ -46,7 +46,7 @@ pub(crate) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Va
     object
 }
 
-/// One key of `tests/data/odd_keys.json`: its name, its JWK and a token it signed.
+/// The JWK with this name from `tests/data/odd_keys.json`, and a token signed with it.
 pub(crate) fn odd_key(name: &str) -> (Value, String) {
     static ODD: LazyLock<Value> =
         LazyLock::new(|| serde_json::from_str(include_str!("../../data/odd_keys.json")).unwrap());
@@ -55,7 +55,7 @@ pub(crate) fn odd_key(name: &str) -> (Value, String) {
     (key["jwk"].clone(), key["token"].as_str().unwrap().to_owned())
 }
 
-/// An HS256 token of good claims over this secret.
+/// An HS256 token with valid claims, signed with this secret.
 pub(crate) fn hmac_token(kid: &str, secret: &[u8]) -> String {
     use jsonwebtoken::{Algorithm::HS256, EncodingKey, crypto::rust_crypto::DEFAULT_PROVIDER};
     let unsigned = token(Algorithm::ES256).header("alg", "HS256").header("kid", kid).sign();
@@ -64,12 +64,12 @@ pub(crate) fn hmac_token(kid: &str, secret: &[u8]) -> String {
     format!("{input}.{}", encode(signer.try_sign(input.as_bytes()).unwrap()))
 }
 
-/// A token of this header and these claims that nobody signed.
+/// A token with this header and these claims, and 64 arbitrary octets as its signature.
 pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}.{}", encode(header.to_string()), encode(claims.to_string()), encode([7; 64]))
 }
 
-/// A token that names a key which does not exist; cheap to make.
+/// A token whose `kid` is not in the key set. It is cheap to make, as nothing is signed.
 pub(crate) fn unknown_kid(issuer: &str, kid: &str) -> String {
     unsigned(
         &json!({"alg": "ES256", "kid": kid}),
@@ -77,12 +77,12 @@ pub(crate) fn unknown_kid(issuer: &str, kid: &str) -> String {
     )
 }
 
-/// base64url without padding.
+/// Encodes as base64url without padding.
 pub(crate) fn encode(octets: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(octets)
 }
 
-/// The octets of one part of a token or of a member of a key.
+/// Decodes base64url without padding.
 pub(crate) fn decode(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }

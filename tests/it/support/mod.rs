@@ -1,15 +1,13 @@
-//! What the tests share.
+//! The harness of the integration tests.
 //!
-//! `app` with `data` and `log` asks one protected service about one token at a time; `protected` with
-//! `keys`, `net` and `events` has services over authorization servers that misbehave as told; `introspected`
-//! is one of them that asks about its tokens, over a `wire` that can be cut.
+//! `protected` sends requests to an API behind `BearerAuth` and checks the responses. `app` adds a test
+//! issuer and the base token, `introspected` adds introspection. `net` is the network between an API and its
+//! issuers. `log` records what is logged. `keys` and `data` provide keys and tokens.
 
 pub(crate) mod app;
 pub(crate) mod data;
-pub(crate) mod events;
 pub(crate) mod introspected;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod net;
 pub(crate) mod protected;
-pub(crate) mod wire;

@@ -1,8 +1,11 @@
-//! A protected service, and what it answered: every refusal is held to the table of answers.
+//! An API behind `BearerAuth`, the requests that tests send to it, and the responses they get.
+//!
+//! Every rejection is compared with a table of statuses and error codes. The table is written from RFC 6750
+//! section 3.1 instead of taken from the crate.
 
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -10,38 +13,54 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Request, Response, request, response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
 use tower_bearer::middleware::BearerAuthService;
 use tower_bearer::testing::{ParsedChallenge, parse_challenges};
-use tower_bearer::{AccessToken, BearerAuth, Rejection};
+use tower_bearer::{AccessToken, BearerAuth, Rejection, RejectionKind};
 
-use super::events::keep_events;
+use super::log::enable_all_events;
 
+/// The audience of valid tokens.
 pub(crate) const API: &str = "https://api.example.com";
-pub(crate) const LOGIN: &str = "https://login.example.com";
+/// The issuer of valid tokens.
+pub(crate) const ISSUER: &str = "https://login.example.com";
 
-/// The inner service of most tests: counts its calls, and hands back the head of the request in the
-/// extensions of the response.
+/// `Ok` if the request reached the handler, else the kind of its rejection.
+pub(crate) type Outcome = Result<(), RejectionKind>;
+
+/// The request reached the handler.
+pub(crate) const ACCEPTED: Outcome = Ok(());
+
+/// The inner service of most tests. It counts its calls and inserts [`Received`] into its response's
+/// extensions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handler(Arc<AtomicUsize>);
 
-/// The head of the request as the handler saw it.
+/// The request as the handler received it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen(pub(crate) request::Parts);
+pub(crate) struct Received {
+    pub(crate) head: request::Parts,
+    /// `None` if reading the body failed.
+    pub(crate) body: Option<Bytes>,
+    pub(crate) trailers: Option<HeaderMap>,
+}
 
 impl Handler {
-    /// How often it was called.
+    /// The number of calls.
     pub(crate) fn calls(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl<B> Service<Request<B>> for Handler {
+impl<B> Service<Request<B>> for Handler
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -49,9 +68,21 @@ impl<B> Service<Request<B>> for Handler {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.0.fetch_add(1, Ordering::Relaxed);
-        let mut response = Response::new(Full::new(Bytes::from_static(b"hello")));
-        response.extensions_mut().insert(Seen(request.into_parts().0));
-        ready(Ok(response))
+        Box::pin(async {
+            let mut response = Response::new(Full::new(Bytes::from_static(b"hello")));
+            response.extensions_mut().insert(Received::read(request).await);
+            Ok(response)
+        })
+    }
+}
+
+impl Received {
+    /// Reads a request to its end.
+    pub(crate) async fn read<B: http_body::Body<Data = Bytes>>(request: Request<B>) -> Self {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.ok();
+        let trailers = body.as_ref().and_then(|body| body.trailers().cloned());
+        Self { head, body: body.map(Collected::to_bytes), trailers }
     }
 }
 
@@ -64,33 +95,33 @@ pub(crate) struct Protected {
 
 impl Protected {
     pub(crate) fn by(auth: &BearerAuth) -> Self {
-        keep_events();
+        enable_all_events();
         let handler = Handler::default();
         Self { service: auth.layer(handler.clone()), handler }
     }
 
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> ApiResponse {
         send(self.service.clone(), request).await
     }
 
-    /// The answer to a GET with this token.
-    pub(crate) async fn get(&self, token: impl AsRef<str>) -> Answer {
+    /// Sends a GET with this token.
+    pub(crate) async fn get(&self, token: impl AsRef<str>) -> ApiResponse {
         self.send(get(token)).await
     }
 
-    /// The same, of which nothing may wait.
-    pub(crate) fn kind_at_once(&self, token: impl AsRef<str>) -> String {
-        at_once(self.get(token)).kind()
+    /// Sends a GET with this token and returns the outcome.
+    pub(crate) async fn outcome(&self, token: impl AsRef<str>) -> Outcome {
+        self.get(token).await.outcome()
     }
 
-    /// The kind of the answer to a GET with this token: `ok`, or the label of the refusal.
-    pub(crate) async fn kind(&self, token: impl AsRef<str>) -> String {
-        self.get(token).await.kind()
+    /// Like [`Self::outcome`], but panics if the request has to wait for anything.
+    pub(crate) fn outcome_at_once(&self, token: impl AsRef<str>) -> Outcome {
+        at_once(self.get(token)).outcome()
     }
 }
 
-/// The answer of any service.
-pub(crate) async fn send<S, B, R>(service: S, request: Request<B>) -> Answer
+/// Sends a request to any service.
+pub(crate) async fn send<S, B, R>(service: S, request: Request<B>) -> ApiResponse
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: std::fmt::Debug,
@@ -99,14 +130,14 @@ where
 {
     let response = service.oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
-    Answer { head, body: body.collect().await.unwrap().to_bytes() }
+    ApiResponse { head, body: body.collect().await.unwrap().to_bytes() }
 }
 
-/// What comes of a future that is polled once and no more.
+/// The output of a future that must be ready at its first poll.
 pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
+        Poll::Pending => panic!("the future is not ready at its first poll"),
     }
 }
 
@@ -123,14 +154,14 @@ pub(crate) fn get(token: impl AsRef<str>) -> Request<Full<Bytes>> {
     request
 }
 
-/// A response, read to its end.
+/// A response whose body was read to its end.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) head: response::Parts,
     pub(crate) body: Bytes,
 }
 
-impl Answer {
+impl ApiResponse {
     pub(crate) fn status(&self) -> u16 {
         self.head.status.as_u16()
     }
@@ -147,23 +178,30 @@ impl Answer {
         self.head.extensions.get()
     }
 
-    /// The token that the handler saw.
+    /// Whether the response comes from the handler.
+    pub(crate) fn is_from_handler(&self) -> bool {
+        self.head.extensions.get::<Received>().is_some()
+    }
+
+    /// The request as the handler received it.
+    #[track_caller]
+    pub(crate) fn received(&self) -> &Received {
+        self.head.extensions.get().expect("the handler was called")
+    }
+
+    /// The token that the handler received.
     pub(crate) fn token(&self) -> Option<&AccessToken> {
-        self.head.extensions.get::<Seen>()?.0.extensions.get()
+        self.head.extensions.get::<Received>()?.head.extensions.get()
     }
 
-    /// The head that the handler saw.
-    pub(crate) fn seen(&self) -> &request::Parts {
-        &self.head.extensions.get::<Seen>().expect("the handler was called").0
-    }
-
-    /// The challenge, read strictly; each has a line of its own, and there is one at most.
+    /// The challenge, parsed strictly. There is at most one, on a line of its own.
+    #[track_caller]
     pub(crate) fn challenge(&self) -> Option<ParsedChallenge> {
         let mut lines = self.headers().get_all(WWW_AUTHENTICATE).iter();
         let line = lines.next()?;
-        assert!(lines.next().is_none(), "one challenge, one line: {:?}", self.headers());
+        assert!(lines.next().is_none(), "more than one WWW-Authenticate line: {:?}", self.headers());
         let mut challenges = parse_challenges(line).unwrap();
-        assert_eq!(challenges.len(), 1, "one challenge in a line: {line:?}");
+        assert_eq!(challenges.len(), 1, "challenges in {line:?}");
         challenges.pop()
     }
 
@@ -171,52 +209,84 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// `ok`, or the label of the refusal, which is as the table says.
-    pub(crate) fn kind(&self) -> String {
-        match self.rejection() {
-            None => {
-                assert_eq!(self.status(), 200);
-                assert!(self.head.extensions.get::<Seen>().is_some(), "200 comes from the handler");
-                "ok".to_owned()
-            }
-            Some(rejection) => {
-                self.check_refusal(rejection.kind().as_str());
-                let text = self.json();
-                assert!(text["error"].is_string() && text["error_description"].is_string(), "{text}");
-                assert_eq!(self.header(CONTENT_TYPE), Some("application/json"));
-                rejection.kind().as_str().to_owned()
-            }
+    /// Checks the whole response and returns the outcome. A rejection must match the table and have the
+    /// default JSON body, a success must come from the handler.
+    #[track_caller]
+    pub(crate) fn outcome(&self) -> Outcome {
+        let Some(kind) = self.rejection().map(Rejection::kind) else {
+            assert_eq!(self.status(), 200);
+            assert!(self.is_from_handler(), "a 200 that is not from the handler");
+            assert_eq!(self.header(WWW_AUTHENTICATE), None, "a challenge on a 200");
+            return ACCEPTED;
+        };
+        self.check_rejection(kind);
+        let body = self.json();
+        assert!(body["error"].is_string() && body["error_description"].is_string(), "{kind}: {body}");
+        assert_eq!(self.header(CONTENT_TYPE), Some("application/json"), "{kind}");
+        Err(kind)
+    }
+
+    /// Asserts what all rejections of `kind` have in common, whatever their body.
+    #[track_caller]
+    pub(crate) fn check_rejection(&self, kind: RejectionKind) {
+        let (status, error) = expected(kind);
+        assert_eq!(self.rejection().map(Rejection::kind), Some(kind));
+        assert_eq!(self.status(), status, "{kind}");
+        assert!(!self.is_from_handler(), "{kind}: the handler was called");
+        assert_eq!(self.header(CACHE_CONTROL), Some("no-store"), "{kind}");
+        let retry_after: Option<u64> = self.header(RETRY_AFTER).map(|secs| secs.parse().unwrap());
+        assert_eq!(retry_after.is_some(), status == 503, "{kind}: Retry-After");
+        assert!(retry_after.is_none_or(|secs| secs >= 1), "{kind}: Retry-After");
+        let challenge = self.challenge();
+        assert_eq!(challenge.is_some(), status < 500, "{kind}: challenge");
+        if let Some(challenge) = challenge {
+            assert_eq!(challenge.scheme(), "Bearer", "{kind}");
+            assert!(challenge.param("realm").is_some(), "{kind}: realm");
+            assert_eq!(challenge.param("error"), error, "{kind}");
         }
     }
 
-    /// What every refusal has in common, whatever its body.
-    pub(crate) fn check_refusal(&self, kind: &str) {
-        let (status, error) = expected(kind);
-        assert_eq!(self.status(), status, "{kind}");
-        assert!(self.head.extensions.get::<Seen>().is_none(), "{kind}: the handler was called");
-        assert_eq!(self.header(CACHE_CONTROL), Some("no-store"), "{kind}");
-        let retry: Option<u64> = self.header(RETRY_AFTER).map(|secs| secs.parse().unwrap());
-        assert_eq!(retry.is_some(), status == 503, "{kind}");
-        assert!(retry.is_none_or(|secs| secs >= 1), "{kind}");
-        let challenge = self.challenge();
-        assert_eq!(challenge.is_some(), status < 500, "{kind}");
-        if let Some(challenge) = challenge {
-            assert_eq!(challenge.scheme(), "Bearer", "{kind}");
-            assert!(challenge.param("realm").is_some(), "{kind}");
-            assert_eq!(challenge.param("error"), error, "{kind}");
+    /// Asserts that the handler was called, and returns the token that it received.
+    #[track_caller]
+    pub(crate) fn assert_accepted(&self, name: &str) -> &AccessToken {
+        assert_eq!(self.outcome(), ACCEPTED, "{name}");
+        self.token().expect(name)
+    }
+
+    /// Asserts that the request was rejected as `kind`, with the default body and realm.
+    #[track_caller]
+    pub(crate) fn assert_rejected(&self, kind: RejectionKind, name: &str) {
+        assert_eq!(self.outcome(), Err(kind), "{name}");
+        let Some(challenge) = self.challenge() else { return };
+        let (_, error) = expected(kind);
+        assert_eq!(challenge.param("realm"), Some(API), "{name}");
+        assert_eq!(challenge.param("error_description").is_some(), error.is_some(), "{name}");
+        assert_eq!(challenge.param("error_uri"), None, "{name}");
+        if let Some(error) = error {
+            assert_eq!(self.json()["error"], error, "{name}");
+        }
+    }
+
+    /// Asserts the outcome, with all that [`Self::assert_accepted`] or [`Self::assert_rejected`] checks.
+    #[track_caller]
+    pub(crate) fn assert_outcome(&self, expected: Outcome, name: &str) {
+        match expected {
+            Ok(()) => drop(self.assert_accepted(name).clone()),
+            Err(kind) => self.assert_rejected(kind, name),
         }
     }
 }
 
-/// The table of answers, written down once more.
-fn expected(kind: &str) -> (u16, Option<&'static str>) {
+/// The status and the error code of each kind.
+fn expected(kind: RejectionKind) -> (u16, Option<&'static str>) {
+    use RejectionKind as K;
     match kind {
-        "missing" => (401, None),
-        "malformed_request" | "token_too_large" => (400, Some("invalid_request")),
-        "body_too_large" => (413, Some("invalid_request")),
-        "scope_insufficient" | "requirement_unmet" => (403, Some("insufficient_scope")),
-        "keys_unavailable" | "introspection_unavailable" => (503, None),
-        "introspection_misconfigured" | "not_covered" => (500, None),
+        K::Missing => (401, None),
+        K::MalformedRequest | K::TokenTooLarge => (400, Some("invalid_request")),
+        K::BodyTooLarge => (413, Some("invalid_request")),
+        K::ScopeInsufficient | K::RequirementUnmet => (403, Some("insufficient_scope")),
+        K::KeysUnavailable | K::IntrospectionUnavailable => (503, None),
+        K::IntrospectionMisconfigured | K::NotCovered => (500, None),
         _ => (401, Some("invalid_token")),
     }
 }

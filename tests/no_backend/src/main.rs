@@ -1,4 +1,4 @@
-//! Asks for signatures to be checked where nothing can check them.
+//! Configures signature verification without a signature backend.
 
 fn main() {
     let auth = tower_bearer::BearerAuth::builder("https://api.example.com")

@@ -1,7 +1,7 @@
 //! axum-jwt-auth: an extractor, called by a small service without a router.
 //!
-//! Its default backend is RustCrypto, whose RSA takes about ten times as long as that of aws-lc-rs. A program can
-//! choose aws-lc-rs, and this one does.
+//! Its default backend is RustCrypto, whose RSA takes about ten times as long as that of aws-lc-rs. A program
+//! can choose aws-lc-rs, and this one does.
 
 use std::str::FromStr;
 use std::sync::Arc;

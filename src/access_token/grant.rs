@@ -1,0 +1,81 @@
+//! The validated claims of a token, as `AccessToken` stores them.
+
+use std::sync::Arc;
+
+use crate::bearer::ScopeSet;
+use crate::time::NumericDate;
+
+/// The validated claims.
+#[derive(Clone)]
+pub(crate) struct Grant {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) subject: Option<ClaimText>,
+    pub(crate) client_id: Option<ClaimText>,
+    pub(crate) audiences: Vec<ClaimText>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) expires_at: NumericDate,
+    pub(crate) not_before: Option<NumericDate>,
+    pub(crate) issued_at: Option<NumericDate>,
+    pub(crate) auth_time: Option<NumericDate>,
+    pub(crate) token_id: Option<ClaimText>,
+    pub(crate) acr: Option<ClaimText>,
+    /// Whether the claims come from a JWT rather than from an introspection response.
+    pub(crate) jwt: bool,
+    /// Only in introspection responses.
+    pub(crate) username: Option<ClaimText>,
+}
+
+/// A string claim: its span in the JSON text, or a copy if the JSON text has escapes.
+///
+/// Why: a copy per claim would cost an allocation each for every token.
+#[derive(Clone)]
+pub(crate) enum ClaimText {
+    Span { start: u32, len: u32 },
+    Owned(Box<str>),
+}
+
+impl ClaimText {
+    /// Takes `text`, which was parsed from `json`.
+    pub(crate) fn of(text: &str, json: &str) -> Self {
+        Self::span(text, json).unwrap_or_else(|| Self::Owned(text.into()))
+    }
+
+    fn span(text: &str, json: &str) -> Option<Self> {
+        let start = text.as_ptr().addr().checked_sub(json.as_ptr().addr())?;
+        let span = Self::Span { start: start.try_into().ok()?, len: text.len().try_into().ok()? };
+        // A text with escapes is not a slice of `json`, and its address has no meaning here.
+        (span.resolve(json) == text).then_some(span)
+    }
+
+    /// Returns the text, given the `json` that it was parsed from.
+    pub(super) fn resolve<'j>(&'j self, json: &'j str) -> &'j str {
+        match self {
+            Self::Owned(text) => text,
+            Self::Span { start, len } => {
+                let slice = || {
+                    let start = usize::try_from(*start).ok()?;
+                    json.get(start..start.checked_add(usize::try_from(*len).ok()?)?)
+                };
+                slice().unwrap_or_default()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claim_text_is_a_span_of_the_json_or_a_copy() {
+        let json = r#"{"sub":"alice","azp":"al\u0069ce","x":""}"#;
+        let alice = &json[8..13];
+        assert!(matches!(ClaimText::of(alice, json), ClaimText::Span { start: 8, len: 5 }));
+        let empty = json.len() - 2;
+        assert!(matches!(ClaimText::of(&json[empty..empty], json), ClaimText::Span { len: 0, .. }));
+        for text in ["alice".to_owned(), "\u{e9}".to_owned(), String::new(), "x".repeat(100)] {
+            assert_eq!(ClaimText::of(&text, json).resolve(json), text);
+        }
+        assert_eq!(ClaimText::of(alice, json).resolve(json), "alice");
+    }
+}

@@ -1,0 +1,347 @@
+//! The validated access token that handlers see: the caller and the grant (RFC 9068 section 2.2).
+
+mod grant;
+
+use std::any::{Any, type_name};
+use std::error::Error;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+
+pub use crate::bearer::ScopeSet;
+use crate::time::NumericDate;
+
+pub(crate) use grant::{ClaimText, Grant};
+
+/// An access token that passed every check of a [`BearerAuth`](crate::BearerAuth): a JWT or an introspected
+/// token.
+///
+/// `BearerAuth` inserts it into the extensions of the request. With the feature `axum` it is also an
+/// extractor.
+///
+/// ```
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// # let idp = tower_bearer::testing::TestIssuer::new();
+/// # let builder = idp.token("https://api.example.com").subject("alice").scope("orders:read");
+/// # let mut request = http::Request::new(());
+/// # request.extensions_mut().insert(builder.access_token().unwrap());
+/// use tower_bearer::AccessToken;
+///
+/// let token: &AccessToken = request.extensions().get().unwrap();
+///
+/// assert_eq!(token.issuer(), "https://issuer.test");
+/// assert_eq!(token.subject(), Some("alice"));
+/// assert_eq!(token.client_id(), Some("client"));
+/// assert!(token.scopes().contains("orders:read"));
+/// # }
+/// ```
+///
+/// Only authenticating a request creates one (or, in tests, the feature `test-util`):
+///
+/// ```compile_fail,E0451
+/// let token = tower_bearer::AccessToken { checked: Default::default() };
+/// ```
+///
+/// Clones share one value by reference count. `Debug` prints the issuer and no other claim.
+///
+/// # Identify the caller
+///
+/// Use the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject) as the key of a user or a service
+/// (RFC 8725 section 3.8). With several issuers, the subject alone is ambiguous.
+#[derive(Clone)]
+pub struct AccessToken {
+    checked: Arc<Checked>,
+    covered_by: Option<CoveredBy>,
+}
+
+/// The `BearerAuth` that accepted the request of a token, for the layers further in. Only they know the type
+/// behind it, which lies above this module. The reference is weak: a token that is kept does not keep the
+/// `BearerAuth` alive.
+#[derive(Clone)]
+pub(crate) struct CoveredBy(pub(crate) Weak<dyn Any + Send + Sync>);
+
+// A token exposes nothing of it.
+impl UnwindSafe for CoveredBy {}
+impl RefUnwindSafe for CoveredBy {}
+
+struct Checked {
+    grant: Grant,
+    claims_json: Box<str>,
+    /// The token as received; `None` if it cannot be introspected later.
+    raw_token: Option<Arc<str>>,
+    /// One entry per type that [`AccessToken::claims`] was called with.
+    typed_claims: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl AccessToken {
+    /// `raw_token` is the token as received, if it can be introspected later.
+    pub(crate) fn new(grant: Grant, claims_json: String, raw_token: Option<Arc<str>>) -> Self {
+        let claims_json = claims_json.into_boxed_str();
+        let checked = Checked { grant, claims_json, raw_token, typed_claims: Mutex::default() };
+        Self { checked: Arc::new(checked), covered_by: None }
+    }
+
+    /// The token of a request that this `BearerAuth` accepted.
+    pub(crate) fn covered_by(self, covered_by: CoveredBy) -> Self {
+        Self { covered_by: Some(covered_by), ..self }
+    }
+
+    /// The `BearerAuth` that accepted its request, if it comes from one.
+    pub(crate) fn coverage(&self) -> Option<&CoveredBy> {
+        self.covered_by.as_ref()
+    }
+
+    /// The token as received; `None` if it cannot be introspected.
+    pub(crate) fn raw_token(&self) -> Option<&Arc<str>> {
+        self.checked.raw_token.as_ref()
+    }
+
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.checked.grant
+    }
+
+    /// `exp`, without any leeway.
+    pub(crate) fn expiry(&self) -> NumericDate {
+        self.checked.grant.expires_at
+    }
+
+    /// `iat`.
+    pub(crate) fn issue_date(&self) -> Option<NumericDate> {
+        self.checked.grant.issued_at
+    }
+
+    /// Whether its claims come from a JWT rather than from an introspection response.
+    pub(crate) fn is_jwt(&self) -> bool {
+        self.checked.grant.jwt
+    }
+
+    /// The approximate memory that it holds, in bytes. Copies of claims are no larger than the claims.
+    pub(crate) fn bytes(&self) -> usize {
+        let raw_token = self.raw_token().map_or(0, |text| text.len());
+        let claims = self.checked.claims_json.len().saturating_mul(2);
+        size_of::<Checked>().saturating_add(claims).saturating_add(raw_token)
+    }
+
+    fn text<'t>(&'t self, text: &'t Option<ClaimText>) -> Option<&'t str> {
+        text.as_ref().map(|text| text.resolve(&self.checked.claims_json))
+    }
+
+    /// [`issuer`](Self::issuer), shared.
+    pub(crate) fn issuer_name(&self) -> &Arc<str> {
+        &self.checked.grant.issuer
+    }
+
+    /// Returns the identifier of the issuer, as configured. The `iss` of a JWT equals it.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.checked.grant.issuer
+    }
+
+    /// Returns the subject (`sub`): the user or the service that the token is about, unique within its
+    /// [`issuer`](Self::issuer) only.
+    ///
+    /// `None` if the token has no `sub`, or an empty one: RFC 9068 requires the claim, RFC 7519 does not. To
+    /// reject such tokens, add [`Issuer::require_claim`](crate::Issuer::require_claim)`("sub")`.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// The primary key of the caller, or `None` for a token without a subject.
+    /// fn user_key(token: &AccessToken) -> Option<(String, String)> {
+    ///     Some((token.issuer().to_owned(), token.subject()?.to_owned()))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text(&self.checked.grant.subject).filter(|subject| !subject.is_empty())
+    }
+
+    /// Returns the human-readable name of the subject in the introspection response (`username`, RFC 7662
+    /// section 2.2).
+    ///
+    /// `None` for a JWT that was not introspected. A user name can be reassigned: never use it as a key.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        self.text(&self.checked.grant.username)
+    }
+
+    /// Returns the client that requested the token: `client_id` (RFC 9068 section 2.2), else `azp` (OpenID
+    /// Connect), `cid` (Okta) or `appid` (Entra ID).
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.text(&self.checked.grant.client_id)
+    }
+
+    /// Returns the audiences (`aud`) of the token. One of them is this API.
+    ///
+    /// Empty only if the introspection response has no `aud` and
+    /// [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) is set.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.checked.grant.audiences.iter().map(|audience| audience.resolve(&self.checked.claims_json))
+    }
+
+    /// Returns the scopes that the token grants: those of `scope` and `scp`, or of
+    /// [`Issuer::scope_claims`](crate::Issuer::scope_claims). Empty if the token has none.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let builder = idp.token("https://api.example.com").scope("orders:read orders:write");
+    /// # let token = builder.access_token().unwrap();
+    /// assert!(token.scopes().contains("orders:write"));
+    /// assert!(!token.scopes().contains("orders")); // the whole scope, not a prefix
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.checked.grant.scopes
+    }
+
+    /// Returns the expiry (`exp`). `BearerAuth` accepts the token for the configured leeway longer.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").access_token().unwrap();
+    /// // End a stream when its token expires.
+    /// let remaining = token.expires_at().duration_since(SystemTime::now()).unwrap_or_default();
+    /// assert!(remaining <= Duration::from_secs(300));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        self.checked.grant.expires_at.to_system_time()
+    }
+
+    /// Returns the start of validity (`nbf`), if the token has one.
+    #[must_use]
+    pub fn not_before(&self) -> Option<SystemTime> {
+        self.checked.grant.not_before.map(NumericDate::to_system_time)
+    }
+
+    /// Returns the time of issue (`iat`), if the token has one.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<SystemTime> {
+        self.checked.grant.issued_at.map(NumericDate::to_system_time)
+    }
+
+    /// Returns the identifier of the token (`jti`), unique within its [`issuer`](Self::issuer) only.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.text(&self.checked.grant.token_id)
+    }
+
+    /// Returns the authentication context class (`acr`; RFC 9068 section 2.2.1, RFC 9470 section 6.1): how
+    /// the authorization server authenticated the user.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.text(&self.checked.grant.acr)
+    }
+
+    /// Returns the time when the user was authenticated (`auth_time`; RFC 9068 section 2.2.1).
+    #[must_use]
+    pub fn auth_time(&self) -> Option<SystemTime> {
+        self.checked.grant.auth_time.map(NumericDate::to_system_time)
+    }
+
+    /// Returns all claims as JSON text: the payload of a JWT, or the introspection response for an opaque
+    /// token (RFC 7662 section 2.2). No object in it has duplicate member names.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").claim("tenant", "acme").access_token().unwrap();
+    /// let claims: serde_json::Value = serde_json::from_str(token.claims_json()).unwrap();
+    /// assert_eq!(claims["tenant"], "acme");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn claims_json(&self) -> &str {
+        &self.checked.claims_json
+    }
+
+    /// Deserializes the claims into `T`.
+    ///
+    /// The result is cached per token and type: later requests with the same cached token receive the same
+    /// value.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").claim("tenant", "acme").access_token().unwrap();
+    /// #[derive(serde::Deserialize)]
+    /// struct MyClaims {
+    ///     tenant: String,
+    /// }
+    ///
+    /// let claims = token.claims::<MyClaims>().unwrap();
+    /// assert_eq!(claims.tenant, "acme");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClaimsMismatch`] if the claims do not deserialize into `T`.
+    pub fn claims<T>(&self) -> Result<Arc<T>, ClaimsMismatch>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let mut typed_claims = self.checked.typed_claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cached) = typed_claims.iter().find_map(|claims| Arc::clone(claims).downcast::<T>().ok()) {
+            return Ok(cached);
+        }
+        let claims: T = serde_json::from_str(&self.checked.claims_json)
+            .map_err(|error| ClaimsMismatch::of::<T>(&error))?;
+        let claims = Arc::new(claims);
+        let cached: Arc<T> = Arc::clone(&claims);
+        typed_claims.push(cached);
+        Ok(claims)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("issuer", &self.issuer()).finish_non_exhaustive()
+    }
+}
+
+/// The claims of a token do not deserialize into the type that a handler requested.
+///
+/// It names the type and the column in the JSON text. It contains no value of any claim.
+///
+/// ```
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+/// # let idp = tower_bearer::testing::TestIssuer::new();
+/// # let token = idp.token("https://api.example.com").without("tenant").access_token().unwrap();
+/// #[derive(Debug, serde::Deserialize)]
+/// struct MyClaims {
+///     tenant: String,
+/// }
+///
+/// let mismatch = token.claims::<MyClaims>().unwrap_err();
+/// assert!(mismatch.to_string().starts_with("the claims do not fit "));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClaimsMismatch {
+    type_name: &'static str,
+    column: usize,
+}
+
+impl ClaimsMismatch {
+    fn of<T>(error: &serde_json::Error) -> Self {
+        Self { type_name: type_name::<T>(), column: error.column() }
+    }
+}
+
+impl fmt::Display for ClaimsMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the claims do not fit {} (at column {})", self.type_name, self.column)
+    }
+}
+
+impl Error for ClaimsMismatch {}

@@ -1,0 +1,189 @@
+//! Checks the whole configuration and builds the `BearerAuth`.
+//!
+//! Checks: at least one issuer; no issuer twice; audiences, realm, leeway, limits and token sources; at most
+//! one issuer per opaque token.
+//! Does not check: anything that needs the network.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::BearerAuthBuilder;
+use crate::authenticate::{Authenticator, Issuers, OpaqueTokens, TokenStore};
+use crate::bearer::{TokenSource, realm_is_valid};
+use crate::builder::config_error::{ConfigError, ConfigProblem};
+use crate::builder::context::BuildContext;
+use crate::builder::issuer::Issuer;
+use crate::event;
+use crate::jwks::{KeySource, RemoteConfig};
+use crate::jwt::ConfiguredNames;
+use crate::middleware::{BearerAuth, Responder, Shared};
+use crate::transport::{self, DefaultClientFault, HttpClient};
+
+impl BearerAuthBuilder {
+    /// Checks the configuration and builds the layer. It performs no I/O.
+    ///
+    /// The first request that needs keys fetches them; [`BearerAuth::ready`] fetches them earlier. The same
+    /// goes for metadata and introspection endpoints.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, ConfigError, Issuer};
+    ///
+    /// fn bearer_auth(issuer: &str) -> Result<BearerAuth, ConfigError> {
+    ///     BearerAuth::builder("https://api.example.com").issuer(Issuer::discover(issuer)).build()
+    /// }
+    ///
+    /// let error = bearer_auth("http://login.example.com").unwrap_err();
+    /// assert!(error.to_string().contains("is not https"));
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem, each with a hint.
+    pub fn build(self) -> Result<BearerAuth, ConfigError> {
+        let mut problems = Vec::new();
+        self.check(&mut problems);
+        let (names, issuers) = self.build_issuers(&mut problems);
+        let realm = self.checked_realm(&mut problems);
+        ConfigError::unless_none(problems)?;
+        let auth = BearerAuth::new(Shared {
+            authenticator: Arc::new(Authenticator {
+                issuers,
+                names,
+                sources: self.sources,
+                max_token_bytes: self.max_token_bytes,
+                optional: self.optional,
+                allow_preflight: self.preflight,
+                clock: self.clock,
+                tokens: TokenStore::new(self.token_cache.limits()),
+            }),
+            responder: Responder::new(&realm, self.omit_error_descriptions, self.on_reject),
+            strip_credentials: self.strip_credentials,
+        });
+        event::configured(&auth.bounds());
+        Ok(auth)
+    }
+
+    fn check(&self, problems: &mut Vec<ConfigProblem>) {
+        if self.issuers().next().is_none() {
+            problems.push(ConfigProblem::NoIssuer);
+        }
+        if self.audiences.iter().any(String::is_empty) {
+            problems.push(ConfigProblem::AudienceEmpty);
+        }
+        if self.leeway > Self::MAX_LEEWAY {
+            problems.push(ConfigProblem::LeewayTooLong { leeway: self.leeway });
+        }
+        for (setting, duration) in [
+            ("jwks_ttl", self.refresh.ttl),
+            ("jwks_cooldown", self.refresh.cooldown),
+            ("fetch_timeout", self.fetch_timeout),
+            ("max_key_wait", self.max_key_wait),
+        ] {
+            if duration.is_zero() {
+                problems.push(ConfigProblem::Zero { setting });
+            }
+        }
+        if self.max_token_bytes == 0 {
+            problems.push(ConfigProblem::Zero { setting: "max_token_bytes" });
+        }
+        self.token_cache.check(problems);
+        self.check_sources(problems);
+    }
+
+    fn check_sources(&self, problems: &mut Vec<ConfigProblem>) {
+        for (index, source) in self.sources.iter().enumerate() {
+            if let Some(fault) = source.fault() {
+                let (source, reason) = (source.to_string(), fault.to_string());
+                problems.push(ConfigProblem::TokenSourceUnusable { source, reason });
+            }
+            let mut earlier = self.sources.iter().take(index);
+            if earlier.any(|other: &TokenSource| other.overlaps(source)) {
+                problems.push(ConfigProblem::TokenSourceRepeated { source: source.to_string() });
+            }
+        }
+    }
+
+    fn build_issuers(&self, problems: &mut Vec<ConfigProblem>) -> (Arc<ConfiguredNames>, Issuers) {
+        let mut names = ConfiguredNames::default();
+        self.issuers().for_each(|issuer| issuer.add_names(&mut names));
+        let names = Arc::new(names);
+        let client = self.checked_client(problems);
+        let remote = |issuer: &str, source: KeySource| {
+            let mut config = RemoteConfig::new(issuer, source, client.clone()?);
+            config.policy = self.refresh.clone();
+            config.limits.timeout = self.fetch_timeout;
+            config.max_wait = self.max_key_wait;
+            Some(config)
+        };
+        let cx = BuildContext {
+            audiences: &self.audiences,
+            leeway: self.leeway,
+            names: &names,
+            remote: &remote,
+            client: &client,
+            clock: &self.clock,
+        };
+        let mut identifiers = HashSet::new();
+        let mut built = Vec::new();
+        for issuer in self.issuers() {
+            if !identifiers.insert(issuer.identifier()) {
+                problems.push(ConfigProblem::IssuerRepeated { issuer: issuer.identifier().to_owned() });
+            }
+            built.extend(issuer.build(&cx, problems));
+        }
+        self.check_opaque_tokens(problems);
+        let issuers = built.into_iter().collect();
+        (Arc::clone(&names), issuers)
+    }
+
+    /// Two issuers must not introspect the same opaque token: each would learn tokens of the other.
+    fn check_opaque_tokens(&self, problems: &mut Vec<ConfigProblem>) {
+        let mut issuers_by_rule: HashMap<OpaqueRule<'_>, Vec<String>> = HashMap::new();
+        for issuer in self.issuers() {
+            let rule = match issuer.opaque_tokens() {
+                Some(None | Some(OpaqueTokens::Others)) => OpaqueRule::Others,
+                Some(Some(OpaqueTokens::Prefix(prefix))) => OpaqueRule::Prefix(prefix),
+                // The functions of users can be compared only on a token, at run time.
+                None | Some(Some(OpaqueTokens::None | OpaqueTokens::When(_))) => continue,
+            };
+            issuers_by_rule.entry(rule).or_default().push(issuer.identifier().to_owned());
+        }
+        let mut ambiguous: Vec<Vec<String>> =
+            issuers_by_rule.into_values().filter(|issuers| issuers.len() > 1).collect();
+        ambiguous.sort_unstable();
+        problems
+            .extend(ambiguous.into_iter().map(|issuers| ConfigProblem::OpaqueTokensAmbiguous { issuers }));
+    }
+
+    /// The HTTP client; the default one is built only if an issuer needs it.
+    fn checked_client(&self, problems: &mut Vec<ConfigProblem>) -> Option<Arc<dyn HttpClient>> {
+        if self.client.is_some() || !self.issuers().any(Issuer::needs_client) {
+            return self.client.clone();
+        }
+        let problem = match transport::default_client() {
+            Ok(client) => return Some(client),
+            Err(DefaultClientFault::NotBuilt) => ConfigProblem::NoHttpClient,
+            Err(DefaultClientFault::Unusable(reason)) => ConfigProblem::HttpClientUnusable { reason },
+        };
+        problems.push(problem);
+        None
+    }
+
+    fn checked_realm(&self, problems: &mut Vec<ConfigProblem>) -> String {
+        match (&self.realm, self.audiences.first()) {
+            (Some(realm), _) if !realm_is_valid(realm) => {
+                problems.push(ConfigProblem::RealmUnusable { realm: realm.clone() });
+                String::new()
+            }
+            (Some(realm), _) => realm.clone(),
+            (None, Some(audience)) if realm_is_valid(audience) => audience.clone(),
+            (None, _) => "api".to_owned(),
+        }
+    }
+}
+
+/// The opaque tokens of an issuer, as far as two issuers can be compared.
+#[derive(Eq, Hash, PartialEq)]
+enum OpaqueRule<'i> {
+    Others,
+    Prefix(&'i str),
+}

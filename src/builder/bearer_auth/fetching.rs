@@ -1,0 +1,90 @@
+//! The settings for fetching metadata and keys, for caching keys, and for the HTTP client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::BearerAuthBuilder;
+use crate::transport::HttpClient;
+
+/// Fetching and caching of metadata and keys.
+impl BearerAuthBuilder {
+    /// Sets the HTTP client that fetches metadata and keys and sends introspection requests. Default: reqwest
+    /// over rustls, without redirects, with a connect timeout of 2 s.
+    ///
+    /// Set your own to use a proxy, another CA or a client certificate. It must not follow redirects: a
+    /// redirect could send a token or a secret to another host.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// // In tests: a client that reaches the test issuer without a socket.
+    /// let idp = TestIssuer::new();
+    /// let builder = BearerAuth::builder("https://api.example.com").http_client(idp.http_client());
+    /// ```
+    pub fn http_client(mut self, client: impl HttpClient) -> Self {
+        self.client = Some(Arc::new(client));
+        self
+    }
+
+    /// Sets how long a fetched key set is fresh. Default: its `Cache-Control: max-age`, clamped to 1 min ..
+    /// 24 h; without one, 10 min.
+    ///
+    /// With this setting, `ttl` applies if the response has no `max-age` and is the upper bound if it has
+    /// one. `BearerAuth` refreshes keys in the background before they become stale. While the authorization
+    /// server is reachable, a retired key is accepted for at most this long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").jwks_ttl(Duration::from_secs(300));
+    /// ```
+    pub fn jwks_ttl(mut self, ttl: Duration) -> Self {
+        self.refresh.fix_ttl(ttl);
+        self
+    }
+
+    /// Sets the minimum interval between fetches that unknown keys or invalid signatures cause, per issuer.
+    /// Default: 30 s.
+    ///
+    /// The rate limit has a burst of 2, so a key rotation right after a scheduled refresh is noticed at once.
+    pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
+        self.refresh.cooldown = cooldown;
+        self
+    }
+
+    /// Sets the grace period for stale keys while they cannot be refreshed. Default: 4 h.
+    ///
+    /// With zero, tokens are rejected with 503 as soon as the keys are stale.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").jwks_stale_for(Duration::from_secs(900));
+    /// ```
+    ///
+    /// # Risk
+    /// A key that the authorization server retires during an outage is accepted until the grace period ends.
+    pub fn jwks_stale_for(mut self, duration: Duration) -> Self {
+        self.refresh.stale_for = duration;
+        self
+    }
+
+    /// Sets the timeout of one fetch of metadata or keys, from the first byte sent to the last byte read.
+    /// Default: 5 s.
+    ///
+    /// For introspection requests, use [`Introspection::timeout`](crate::Introspection::timeout).
+    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.fetch_timeout = timeout;
+        self
+    }
+
+    /// Sets the maximum time that a request waits for keys that are not cached. Default: 3 s; then it is
+    /// rejected with 503. The wait for introspection has its own limit.
+    pub fn max_key_wait(mut self, wait: Duration) -> Self {
+        self.max_key_wait = wait;
+        self
+    }
+}

@@ -1,0 +1,268 @@
+//! The builder of `BearerAuth`: the settings for requests and tokens, and the defaults of all settings.
+
+mod build;
+mod fetching;
+mod responses;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::issuer::Issuer;
+use super::token_cache::TokenCache;
+use crate::bearer::TokenSource;
+use crate::jwks::RefreshPolicy;
+use crate::middleware::{BearerAuth, OnReject};
+use crate::time::{Clock, SystemClock};
+use crate::transport::HttpClient;
+
+/// Builds a [`BearerAuth`]; [`BearerAuth::builder`] creates one.
+///
+/// The audience and at least one issuer are required. Everything else has a safe default.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tower_bearer::{BearerAuth, Issuer};
+///
+/// let auth = BearerAuth::builder("https://api.example.com")
+///     .issuer(Issuer::discover("https://login.example.com/realms/acme"))
+///     .leeway(Duration::from_secs(10))
+///     .build()?;
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Setters replace the previous value and `add_*` appends; the order of calls does not matter otherwise.
+/// `dangerous_*` loosens the validation of a token. [`optional`](Self::optional),
+/// [`allow_preflight`](Self::allow_preflight), [`leeway`](Self::leeway), [`TokenSource::query`],
+/// [`jwks_stale_for`](Self::jwks_stale_for) and
+/// [`Introspection::serve_stale`](crate::Introspection::serve_stale) trade security for something else; each
+/// has a section "Risk".
+#[must_use]
+pub struct BearerAuthBuilder {
+    audiences: Vec<String>,
+    issuer: Option<Issuer>,
+    added_issuers: Vec<Issuer>,
+    realm: Option<String>,
+    leeway: Duration,
+    max_token_bytes: usize,
+    sources: Vec<TokenSource>,
+    optional: bool,
+    preflight: bool,
+    strip_credentials: bool,
+    omit_error_descriptions: bool,
+    on_reject: Option<OnReject>,
+    clock: Arc<dyn Clock>,
+    client: Option<Arc<dyn HttpClient>>,
+    refresh: RefreshPolicy,
+    fetch_timeout: Duration,
+    max_key_wait: Duration,
+    token_cache: TokenCache,
+}
+
+impl BearerAuth {
+    /// Starts the configuration of an API that access tokens name as `audience` in `aud` (RFC 7519 section
+    /// 4.1.3, RFC 8707 section 2). Most APIs use their own URL.
+    ///
+    /// `BearerAuth` compares the audience byte for byte. It is also the realm of challenges, unless
+    /// [`realm`](BearerAuthBuilder::realm) sets another.
+    pub fn builder(audience: impl Into<String>) -> BearerAuthBuilder {
+        BearerAuthBuilder::new(audience.into())
+    }
+}
+
+impl BearerAuthBuilder {
+    /// The maximum [`leeway`](Self::leeway): 5 min.
+    pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+    fn new(audience: String) -> Self {
+        Self {
+            audiences: vec![audience],
+            issuer: None,
+            added_issuers: Vec::new(),
+            realm: None,
+            leeway: Duration::from_secs(30),
+            max_token_bytes: 16 * 1024,
+            sources: Vec::new(),
+            optional: false,
+            preflight: false,
+            strip_credentials: false,
+            omit_error_descriptions: false,
+            on_reject: None,
+            clock: Arc::new(SystemClock),
+            client: None,
+            refresh: RefreshPolicy::default(),
+            fetch_timeout: Duration::from_secs(5),
+            max_key_wait: Duration::from_secs(3),
+            token_cache: TokenCache::new(),
+        }
+    }
+
+    /// Sets the issuer, in place of the one from an earlier call. Issuers from
+    /// [`add_issuer`](Self::add_issuer) stay.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::discover("https://login.example.com").strict_rfc9068());
+    /// ```
+    pub fn issuer(mut self, issuer: Issuer) -> Self {
+        self.issuer = Some(issuer);
+        self
+    }
+
+    /// Adds an issuer. A token is validated with the settings of the issuer that its `iss` names, and no
+    /// other.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::discover("https://login.example.com"))
+    ///     .add_issuer(Issuer::discover("https://login.partner.example").audience("orders-api"));
+    /// ```
+    pub fn add_issuer(mut self, issuer: Issuer) -> Self {
+        self.added_issuers.push(issuer);
+        self
+    }
+
+    /// Adds a name for this API. A token is accepted if its `aud` contains one of the names.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").add_audience("https://api.example.org");
+    /// ```
+    pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Sets the tolerated clock difference between the authorization server and this machine. Default: 30 s.
+    /// Maximum: 5 min.
+    ///
+    /// A token is accepted until `exp` plus the leeway. Its `nbf` and `iat` may be in the future by up to the
+    /// leeway.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").leeway(Duration::from_secs(5));
+    /// ```
+    ///
+    /// # Risk
+    /// A stolen token works for this much longer after `exp`.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Sets the maximum size of a token, in bytes. Default: 16 KiB.
+    ///
+    /// A request with a larger token is rejected with 400 `token_too_large`. Many HTTP servers limit the size
+    /// of headers to 8 KiB or less and reject such a request earlier.
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
+        self
+    }
+
+    /// Adds a place where requests may carry the token, beside the `Authorization` header. Default: none.
+    ///
+    /// A request with tokens in two places is rejected with 400 (RFC 6750 section 3.1). For form bodies, use
+    /// [`FormBodyToken`](crate::FormBodyToken).
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, TokenSource};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .add_token_source(TokenSource::cookie("__Host-access_token"));
+    /// ```
+    pub fn add_token_source(mut self, source: TokenSource) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Accepts requests without credentials. They have no [`AccessToken`](crate::AccessToken) in their
+    /// extensions. Default: reject them with 401 `missing`.
+    ///
+    /// Requests with malformed credentials or an invalid token are rejected all the same.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use tower_bearer::{AccessToken, BearerAuth};
+    ///
+    /// async fn home(token: Option<AccessToken>) -> String {
+    ///     match token.as_ref().and_then(AccessToken::subject) {
+    ///         Some(subject) => format!("hello {subject}"),
+    ///         None => "please sign in".to_owned(),
+    ///     }
+    /// }
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").optional();
+    /// # }
+    /// ```
+    ///
+    /// # Risk
+    /// A handler that neither extracts an `AccessToken` nor has a [`Require`](crate::Require) layer serves
+    /// anonymous callers.
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Accepts CORS preflight requests, which carry no credentials: `OPTIONS` with `Origin` and
+    /// `Access-Control-Request-Method`. Default: validate them like any other request.
+    ///
+    /// Prefer a CORS layer outside of `BearerAuth`: it answers preflight requests itself.
+    ///
+    /// # Risk
+    /// The inner service receives these `OPTIONS` requests without a token. A service that ignores the method
+    /// serves them to anonymous callers.
+    pub fn allow_preflight(mut self) -> Self {
+        self.preflight = true;
+        self
+    }
+
+    /// Removes the credentials of an accepted request from its headers before the inner service sees it.
+    ///
+    /// This covers the `Authorization` header and headers added with [`TokenSource::header`]. A token in a
+    /// cookie, the query, a form or a WebSocket subprotocol stays. Default: keep the headers and mark them as
+    /// sensitive, so that `Debug` does not print them.
+    pub fn strip_credentials(mut self) -> Self {
+        self.strip_credentials = true;
+        self
+    }
+
+    /// Sets the clock for the dates in tokens. Default: the clock of this machine.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the limits of the cache of validated tokens. Default: 10 000 tokens and 32 MiB.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, TokenCache};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .token_cache(TokenCache::new().max_tokens(100_000).max_bytes(256 * 1024 * 1024));
+    /// ```
+    pub fn token_cache(mut self, cache: TokenCache) -> Self {
+        self.token_cache = cache;
+        self
+    }
+
+    fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.issuer.iter().chain(&self.added_issuers)
+    }
+}
+
+impl fmt::Debug for BearerAuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerAuthBuilder")
+            .field("audiences", &self.audiences)
+            .field("issuers", &self.issuers().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

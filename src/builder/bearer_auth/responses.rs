@@ -1,0 +1,65 @@
+//! The settings for the responses to rejected requests: realm, descriptions and body.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+
+use super::BearerAuthBuilder;
+use crate::rejection::Rejection;
+
+/// Responses to rejected requests.
+impl BearerAuthBuilder {
+    /// Sets the realm of challenges (RFC 9110 section 11.5), in printable ASCII. Default: the audience given
+    /// to [`BearerAuth::builder`](crate::BearerAuth::builder), or `api` if that is not printable ASCII.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").realm("orders");
+    /// // WWW-Authenticate: Bearer realm="orders"
+    /// ```
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// Omits `error_description` from challenges and bodies. Clients still receive the error codes of RFC
+    /// 6750.
+    pub fn omit_error_descriptions(mut self) -> Self {
+        self.omit_error_descriptions = true;
+        self
+    }
+
+    /// Sets the function that writes the body and the headers of rejections, given the rejection and the head
+    /// of the request. Default: a JSON body with `error` and `error_description`.
+    ///
+    /// `BearerAuth` sets the status, `WWW-Authenticate`, `Cache-Control` and `Retry-After` afterwards. It
+    /// does not call `on_reject` for gRPC requests, because their responses have no body. The head may
+    /// contain the token: do not log it and do not return it.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use http::header::{ACCEPT, CONTENT_TYPE};
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").on_reject(|rejection, head| {
+    ///     let accept = head.headers.get(ACCEPT).map_or(&b""[..], |value| value.as_bytes());
+    ///     let (content_type, body) = if accept.starts_with(b"text/html") {
+    ///         ("text/html", "<p>Please sign in.</p>".to_owned())
+    ///     } else {
+    ///         ("application/problem+json", format!(r#"{{"title":"{}"}}"#, rejection.description()))
+    ///     };
+    ///     Response::builder().header(CONTENT_TYPE, content_type).body(Bytes::from(body)).unwrap()
+    /// });
+    /// ```
+    pub fn on_reject<F>(mut self, on_reject: F) -> Self
+    where
+        F: Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync + 'static,
+    {
+        self.on_reject = Some(Arc::new(on_reject));
+        self
+    }
+}

@@ -1,0 +1,162 @@
+//! Checks the introspection settings of one issuer and builds the `Introspector`.
+//!
+//! Checks: client credentials, endpoint URL, prefix and limits; that signed responses have keys to verify
+//! them.
+//! Does not check: anything that needs the network.
+
+use std::sync::Arc;
+
+use super::Introspection;
+use crate::authenticate::{IssuerIntrospection, OpaqueTokens};
+use crate::builder::config_error::ConfigProblem;
+use crate::builder::context::IntrospectedIssuer;
+use crate::fetch_url::{FetchUrl, redacted};
+use crate::introspection::{
+    CachePolicy, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
+    MAX_RESPONSE_AGE, RESPONSE_MEMBERS, ResponsePolicy, SIGNED_TYPE, Signer,
+};
+use crate::jwks::Keys;
+use crate::jwt::ConfiguredNames;
+use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
+use crate::jwt::header::HeaderPolicy;
+use crate::metadata::{self, Endpoint};
+
+/// The burst is half of the limit, and must cover the discovery of the endpoint and one introspection
+/// request.
+const MIN_CALLS_PER_MINUTE: u32 = metadata::MAX_REQUESTS * 2 + 1;
+
+impl Introspection {
+    /// The introspection as the request path uses it; `None` after at least one problem.
+    pub(in crate::builder) fn build(
+        &self,
+        issuer: IntrospectedIssuer<'_>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Option<IssuerIntrospection> {
+        self.check(issuer.claims.issuer.as_ref(), issuer.keys.is_some(), problems);
+        let endpoint = self.endpoint_source(&issuer, problems)?;
+        let client = self.client.clone().or(issuer.client)?;
+        let names = response_names(&issuer.claims.names);
+        let claims = ClaimsPolicy { required: issuer.required, names: Arc::clone(&names), ..issuer.claims };
+        let config = IntrospectorConfig {
+            client: IntrospectionClientConfig {
+                issuer: Arc::clone(&claims.issuer),
+                endpoint,
+                auth: self.auth.clone(),
+                client,
+                signer: issuer.keys.transpose().ok()?.map(|keys| self.signer(keys, issuer.header, &claims)),
+                unsigned: !self.require_signed,
+                limits: self.limits,
+                limiter: self.limiter.clone(),
+            },
+            cache: CachePolicy {
+                max_token_age: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
+                ..self.cache.clone()
+            },
+            response_policy: self.response_policy(claims),
+            clock: issuer.clock,
+        };
+        Some(IssuerIntrospection {
+            introspector: Introspector::new(config),
+            jwts: self.jwts.clone(),
+            opaque: self.opaque_tokens.clone().unwrap_or(OpaqueTokens::Others),
+        })
+    }
+
+    fn check(&self, issuer: &str, has_keys: bool, problems: &mut Vec<ConfigProblem>) {
+        let mut unusable = |reason: &'static str, hint: &'static str| {
+            problems.push(ConfigProblem::IntrospectionUnusable { issuer: issuer.to_owned(), reason, hint });
+        };
+        if let Some(reason) = self.auth.fault() {
+            unusable(reason, "use the credentials that the authorization server registered for this API");
+        }
+        if matches!(&self.opaque_tokens, Some(OpaqueTokens::Prefix(prefix)) if prefix.is_empty()) {
+            unusable("opaque_prefix is empty", "set a prefix, or use .opaque_default()");
+        }
+        if self.require_signed && !has_keys {
+            unusable(
+                "require_signed needs the keys of the issuer, which has none",
+                "use another constructor of Issuer",
+            );
+        }
+        if self.auth.is_mtls() && self.client.is_none() {
+            unusable(
+                "ClientAuth::mtls needs an HTTP client with a client certificate",
+                "set one with Introspection::http_client",
+            );
+        }
+        if self.endpoint.is_none() && matches!(self.limiter.per_minute, Some(1..MIN_CALLS_PER_MINUTE)) {
+            unusable(
+                "max_calls_per_minute is too low for the discovery of the endpoint",
+                "use at least 5, or set the URL with .endpoint(...)",
+            );
+        }
+        let limits = [
+            ("max_cached_tokens", self.cache.limits.entries == 0),
+            ("max_cache_bytes", self.cache.limits.bytes == 0),
+            ("timeout of Introspection", self.limits.timeout.is_zero()),
+            ("max_concurrent_calls", self.limiter.max_concurrent == 0),
+            ("max_calls_per_minute", self.limiter.per_minute == Some(0)),
+        ];
+        let zeros = limits.into_iter().filter(|(_, is_zero)| *is_zero);
+        problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));
+    }
+
+    fn endpoint_source(
+        &self,
+        issuer: &IntrospectedIssuer<'_>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Option<EndpointSource> {
+        let identifier = || issuer.claims.issuer.to_string();
+        let Some(text) = &self.endpoint else {
+            let endpoint =
+                if self.auth.is_mtls() { Endpoint::IntrospectionOverMtls } else { Endpoint::Introspection };
+            let discoverable = issuer.discoverable.clone();
+            if discoverable.is_none() {
+                problems.push(ConfigProblem::IntrospectionUnusable {
+                    issuer: identifier(),
+                    reason: "the endpoint cannot be discovered, because the identifier is not a URL",
+                    hint: "set the URL with .endpoint(...)",
+                });
+            }
+            return discoverable.map(|issuer| EndpointSource::Discovered(issuer, endpoint));
+        };
+        match FetchUrl::parse(text, issuer.plain_http) {
+            Ok(url) => Some(EndpointSource::Url(url)),
+            Err(fault) => {
+                let url = redacted(text);
+                let reason = fault.as_str();
+                problems.push(ConfigProblem::IntrospectionUrlUnusable { issuer: identifier(), url, reason });
+                None
+            }
+        }
+    }
+
+    fn response_policy(&self, claims: ClaimsPolicy) -> ResponsePolicy {
+        let jwt = ClaimsPolicy {
+            optional: OptionalClaims { iss: true, aud: true, exp: true },
+            required: Vec::new(),
+            max_age: None,
+            max_lifetime: None,
+            clients: None,
+            ..claims.clone()
+        };
+        let optional = OptionalClaims { iss: true, aud: self.accept_without_audience, exp: false };
+        ResponsePolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt }
+    }
+
+    fn signer(&self, keys: Keys, header: &HeaderPolicy, claims: &ClaimsPolicy) -> Signer {
+        let header = HeaderPolicy { types: vec![SIGNED_TYPE.into()], untyped: false, ..header.clone() };
+        let client_id = self.auth.client_id().map(Box::from);
+        let audiences = claims.audiences.iter().cloned().chain(client_id).collect();
+        let optional = OptionalClaims { exp: true, ..OptionalClaims::default() };
+        let claims = ClaimsPolicy { audiences, optional, max_age: Some(MAX_RESPONSE_AGE), ..claims.clone() };
+        Signer { keys, header, claims }
+    }
+}
+
+/// The names of the claims that parsing a response must retain.
+fn response_names(names: &ConfiguredNames) -> Arc<ConfiguredNames> {
+    let mut names = names.clone();
+    RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
+    Arc::new(names)
+}

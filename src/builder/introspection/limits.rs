@@ -1,0 +1,135 @@
+//! The settings for the introspection cache, the timeout, and the limits on introspection requests.
+
+use std::time::Duration;
+
+use super::Introspection;
+
+/// Caching of responses and limits on requests.
+impl Introspection {
+    /// Sets how long a token that is active is cached, never past its `exp`. Default: 30 s.
+    ///
+    /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With
+    /// zero, every request causes an introspection request. Then no token counts as recently active, so none
+    /// can use the share of the limits that is reserved for such tokens.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .active_ttl(Duration::from_secs(5));
+    /// ```
+    pub fn active_ttl(mut self, ttl: Duration) -> Self {
+        self.cache.active_ttl = ttl;
+        self
+    }
+
+    /// Sets how long an inactive token is cached. Default: 10 s. With zero, it is not cached.
+    ///
+    /// A token with a response that names another API is cached for the same time.
+    pub fn inactive_ttl(mut self, ttl: Duration) -> Self {
+        self.cache.inactive_ttl = ttl;
+        self
+    }
+
+    /// Sets the maximum number of cached active tokens, and of cached inactive tokens. Default: 10 000 each.
+    pub fn max_cached_tokens(mut self, tokens: usize) -> Self {
+        self.cache.limits.entries = tokens;
+        self
+    }
+
+    /// Sets the maximum memory for cached active tokens, and for cached inactive tokens, in bytes. Default:
+    /// 32 MiB each.
+    pub fn max_cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache.limits.bytes = bytes;
+        self
+    }
+
+    /// Sets the maximum time that a request waits for introspection. Default: 3 s; then it is rejected with
+    /// 503.
+    ///
+    /// The time includes the queue, one retry, and fetching the metadata.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = timeout;
+        self
+    }
+
+    /// Sets the concurrency limit of introspection requests. Default: 64.
+    ///
+    /// A quarter is reserved for tokens that were recently active, and for JWTs that passed every other
+    /// check.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .max_concurrent_calls(16)
+    ///     .max_queued_calls(256);
+    /// ```
+    pub fn max_concurrent_calls(mut self, calls: usize) -> Self {
+        self.limiter.max_concurrent = calls;
+        self
+    }
+
+    /// Sets how many introspection requests may be queued. Default: 1024.
+    ///
+    /// If the queue is full, the request is rejected with 503 at once. A queued request waits for at most
+    /// half of [`timeout`](Self::timeout). The queue has room for a quarter more requests if their tokens
+    /// were recently active, so that untrusted tokens cannot displace them.
+    pub fn max_queued_calls(mut self, calls: usize) -> Self {
+        self.limiter.max_queued = calls;
+        self
+    }
+
+    /// Sets a rate limit: the maximum number of HTTP requests to the authorization server in any 60 s.
+    /// Default: no rate limit, so every untrusted opaque token costs an introspection request.
+    ///
+    /// Above the limit, requests are rejected with 503. The token bucket has a burst of half the limit, and
+    /// refills so that the sustained rate is little more than half the limit. A quarter of the burst is
+    /// reserved for tokens that were recently active. The minimum is 5 if the [`endpoint`](Self::endpoint) is
+    /// discovered.
+    ///
+    /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
+    /// client with a valid token can exhaust it if that token is introspected on every request.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .max_calls_per_minute(6000);
+    /// ```
+    pub fn max_calls_per_minute(mut self, calls: u32) -> Self {
+        self.limiter.per_minute = Some(calls);
+        self
+    }
+
+    /// Sets the grace period during an outage of the authorization server. Default: none.
+    ///
+    /// While introspection fails, a cached active token is accepted for `duration` past
+    /// [`active_ttl`](Self::active_ttl). It is never accepted past its `exp`, and never by
+    /// [`Require::still_active`](crate::Require::still_active).
+    ///
+    /// A limit that is reached does not count as an outage:
+    /// [`max_calls_per_minute`](Self::max_calls_per_minute), [`max_queued_calls`](Self::max_queued_calls), or
+    /// a 429 from the authorization server. Otherwise an attacker could exhaust a limit to keep a revoked
+    /// token valid.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .serve_stale(Duration::from_secs(300));
+    /// ```
+    ///
+    /// # Risk
+    /// A token that is revoked during an outage is accepted until the grace period ends.
+    pub fn serve_stale(mut self, duration: Duration) -> Self {
+        self.cache.stale_for = duration;
+        self
+    }
+}

@@ -1,0 +1,268 @@
+//! Checks the settings of one issuer and builds the `TrustedIssuer`.
+//!
+//! Checks: identifier, URLs and key sets; empty names and lists; limits of zero; settings that would have no
+//! effect without keys.
+//! Does not check: anything that needs the network.
+
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Issuer, KeyOrigin};
+use crate::authenticate::{JwtIntrospection, TrustedIssuer};
+use crate::builder::config_error::ConfigProblem;
+use crate::builder::context::{AlreadyReported, BuildContext, IntrospectedIssuer};
+use crate::crypto::AlgorithmSet;
+use crate::fetch_url::{FetchUrl, redacted};
+use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
+use crate::jwt::ConfiguredNames;
+use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
+use crate::jwt::header::{HeaderPolicy, media_subtype};
+use crate::metadata::Discoverable;
+
+/// The `typ` of an access token in RFC 9068 section 2.1, without `application/`.
+const RFC_9068_TYPE: &str = "at+jwt";
+
+/// The `typ` of other JWTs (RFC 7519 section 5.1), in lower case.
+const JWT_TYPE: &str = "jwt";
+
+/// The claims that RFC 9068 section 2.2 requires beside `iss`, `exp` and `aud`.
+const RFC_9068_CLAIMS: [&str; 4] = ["sub", "client_id", "iat", "jti"];
+
+impl Issuer {
+    /// The issuer as the request path uses it; `None` after at least one problem.
+    pub(in crate::builder) fn build(
+        &self,
+        cx: &BuildContext<'_>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Option<TrustedIssuer> {
+        self.check(problems);
+        let algorithms = self.algorithms.unwrap_or(AlgorithmSet::ALL);
+        let keys = match self.keys {
+            KeyOrigin::None => None,
+            _ => Some(self.build_keys(algorithms, cx, problems).ok_or(AlreadyReported)),
+        };
+        let header = self.header_policy(algorithms);
+        let claims = self.claims_policy(cx);
+        let introspection = match &self.introspection {
+            None => None,
+            Some(introspection) => {
+                let issuer = self.introspected(&header, &claims, keys.clone(), cx);
+                Some(introspection.build(issuer, problems)?)
+            }
+        };
+        // Only now, so that problems of the introspection are reported even if the keys are unusable.
+        let keys = keys.transpose().ok()?;
+        Some(TrustedIssuer { header, claims, keys, introspection })
+    }
+
+    /// Adds the names of the claims that parsing a token must retain.
+    pub(in crate::builder) fn add_names(&self, names: &mut ConfiguredNames) {
+        let required = self.required_names();
+        self.scope_claims.iter().map(String::as_str).chain(required).for_each(|name| names.add(name));
+    }
+
+    fn header_policy(&self, algorithms: AlgorithmSet) -> HeaderPolicy {
+        let lenient = (!self.strict_rfc9068).then_some(JWT_TYPE);
+        let added = self.added_types.iter().map(String::as_str);
+        HeaderPolicy {
+            algorithms,
+            types: [RFC_9068_TYPE]
+                .into_iter()
+                .chain(lenient)
+                .chain(added)
+                .map(|typ| media_subtype(typ).into())
+                .collect(),
+            untyped: !self.strict_rfc9068,
+        }
+    }
+
+    fn claims_policy(&self, cx: &BuildContext<'_>) -> ClaimsPolicy {
+        let boxed =
+            |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect::<Vec<Box<str>>>();
+        ClaimsPolicy {
+            issuer: self.identifier.as_str().into(),
+            audiences: boxed(&self.audiences(cx)),
+            leeway: cx.leeway,
+            scope_claims: boxed(&self.scope_claims),
+            required: self.required_names().map(Arc::from).collect(),
+            max_age: self.max_age,
+            max_lifetime: self.max_lifetime,
+            clients: self.allowed_clients.as_deref().map(boxed),
+            optional: OptionalClaims::default(),
+            names: Arc::clone(cx.names),
+        }
+    }
+
+    fn introspected<'i>(
+        &self,
+        header: &'i HeaderPolicy,
+        claims: &ClaimsPolicy,
+        keys: Option<Result<Keys, AlreadyReported>>,
+        cx: &BuildContext<'_>,
+    ) -> IntrospectedIssuer<'i> {
+        IntrospectedIssuer {
+            header,
+            claims: claims.clone(),
+            required: self.required_claims.iter().map(|name| name.as_str().into()).collect(),
+            keys,
+            discoverable: self.discoverable(),
+            plain_http: self.plain_http,
+            client: cx.client.clone(),
+            clock: Arc::clone(cx.clock),
+        }
+    }
+
+    /// The claims that its JWTs must have beside `iss`, `aud` and `exp`.
+    fn required_names(&self) -> impl Iterator<Item = &str> {
+        let strict = RFC_9068_CLAIMS.into_iter().filter(|_| self.strict_rfc9068);
+        self.required_claims.iter().map(String::as_str).chain(strict)
+    }
+
+    fn audiences(&self, cx: &BuildContext<'_>) -> Vec<String> {
+        let own = self.audience.as_ref().map(slice::from_ref);
+        [own.unwrap_or(cx.audiences), &self.added_audiences].concat()
+    }
+
+    fn check(&self, problems: &mut Vec<ConfigProblem>) {
+        let issuer = || self.identifier.clone();
+        if let Some(reason) = self.identifier_fault() {
+            let issuer = redacted(&self.identifier);
+            problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
+        }
+        if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
+            problems.push(ConfigProblem::NoAlgorithm { issuer: issuer() });
+        }
+        if self.audience.iter().chain(&self.added_audiences).any(String::is_empty) {
+            problems.push(ConfigProblem::AudienceEmpty);
+        }
+        for (setting, names) in
+            [("scope_claims", &self.scope_claims), ("require_claim", &self.required_claims)]
+        {
+            if names.iter().any(String::is_empty) || (setting == "scope_claims" && names.is_empty()) {
+                problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
+            }
+        }
+        if matches!(self.keys, KeyOrigin::None) {
+            self.check_without_keys(problems);
+        }
+        if self.allowed_clients.as_ref().is_some_and(Vec::is_empty) {
+            problems.push(ConfigProblem::NoClient { issuer: issuer() });
+        }
+        for (setting, duration) in [("max_age", self.max_age), ("max_lifetime", self.max_lifetime)] {
+            if duration == Some(Duration::ZERO) {
+                problems.push(ConfigProblem::Zero { setting });
+            }
+        }
+    }
+
+    /// Reject settings that would have no effect.
+    fn check_without_keys(&self, problems: &mut Vec<ConfigProblem>) {
+        let issuer = || self.identifier.clone();
+        let Some(introspection) = &self.introspection else {
+            return problems.push(ConfigProblem::NoKeysNorIntrospection { issuer: issuer() });
+        };
+        let settings = [
+            ("strict_rfc9068", self.strict_rfc9068),
+            ("algorithms", self.algorithms.is_some()),
+            ("dangerous_accept_type", !self.added_types.is_empty()),
+            ("seed_jwks", self.seed.is_some()),
+            ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),
+        ];
+        let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);
+        problems.extend(
+            without_effect.map(|(setting, _)| ConfigProblem::SettingNeedsKeys { issuer: issuer(), setting }),
+        );
+    }
+
+    fn identifier_fault(&self) -> Option<&'static str> {
+        match self.keys {
+            KeyOrigin::Discovery => match FetchUrl::parse(&self.identifier, self.plain_http) {
+                Err(fault) => Some(fault.as_str()),
+                Ok(url) if url.has_query() => Some("has a query"),
+                Ok(_) => None,
+            },
+            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None if self.identifier.is_empty() => {
+                Some("is empty")
+            }
+            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => None,
+        }
+    }
+
+    fn build_keys(
+        &self,
+        algorithms: AlgorithmSet,
+        cx: &BuildContext<'_>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Option<Keys> {
+        let mut parse = |jwks: &str| {
+            let parsed = KeySet::parse(jwks.as_bytes(), algorithms);
+            let problem =
+                |reason: String| ConfigProblem::JwksUnusable { issuer: self.identifier.clone(), reason };
+            parsed.map_err(|fault| problems.push(problem(fault.to_string()))).ok()
+        };
+        if let KeyOrigin::Document(jwks) = &self.keys {
+            return parse(jwks).map(|keys| Keys::Static(Arc::new(keys)));
+        }
+        let seed = match &self.seed {
+            Some(jwks) => Some(parse(jwks)?),
+            None => None,
+        };
+        let source = self.key_source(problems)?;
+        let config = (cx.remote)(&self.identifier, source)?;
+        Some(Keys::Remote(RemoteKeys::new(RemoteConfig { allowed: algorithms, ..config }, seed)))
+    }
+
+    fn key_source(&self, problems: &mut Vec<ConfigProblem>) -> Option<KeySource> {
+        match &self.keys {
+            KeyOrigin::Document(_) | KeyOrigin::None => None,
+            KeyOrigin::Discovery => Some(KeySource::Discovered(self.discoverable()?)),
+            KeyOrigin::Url(text) => match FetchUrl::parse(text, self.plain_http) {
+                Ok(url) => Some(KeySource::Url(url)),
+                Err(fault) => {
+                    let url = redacted(text);
+                    let issuer = self.identifier.clone();
+                    problems.push(ConfigProblem::JwksUrlUnusable { issuer, url, reason: fault.as_str() });
+                    None
+                }
+            },
+        }
+    }
+
+    /// The URL from which metadata is found; `None` if its identifier is not a URL.
+    fn discoverable(&self) -> Option<Discoverable> {
+        let url = FetchUrl::parse(&self.identifier, self.plain_http).ok()?;
+        Some(Discoverable { identifier: self.identifier.as_str().into(), url, plain_http: self.plain_http })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_policy(issuer: &Issuer) -> HeaderPolicy {
+        issuer.header_policy(AlgorithmSet::ALL)
+    }
+
+    #[test]
+    fn order_of_strict_rfc9068_and_dangerous_accept_type_does_not_matter() {
+        let issuer = || Issuer::discover("https://login.example.com");
+        for (name, issuer) in [
+            ("strict first", issuer().strict_rfc9068().dangerous_accept_type("application/special+jwt")),
+            ("strict last", issuer().dangerous_accept_type("application/special+jwt").strict_rfc9068()),
+        ] {
+            let policy = header_policy(&issuer);
+            let types: Vec<&str> = policy.types.iter().map(|typ| &**typ).collect();
+            assert_eq!(types, ["at+jwt", "special+jwt"], "{name}");
+            assert!(!policy.untyped, "{name}");
+        }
+    }
+
+    #[test]
+    fn lenient_issuer_accepts_jwt_and_no_type() {
+        let policy = header_policy(&Issuer::discover("https://login.example.com"));
+        let types: Vec<&str> = policy.types.iter().map(|typ| &**typ).collect();
+        assert_eq!(types, ["at+jwt", "jwt"]);
+        assert!(policy.untyped);
+    }
+}

@@ -1,0 +1,235 @@
+//! The settings of one issuer: its identifier, its keys and its algorithms.
+
+mod build;
+mod tokens;
+
+use std::fmt;
+use std::time::Duration;
+
+use super::introspection::Introspection;
+use crate::authenticate::OpaqueTokens;
+use crate::crypto::{self, Algorithm, AlgorithmSet};
+use crate::fetch_url::PlainHttp;
+
+/// An authorization server whose tokens are accepted: its keys, and the rules for its tokens.
+///
+/// ```no_run
+/// use tower_bearer::{Algorithm, BearerAuth, Issuer};
+///
+/// let auth = BearerAuth::builder("https://api.example.com")
+///     .issuer(Issuer::discover("https://login.example.com/realms/acme").strict_rfc9068())
+///     .add_issuer(
+///         Issuer::with_jwks_url("https://partner.example", "https://partner.example/keys.json")
+///             .algorithms([Algorithm::ES256])
+///             .audience("orders-api"),
+///     )
+///     .build()?;
+/// # Ok::<(), tower_bearer::ConfigError>(())
+/// ```
+///
+/// Each issuer has its own keys, algorithms and audiences. A token is validated with the settings of the
+/// issuer that its `iss` names, and no other (RFC 8725 section 3.8). `iss` and `aud` are compared byte for
+/// byte.
+#[derive(Clone)]
+#[must_use]
+pub struct Issuer {
+    identifier: String,
+    keys: KeyOrigin,
+    seed: Option<String>,
+    algorithms: Option<AlgorithmSet>,
+    /// Replaces the audiences of the builder.
+    audience: Option<String>,
+    added_audiences: Vec<String>,
+    added_types: Vec<String>,
+    scope_claims: Vec<String>,
+    required_claims: Vec<String>,
+    max_age: Option<Duration>,
+    max_lifetime: Option<Duration>,
+    allowed_clients: Option<Vec<String>>,
+    strict_rfc9068: bool,
+    introspection: Option<Introspection>,
+    plain_http: PlainHttp,
+}
+
+/// The origin of an issuer's keys.
+#[derive(Clone)]
+enum KeyOrigin {
+    Discovery,
+    Url(String),
+    Document(String),
+    None,
+}
+
+impl Issuer {
+    /// An issuer whose metadata gives the URL of its key set (RFC 8414, OpenID Connect Discovery).
+    ///
+    /// `identifier` is an https URL without query and fragment, exactly as in the `iss` of its tokens,
+    /// including or excluding a trailing slash. Plain http is accepted for loopback addresses only.
+    ///
+    /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1,
+    /// then that of OpenID Connect Discovery section 4. The `issuer` in the metadata must equal `identifier`.
+    /// It fetches the metadata again whenever fetching the keys fails.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let keycloak = Issuer::discover("https://login.example.com/realms/acme");
+    /// let auth0 = Issuer::discover("https://acme.eu.auth0.com/"); // with the trailing slash
+    /// ```
+    pub fn discover(identifier: impl Into<String>) -> Self {
+        Self::new(identifier, KeyOrigin::Discovery)
+    }
+
+    /// An issuer whose key set is fetched from `url` (RFC 7517 section 5).
+    ///
+    /// `identifier` is the `iss` of its tokens; here it need not be a URL.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::with_jwks_url("accounts.example", "https://accounts.example/keys.json");
+    /// ```
+    pub fn with_jwks_url(identifier: impl Into<String>, url: impl Into<String>) -> Self {
+        Self::new(identifier, KeyOrigin::Url(url.into()))
+    }
+
+    /// An issuer with a fixed key set, as JSON (RFC 7517 section 5). `BearerAuth` fetches nothing for it, so
+    /// a key rotation requires a new `BearerAuth`.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2025-05",
+    ///     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    ///
+    /// let auth = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::with_static_jwks("https://login.example.com", JWKS))
+    ///     .build()
+    ///     .unwrap();
+    /// # }
+    /// ```
+    pub fn with_static_jwks(identifier: impl Into<String>, jwks: impl Into<String>) -> Self {
+        Self::new(identifier, KeyOrigin::Document(jwks.into()))
+    }
+
+    /// An issuer without keys: `BearerAuth` validates its tokens by introspection only, including every JWT
+    /// that names it as `iss`. [`introspect`](Self::introspect) must follow.
+    ///
+    /// `identifier` need not be a URL if [`Introspection::endpoint`] is set.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection, Issuer};
+    ///
+    /// # let secret = String::new();
+    /// let issuer = Issuer::without_keys("https://login.example.com")
+    ///     .introspect(Introspection::with(ClientAuth::secret_basic("orders-api", secret)));
+    /// ```
+    pub fn without_keys(identifier: impl Into<String>) -> Self {
+        Self::new(identifier, KeyOrigin::None)
+    }
+
+    fn new<I: Into<String>>(identifier: I, keys: KeyOrigin) -> Self {
+        // `testing` calls this without a backend, too, and fails there with a message of its own.
+        const {
+            assert!(
+                crypto::AVAILABLE || cfg!(feature = "test-util"),
+                "tower-bearer cannot verify signatures: turn on its feature `aws-lc-rs` or `rust-crypto`"
+            );
+        }
+        Self {
+            identifier: identifier.into(),
+            keys,
+            seed: None,
+            algorithms: None,
+            audience: None,
+            added_audiences: Vec::new(),
+            added_types: Vec::new(),
+            scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
+            required_claims: Vec::new(),
+            max_age: None,
+            max_lifetime: None,
+            allowed_clients: None,
+            strict_rfc9068: false,
+            introspection: None,
+            plain_http: PlainHttp::Loopback,
+        }
+    }
+
+    /// Introspects opaque tokens (RFC 7662), and JWTs where [`Introspection::also_jwts`] says so.
+    ///
+    /// Default: opaque tokens are rejected (`token_opaque`), and JWTs are accepted until `exp` even if the
+    /// authorization server revokes them.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection, Issuer};
+    ///
+    /// # let secret = String::new();
+    /// let issuer = Issuer::discover("https://login.example.com")
+    ///     .introspect(Introspection::with(ClientAuth::secret_basic("orders-api", secret)).also_jwts());
+    /// ```
+    pub fn introspect(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
+        self
+    }
+
+    /// Sets the algorithms that its tokens may be signed with (RFC 8725 section 3.1). Default: all of
+    /// [`Algorithm`], each only with a key that fits.
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, Issuer};
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com").algorithms([Algorithm::ES256]);
+    /// ```
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+
+    /// Sets a key set to start with, as JSON, so that a cold start survives an outage of the authorization
+    /// server.
+    ///
+    /// `BearerAuth` uses it until the first fetch succeeds, with the grace period of
+    /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). The first request that needs keys starts
+    /// a fetch all the same.
+    pub fn seed_jwks(mut self, jwks: impl Into<String>) -> Self {
+        self.seed = Some(jwks.into());
+        self
+    }
+
+    /// Allows plain http to any host for metadata, keys and introspection. Default: loopback addresses only.
+    ///
+    /// # Risk
+    /// Anyone on the network path can substitute the keys and sign any token, report any token as active, and
+    /// read tokens and client secrets. Use it in an isolated test network only.
+    pub fn dangerous_allow_http(mut self) -> Self {
+        self.plain_http = PlainHttp::Anywhere;
+        self
+    }
+
+    pub(super) fn identifier(&self) -> &str {
+        &self.identifier
+    }
+
+    /// Whether it needs the HTTP client of the builder.
+    pub(super) fn needs_client(&self) -> bool {
+        match self.keys {
+            KeyOrigin::Discovery | KeyOrigin::Url(_) => true,
+            KeyOrigin::Document(_) | KeyOrigin::None => {
+                self.introspection.as_ref().is_some_and(Introspection::needs_client)
+            }
+        }
+    }
+
+    /// Its rule for opaque tokens: `None` if it introspects none, `Some(None)` if the user set no rule.
+    pub(super) fn opaque_tokens(&self) -> Option<Option<&OpaqueTokens>> {
+        let rule = self.introspection.as_ref()?.opaque_tokens();
+        (!matches!(rule, Some(OpaqueTokens::None))).then_some(rule)
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("identifier", &self.identifier).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! The settings for the tokens of an issuer: audience, type, required claims, age, lifetime and clients.
+
+use std::time::Duration;
+
+use super::Issuer;
+
+/// Rules for the tokens of this issuer.
+impl Issuer {
+    /// Sets the name of this API in the `aud` of its tokens, in place of the names given to the builder.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::discover("https://login.partner.example").audience("orders-api");
+    /// ```
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Adds a name of this API in the `aud` of its tokens, beside those given to the builder or to
+    /// [`audience`](Self::audience).
+    pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
+        self.added_audiences.push(audience.into());
+        self
+    }
+
+    /// Sets the claims that contain scopes. Default: `scope` and `scp`.
+    ///
+    /// Each is a space-delimited string (RFC 8693 section 4.2) or an array of strings. A token is granted the
+    /// scopes of all of them.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let auth0 = Issuer::discover("https://acme.eu.auth0.com/").scope_claims(["scope", "permissions"]);
+    /// ```
+    pub fn scope_claims<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.scope_claims = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Requires a claim that is present and not `null`, in JWTs and in introspection responses about opaque
+    /// tokens. `iss`, `aud` and `exp` are always required.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer =
+    ///     Issuer::discover("https://login.example.com").require_claim("sub").require_claim("tenant");
+    /// ```
+    pub fn require_claim(mut self, name: impl Into<String>) -> Self {
+        self.required_claims.push(name.into());
+        self
+    }
+
+    /// Accepts only JWTs that conform to RFC 9068: `typ` is `at+jwt`, and `sub`, `client_id`, `iat` and `jti`
+    /// are present.
+    ///
+    /// Default: `typ` is `at+jwt`, `JWT` or absent, because many authorization servers do not set `at+jwt`.
+    /// Tokens that look like ID tokens are rejected either way. Types from
+    /// [`dangerous_accept_type`](Self::dangerous_accept_type) are accepted as well, in any order of calls.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com").strict_rfc9068();
+    /// ```
+    pub fn strict_rfc9068(mut self) -> Self {
+        self.strict_rfc9068 = true;
+        self
+    }
+
+    /// Rejects tokens that were issued (`iat`) longer ago than `age` plus the leeway. Default: no limit but
+    /// `exp`.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Rejects tokens with a lifetime, from `iat` to `exp`, longer than `lifetime`. Default: no limit.
+    ///
+    /// For JWTs that are not introspected, the lifetime plus twice the leeway is also the upper bound on the
+    /// revocation delay.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com").max_lifetime(Duration::from_secs(3600));
+    /// ```
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets the only clients whose tokens are accepted, compared with
+    /// [`AccessToken::client_id`](crate::AccessToken::client_id). Default: all clients.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com").allowed_clients(["web-app", "mobile-app"]);
+    /// ```
+    pub fn allowed_clients<C: Into<String>>(mut self, clients: impl IntoIterator<Item = C>) -> Self {
+        self.allowed_clients = Some(clients.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Accepts one more `typ` of JWTs (RFC 7515 section 4.1.9), in any case, with or without `application/`.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer =
+    ///     Issuer::discover("https://login.example.com").dangerous_accept_type("vnd.acme.access+jwt");
+    /// ```
+    ///
+    /// # Risk
+    /// `typ` separates access tokens from other JWTs that the same key signs (RFC 8725 section 3.11). A JWT
+    /// that was issued for another purpose with this `typ` can be used as an access token.
+    pub fn dangerous_accept_type(mut self, typ: impl Into<String>) -> Self {
+        self.added_types.push(typ.into());
+        self
+    }
+}

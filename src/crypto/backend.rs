@@ -1,0 +1,23 @@
+//! Selects the backend of this build.
+//!
+//! Why: each backend has the same items (`BackendKey`, `SecretKey`, `sha256`, `random`), so this is the only
+//! file that names one of them. aws-lc-rs wins over `rust-crypto` because it is faster, above all for RSA.
+
+#[cfg(feature = "aws-lc-rs")]
+use super::aws_lc_rs as selected;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use super::no_backend as selected;
+#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+use super::rust_crypto as selected;
+
+pub(super) use selected::{BackendKey, SecretKey};
+
+/// The SHA-256 digest (FIPS 180-4) of the concatenated `parts`.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    selected::sha256(parts)
+}
+
+/// 128 bits from the random number generator of the operating system. `None` if that generator fails.
+pub(crate) fn random() -> Option<[u8; 16]> {
+    selected::random()
+}

@@ -1,0 +1,226 @@
+//! Why an introspection request failed: an error for the operator, never for the client.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::metadata::MetadataError;
+use crate::transport::{FetchError, FetchErrorKind};
+
+/// Why an introspection request failed, or was not sent.
+///
+/// It is the [last error](crate::diagnostics::IntrospectionStatus::last_error) of an issuer's introspection,
+/// and the source of a [`Rejection`](crate::Rejection) that was caused by a failed introspection request.
+///
+/// [`kind`](Self::kind) classifies the failure. [`source`](Error::source) is the lower-level error, if there
+/// is one, for example the error of the HTTP client. The error holds no token, no credentials, no query
+/// string and no part of a response body.
+///
+/// ```
+/// use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
+///
+/// /// Retrying does not help: somebody has to change the configuration.
+/// fn is_misconfigured(error: &IntrospectionError) -> bool {
+///     matches!(
+///         error.kind(),
+///         IntrospectionErrorKind::ClientRejected(_)
+///             | IntrospectionErrorKind::CredentialsUnusable
+///             | IntrospectionErrorKind::TokenTypeUnsupported
+///     )
+/// }
+/// ```
+#[derive(Debug)]
+pub struct IntrospectionError {
+    kind: IntrospectionErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The kind of an [`IntrospectionError`].
+///
+/// Its `Display` is the text of the error, with a hint where the configuration has to change:
+///
+/// ```
+/// use tower_bearer::diagnostics::IntrospectionErrorKind;
+///
+/// let text = IntrospectionErrorKind::ClientRejected(401).to_string();
+/// assert!(text.contains("check the client id"));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum IntrospectionErrorKind {
+    /// The endpoint rejects the credentials of this client, or this client may not introspect. The value is
+    /// the HTTP status: 400, 401 or 403 (RFC 7662 section 2.3, RFC 6749 section 5.2).
+    ClientRejected(u16),
+    /// The credentials of this client cannot be created: the key does not sign, or the value that
+    /// [`ClientAuth::bearer_from`](crate::ClientAuth::bearer_from) returned is not a bearer token.
+    CredentialsUnusable,
+    /// The metadata names no introspection endpoint, or a URL that may not be used.
+    EndpointMissing,
+    /// The request for the metadata or the introspection request failed on the way, or its status was not
+    /// 200.
+    Fetch(FetchErrorKind),
+    /// The metadata document is about another issuer (RFC 8414 section 3.3).
+    IssuerMismatch,
+    /// The metadata document is not a JSON object, or a member has the wrong type.
+    MetadataUnreadable,
+    /// No request was sent: a limit is reached, the circuit breaker is open, the server asked for a pause, or
+    /// there is no tokio runtime.
+    NotSent,
+    /// The response is not a JSON object, or an object with duplicate members.
+    ResponseUnreadable,
+    /// The response is not signed although a signature is required, or its verification failed
+    /// (RFC 9701 section 5).
+    ResponseUntrusted,
+    /// The endpoint does not introspect tokens of this type: `unsupported_token_type`
+    /// (RFC 7009 section 2.2.1).
+    TokenTypeUnsupported,
+}
+
+impl IntrospectionError {
+    pub(super) fn new(kind: IntrospectionErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    pub(super) fn with_source(
+        kind: IntrospectionErrorKind,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// The introspection request failed in the HTTP client.
+    pub(super) fn fetch(error: FetchError) -> Self {
+        Self::with_source(IntrospectionErrorKind::Fetch(error.kind()), error)
+    }
+
+    /// The lookup of the endpoint in the metadata failed.
+    pub(super) fn metadata(error: MetadataError) -> Self {
+        match error {
+            MetadataError::EndpointMissing => Self::new(IntrospectionErrorKind::EndpointMissing),
+            MetadataError::Fetch(error) => Self::fetch(error),
+            MetadataError::IssuerMismatch => Self::new(IntrospectionErrorKind::IssuerMismatch),
+            MetadataError::Unreadable(reason) => {
+                Self::with_source(IntrospectionErrorKind::MetadataUnreadable, reason)
+            }
+        }
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> IntrospectionErrorKind {
+        self.kind
+    }
+
+    /// Whether the authorization server is unavailable or returns unusable documents.
+    ///
+    /// Only an outage lets [`Introspection::serve_stale`](crate::Introspection::serve_stale) use a cached
+    /// response. Status 429 is not an outage, because clients with forged tokens can provoke it.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self.kind {
+            IntrospectionErrorKind::MetadataUnreadable | IntrospectionErrorKind::ResponseUnreadable => true,
+            IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status)) => status >= 500,
+            IntrospectionErrorKind::Fetch(kind) => matches!(
+                kind,
+                FetchErrorKind::Transport
+                    | FetchErrorKind::ConnectionLost
+                    | FetchErrorKind::TimedOut
+                    | FetchErrorKind::TooLarge
+            ),
+            IntrospectionErrorKind::ClientRejected(_)
+            | IntrospectionErrorKind::CredentialsUnusable
+            | IntrospectionErrorKind::EndpointMissing
+            | IntrospectionErrorKind::IssuerMismatch
+            | IntrospectionErrorKind::NotSent
+            | IntrospectionErrorKind::ResponseUntrusted
+            | IntrospectionErrorKind::TokenTypeUnsupported => false,
+        }
+    }
+}
+
+impl fmt::Display for IntrospectionErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientRejected(status) => {
+                return write!(
+                    f,
+                    "the introspection endpoint rejected this client (status {status}): check the client id \
+                     and the secret or key in ClientAuth, the method registered for the client, and that it \
+                     may introspect"
+                );
+            }
+            Self::CredentialsUnusable => {
+                "the credentials for the introspection endpoint cannot be created: check the key or the \
+                 token in ClientAuth"
+            }
+            Self::EndpointMissing => "the metadata document names no introspection endpoint that may be used",
+            Self::Fetch(kind) => return kind.fmt(f),
+            Self::IssuerMismatch => "the metadata document is about another issuer",
+            Self::MetadataUnreadable => "the metadata document is not valid",
+            Self::NotSent => "no introspection request was sent",
+            Self::ResponseUnreadable => "the introspection response is not a valid JSON object",
+            Self::ResponseUntrusted => "the introspection response has no valid signature",
+            Self::TokenTypeUnsupported => {
+                "the introspection endpoint does not support tokens of this type: exclude JWTs from \
+                 also_jwts, or validate the opaque tokens of this server another way"
+            }
+        })
+    }
+}
+
+impl fmt::Display for IntrospectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl Error for IntrospectionError {
+    /// The lower-level error. A [`FetchError`] has the same text as this error, so its source is returned.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source: &(dyn Error + 'static) = self.source.as_deref()?;
+        if source.is::<FetchError>() { source.source() } else { Some(source) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unavailable_or_broken_server_is_an_outage() {
+        use FetchErrorKind::{ConnectionLost, Redirected, Status, TimedOut, TooLarge, Transport};
+        use IntrospectionErrorKind as Kind;
+        for (kind, expected) in [
+            (Kind::Fetch(Transport), true),
+            (Kind::Fetch(ConnectionLost), true),
+            (Kind::Fetch(TimedOut), true),
+            (Kind::Fetch(TooLarge), true),
+            (Kind::Fetch(Status(500)), true),
+            (Kind::Fetch(Status(599)), true),
+            (Kind::MetadataUnreadable, true),
+            (Kind::ResponseUnreadable, true),
+            (Kind::Fetch(Status(404)), false),
+            (Kind::Fetch(Status(429)), false),
+            (Kind::Fetch(Redirected), false),
+            (Kind::ClientRejected(401), false),
+            (Kind::CredentialsUnusable, false),
+            (Kind::EndpointMissing, false),
+            (Kind::IssuerMismatch, false),
+            (Kind::NotSent, false),
+            (Kind::ResponseUntrusted, false),
+            (Kind::TokenTypeUnsupported, false),
+        ] {
+            assert_eq!(IntrospectionError::new(kind).is_outage(), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_fetch_error_is_not_repeated_in_the_chain_of_sources() {
+        let error = IntrospectionError::fetch(FetchError::transport("connection reset by peer"));
+        assert_eq!(error.kind(), IntrospectionErrorKind::Fetch(FetchErrorKind::Transport));
+        assert_eq!(error.to_string(), FetchErrorKind::Transport.to_string());
+        assert_eq!(error.source().unwrap().to_string(), "connection reset by peer");
+        let error = IntrospectionError::metadata(MetadataError::IssuerMismatch);
+        assert_eq!(error.kind(), IntrospectionErrorKind::IssuerMismatch);
+        assert!(error.source().is_none());
+    }
+}

@@ -1,0 +1,255 @@
+//! Single-flight introspection: at most one call per token is in flight, and its result is shared.
+//!
+//! Why: each call runs in a task of its own. So it completes and fills the cache even if the request that
+//! started it is dropped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
+
+use super::cache::{CachePolicy, Freshness, Origin, RequestContext, ResponseCache, TokenDigest};
+use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
+use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
+use super::limits::Priority;
+use super::response::{self, ResponsePolicy};
+use crate::access_token::AccessToken;
+use crate::time::{Clock, NumericDate, later, now};
+
+/// The result of an introspection: the token, or why it is rejected.
+pub(super) type Outcome = Result<AccessToken, IntrospectionFault>;
+
+/// The shared state of an introspector.
+pub(super) struct SingleFlight {
+    pub(super) client: IntrospectionClient,
+    pub(super) response_policy: ResponsePolicy,
+    pub(super) cache: ResponseCache,
+    pub(super) cache_policy: CachePolicy,
+    pub(super) context: RequestContext,
+    clock: Arc<dyn Clock>,
+    calls: Mutex<Calls>,
+}
+
+/// A token to introspect for one request.
+pub(super) struct Query {
+    pub(super) token: Arc<str>,
+    pub(super) digest: TokenDigest,
+    /// The same token, if it is a JWT that passed every local check.
+    pub(super) jwt: Option<AccessToken>,
+    pub(super) freshness: Freshness,
+    /// Whether a stale response may be used during an outage.
+    pub(super) may_serve_stale: bool,
+    /// The time that the request has spent on introspection before.
+    pub(super) waited: Duration,
+}
+
+#[derive(Default)]
+struct Calls {
+    /// The number of the latest call. Calls are numbered from 1.
+    latest: u64,
+    in_flight: HashMap<TokenDigest, InFlight>,
+}
+
+/// A call in flight, as its waiters see it.
+#[derive(Clone)]
+struct InFlight {
+    number: u64,
+    progress: watch::Receiver<Progress>,
+}
+
+/// The progress of a call.
+#[derive(Clone)]
+enum Progress {
+    /// The call waits for a permit.
+    Queued,
+    /// The call holds a permit. `was_queued`: it had to wait for it.
+    Running {
+        was_queued: bool,
+    },
+    Done(Completed),
+}
+
+/// The result of a call.
+#[derive(Clone)]
+struct Completed {
+    origin: Origin,
+    outcome: Outcome,
+}
+
+/// The result of joining or starting a call.
+enum Joined {
+    /// No call is needed, or none is possible.
+    Outcome(Outcome),
+    Call(InFlight),
+}
+
+impl SingleFlight {
+    pub(super) fn new(
+        client: IntrospectionClientConfig,
+        response_policy: ResponsePolicy,
+        cache_policy: CachePolicy,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            context: RequestContext::new(&client.identity()),
+            client: IntrospectionClient::new(client, Arc::clone(&clock)),
+            response_policy,
+            cache: ResponseCache::new(cache_policy.clone()),
+            cache_policy,
+            clock,
+            calls: Mutex::default(),
+        }
+    }
+
+    pub(super) fn cached(&self, digest: &TokenDigest, freshness: Freshness) -> Option<Outcome> {
+        self.cache.get(digest, freshness, now(), NumericDate::now(&*self.clock))
+    }
+
+    /// Joins the call in flight for this token, or starts one. Waits for its result, up to the time limit of
+    /// a call.
+    pub(super) async fn introspect(self: Arc<Self>, query: Query) -> Outcome {
+        let outcome = match Runtime::try_current() {
+            Ok(runtime) => self.call_until_fresh(&query, &runtime).await,
+            // Without a runtime, not even a timer runs.
+            Err(_) => Err(IntrospectionFault::not_sent(NO_RUNTIME, DEFAULT_RETRY_AFTER)),
+        };
+        match outcome {
+            // Only in an outage. The holder of a revoked token could use up our own limits, and so keep the
+            // token accepted.
+            Err(IntrospectionFault::Unavailable { outage: true, .. }) if query.may_serve_stale => {
+                let date = NumericDate::now(&*self.clock);
+                self.cache.get_stale(&query.digest, now(), date).map_or(outcome, Ok)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The number of the latest call that has started.
+    pub(super) fn latest_call(&self) -> u64 {
+        self.lock().latest
+    }
+
+    pub(super) fn calls_in_flight(&self) -> usize {
+        self.lock().in_flight.len()
+    }
+
+    /// The response to a call that was already in flight may be too old. Then another call follows.
+    async fn call_until_fresh(self: &Arc<Self>, query: &Query, runtime: &Runtime) -> Outcome {
+        let deadline = later(now(), self.client.timeout().saturating_sub(query.waited));
+        let mut rounds: u32 = 0;
+        loop {
+            rounds = rounds.saturating_add(1);
+            let mut call = match self.join_or_start(query, runtime) {
+                Joined::Outcome(outcome) => return outcome,
+                Joined::Call(call) => call,
+            };
+            let is_done = |progress: &Progress| matches!(progress, Progress::Done(_));
+            let waited = timeout_at(deadline.into(), call.progress.wait_for(is_done)).await;
+            let waited = waited.map(|done| done.map(|progress| progress.clone()));
+            let progress = match waited {
+                Ok(Ok(progress)) => progress,
+                Ok(Err(_)) => {
+                    return Err(IntrospectionFault::not_sent("the call was dropped", DEFAULT_RETRY_AFTER));
+                }
+                // The call may have completed at the deadline.
+                Err(_) => call.progress.borrow().clone(),
+            };
+            match progress {
+                Progress::Done(completed) if query.freshness.accepts(completed.origin) => {
+                    return completed.outcome;
+                }
+                Progress::Done(_) => {}
+                // The server had the whole time limit.
+                Progress::Running { was_queued: false } if rounds == 1 && query.waited.is_zero() => {
+                    return Err(IntrospectionFault::from_error(Arc::new(timed_out())));
+                }
+                Progress::Running { .. } | Progress::Queued => {
+                    return Err(IntrospectionFault::not_sent(
+                        "too many calls are queued",
+                        DEFAULT_RETRY_AFTER,
+                    ));
+                }
+            }
+        }
+    }
+
+    fn join_or_start(self: &Arc<Self>, query: &Query, runtime: &Runtime) -> Joined {
+        let mut calls = self.lock();
+        if let Some(call) = calls.in_flight.get(&query.digest) {
+            return Joined::Call(call.clone());
+        }
+        // A call may have completed since the cache was read.
+        if let Some(outcome) = self.cached(&query.digest, query.freshness) {
+            return Joined::Outcome(outcome);
+        }
+        let priority = self.priority(query);
+        if let Err(fault) = self.client.check_capacity(priority, calls.in_flight.len()) {
+            return Joined::Outcome(Err(fault));
+        }
+        calls.latest = calls.latest.saturating_add(1);
+        let origin = Origin { call: calls.latest, requested_at: now() };
+        let (sender, progress) = watch::channel(Progress::Queued);
+        let call = InFlight { number: calls.latest, progress };
+        calls.in_flight.insert(query.digest, call.clone());
+        // A runtime that is shutting down drops the task in `spawn`, and the task's `Drop` takes the lock.
+        drop(calls);
+        let task = CallTask { shared: Arc::clone(self), digest: query.digest, origin, sender };
+        runtime.spawn(task.run(Arc::clone(&query.token), query.jwt.clone(), priority));
+        Joined::Call(call)
+    }
+
+    fn priority(&self, query: &Query) -> Priority {
+        let is_trusted = query.jwt.is_some() || self.cache.was_active(&query.digest);
+        if is_trusted { Priority::Trusted } else { Priority::Untrusted }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task of one call. Dropping it wakes all waiters.
+struct CallTask {
+    shared: Arc<SingleFlight>,
+    digest: TokenDigest,
+    origin: Origin,
+    sender: watch::Sender<Progress>,
+}
+
+impl CallTask {
+    async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, priority: Priority) {
+        let outcome = self.call(&token, priority).await.and_then(|json| {
+            let date = NumericDate::now(&*self.shared.clock);
+            response::check(json, &token, jwt.as_ref(), &self.shared.response_policy, date)
+        });
+        // In this order: a request that finds no call in flight finds its result in the cache.
+        self.shared.cache.insert(self.digest, self.origin, &outcome);
+        self.remove_from_in_flight();
+        self.sender.send_replace(Progress::Done(Completed { origin: self.origin, outcome }));
+    }
+
+    async fn call(&self, token: &str, priority: Priority) -> Result<String, IntrospectionFault> {
+        let call = self.shared.client.acquire(priority).await?;
+        self.sender.send_replace(Progress::Running { was_queued: call.was_queued() });
+        call.introspect(token).await
+    }
+
+    fn remove_from_in_flight(&self) {
+        let mut calls = self.shared.lock();
+        // The next call for the same token may be in flight already.
+        if calls.in_flight.get(&self.digest).is_some_and(|call| call.number == self.origin.call) {
+            calls.in_flight.remove(&self.digest);
+        }
+    }
+}
+
+impl Drop for CallTask {
+    fn drop(&mut self) {
+        self.remove_from_in_flight();
+    }
+}
+
+pub(super) const NO_RUNTIME: &str = "no tokio runtime is running";

@@ -1,0 +1,67 @@
+//! The configuration of fetched keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::AlgorithmSet;
+use crate::fetch_url::FetchUrl;
+use crate::jwks::refresh::RefreshPolicy;
+use crate::metadata::{Discoverable, MAX_REQUESTS};
+use crate::transport::{FetchLimits, HttpClient};
+
+/// How to fetch the keys of one issuer.
+pub(crate) struct RemoteConfig {
+    /// The identifier of the issuer, exactly as configured.
+    pub(crate) issuer: Arc<str>,
+    pub(crate) source: KeySource,
+    pub(crate) client: Arc<dyn HttpClient>,
+    /// The algorithms that the keys may be used with. Default: all.
+    pub(crate) allowed: AlgorithmSet,
+    pub(crate) policy: RefreshPolicy,
+    /// The limits of one HTTP request. Default: 5 s and 512 KiB.
+    pub(crate) limits: FetchLimits,
+    /// The maximum total time that one request waits for keys. Default: 3 s.
+    pub(crate) max_wait: Duration,
+}
+
+/// Where the key set of an issuer is.
+#[derive(Clone, Debug)]
+pub(crate) enum KeySource {
+    /// At this URL.
+    Url(FetchUrl),
+    /// At the `jwks_uri` of the issuer's metadata.
+    Discovered(Discoverable),
+}
+
+impl RemoteConfig {
+    /// The default configuration.
+    pub(crate) fn new(issuer: &str, source: KeySource, client: Arc<dyn HttpClient>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            source,
+            client,
+            allowed: AlgorithmSet::ALL,
+            policy: RefreshPolicy::default(),
+            limits: FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 },
+            max_wait: Duration::from_secs(3),
+        }
+    }
+}
+
+impl KeySource {
+    /// The maximum number of HTTP requests in one fetch.
+    pub(super) fn max_requests_per_fetch(&self) -> u32 {
+        match self {
+            Self::Url(_) => 1,
+            Self::Discovered(_) => MAX_REQUESTS.saturating_add(1),
+        }
+    }
+
+    /// The URL to log before the URL of the key set is known.
+    pub(super) fn url(&self) -> &FetchUrl {
+        match self {
+            Self::Url(url) => url,
+            Self::Discovered(issuer) => &issuer.url,
+        }
+    }
+}

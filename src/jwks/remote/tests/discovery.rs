@@ -1,0 +1,74 @@
+//! Key sets that are found through the metadata of the issuer.
+
+use super::*;
+use crate::metadata::Discoverable;
+
+const WELL_KNOWN: &str = "https://h.example/.well-known/oauth-authorization-server";
+
+/// A server whose metadata names `jwks_uri`, and the keys that are discovered through it. If `jwks_uri` is
+/// `None`, the server has no metadata.
+fn discovered(
+    jwks_uri: &Arc<Mutex<Option<&'static str>>>,
+    kids: &'static [&'static str],
+) -> (Arc<Server>, RemoteKeys) {
+    let at = Arc::clone(jwks_uri);
+    let server = Server::new(move |request| {
+        let at = *at.lock().unwrap();
+        match at {
+            Some(url) if request.url == WELL_KNOWN => {
+                let body = format!(r#"{{"issuer":"https://h.example","jwks_uri":"{url}"}}"#);
+                Reply::With(200, Vec::new(), body.into())
+            }
+            Some(url) if request.url == url => Reply::keys(kids),
+            None if request.url == JWKS => Reply::keys(kids),
+            _ => Reply::status(404),
+        }
+    });
+    let source = discovered_source();
+    let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
+    (server, keys)
+}
+
+fn discovered_source() -> KeySource {
+    let url = FetchUrl::parse("https://h.example", PlainHttp::Loopback).unwrap();
+    let identifier = "https://h.example".into();
+    KeySource::Discovered(Discoverable { identifier, url, plain_http: PlainHttp::Loopback })
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_is_fetched_once_and_again_after_a_failed_fetch() {
+    let jwks_uri = Arc::new(Mutex::new(Some(JWKS)));
+    let (server, keys) = discovered(&jwks_uri, &["a"]);
+    keys.ready().await.unwrap();
+    sleep(10 * MIN).await;
+    assert_eq!(server.urls(), [WELL_KNOWN, JWKS, JWKS]);
+    let moved = "https://keys.example/v2";
+    *jwks_uri.lock().unwrap() = Some(moved);
+    sleep(10 * MIN).await;
+    assert_eq!(server.urls()[3..6], [JWKS, WELL_KNOWN, moved]);
+    assert!(keys.status().last_error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn previous_jwks_uri_is_used_while_the_metadata_is_unavailable() {
+    let jwks_uri = Arc::new(Mutex::new(Some(JWKS)));
+    let (server, keys) = discovered(&jwks_uri, &["a"]);
+    keys.ready().await.unwrap();
+    *jwks_uri.lock().unwrap() = Some("https://keys.example/v2");
+    server.set_reply(Reply::Down);
+    sleep(10 * MIN).await;
+    assert!(keys.status().last_error.is_some());
+    server.set_script(|request| if request.url == JWKS { Reply::keys(&["b"]) } else { Reply::Down });
+    sleep(MIN).await;
+    assert_eq!(kids(&keys), ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_of_another_issuer_is_not_used() {
+    let body = r#"{"issuer":"https://x.example","jwks_uri":"https://x.example/keys"}"#;
+    let server = Server::always(Reply::body(body));
+    let source = discovered_source();
+    let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
+    assert_eq!(error_kind(keys.ready().await), Some(KeysErrorKind::IssuerMismatch));
+    assert!(server.urls().iter().all(|url| url.contains("/.well-known/")));
+}

@@ -1,0 +1,132 @@
+//! Fetch results: outages, 304, configured keys, and the status.
+
+use http::header::{CACHE_CONTROL, ETAG};
+
+use super::*;
+use crate::crypto::AlgorithmSet;
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_fetched_in_the_background_after_an_outage_at_start() {
+    let server = Server::always(Reply::Down);
+    let keys = server.keys();
+    assert_eq!(find(&keys, "a").await, Outcome::Unavailable);
+    assert_eq!(find(&keys, "a").await, Outcome::Unavailable);
+    assert_eq!(keys.status().last_error.unwrap().kind(), KeysErrorKind::Fetch(FetchErrorKind::Transport));
+    server.set_reply(Reply::keys(&["a"]));
+    sleep(Duration::from_secs(1)).await;
+    assert!(keys.current(now()).is_some());
+    assert_eq!(find(&keys, "a").await, Outcome::Found);
+    assert!(keys.status().last_error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn etag_is_sent_back_and_a_304_keeps_the_keys() {
+    let first = Reply::keys(&["a"]).header(ETAG.as_str(), "\"v1\"");
+    let server = Server::new(move |request| match request.etag {
+        Some(_) => Reply::status(304).header(CACHE_CONTROL.as_str(), "max-age=3600"),
+        None => first.clone(),
+    });
+    let keys = server.keys();
+    keys.ready().await.unwrap();
+    let set = keys.current(now()).unwrap();
+    sleep(10 * MIN).await;
+    let etags: Vec<_> = server.received().into_iter().map(|request| request.etag).collect();
+    assert_eq!(etags, [None, Some("\"v1\"".to_owned())]);
+    assert!(Arc::ptr_eq(&set, &keys.current(now()).unwrap()));
+    sleep(30 * MIN).await;
+    assert_eq!(server.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unsolicited_304_is_a_failure() {
+    let server = Server::always(Reply::status(304));
+    assert_eq!(
+        error_kind(server.keys().ready().await),
+        Some(KeysErrorKind::Fetch(FetchErrorKind::Status(304)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn response_without_keys_never_replaces_the_cached_keys() {
+    use KeysErrorKind as Kind;
+    let huge = Reply::With(200, Vec::new(), Bytes::from(vec![b' '; 600 * 1024]));
+    for (name, reply, outage, expected) in [
+        ("server down", Reply::Down, true, Kind::Fetch(FetchErrorKind::Transport)),
+        ("hanging server", Reply::Hang, true, Kind::Fetch(FetchErrorKind::TimedOut)),
+        ("500", Reply::status(500), true, Kind::Fetch(FetchErrorKind::Status(500))),
+        ("429", Reply::status(429), true, Kind::Fetch(FetchErrorKind::Status(429))),
+        ("HTML", Reply::body("<html>"), true, Kind::KeySetUnreadable),
+        ("truncated document", Reply::body(r#"{"keys":["#), true, Kind::KeySetUnreadable),
+        ("huge body", huge, true, Kind::Fetch(FetchErrorKind::TooLarge)),
+        ("404", Reply::status(404), false, Kind::Fetch(FetchErrorKind::Status(404))),
+        ("204", Reply::status(204), false, Kind::Fetch(FetchErrorKind::Status(204))),
+        ("redirect", Reply::status(302), false, Kind::Fetch(FetchErrorKind::Redirected)),
+        ("empty key set", Reply::body(r#"{"keys":[]}"#), false, Kind::NoUsableKey),
+    ] {
+        let server = Server::always(Reply::keys(&["a"]));
+        let keys = server.keys();
+        keys.ready().await.unwrap();
+        server.set_reply(reply);
+        sleep(10 * MIN - Duration::from_secs(1)).await;
+        assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
+        assert_eq!(keys.status().last_error.unwrap().kind(), expected, "{name}");
+        sleep(3 * HOUR).await;
+        assert_eq!(keys.current(now()).is_some(), outage, "{name}");
+        sleep(HOUR + MIN).await;
+        assert!(keys.current(now()).is_none(), "{name}");
+        let found = find(&keys, "a").await;
+        assert!(matches!(found, Outcome::Unavailable | Outcome::TimedOut), "{name}: {found:?}");
+        server.set_reply(Reply::keys(&["a"]));
+        sleep(MIN).await;
+        assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn configured_keys_are_used_during_an_outage_and_replaced_afterwards() {
+    let server = Server::always(Reply::Down);
+    let seed = KeySet::parse(&key_set(&["seed"]), AlgorithmSet::ALL).unwrap();
+    let keys = RemoteKeys::new(server.config(), Some(seed));
+    assert_eq!(find(&keys, "seed").await, Outcome::Found);
+    sleep(4 * HOUR - MIN).await;
+    assert!(server.requests() > 1);
+    assert_eq!(find(&keys, "seed").await, Outcome::Found);
+    sleep(MIN).await;
+    assert_eq!(find(&keys, "seed").await, Outcome::Unavailable);
+    server.set_reply(Reply::keys(&["a"]));
+    sleep(MIN).await;
+    assert_eq!(find(&keys, "a").await, Outcome::Found);
+    assert_eq!(kids(&keys), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ready_returns_the_error_of_each_failed_fetch() {
+    let server = Server::always(Reply::Down);
+    let keys = server.keys();
+    assert_eq!(error_kind(keys.ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Transport)));
+    server.set_reply(Reply::status(404));
+    assert_eq!(error_kind(keys.ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Status(404))));
+    server.set_reply(Reply::keys(&["a"]));
+    assert_eq!(error_kind(keys.ready().await), None);
+    assert_eq!(server.requests(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_reports_keys_skipped_keys_age_and_next_refresh() {
+    let unusable = r#"{"kty":"oct","kid":"unusable","k":"AA"}"#;
+    let body =
+        String::from_utf8(key_set(&["b", "a"]).to_vec()).unwrap().replace("]}", &format!(",{unusable}]}}"));
+    let server = Server::always(Reply::With(200, Vec::new(), body.into()));
+    let keys = server.keys();
+    let status = keys.status();
+    assert!(!status.usable && status.key_ids.is_empty() && status.age.is_none());
+    keys.ready().await.unwrap();
+    sleep(MIN).await;
+    let status = keys.status();
+    assert!(status.usable);
+    assert_eq!(status.key_ids, ["a", "b"]);
+    assert_eq!(status.skipped.len(), 1);
+    assert_eq!(status.skipped_keys()[0].key_id(), Some("unusable"));
+    assert_eq!(status.age, Some(MIN));
+    assert!(status.next_refresh.is_some_and(|due| due > 6 * MIN && due <= 8 * MIN));
+}

@@ -1,0 +1,89 @@
+//! The lifecycle of the refresh task.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_refreshed_without_requests() {
+    let server = Server::always(Reply::keys(&["a"]));
+    let keys = server.keys();
+    keys.ready().await.unwrap();
+    sleep(HOUR).await;
+    assert!((6..=8).contains(&server.requests()), "{}", server.requests());
+    assert!(keys.status().age.unwrap() < 10 * MIN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_lookup_does_not_cancel_the_fetch() {
+    let server = Server::always(Reply::keys(&["a"]).after(Duration::from_secs(1)));
+    let keys = server.keys();
+    let dropped = tokio::time::timeout(Duration::from_millis(10), find(&keys, "a")).await;
+    assert!(dropped.is_err());
+    sleep(Duration::from_secs(1)).await;
+    assert!(keys.current(now()).is_some());
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_handle_cancels_the_task_and_its_fetch() {
+    let server = Server::always(Reply::Hang);
+    let keys = server.keys();
+    let other = keys.clone();
+    let waiting = tokio::spawn(async move { find(&other, "a").await });
+    sleep(Duration::from_millis(10)).await;
+    waiting.abort();
+    assert!(waiting.await.is_err());
+    assert_eq!((server.requests(), server.open.load(Ordering::SeqCst)), (1, 1));
+    drop(keys);
+    tokio::task::yield_now().await;
+    assert_eq!(server.open.load(Ordering::SeqCst), 0);
+    assert_eq!(Arc::strong_count(&server), 1);
+    sleep(HOUR).await;
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn lookup_spawns_the_task_again_after_its_runtime_is_dropped() {
+    let server = Server::always(Reply::Hang);
+    let keys = server.keys();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    first.block_on(async {
+        let dropped = tokio::time::timeout(Duration::from_millis(1), find(&keys, "a")).await;
+        assert!(dropped.is_err());
+    });
+    drop(first);
+    assert_eq!(server.open.load(Ordering::SeqCst), 0);
+    server.set_reply(Reply::keys(&["a"]));
+    assert_eq!(runtime().block_on(find(&keys, "a")), Outcome::Found);
+    assert_eq!(runtime().block_on(find(&keys, "a")), Outcome::Found);
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn reading_stale_keys_spawns_the_task_again_after_its_runtime_is_dropped() {
+    let server = Server::always(Reply::keys(&["a"]));
+    let keys = server.keys();
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime().block_on(keys.ready()).unwrap();
+    runtime().block_on(async {
+        sleep(HOUR).await;
+        assert_eq!(server.requests(), 1);
+        assert!(keys.current(now()).is_some());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.requests(), 2);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_in_the_http_client_counts_as_an_outage_with_backoff() {
+    let server = Server::always(Reply::Panic);
+    let keys = server.keys();
+    for _ in 0..100 {
+        assert_eq!(find(&keys, "a").await, Outcome::Unavailable);
+    }
+    assert_eq!(server.requests(), 1);
+    server.set_reply(Reply::keys(&["a"]));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(find(&keys, "a").await, Outcome::Found);
+}

@@ -1,0 +1,64 @@
+//! Parsing of claims: duplicates, types, dates and configured names.
+
+use super::*;
+
+#[test]
+fn claims_are_one_json_object_without_duplicate_members() {
+    let names = ConfiguredNames::default();
+    for json in [
+        "",
+        "null",
+        "1",
+        "[]",
+        r#""{}""#,
+        "{}x",
+        "{}{}",
+        r#"{"aud":"a","aud":"b"}"#,
+        r#"{"x":1,"x":1}"#,
+        r#"{"x":{"y":[{"z":1,"z":2}]}}"#,
+        r#"{"sub":"\ud800"}"#,
+    ] {
+        assert!(UnverifiedClaims::parse(json, &names).is_none(), "{json}");
+    }
+    assert!(UnverifiedClaims::parse(" {} ", &names).is_some());
+}
+
+#[test]
+fn every_built_in_claim_is_parsed() {
+    let names = ConfiguredNames::default();
+    for name in BUILT_IN {
+        let found = ["1", r#""a""#].iter().any(|value| {
+            let json = format!(r#"{{"{name}":{value}}}"#);
+            UnverifiedClaims::parse(&json, &names).unwrap().has(name, &names)
+        });
+        assert!(found, "{name}");
+    }
+}
+
+#[test]
+fn date_is_a_json_number_from_1970_to_9999() {
+    let names = ConfiguredNames::default();
+    let exp = |json: &str| UnverifiedClaims::parse(&format!(r#"{{"exp":{json}}}"#), &names).unwrap().exp;
+    for json in ["0", "-0.0", "1700000000", "1700000000.5", "1e10", "17e8", "1.7E9"] {
+        assert!(exp(json).value().is_some(), "{json}");
+    }
+    for json in
+        [r#""1""#, "-1", "-0.5", "1e19", "1e400", "18446744073709551616", "true", "null", "[]", "{}", "[1]"]
+    {
+        assert_eq!(exp(json), Claim::IllTyped, "{json}");
+    }
+    assert!(UnverifiedClaims::parse(r#"{"exp":{"a":1,"a":1}}"#, &names).is_none());
+}
+
+#[test]
+fn configured_claim_is_parsed_as_the_requested_type() {
+    let mut names = ConfiguredNames::default();
+    names.add("tenant");
+    names.add("roles");
+    let claims = UnverifiedClaims::parse(r#"{"roles":["a","b"],"tenant":null}"#, &names).unwrap();
+    assert!(claims.configured::<ScopeSet>("roles", &names).value().unwrap().contains("b"));
+    assert_eq!(claims.configured::<Cow<'_, str>>("tenant", &names), Claim::IllTyped);
+    assert_eq!(claims.configured::<Cow<'_, str>>("other", &names), Claim::Absent);
+    assert!(claims.has("roles", &names) && !claims.has("tenant", &names) && !claims.has("sub", &names));
+    assert!(UnverifiedClaims::parse(r#"{"roles":{"a":1,"a":2}}"#, &names).is_none());
+}

@@ -1,0 +1,267 @@
+//! Checks the claims of a token (RFC 7519 section 4.1, RFC 9068 section 4). The claims come from a signed JWT
+//! or from an introspection response (RFC 7662 section 2.2).
+//!
+//! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the
+//! types of all claims in use, the required claims, the age and the lifetime, and the client. A token with
+//! `cnf` is rejected, because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2,
+//! RFC 8705 section 3).
+//! Does not check: scopes. Each route checks its own.
+
+mod policy;
+mod values;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use self::policy::{ClaimFault, ClaimsPolicy, OptionalClaims, TrustedClaims};
+pub(crate) use self::values::{client, optional, required};
+use self::values::{required_unless, scope_claim, scopes};
+use super::claim::Claim;
+use super::claim_set::UnverifiedClaims;
+use crate::access_token::{ClaimText, Grant};
+use crate::time::NumericDate;
+
+/// One claim check. `explain` runs all of them, [`check`] stops at the first failure.
+pub(crate) struct Check {
+    /// The claim or rule that it checks.
+    pub(crate) name: &'static str,
+    /// Runs the check.
+    pub(crate) run: fn(&UnverifiedClaims<'_>, &ClaimsPolicy, NumericDate) -> Result<(), ClaimFault>,
+}
+
+/// All checks. A token that fails several gets the fault of the first, so the most specific come first.
+pub(crate) const CHECKS: [Check; 12] = [
+    Check { name: "iss", run: check_issuer },
+    Check { name: "kind of token", run: check_kind },
+    Check { name: "aud", run: check_audience },
+    Check { name: "exp", run: check_expiry },
+    Check { name: "nbf", run: check_not_before },
+    Check { name: "iat", run: check_issued_at },
+    Check { name: "claim types", run: check_types },
+    Check { name: "required claims", run: check_required },
+    Check { name: "max_age", run: check_age },
+    Check { name: "max_lifetime", run: check_lifetime },
+    Check { name: "client", run: check_client },
+    Check { name: "cnf", run: check_no_confirmation },
+];
+
+/// Checks the claims of a token and returns its grant.
+///
+/// # Errors
+/// The first [`ClaimFault`] in the order of [`CHECKS`].
+pub(crate) fn check<'c>(
+    trusted: &impl TrustedClaims<'c>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<Grant, ClaimFault> {
+    check_all(trusted, policy, now)?;
+    grant(trusted.claims(), policy)
+}
+
+/// Whether the dates of an already checked token are valid at `now`. Agrees with [`check`] for every `now`.
+pub(crate) fn dates_are_valid(grant: &Grant, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    let started = |start: Option<NumericDate>| start.is_none_or(|start| has_started(start, policy, now));
+    let is_within_max_age = || {
+        let limits = grant.issued_at.zip(policy.max_age);
+        limits.is_none_or(|(issued_at, max_age)| is_recent(issued_at, max_age, policy, now))
+    };
+    is_before_end(grant.expires_at, policy, now)
+        && started(grant.not_before)
+        && started(grant.issued_at)
+        && is_within_max_age()
+}
+
+/// Checks the claims of a token whose grant is already known.
+///
+/// # Errors
+/// The first [`ClaimFault`] in the order of [`CHECKS`].
+pub(crate) fn check_all<'c>(
+    trusted: &impl TrustedClaims<'c>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    CHECKS.iter().try_for_each(|check| (check.run)(trusted.claims(), policy, now))
+}
+
+/// Checks the claims of a signed message that is not a token: issuer, audience, dates and age.
+///
+/// # Errors
+/// The first [`ClaimFault`].
+pub(crate) fn check_envelope<'c>(
+    trusted: &impl TrustedClaims<'c>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    let claims = trusted.claims();
+    check_issuer(claims, policy, now)?;
+    check_audience(claims, policy, now)?;
+    check_expiry(claims, policy, now)?;
+    check_issued_at(claims, policy, now)?;
+    check_age(claims, policy, now)
+}
+
+fn check_issuer(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    let issuer = required_unless(policy.optional.iss, "iss", &claims.iss)?;
+    ensure(issuer.is_none_or(|issuer| **issuer == *policy.issuer), ClaimFault::IssuerMismatch)
+}
+
+/// Rejects other JWTs that the issuer signs with the same keys: ID tokens, refresh tokens, security events.
+fn check_kind(claims: &UnverifiedClaims<'_>, _: &ClaimsPolicy, _: NumericDate) -> Result<(), ClaimFault> {
+    ensure(!claims.statement.0, ClaimFault::OtherKind)?;
+    let is_any = |claim: &Claim<Cow<'_, str>>, kinds: &[&str]| {
+        claim.value().is_some_and(|value| kinds.iter().any(|kind| value == kind))
+    };
+    ensure(!is_any(&claims.token_use, &["id"]) && !is_any(&claims.typ, &["ID"]), ClaimFault::IdToken)?;
+    let refresh =
+        is_any(&claims.token_use, &["refresh_token"]) || is_any(&claims.typ, &["Refresh", "Offline"]);
+    ensure(!refresh, ClaimFault::OtherKind)?;
+    // Access tokens of older Keycloak versions have a nonce, but always with one of these claims.
+    let access = !(claims.scope.is_absent() && claims.scp.is_absent() && claims.client_id.is_absent());
+    ensure(!claims.token_hash.0 && (access || !claims.nonce.0), ClaimFault::IdToken)
+}
+
+fn check_audience(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    let audiences = required_unless(policy.optional.aud, "aud", &claims.aud)?;
+    // An empty list contains no audience, so it counts as absent if `aud` is optional.
+    let audiences = audiences.filter(|audiences| !(policy.optional.aud && audiences.is_empty()));
+    let is_ours = |audience: &Cow<'_, str>| policy.audiences.iter().any(|ours| **ours == **audience);
+    ensure(audiences.is_none_or(|audiences| audiences.iter().any(is_ours)), ClaimFault::AudienceMismatch)
+}
+
+fn check_expiry(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    let expires_at = required_unless(policy.optional.exp, "exp", &claims.exp)?;
+    ensure(expires_at.is_none_or(|end| is_before_end(*end, policy, now)), ClaimFault::Expired)
+}
+
+fn check_not_before(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    let not_before = optional("nbf", &claims.nbf)?;
+    ensure(not_before.is_none_or(|start| has_started(*start, policy, now)), ClaimFault::NotYetValid)
+}
+
+fn check_issued_at(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    let issued_at = optional("iat", &claims.iat)?;
+    ensure(issued_at.is_none_or(|issued| has_started(*issued, policy, now)), ClaimFault::IssuedInFuture)
+}
+
+fn check_required(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    let absent = policy.absent(claims).next();
+    absent.map_or(Ok(()), |name| Err(ClaimFault::Missing(Arc::clone(name))))
+}
+
+fn check_types(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    optional("sub", &claims.sub)?;
+    optional("jti", &claims.jti)?;
+    optional("acr", &claims.acr)?;
+    optional("auth_time", &claims.auth_time)?;
+    client(claims)?;
+    policy.scope_claims.iter().try_for_each(|name| scope_claim(claims, name, policy).map(drop))
+}
+
+fn check_age(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> Result<(), ClaimFault> {
+    let Some(max_age) = policy.max_age else { return Ok(()) };
+    let issued_at = *required("iat", &claims.iat)?;
+    ensure(is_recent(issued_at, max_age, policy, now), ClaimFault::TooOld)
+}
+
+fn check_lifetime(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    let Some(max_lifetime) = policy.max_lifetime else { return Ok(()) };
+    let lifetime = required("exp", &claims.exp)?.since(*required("iat", &claims.iat)?);
+    ensure(lifetime <= max_lifetime, ClaimFault::LifetimeTooLong)
+}
+
+fn check_client(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    let Some(clients) = &policy.clients else { return Ok(()) };
+    let client = client(claims)?.ok_or_else(|| ClaimFault::Missing("client_id".into()))?;
+    ensure(clients.iter().any(|allowed| **allowed == **client), ClaimFault::ClientNotAllowed)
+}
+
+/// Rejects every `cnf`: a plain bearer token meets no confirmation method, known or unknown.
+fn check_no_confirmation(
+    claims: &UnverifiedClaims<'_>,
+    _: &ClaimsPolicy,
+    _: NumericDate,
+) -> Result<(), ClaimFault> {
+    ensure(!claims.cnf.0, ClaimFault::SenderNotProven)
+}
+
+fn is_before_end(end: NumericDate, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    now < end.later(policy.leeway)
+}
+
+fn has_started(start: NumericDate, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    start <= now.later(policy.leeway)
+}
+
+fn is_recent(issued_at: NumericDate, max_age: Duration, policy: &ClaimsPolicy, now: NumericDate) -> bool {
+    now.since(issued_at) <= max_age.saturating_add(policy.leeway)
+}
+
+fn ensure(condition: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
+    if condition { Ok(()) } else { Err(fault) }
+}
+
+/// Builds the grant from checked claims.
+fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
+    let owned = |text: &str| ClaimText::of(text, claims.json);
+    let text = |claim: &Claim<Cow<'_, str>>| claim.value().map(|text| owned(text));
+    let audiences = optional("aud", &claims.aud)?.into_iter().flatten();
+    Ok(Grant {
+        issuer: Arc::clone(&policy.issuer),
+        scopes: scopes(claims, policy)?,
+        client_id: client(claims)?.map(|client| owned(client)),
+        audiences: audiences.map(|audience| owned(audience)).collect(),
+        expires_at: *required("exp", &claims.exp)?,
+        not_before: optional("nbf", &claims.nbf)?.copied(),
+        issued_at: optional("iat", &claims.iat)?.copied(),
+        auth_time: optional("auth_time", &claims.auth_time)?.copied(),
+        subject: text(&claims.sub),
+        token_id: text(&claims.jti),
+        acr: text(&claims.acr),
+        jwt: true,
+        username: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

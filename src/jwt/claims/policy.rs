@@ -1,0 +1,72 @@
+//! The configuration and the failures of the claim checks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::jwt::claim_set::{ConfiguredNames, UnverifiedClaims};
+
+/// The requirements on the claims of one issuer's tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimsPolicy {
+    pub(crate) issuer: Arc<str>,
+    /// The identifiers of this API. `aud` must contain one of them.
+    pub(crate) audiences: Vec<Box<str>>,
+    pub(crate) leeway: Duration,
+    /// The claims that contain scopes.
+    pub(crate) scope_claims: Vec<Box<str>>,
+    /// The claims that a token must have in addition to `iss`, `aud` and `exp`.
+    pub(crate) required: Vec<Arc<str>>,
+    /// The maximum time since `iat`. `None` means no limit.
+    pub(crate) max_age: Option<Duration>,
+    /// The maximum time from `iat` to `exp`. `None` means no limit.
+    pub(crate) max_lifetime: Option<Duration>,
+    /// The allowed clients. `None` allows every client of the issuer.
+    pub(crate) clients: Option<Vec<Box<str>>>,
+    /// The claims that are checked only if they are present.
+    pub(crate) optional: OptionalClaims,
+    /// The names in `scope_claims` and `required` that are not built in.
+    pub(crate) names: Arc<ConfiguredNames>,
+}
+
+/// The claims that may be absent, because the caller knows their values from elsewhere. Default: none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct OptionalClaims {
+    pub(crate) iss: bool,
+    pub(crate) aud: bool,
+    pub(crate) exp: bool,
+}
+
+/// Claims that are proven to come from the issuer.
+pub(crate) trait TrustedClaims<'c> {
+    /// The claims.
+    fn claims(&self) -> &'c UnverifiedClaims<'c>;
+}
+
+impl ClaimsPolicy {
+    /// The required claims that the token does not have.
+    pub(crate) fn absent<'p>(&'p self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = &'p Arc<str>> {
+        self.required.iter().filter(|name| !claims.has(name, &self.names))
+    }
+}
+
+/// Why a check rejects the claims.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum ClaimFault {
+    AudienceMismatch,
+    ClientNotAllowed,
+    Expired,
+    IdToken,
+    /// The claim of this name has the wrong JSON type.
+    IllTyped(Arc<str>),
+    IssuedInFuture,
+    IssuerMismatch,
+    LifetimeTooLong,
+    /// The claim of this name is required and absent.
+    Missing(Arc<str>),
+    NotYetValid,
+    /// A refresh token or another JWT that is not an access token.
+    OtherKind,
+    /// The token is sender-constrained.
+    SenderNotProven,
+    TooOld,
+}

@@ -1,0 +1,69 @@
+//! Authenticates clients (RFC 6749 section 3.2.1, RFC 7523 section 3).
+//!
+//! Checks: a secret or bearer token is registered. An assertion is signed with the registered key, its `iss`
+//! and `sub` are the client, its `aud` is exactly this issuer, its `exp` is in the future and its `jti` is
+//! new.
+//!
+//! Does not check: `typ`, `nbf` and `iat` of an assertion; which of its methods a client uses.
+//!
+//! Why: `aud` must be a single string, the identifier of the issuer. Otherwise an authorization server could
+//! use the assertion at another one (draft-ietf-oauth-rfc7523bis).
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::credentials::Credentials;
+use super::form::Form;
+use super::oauth_error::OAuthError;
+use crate::crypto::VerifyingKey;
+use crate::encoding::json;
+use crate::jwt::compact::Compact;
+use crate::jwt::header::Header;
+use crate::testing::server::{DEFAULT_CLIENT, State};
+
+/// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+impl State {
+    /// The `client_id` of the client that has sent the request.
+    ///
+    /// # Errors
+    /// [`OAuthError::InvalidClient`] for wrong or missing credentials, [`OAuthError::InvalidRequest`] for
+    /// several.
+    pub(super) fn authenticate_client(&self, headers: &HeaderMap, form: &Form) -> Result<String, OAuthError> {
+        let client = match Credentials::parse(headers, form)? {
+            Credentials::Secret { id, secret } => self.lock().clients.has_secret(&id, &secret).then_some(id),
+            Credentials::Bearer(token) => {
+                self.lock().clients.has_bearer(token).then(|| DEFAULT_CLIENT.0.to_owned())
+            }
+            Credentials::Certificate(id) => self.lock().clients.has_certificate(id).then(|| id.to_owned()),
+            Credentials::Assertion { id, kind, assertion } => {
+                let assertion = Some(assertion).filter(|_| kind == JWT_BEARER);
+                let client = assertion.and_then(|assertion| self.verify_assertion(assertion));
+                client.filter(|client| id.is_none_or(|id| id == client))
+            }
+        };
+        client.ok_or(OAuthError::InvalidClient)
+    }
+
+    /// The client that has signed an assertion. Records the assertion as used.
+    fn verify_assertion(&self, assertion: &str) -> Option<String> {
+        let compact = Compact::parse(assertion).ok()?;
+        let claims: Map<String, Value> = json::parse(compact.claims().ok()?.as_bytes()).ok()?;
+        let text = |name| claims.get(name).and_then(Value::as_str);
+        let client = text("sub")?;
+        let key = self.lock().clients.key(client)?;
+        let is_valid = verify_signature(&compact, &key).is_some()
+            && text("iss") == Some(client)
+            && text("aud") == Some(self.identifier())
+            && claims.get("exp").and_then(Value::as_u64).is_some_and(|exp| exp > self.now());
+        let is_new = is_valid && self.lock().clients.record_assertion(client, text("jti")?);
+        is_new.then(|| client.to_owned())
+    }
+}
+
+fn verify_signature(assertion: &Compact<'_>, key: &VerifyingKey) -> Option<()> {
+    let header = assertion.header().ok()?;
+    let algorithm = Header::parse(&header).ok()?.algorithm;
+    key.verify(algorithm, assertion.signing_input(), &assertion.signature().ok()?).ok()
+}

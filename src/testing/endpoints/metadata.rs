@@ -1,0 +1,39 @@
+//! The metadata endpoint (RFC 8414 section 2, RFC 9701 section 7).
+
+use serde_json::{Value, json};
+
+use crate::crypto::AlgorithmSet;
+use crate::testing::server::State;
+
+/// The supported methods of client authentication (RFC 8414 section 2, RFC 8705 section 2.1.1).
+const METHODS: [&str; 4] =
+    ["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"];
+
+impl State {
+    /// The metadata, or the document that replaces it.
+    pub(super) fn metadata_document(&self) -> String {
+        let replaced = self.lock().metadata.clone();
+        replaced.unwrap_or_else(|| self.metadata().to_string())
+    }
+
+    fn metadata(&self) -> Value {
+        let algorithms: Vec<&str> = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+        let signing = self.signing_key(None).map(|(_, key)| key.algorithm().as_str());
+        json!({
+            "issuer": self.identifier(),
+            "jwks_uri": self.jwks_url(),
+            "response_types_supported": [],
+            "grant_types_supported": ["client_credentials", "refresh_token"],
+            "token_endpoint": self.token_url(),
+            "token_endpoint_auth_methods_supported": METHODS,
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint": self.introspection_url(),
+            "introspection_endpoint_auth_methods_supported": METHODS,
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_signing_alg_values_supported": Vec::from_iter(signing),
+            "revocation_endpoint": self.revocation_url(),
+            "revocation_endpoint_auth_methods_supported": METHODS,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        })
+    }
+}

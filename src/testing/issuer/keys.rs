@@ -1,0 +1,171 @@
+//! Adds, rotates and withdraws the keys of the test issuer, and replaces its key set and metadata.
+
+use std::sync::Arc;
+
+use super::test_issuer::TestIssuer;
+use crate::crypto::{Algorithm, SigningKey};
+
+impl TestIssuer {
+    /// Generates and publishes a key, and returns its `kid`.
+    ///
+    /// The issuer keeps signing with the current key. [`TokenBuilder::key_id`](super::TokenBuilder::key_id)
+    /// selects the new one.
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let kid = idp.add_key(Algorithm::EdDSA);
+    /// assert!(idp.token("https://api.example.com").key_id(&kid).access_token().is_ok());
+    /// # }
+    /// ```
+    pub fn add_key(&self, algorithm: Algorithm) -> String {
+        let key = Arc::new(SigningKey::generate(algorithm));
+        self.state.lock().add_key(key)
+    }
+
+    /// Rotates the key: publishes a new key of the same algorithm, signs with it from now on, and returns its
+    /// `kid`.
+    ///
+    /// The old key stays published until [`withdraw_key`](Self::withdraw_key) removes it.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let old = idp.key_id();
+    /// let new = idp.rotate_key();
+    /// assert_eq!(idp.key_id(), new);
+    ///
+    /// // Tokens that were signed with the old key are still valid.
+    /// assert!(idp.token("https://api.example.com").key_id(&old).access_token().is_ok());
+    /// # }
+    /// ```
+    pub fn rotate_key(&self) -> String {
+        self.rotate_key_to(self.current_algorithm())
+    }
+
+    /// Rotates the key like [`rotate_key`](Self::rotate_key), to a key of this algorithm.
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.rotate_key_to(Algorithm::Ed25519);
+    /// assert!(idp.token("https://api.example.com").access_token().is_ok());
+    /// # }
+    /// ```
+    pub fn rotate_key_to(&self, algorithm: Algorithm) -> String {
+        let kid = self.add_key(algorithm);
+        self.state.lock().signing.clone_from(&kid);
+        kid
+    }
+
+    /// Replaces the key that signs by a new key with the same `kid`.
+    ///
+    /// Correct authorization servers never do this. It tests that a reused `kid` does not keep the old key
+    /// alive.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let (kid, jwks) = (idp.key_id(), idp.jwks());
+    /// idp.replace_key();
+    /// assert_eq!(idp.key_id(), kid);
+    /// assert_ne!(idp.jwks(), jwks);
+    /// # }
+    /// ```
+    pub fn replace_key(&self) {
+        let key = Arc::new(SigningKey::generate(self.current_algorithm()));
+        self.state.lock().replace_key(&key);
+    }
+
+    /// Removes a key from the key set. Tokens can still be signed with it. Ignores an unknown `kid`.
+    ///
+    /// ```
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let old = idp.key_id();
+    /// idp.rotate_key();
+    /// idp.withdraw_key(&old);
+    /// let rejection = idp.token("https://api.example.com").key_id(&old).access_token().unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::KeyUnknown);
+    /// # }
+    /// ```
+    pub fn withdraw_key(&self, kid: &str) {
+        let keys = &mut self.state.lock().keys;
+        keys.iter_mut().filter(|key| key.kid == kid).for_each(|key| key.is_published = false);
+    }
+
+    /// The `kid` of the key that signs. The first one is `key-1`.
+    #[must_use]
+    pub fn key_id(&self) -> String {
+        self.state.lock().signing.clone()
+    }
+
+    /// Publishes this document instead of the key set. `None` restores the key set.
+    ///
+    /// [`jwks`](Self::jwks) returns the document, too.
+    ///
+    /// ```
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.set_jwks(Some(r#"{"keys":[]}"#.to_owned()));
+    /// let rejection = idp.token("https://api.example.com").access_token().unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::KeyUnknown);
+    ///
+    /// idp.set_jwks(None);
+    /// assert!(idp.token("https://api.example.com").access_token().is_ok());
+    /// # }
+    /// ```
+    pub fn set_jwks(&self, document: Option<String>) {
+        self.state.lock().jwks = document;
+    }
+
+    /// Publishes this document instead of the metadata (RFC 8414 section 3.2). `None` restores the metadata.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let idp = TestIssuer::new();
+    /// let auth = idp.bearer_auth("https://api.example.com").build().unwrap();
+    /// idp.set_metadata(Some(r#"{"issuer":"https://other.test"}"#.to_owned()));
+    /// assert!(auth.ready().await.is_err());
+    /// # }
+    /// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    /// # fn main() {}
+    /// ```
+    pub fn set_metadata(&self, document: Option<String>) {
+        self.state.lock().metadata = document;
+    }
+
+    /// Sets the `Cache-Control` header of the key set (RFC 9111 section 5.2.2). Default: no header.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.set_cache_control(Some("max-age=60"));
+    /// # }
+    /// ```
+    pub fn set_cache_control(&self, value: Option<&str>) {
+        self.state.lock().cache_control = value.map(str::to_owned);
+    }
+
+    fn current_algorithm(&self) -> Algorithm {
+        self.state.signing_key(None).map_or(Algorithm::ES256, |(_, key)| key.algorithm())
+    }
+}

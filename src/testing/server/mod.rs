@@ -1,0 +1,17 @@
+//! The state of the test issuer: its keys, clients, faults and issued tokens.
+
+mod alterations;
+mod clients;
+mod fingerprint;
+mod issue;
+mod issued;
+mod state;
+mod unsigned_token;
+
+pub(crate) use alterations::{Alter, AlterSigned, Alterations};
+pub use clients::ClientKeyUnusable;
+pub(crate) use clients::DEFAULT_CLIENT;
+pub use issue::TokenSet;
+pub(crate) use issued::TokenForm;
+pub(crate) use state::State;
+pub(crate) use unsigned_token::{UnsignedToken, compact, header};

@@ -1,0 +1,146 @@
+//! The state that all clones of a test issuer share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Value, json};
+
+use super::alterations::Alterations;
+use super::clients::{Clients, DEFAULT_CLIENT};
+use super::issued::IssuedTokens;
+use crate::crypto::{Algorithm, SigningKey};
+use crate::testing::clock::ManualClock;
+use crate::testing::fault::{Endpoint, Fault, Faults};
+use crate::time::Clock;
+
+/// The shared state of one test issuer.
+pub(crate) struct State {
+    identifier: String,
+    clock: ManualClock,
+    settings: Mutex<Settings>,
+}
+
+/// The part of the state that changes.
+pub(crate) struct Settings {
+    pub(crate) keys: Vec<KeyEntry>,
+    /// The number of keys ever generated. The next `kid` is derived from it.
+    keys_generated: usize,
+    /// The `kid` of the key that signs.
+    pub(crate) signing: String,
+    /// Replaces the key set, if set.
+    pub(crate) jwks: Option<String>,
+    /// Replaces the metadata, if set.
+    pub(crate) metadata: Option<String>,
+    /// The `Cache-Control` of the key set.
+    pub(crate) cache_control: Option<String>,
+    pub(crate) faults: Faults,
+    /// The number of requests to each endpoint.
+    pub(crate) counts: HashMap<Endpoint, usize>,
+    pub(crate) clients: Clients,
+    pub(crate) alterations: Alterations,
+    pub(crate) tokens: IssuedTokens,
+}
+
+/// A key pair of the issuer.
+#[derive(Clone)]
+pub(crate) struct KeyEntry {
+    pub(crate) kid: String,
+    key: Arc<SigningKey>,
+    pub(crate) is_published: bool,
+}
+
+impl State {
+    pub(crate) fn new(identifier: String, clock: ManualClock) -> Self {
+        let mut settings = Settings {
+            keys: Vec::new(),
+            keys_generated: 0,
+            signing: String::new(),
+            jwks: None,
+            metadata: None,
+            cache_control: None,
+            faults: Faults::default(),
+            counts: HashMap::new(),
+            clients: Clients::default(),
+            alterations: Alterations::default(),
+            tokens: IssuedTokens::default(),
+        };
+        let (id, secret) = DEFAULT_CLIENT;
+        settings.clients.set_secret(id, secret);
+        settings.signing = settings.add_key(Arc::new(SigningKey::generate(Algorithm::ES256)));
+        Self { identifier, clock, settings: Mutex::new(settings) }
+    }
+
+    pub(crate) fn identifier(&self) -> &str {
+        &self.identifier
+    }
+
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// Counts a request, and returns the fault to answer it with, if there is one.
+    pub(crate) fn count_request(&self, endpoint: Endpoint) -> Option<Fault> {
+        let mut settings = self.lock();
+        let count = settings.counts.entry(endpoint).or_default();
+        *count = count.saturating_add(1);
+        settings.faults.next(endpoint)
+    }
+
+    pub(crate) fn jwks_url(&self) -> String {
+        format!("{}/jwks", self.identifier)
+    }
+
+    pub(crate) fn introspection_url(&self) -> String {
+        format!("{}/introspect", self.identifier)
+    }
+
+    pub(crate) fn token_url(&self) -> String {
+        format!("{}/token", self.identifier)
+    }
+
+    pub(crate) fn revocation_url(&self) -> String {
+        format!("{}/revoke", self.identifier)
+    }
+
+    /// The key with this `kid`, or the key that signs if `kid` is `None`.
+    pub(crate) fn signing_key(&self, kid: Option<&str>) -> Option<(String, Arc<SigningKey>)> {
+        let settings = self.lock();
+        let kid = kid.unwrap_or(&settings.signing);
+        let entry = settings.keys.iter().find(|key| key.kid == kid)?;
+        Some((entry.kid.clone(), Arc::clone(&entry.key)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Settings {
+    /// Adds and publishes a key, and returns its `kid`.
+    pub(crate) fn add_key(&mut self, key: Arc<SigningKey>) -> String {
+        self.keys_generated = self.keys_generated.saturating_add(1);
+        let kid = format!("key-{}", self.keys_generated);
+        self.keys.push(KeyEntry { kid: kid.clone(), key, is_published: true });
+        kid
+    }
+
+    /// Replaces the key that signs. Its `kid` stays the same.
+    pub(crate) fn replace_key(&mut self, key: &Arc<SigningKey>) {
+        let signing = self.signing.clone();
+        let entry = self.keys.iter_mut().find(|entry| entry.kid == signing);
+        entry.into_iter().for_each(|entry| entry.key = Arc::clone(key));
+    }
+
+    /// The key set of the published keys, as JSON.
+    pub(crate) fn published_keys(&self) -> String {
+        let published = self.keys.iter().filter(|entry| entry.is_published);
+        let keys: Vec<Value> = published.map(|entry| entry.key.public_jwk(&entry.kid)).collect();
+        json!({ "keys": keys }).to_string()
+    }
+}

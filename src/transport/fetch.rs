@@ -1,0 +1,66 @@
+//! Sends one request within a time limit and a size limit.
+//!
+//! Checks: the time limit, the size of the body, that the response is no redirect, and for documents the
+//! status.
+//! Does not check: the content type and the content of the body.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::ACCEPT;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::client::HttpClient;
+use super::error::{FetchError, FetchErrorKind};
+use super::request::FetchRequest;
+
+/// The limits of one request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct FetchLimits {
+    /// From the first byte sent to the last byte read.
+    pub(crate) timeout: Duration,
+    pub(crate) max_body_bytes: usize,
+}
+
+/// Fetches a JSON document. The response has status 200, or 304 for a conditional request.
+///
+/// # Errors
+/// A [`FetchError`]: [`FetchErrorKind::Status`] for any other status, otherwise as [`send`].
+pub(crate) async fn fetch(
+    client: &dyn HttpClient,
+    mut request: FetchRequest,
+    timeout: Duration,
+) -> Result<Response<Bytes>, FetchError> {
+    let headers = request.request_mut().headers_mut();
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+    let response = send(client, request, timeout).await?;
+    match response.status() {
+        StatusCode::OK | StatusCode::NOT_MODIFIED => Ok(response),
+        status => Err(FetchErrorKind::Status(status.as_u16()).into()),
+    }
+}
+
+/// Sends `request` and returns the response, whatever its status.
+///
+/// # Errors
+/// A [`FetchError`]: the error of the client, [`FetchErrorKind::TimedOut`], [`FetchErrorKind::Redirected`] or
+/// [`FetchErrorKind::TooLarge`].
+pub(crate) async fn send(
+    client: &dyn HttpClient,
+    request: FetchRequest,
+    timeout: Duration,
+) -> Result<Response<Bytes>, FetchError> {
+    let max_body_bytes = request.max_body_bytes();
+    let response = tokio::time::timeout(timeout, client.fetch(request));
+    let response = response.await.map_err(|_| FetchErrorKind::TimedOut)??.into_response();
+    match response.status() {
+        StatusCode::NOT_MODIFIED => Ok(response),
+        status if status.is_redirection() => Err(FetchError::redirected()),
+        _ if response.body().len() > max_body_bytes => Err(FetchError::too_large()),
+        _ => Ok(response),
+    }
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -1,0 +1,157 @@
+//! The request that an [`HttpClient`](super::HttpClient) sends, with its purpose and its limit.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+
+/// A request to an authorization server.
+///
+/// It holds the HTTP request and what a client may need to decide about it: the purpose of the URL, the
+/// issuer, and the size limit of the response. `Debug` redacts headers, query and body.
+///
+/// # Example
+///
+/// ```
+/// use bytes::Bytes;
+/// use tower_bearer::transport::{FetchRequest, UrlKind};
+///
+/// let request = http::Request::get("https://login.example.com/jwks").body(Bytes::new())?;
+/// let request = FetchRequest::new(request, UrlKind::Jwks, "https://login.example.com", 512 * 1024);
+/// assert_eq!(request.url_kind(), UrlKind::Jwks);
+/// assert_eq!(request.issuer(), "https://login.example.com");
+/// assert_eq!(request.max_body_bytes(), 524_288);
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct FetchRequest {
+    request: Request<Bytes>,
+    url_kind: UrlKind,
+    issuer: Arc<str>,
+    max_body_bytes: usize,
+}
+
+/// The purpose of a URL of an authorization server.
+///
+/// [`FetchRequest::url_kind`] returns it, for example to label a metric:
+///
+/// ```
+/// use tower_bearer::transport::UrlKind;
+///
+/// fn label(kind: UrlKind) -> &'static str {
+///     match kind {
+///         UrlKind::Metadata => "metadata",
+///         UrlKind::Jwks => "jwks",
+///         UrlKind::Introspection => "introspection",
+///         _ => "other",
+///     }
+/// }
+/// # assert_eq!(label(UrlKind::Jwks), "jwks");
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum UrlKind {
+    /// The metadata document (RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4).
+    Metadata,
+    /// The JWK Set (RFC 7517 section 5).
+    Jwks,
+    /// The introspection endpoint (RFC 7662 section 2).
+    Introspection,
+}
+
+impl FetchRequest {
+    /// Creates a request, for example to test an [`HttpClient`](super::HttpClient) of your own.
+    ///
+    /// `issuer` is the issuer identifier that the request belongs to. `max_body_bytes` is the largest
+    /// response body that the client may return.
+    pub fn new(
+        request: Request<Bytes>,
+        url_kind: UrlKind,
+        issuer: impl Into<Arc<str>>,
+        max_body_bytes: usize,
+    ) -> Self {
+        Self { request, url_kind, issuer: issuer.into(), max_body_bytes }
+    }
+
+    /// The HTTP request: method, absolute URL, headers and complete body.
+    #[must_use]
+    pub fn request(&self) -> &Request<Bytes> {
+        &self.request
+    }
+
+    /// The HTTP request, to change it before another client sends it.
+    ///
+    /// ```
+    /// use http::HeaderValue;
+    /// use tower_bearer::transport::{FetchFuture, FetchRequest, HttpClient};
+    ///
+    /// /// Adds the header that an API gateway in front of the authorization server requires.
+    /// struct ThroughGateway<C>(C);
+    ///
+    /// impl<C: HttpClient> HttpClient for ThroughGateway<C> {
+    ///     fn fetch(&self, mut request: FetchRequest) -> FetchFuture {
+    ///         let headers = request.request_mut().headers_mut();
+    ///         headers.insert("x-gateway", HeaderValue::from_static("internal"));
+    ///         self.0.fetch(request)
+    ///     }
+    /// }
+    /// ```
+    pub fn request_mut(&mut self) -> &mut Request<Bytes> {
+        &mut self.request
+    }
+
+    /// The HTTP request, to send it. Read [`max_body_bytes`](Self::max_body_bytes) first.
+    #[must_use]
+    pub fn into_request(self) -> Request<Bytes> {
+        self.request
+    }
+
+    /// The purpose of the URL.
+    #[must_use]
+    pub fn url_kind(&self) -> UrlKind {
+        self.url_kind
+    }
+
+    /// The issuer that this request belongs to, exactly as configured.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The largest response body to return, in bytes. Default: 512 KiB.
+    #[must_use]
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_bytes
+    }
+}
+
+impl fmt::Debug for FetchRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchRequest")
+            .field("method", self.request.method())
+            .field("host", &self.request.uri().host())
+            .field("path", &self.request.uri().path())
+            .field("url_kind", &self.url_kind)
+            .field("issuer", &self.issuer)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_headers_nor_query_nor_body() {
+        let request = Request::post("https://h.example/introspect?key=topsecret")
+            .header("authorization", "Basic topsecret")
+            .body(Bytes::from_static(b"token=topsecret"))
+            .unwrap();
+        let request = FetchRequest::new(request, UrlKind::Introspection, "https://h.example", 1024);
+        let shown = format!("{request:?}");
+        assert!(shown.contains("/introspect") && !shown.contains("topsecret"), "{shown}");
+    }
+}

@@ -1,0 +1,260 @@
+//! Discovery of the introspection endpoint (RFC 8414 section 3).
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tower_bearer::diagnostics::{CircuitState, IntrospectionError, IntrospectionErrorKind};
+use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
+use tower_bearer::transport::FetchErrorKind;
+use tower_bearer::{BearerAuth, Issuer};
+use tower_bearer::{ClientAuth, Introspection};
+
+use super::UNAVAILABLE;
+use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
+use crate::support::log::Log;
+use crate::support::net::{Act, Net, Reply};
+use crate::support::protected::{ACCEPTED, API, Protected};
+
+/// An API without keys that discovers the endpoint.
+fn discovering(idp: &TestIssuer) -> (BearerAuth, Protected, Net) {
+    let net = Net::to(idp);
+    let issuer = Issuer::without_keys(idp.identifier()).introspect(introspection());
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(net.clone());
+    let auth = builder.issuer(issuer).build().unwrap();
+    (auth.clone(), Protected::by(&auth), net)
+}
+
+fn last_error(auth: &BearerAuth) -> Option<IntrospectionErrorKind> {
+    auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
+}
+
+/// The metadata of `idp` with one member set, or removed if `value` is `null`.
+fn metadata(idp: &TestIssuer, name: &str, value: Value) -> String {
+    let mut document = json!({
+        "issuer": idp.identifier(),
+        "jwks_uri": idp.jwks_url(),
+        "introspection_endpoint": idp.introspection_url(),
+    });
+    match value {
+        Value::Null => document.as_object_mut().unwrap().remove(name),
+        value => document.as_object_mut().unwrap().insert(name.to_owned(), value),
+    };
+    document.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_endpoint_is_discovered_once() {
+    let idp = TestIssuer::new();
+    let (_, api, _) = discovering(&idp);
+    for _ in 0..100 {
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED);
+    }
+    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Introspection)), (1, 100));
+    assert_eq!(idp.requests(Endpoint::Jwks), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrent_first_requests_share_one_discovery() {
+    let idp = TestIssuer::new();
+    let (_, api, _) = discovering(&idp);
+    idp.set_fault(Endpoint::Metadata, Some(Fault::Delay(SECOND)));
+    let mut requests = JoinSet::new();
+    for _ in 0..60 {
+        let (api, token) = (api.clone(), idp.token(API).opaque());
+        requests.spawn(async move { api.outcome(token).await });
+    }
+    assert!(requests.join_all().await.iter().all(Result::is_ok));
+    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Introspection)), (1, 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configured_endpoint_is_not_discovered() {
+    let setup = IssuerIntrospection::new();
+    setup.idp.set_fault(Endpoint::Metadata, Some(Fault::Hang));
+    assert_eq!(setup.outcome_of_new().await, ACCEPTED);
+    assert_eq!(setup.idp.requests(Endpoint::Metadata), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unavailable_metadata_gives_503_and_recovers() {
+    for fault in [Fault::Refuse, Fault::Hang, Fault::Status(500), Fault::Html, Fault::HugeBody(1 << 20)] {
+        let idp = TestIssuer::new();
+        let (auth, api, _) = discovering(&idp);
+        idp.set_fault(Endpoint::Metadata, Some(fault.clone()));
+        for _ in 0..3 {
+            let (outcome, waited) = timed(api.outcome(idp.token(API).opaque())).await;
+            assert_eq!(outcome, UNAVAILABLE, "{fault:?}");
+            assert!(waited <= 3 * SECOND, "{fault:?}: {waited:?}");
+        }
+        let error = auth.ready().await.unwrap_err();
+        assert_eq!(error.issuers().count(), 1, "{fault:?}");
+        assert_eq!(idp.requests(Endpoint::Introspection), 0, "{fault:?}");
+        idp.set_fault(Endpoint::Metadata, None);
+        assert!(auth.ready().await.is_ok(), "{fault:?}");
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moved_endpoint_is_discovered_again() {
+    for status in [404, 410] {
+        let idp = TestIssuer::new();
+        let (auth, api, net) = discovering(&idp);
+        let old = "https://issuer.test/old/introspect";
+        idp.set_metadata(Some(metadata(&idp, "introspection_endpoint", old.into())));
+        net.script(move |sent| match sent.url.as_str() {
+            "https://issuer.test/old/introspect" => Act::Instead(Reply::status(status)),
+            _ => Act::Pass,
+        });
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, UNAVAILABLE);
+        assert_eq!(last_error(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status))));
+        idp.set_metadata(None);
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED, "{status}");
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED, "{status}");
+        assert_eq!(idp.requests(Endpoint::Metadata), 2, "{status}");
+    }
+}
+
+/// The old endpoint may still respond. If the second discovery fails, it stays in use.
+#[tokio::test(start_paused = true)]
+async fn the_endpoint_is_discovered_again_after_an_hour() {
+    let idp = TestIssuer::new();
+    let (_, api, _) = discovering(&idp);
+    let introspect = async || api.outcome(idp.token(API).opaque()).await;
+    assert_eq!(introspect().await, ACCEPTED);
+    tokio::time::sleep(3599 * SECOND).await;
+    assert_eq!((introspect().await, idp.requests(Endpoint::Metadata)), (ACCEPTED, 1));
+    tokio::time::sleep(SECOND).await;
+    assert_eq!((introspect().await, idp.requests(Endpoint::Metadata)), (ACCEPTED, 2));
+    tokio::time::sleep(3600 * SECOND).await;
+    idp.set_fault(Endpoint::Metadata, Some(Fault::Refuse));
+    assert_eq!((introspect().await, idp.requests(Endpoint::Metadata)), (ACCEPTED, 4));
+    assert_eq!((introspect().await, idp.requests(Endpoint::Metadata)), (ACCEPTED, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_rediscovery_fails_no_request() {
+    let idp = TestIssuer::new();
+    let (_, api, _) = discovering(&idp);
+    assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED);
+    tokio::time::sleep(3600 * SECOND).await;
+    idp.set_fault(Endpoint::Metadata, Some(Fault::Hang));
+    let mut requests = JoinSet::new();
+    for _ in 0..60 {
+        let (api, token) = (api.clone(), idp.token(API).opaque());
+        requests.spawn(async move { timed(api.outcome(token)).await });
+    }
+    let responses = requests.join_all().await;
+    assert!(responses.iter().all(|(outcome, waited)| outcome.is_ok() && *waited <= 2 * SECOND));
+    assert_eq!(
+        responses.iter().filter(|(_, waited)| waited.is_zero()).count(),
+        59,
+        "one request discovers, the others use the old endpoint"
+    );
+    assert_eq!(idp.requests(Endpoint::Metadata), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unusable_metadata_is_reported_with_its_reason() {
+    use IntrospectionErrorKind::{EndpointMissing, IssuerMismatch, MetadataUnreadable};
+    for (name, member, value, expected) in [
+        ("no endpoint", "introspection_endpoint", Value::Null, EndpointMissing),
+        ("a number", "introspection_endpoint", json!(1), MetadataUnreadable),
+        ("plain http", "introspection_endpoint", json!("http://issuer.test/introspect"), EndpointMissing),
+        ("no URL", "introspection_endpoint", json!("introspect"), EndpointMissing),
+        (
+            "a URL with a password",
+            "introspection_endpoint",
+            json!("https://a:b@issuer.test/introspect"),
+            EndpointMissing,
+        ),
+        ("another issuer", "issuer", json!("https://mallory.example.com"), IssuerMismatch),
+        ("almost the issuer", "issuer", json!("https://issuer.test/"), IssuerMismatch),
+        ("no issuer", "issuer", Value::Null, MetadataUnreadable),
+    ] {
+        let idp = TestIssuer::new();
+        let (auth, api, _) = discovering(&idp);
+        idp.set_metadata(Some(metadata(&idp, member, value)));
+        let log = Log::start();
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, UNAVAILABLE, "{name}");
+        assert_eq!(last_error(&auth), Some(expected), "{name}");
+        let cause = log.requests()[0].field("cause").unwrap().to_owned();
+        assert!(cause.contains(&expected.to_string()), "{name}: {cause}");
+        let error = auth.ready().await.unwrap_err();
+        let reported: Vec<_> = error
+            .issuers()
+            .map(|(issuer, error)| (issuer, error.downcast_ref().map(IntrospectionError::kind)))
+            .collect();
+        assert_eq!(reported, [("https://issuer.test", Some(expected))], "{name}");
+        assert!(error.to_string().contains("https://issuer.test"), "{name}");
+        assert_eq!(idp.requests(Endpoint::Introspection), 0, "{name}: no part of the metadata is used");
+    }
+}
+
+/// The metadata names another issuer and its endpoint.
+#[tokio::test(start_paused = true)]
+async fn no_token_is_sent_to_the_endpoint_of_another_issuer() {
+    let idp = TestIssuer::in_memory("https://login.example.com");
+    let net = Net::of(&idp);
+    let elsewhere = "https://mallory.example.com/introspect";
+    let metadata = json!({"issuer": "https://mallory.example.com", "introspection_endpoint": elsewhere});
+    for form in ["oauth-authorization-server", "openid-configuration"] {
+        let url = format!("https://login.example.com/.well-known/{form}");
+        net.set(&url, Reply::body(metadata.to_string()));
+    }
+    net.set(elsewhere, Reply::body(r#"{"active":true,"aud":"https://api.example.com","exp":9999999999}"#));
+    let issuer = Issuer::without_keys("https://login.example.com").introspect(introspection());
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(net.clone()).issuer(issuer);
+    let api = Protected::by(&builder.build().unwrap());
+    assert_eq!(api.outcome("opaque-token").await, UNAVAILABLE);
+    assert!(net.urls().iter().all(|url| url != elsewhere));
+    assert!(net.sent().iter().all(|sent| sent.body.is_empty()), "a token was sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_endpoint_of_mtls_clients_is_discovered_in_mtls_endpoint_aliases() {
+    let idp = TestIssuer::new();
+    idp.register_mtls_client("orders");
+    let net = Net::to(&idp);
+    let alias = "https://issuer.test/introspect?over=mtls";
+    idp.set_metadata(Some(metadata(&idp, "mtls_endpoint_aliases", json!({"introspection_endpoint": alias}))));
+    let introspection = Introspection::with(ClientAuth::mtls("orders"));
+    let issuer = Issuer::without_keys(idp.identifier()).introspect(introspection.http_client(net.clone()));
+    let auth = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client()).issuer(issuer);
+    let api = Protected::by(&auth.build().unwrap());
+    assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED);
+    assert_eq!(net.sent().last().unwrap().url, alias);
+}
+
+/// No token can cause a failure of the metadata, so every failure counts.
+#[tokio::test(start_paused = true)]
+async fn unusable_metadata_is_fetched_once_for_all_requests_and_opens_the_circuit() {
+    for fault in [Fault::Status(403), Fault::Html, Fault::Status(404), Fault::Status(500)] {
+        let setup = IssuerIntrospection::discovered(|_, introspection| introspection);
+        setup.idp.set_fault(Endpoint::Metadata, Some(fault.clone()));
+        let mut requests = JoinSet::new();
+        for _ in 0..60 {
+            let (api, token) = (setup.api.clone(), setup.opaque());
+            requests.spawn(async move { api.outcome(token).await });
+        }
+        assert!(requests.join_all().await.iter().all(|outcome| *outcome == UNAVAILABLE));
+        let fetches = setup.idp.requests(Endpoint::Metadata);
+        assert!(fetches <= 10, "{fault:?}: {fetches} fetches, at most two for each of five failures");
+        assert_eq!(setup.circuit(), CircuitState::Open, "{fault:?}");
+        setup.idp.set_fault(Endpoint::Metadata, None);
+        setup.pass(10 * SECOND).await;
+        assert_eq!(setup.outcome_of_new().await, ACCEPTED, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_a_failed_discovery_share_its_error() {
+    let setup = IssuerIntrospection::discovered(|_, introspection| introspection);
+    setup.net.always(Act::After(SECOND / 4, Box::new(Act::Instead(Reply::status(500)))));
+    let mut requests = JoinSet::new();
+    for _ in 0..40 {
+        let (api, token) = (setup.api.clone(), setup.opaque());
+        requests.spawn(async move { api.outcome(token).await });
+    }
+    assert!(requests.join_all().await.iter().all(|outcome| *outcome == UNAVAILABLE));
+    assert_eq!(setup.net.total(), 2, "one discovery fetches two URLs");
+}

@@ -1,0 +1,636 @@
+//! Rejections, log events, `explain()` and configuration errors (RFC 6750 section 3, RFC 9110 section
+//! 11.6.1).
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::json;
+use tower::Layer;
+use tower_bearer::builder::ConfigProblem;
+use tower_bearer::diagnostics::CheckResult;
+use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
+use tower_bearer::{
+    Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, FormBodyToken, Introspection, Issuer, Rejection,
+    RejectionKind, Require, TokenSource,
+};
+use tracing::Level;
+
+use crate::support::keys::encode;
+use crate::support::log::{Log, leaked_pieces};
+use crate::support::protected::{ACCEPTED, API, ApiResponse, Handler, Protected, anonymous, get, send};
+
+/// An API that can reject requests as every kind.
+struct Rejecting {
+    idp: TestIssuer,
+    auth: BearerAuth,
+}
+
+impl Rejecting {
+    /// Configures every limit that a kind needs.
+    fn new(change: impl FnOnce(BearerAuthBuilder) -> BearerAuthBuilder) -> Self {
+        let idp = TestIssuer::new();
+        let issuer = idp
+            .issuer()
+            .max_age(Duration::from_secs(3600))
+            .max_lifetime(Duration::from_secs(7200))
+            .allowed_clients(["client"])
+            .introspect(
+                introspection(TestIssuer::CLIENT_SECRET)
+                    .opaque_prefix("op_")
+                    .also_jwts_when(|token| token.subject() == Some("swapped")),
+            );
+        idp.alter_introspection(|response| {
+            response.insert("sub".to_owned(), "another".into());
+        });
+        let down = TestIssuer::in_memory("https://down.example");
+        down.set_outage(Some(Fault::Refuse));
+        let strict = TestIssuer::in_memory("https://strict.example");
+        let builder = BearerAuth::builder(API)
+            .issuer(issuer)
+            .add_issuer(
+                down.issuer().introspect(introspection(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")),
+            )
+            .add_issuer(strict.issuer().introspect(introspection("not-the-secret").opaque_prefix("strict_")))
+            .http_client(idp.http_client().and(down.http_client()).and(strict.http_client()))
+            .clock(idp.clock())
+            .add_token_source(TokenSource::query());
+        Self { auth: change(builder).build().unwrap(), idp }
+    }
+
+    fn token(&self) -> TokenBuilder {
+        self.idp.token(API)
+    }
+
+    fn now(&self) -> u64 {
+        use tower_bearer::time::Clock;
+        self.idp.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+    }
+
+    /// A token that is rejected as this kind, if a token can cause it.
+    fn bad_token(&self, kind: RejectionKind) -> Option<String> {
+        use RejectionKind as K;
+        let (token, now) = (self.token(), self.now());
+        let forged = || {
+            let valid = token.sign();
+            format!("{}.{}", valid.rsplit_once('.').unwrap().0, encode([9; 64]))
+        };
+        Some(match kind {
+            K::MalformedRequest => "a b".to_owned(),
+            K::TokenTooLarge => "a".repeat(16 * 1024 + 1),
+            K::TokenMalformed => token.sign_claims("[]"),
+            K::TokenOpaque => "mF_9.B5f-4.1JqM.mF_9.B5f-4".to_owned(),
+            K::TokenInactive => "op_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::IntrospectionMismatch => token.subject("swapped").sign(),
+            K::AlgorithmNotAllowed => token.header("alg", "none").sign(),
+            K::CriticalHeaderUnsupported => token.header("crit", json!(["exp"])).sign(),
+            K::TypeMismatch => token.header("typ", "logout+jwt").sign(),
+            K::IdTokenPresented => token.claim("at_hash", "x").sign(),
+            K::IssuerUnknown => token.claim("iss", "https://evil.example").sign(),
+            K::KeyUnknown => token.header("kid", "nobody").sign(),
+            K::SignatureMismatch => forged(),
+            K::TokenExpired => token.claim("exp", now - 31).sign(),
+            K::TokenNotYetValid => token.claim("nbf", now + 60).sign(),
+            K::TokenIssuedInFuture => token.claim("iat", now + 60).sign(),
+            K::AudienceMismatch => token.claim("aud", "https://other.example").sign(),
+            K::ClaimMissing => token.without("exp").sign(),
+            K::ClaimIllTyped => token.claim("sub", 5).sign(),
+            K::SenderNotProven => token.claim("cnf", json!({"jkt": "x"})).sign(),
+            K::TokenTooOld => token.claim("iat", now - 3700).sign(),
+            K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
+            K::ClientNotAllowed => token.claim("client_id", "other").sign(),
+            K::KeysUnavailable => token.claim("iss", "https://down.example").sign(),
+            K::IntrospectionUnavailable => "down_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::IntrospectionMisconfigured => "strict_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::ScopeInsufficient => token.scope("b").sign(),
+            K::RequirementUnmet => token.scope("a").sign(),
+            _ => return None,
+        })
+    }
+
+    /// The response to a request that is rejected as this kind. A request with more header fields is a POST.
+    async fn response(&self, kind: RejectionKind, fields: &[(&'static str, &'static str)]) -> ApiResponse {
+        let mut request = match (self.bad_token(kind), kind) {
+            (Some(token), _) => get(token),
+            (None, RejectionKind::BodyTooLarge) => form(b"access_token=abcdefghijklmnopqrstuvwxyz"),
+            (None, RejectionKind::NotCovered) => get(self.token().sign()),
+            (None, _) => anonymous("GET"),
+        };
+        for (name, value) in fields {
+            *request.method_mut() = Method::POST;
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let handler = Handler::default();
+        let route = match kind {
+            RejectionKind::RequirementUnmet => Require::scope("a").check(|_, _| false),
+            RejectionKind::ScopeInsufficient => Require::scope("orders:read a"),
+            RejectionKind::NotCovered => return send(Require::token().layer(handler), request).await,
+            _ => Require::token(),
+        };
+        let form = FormBodyToken::up_to(16);
+        send(form.layer(self.auth.layer(route.layer(handler))), request).await
+    }
+}
+
+/// Introspection with the client that every test issuer knows.
+fn introspection(secret: &str) -> Introspection {
+    Introspection::with(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, secret))
+}
+
+/// A POST with a form body.
+fn form(body: &'static [u8]) -> Request<Full<Bytes>> {
+    let mut request = anonymous("POST");
+    request.headers_mut().insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+    *request.body_mut() = Full::new(Bytes::from_static(body));
+    request
+}
+
+/// The kinds of a layer. The other kind is raised by an extractor.
+fn kinds() -> impl Iterator<Item = RejectionKind> {
+    RejectionKind::ALL.iter().copied().filter(|kind| *kind != RejectionKind::ClaimsMismatch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_has_its_status_challenge_and_body() {
+    let rejecting = Rejecting::new(|builder| builder);
+    let mut codes = BTreeSet::new();
+    let mut texts = HashSet::new();
+    for kind in kinds() {
+        let response = rejecting.response(kind, &[]).await;
+        assert_eq!(response.outcome(), Err(kind), "the table in `support` holds");
+        assert_eq!(response.status(), kind.status().as_u16(), "{kind}");
+        let body = response.json();
+        assert_eq!(body.as_object().unwrap().len(), 2, "{kind}: {body}");
+        assert!(
+            texts.insert(body["error_description"].to_string()),
+            "{kind}: another kind has the same description"
+        );
+        if let Some(challenge) = response.challenge() {
+            let line = response.header(WWW_AUTHENTICATE).unwrap();
+            assert!(line.starts_with(&format!(r#"Bearer realm="{API}""#)), "{line}");
+            codes.extend(challenge.param("error").map(str::to_owned));
+            if kind != RejectionKind::Missing {
+                assert_eq!(challenge.param("error").unwrap(), body["error"], "{kind}");
+                assert_eq!(
+                    challenge.param("error_description").unwrap(),
+                    body["error_description"],
+                    "{kind}"
+                );
+            }
+            let scope = (kind == RejectionKind::ScopeInsufficient).then_some("orders:read a");
+            assert_eq!(challenge.param("scope"), scope, "{kind}");
+        }
+    }
+    assert_eq!(codes, ["insufficient_scope", "invalid_request", "invalid_token"].map(str::to_owned).into());
+
+    // A HEAD gets the same headers.
+    for kind in [RejectionKind::Missing, RejectionKind::TokenExpired] {
+        let mut request = rejecting.bad_token(kind).map_or_else(|| anonymous("GET"), get);
+        *request.method_mut() = Method::HEAD;
+        assert_eq!(Protected::by(&rejecting.auth).send(request).await.outcome(), Err(kind));
+    }
+    // Two tokens that are rejected as the same kind get the same response, byte for byte.
+    let api = Protected::by(&rejecting.auth);
+    let expired = |subject: &str| rejecting.token().subject(subject).expired().sign();
+    let (one, other) = (api.get(expired("alice")).await, api.get(expired("bob")).await);
+    assert_eq!((one.headers(), &one.body), (other.headers(), &other.body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn omit_error_descriptions_leaves_only_error_codes() {
+    let rejecting = Rejecting::new(BearerAuthBuilder::omit_error_descriptions);
+    for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
+        let response = rejecting.response(kind, &[]).await;
+        response.check_rejection(kind);
+        let body = response.json();
+        assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["error"], "{kind}");
+        if let Some(challenge) = response.challenge() {
+            assert_eq!(challenge.param("error_description"), None, "{kind}");
+        }
+    }
+    let response =
+        rejecting.response(RejectionKind::TokenExpired, &[("content-type", "application/grpc")]).await;
+    assert_eq!((response.header("grpc-status"), response.header("grpc-message")), (Some("16"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_reject_replaces_the_body_and_cannot_drop_the_challenge() {
+    let write = |rejection: &Rejection, _: &Parts| {
+        let mut response = Response::new(Bytes::from(format!("<p>{}</p>", rejection.kind())));
+        *response.status_mut() = http::StatusCode::OK;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, "text/html".parse().unwrap());
+        headers.insert("x-own", "1".parse().unwrap());
+        headers.insert(CACHE_CONTROL, "max-age=600".parse().unwrap());
+        headers.insert(RETRY_AFTER, "9999".parse().unwrap());
+        headers.append(WWW_AUTHENTICATE, "Basic realm=\"x\"".parse().unwrap());
+        headers.append(WWW_AUTHENTICATE, "Negotiate".parse().unwrap());
+        response
+    };
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
+        let response = rejecting.response(kind, &[]).await;
+        response.check_rejection(kind);
+        assert_eq!(response.body, format!("<p>{kind}</p>"), "{kind}");
+        assert_eq!((response.header(CONTENT_TYPE), response.header("x-own")), (Some("text/html"), Some("1")));
+        assert_ne!(response.header(RETRY_AFTER), Some("9999"), "{kind}");
+        assert_eq!(response.rejection().unwrap().kind(), kind);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_reject_receives_the_head_of_the_request() {
+    let write = |_: &Rejection, head: &Parts| {
+        let header = head.headers.get("x-request-id").map(|id| id.as_bytes().to_vec());
+        Response::new(Bytes::from(header.unwrap_or_default()))
+    };
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    let response = rejecting.response(RejectionKind::TokenExpired, &[("x-request-id", "r-17")]).await;
+    assert_eq!(response.body, "r-17");
+}
+
+/// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request.
+#[tokio::test(start_paused = true)]
+async fn a_rejection_has_status_200_only_for_grpc_calls() {
+    let rejecting = Rejecting::new(|builder| builder);
+    for (method, content_type) in [
+        ("GET", "application/grpc"),
+        ("GET", "application/grpcx"),
+        ("POST", "application/grpcx"),
+        ("POST", "text/plain; application/grpc"),
+    ] {
+        let mut request = anonymous(method);
+        request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        let response = send(rejecting.auth.layer(Handler::default()), request).await;
+        assert_eq!(response.status(), 401, "{method} {content_type}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn grpc_requests_get_trailers_only_responses() {
+    let rejecting =
+        Rejecting::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own"))));
+    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
+        for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
+            let response = rejecting.response(kind, &[("content-type", content_type)]).await;
+            let status = match kind.status().as_u16() {
+                400 => "3",
+                401 => "16",
+                403 => "7",
+                500 => "13",
+                _ => "14",
+            };
+            assert_eq!(response.status(), 200, "{kind}");
+            assert_eq!(response.header("grpc-status"), Some(status), "{kind}");
+            let rejection = response.rejection().unwrap();
+            assert_eq!(rejection.kind(), kind);
+            assert_eq!(response.header("grpc-message"), Some(rejection.description()), "{kind}");
+            assert_eq!(response.header(CONTENT_TYPE), Some("application/grpc"), "{kind}");
+            assert_eq!(response.header(CACHE_CONTROL), Some("no-store"), "{kind}");
+            assert!(response.body.is_empty(), "{kind}: a body");
+            let plain = rejecting.response(kind, &[]).await;
+            for name in [WWW_AUTHENTICATE, RETRY_AFTER] {
+                assert_eq!(
+                    response.headers().contains_key(&name),
+                    plain.headers().contains_key(&name),
+                    "{kind}"
+                );
+            }
+            assert_eq!(response.header(WWW_AUTHENTICATE), plain.header(WWW_AUTHENTICATE), "{kind}");
+        }
+    }
+    let plain =
+        rejecting.response(RejectionKind::TokenExpired, &[("content-type", "application/json")]).await;
+    assert_eq!((plain.status(), plain.header("grpc-status")), (401, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_challenge_holds_only_allowed_characters() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    // No text of this crate contains "zq", so its presence in a response would be a leak.
+    let hostile = "zq\"zq\\zq\r\nzq: zq\0zq\u{e9}zq\u{1f600}zq";
+    let token = || idp.token(API);
+    let tokens = [
+        token().header("kid", hostile).sign(),
+        token().header("alg", hostile).sign(),
+        token().header("typ", hostile).sign(),
+        token().header("crit", json!([hostile])).sign(),
+        token().header(hostile, 1).header("crit", json!([])).sign(),
+        token().claim("iss", hostile).sign(),
+        token().claim("aud", hostile).sign(),
+        token().claim("sub", json!([hostile])).sign(),
+        token().claim("scope", hostile).claim("exp", 0).sign(),
+        token().claim("scope", json!([hostile, 1])).sign(),
+        token().claim(hostile, 1).claim("cnf", 1).sign(),
+    ];
+    for token in tokens {
+        let response = api.get(token).await;
+        assert_ne!(response.outcome(), ACCEPTED);
+        let shown = format!("{:?} {:?}", response.headers(), response.body);
+        assert!(!shown.contains("zq"), "{shown}");
+        for value in response.headers().values() {
+            assert!(value.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte)), "{value:?}");
+        }
+        let description = response.challenge().unwrap().param("error_description").unwrap().to_owned();
+        assert!(description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)));
+    }
+
+    for realm in ["a\"b", "a\\b", "a\\", "\"", "x, Basic realm=\"y", "a b"] {
+        let auth = idp.bearer_auth(API).realm(realm).build().unwrap();
+        let response = Protected::by(&auth).send(anonymous("GET")).await;
+        assert_eq!(response.outcome(), Err(RejectionKind::Missing));
+        assert_eq!(response.challenge().unwrap().param("realm"), Some(realm));
+    }
+    for realm in ["a\r\nb", "a\nb", "a\0", "\u{e9}", "\t", "\u{7f}", ""] {
+        let error = idp.bearer_auth(API).realm(realm).build().unwrap_err();
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert!(matches!(problem, ConfigProblem::RealmUnusable { realm: of, .. } if of == realm), "{error}");
+    }
+    // An audience that is not a valid realm is replaced by the default.
+    let auth = idp.bearer_auth("\u{e9}").build().unwrap();
+    let response = Protected::by(&auth).send(anonymous("GET")).await;
+    assert_eq!(response.challenge().unwrap().param("realm"), Some("api"));
+
+    let auth = idp.bearer_auth(API).build().unwrap();
+    for scope in ["a\"b", "a\\b", "\u{e9}", "a\r\nb", "a\tb"] {
+        for route in [Require::scope(scope), Require::all_of([scope]), Require::any_of([scope])] {
+            let response =
+                send(auth.layer(route.layer(Handler::default())), get(token().scope(scope).sign()));
+            let response = response.await;
+            assert_eq!(
+                response.outcome(),
+                Err(RejectionKind::ScopeInsufficient),
+                "{scope:?}: no token can have this scope"
+            );
+            assert_eq!(response.challenge().unwrap().param("scope"), None, "{scope:?}");
+        }
+    }
+    let route = Require::all_of(["orders:read", "!#[]~"]);
+    let response = send(auth.layer(route.layer(Handler::default())), get(token().sign())).await;
+    assert_eq!(response.challenge().unwrap().param("scope"), Some("orders:read !#[]~"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_part_of_the_token_is_logged_or_sent_back() {
+    let log = Log::start();
+    let rejecting = Rejecting::new(|builder| builder);
+    let handler = Handler::default();
+    let service = FormBodyToken::up_to(1 << 20).layer(rejecting.auth.layer(handler));
+    let secrets = |token: TokenBuilder| {
+        token
+            .subject("secret-subject-value")
+            .claim("jti", "secret-jti-value")
+            .claim("email", "secret-email-value")
+            .sign()
+    };
+    let mut tokens = vec![secrets(rejecting.token())];
+    let bad = kinds().filter(|kind| *kind != RejectionKind::TokenTooLarge && kind.status() != 403);
+    tokens.extend(bad.filter_map(|kind| rejecting.bad_token(kind)));
+    tokens.push(secrets(rejecting.token().expired()));
+    tokens.push(secrets(rejecting.token().header("kid", "secret-kid-value")));
+    tokens.push(secrets(rejecting.token().claim("iss", "https://secret-iss-value.example")));
+    tokens.push(secrets(rejecting.token().claim("aud", "secret-aud-value")));
+    let mut shown = String::new();
+    for token in tokens.iter().filter(|token| !token.contains(' ')) {
+        let mut in_form = form(b"");
+        *in_form.body_mut() = Full::new(Bytes::from(format!("access_token={token}")));
+        let mut in_query = anonymous("GET");
+        *in_query.uri_mut() = format!("https://api.example.com/orders?access_token={token}").parse().unwrap();
+        for request in [get(token), in_form, in_query] {
+            let response = send(service.clone(), request).await;
+            let rejection = response.rejection();
+            shown.push_str(&format!("{:?} {:?}", response.headers(), response.body));
+            shown.push_str(&format!("{rejection:?} {:?}", response.token()));
+            let mut cause = rejection.map(|rejection| -> &dyn std::error::Error { rejection });
+            while let Some(error) = cause {
+                shown.push_str(&format!("{error} {error:?}"));
+                cause = error.source();
+            }
+            if let Some(token) = response.token() {
+                // The handler can read the claims, but `Debug` does not show them.
+                assert_eq!(token.subject(), Some("secret-subject-value"));
+                shown.push_str(&format!("{token:?}"));
+            }
+        }
+    }
+    shown.push_str(&format!("{:?} {service:?} {:?}", rejecting.auth, rejecting.auth.status()));
+    shown.push_str(&log.text());
+    assert!(log.requests().len() >= tokens.len(), "requests were logged");
+    for token in tokens.iter().filter(|token| token.len() >= 20) {
+        assert_eq!(leaked_pieces(&shown, token, 20), Vec::<&str>::new());
+    }
+    assert!(!shown.contains("secret-"), "a value of a claim or of the header leaked");
+    assert!(!shown.contains("access_token="), "the query leaked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_request_emits_one_event() {
+    let rejecting = Rejecting::new(|builder| builder);
+    let api = Protected::by(&rejecting.auth);
+    assert_eq!(api.outcome(rejecting.token().sign()).await, ACCEPTED);
+    for kind in kinds() {
+        let log = Log::start();
+        rejecting.response(kind, &[]).await;
+        let events = log.requests();
+        assert_eq!(events.len(), 1, "{kind}: {events:?}");
+        let event = events.last().unwrap();
+        assert_eq!(event.field("kind"), Some(kind.as_str()));
+        assert_eq!(event.field("status"), Some(kind.status().as_str()), "{kind}");
+        let level = match kind.status().as_u16() {
+            _ if kind == RejectionKind::Missing => Level::DEBUG,
+            500 => Level::ERROR,
+            503 => Level::WARN,
+            _ => Level::INFO,
+        };
+        assert_eq!(event.level, level, "{kind}");
+    }
+    let log = Log::start();
+    assert_eq!(api.outcome(rejecting.token().sign()).await, ACCEPTED);
+    let events = log.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].field("kind"), events[0].level), (Some("accepted"), Level::DEBUG));
+    assert_eq!(events[0].field("issuer"), Some(rejecting.idp.identifier()));
+
+    // A request that waits for keys emits one event too, and so does each fetch.
+    let idp = TestIssuer::new();
+    let log = Log::start();
+    let auth = idp.bearer_auth(API).optional().build().unwrap();
+    assert_eq!(log.events().len(), 1, "start-up, with the bounds");
+    let api = Protected::by(&auth);
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert_eq!(api.send(anonymous("GET")).await.status(), 200);
+    assert_eq!(log.requests().len(), 2);
+    let fetched = log.events().into_iter().filter(|event| event.field("outcome").is_some());
+    assert_eq!(fetched.count(), 1);
+    assert_eq!(log.events().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_reports_every_failed_check_and_prints_no_secret() {
+    let idp = TestIssuer::new();
+    let issuer = idp.issuer().strict_rfc9068().max_age(Duration::from_secs(60)).allowed_clients(["app"]);
+    let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client()).clock(idp.clock());
+    let auth = builder.build().unwrap();
+    let faulty = |token: TokenBuilder| {
+        token
+            .header("typ", "JWT")
+            .claim("aud", "https://other.example")
+            .expired()
+            .claim("nbf", 9_999_999_999_u64)
+            .claim("iat", 5)
+            .claim("client_id", "other")
+            .claim("cnf", json!({"jkt": "secret-thumbprint"}))
+            .without("jti")
+            .claim("sub", "secret-subject")
+            .claim("email", "secret-email")
+            .claim("scope", "secret-scope")
+    };
+    let token = faulty(idp.token(API)).sign();
+    let explanation = auth.explain(&token).await;
+    let failing: Vec<(&str, &str)> = explanation
+        .findings()
+        .iter()
+        .filter_map(|finding| match finding.result() {
+            CheckResult::Failed(kind) => Some((finding.check(), kind.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        failing,
+        [
+            ("typ", "type_mismatch"),
+            ("aud", "audience_mismatch"),
+            ("exp", "token_expired"),
+            ("nbf", "token_not_yet_valid"),
+            ("required claims", "claim_missing"),
+            ("max_age", "token_too_old"),
+            ("client", "client_not_allowed"),
+            ("cnf", "sender_not_proven"),
+        ]
+    );
+    assert!(!explanation.is_accepted());
+    let text = explanation.to_string();
+    for shown in ["https://other.example", API, "jti", idp.identifier(), "JWT"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    let signature = token.rsplit_once('.').unwrap().1;
+    let debug = format!("{explanation:?}");
+    for text in [&text, &debug] {
+        assert!(!text.contains("secret-"), "{text}");
+        assert_eq!(leaked_pieces(text, &token, 20), Vec::<&str>::new());
+        assert!(!text.contains(signature));
+    }
+
+    // The signature is reported beside the claims. A request is rejected for the first failed check.
+    let forged = format!("{}.{}", token.rsplit_once('.').unwrap().0, encode([1; 64]));
+    let explanation = auth.explain(&forged).await;
+    let result = |check: &str| {
+        explanation.findings().iter().find(|finding| finding.check() == check).unwrap().result()
+    };
+    assert_eq!(result("signature"), CheckResult::Failed(RejectionKind::SignatureMismatch));
+    assert_eq!(result("aud"), CheckResult::Failed(RejectionKind::AudienceMismatch));
+    assert_eq!(Protected::by(&auth).outcome(&forged).await, Err(RejectionKind::TypeMismatch));
+
+    let valid = idp.token(API).claim("client_id", "app").sign();
+    let explanation = auth.explain(&valid).await;
+    assert!(explanation.is_accepted(), "{explanation}");
+    assert_eq!(Protected::by(&auth).outcome(&valid).await, ACCEPTED);
+
+    // It agrees with the outcome of a request with the same token.
+    let rejecting = Rejecting::new(|builder| builder);
+    let api = Protected::by(&rejecting.auth);
+    for kind in kinds() {
+        let Some(token) = rejecting.bad_token(kind) else { continue };
+        if matches!(kind.status().as_u16(), 403) || kind == RejectionKind::MalformedRequest {
+            continue;
+        }
+        assert_eq!(api.outcome(&token).await, Err(kind));
+        let explanation = rejecting.auth.explain(&token).await;
+        let fails =
+            |finding: &tower_bearer::diagnostics::Finding| finding.result() == CheckResult::Failed(kind);
+        assert!(explanation.findings().iter().any(fails), "{kind}: {explanation}");
+        assert!(!explanation.is_accepted(), "{kind}");
+    }
+    for garbage in ["", "a", "a.b.c", "....", "\u{e9}", &"a".repeat(100_000), "e30.e30.e30"] {
+        assert!(!auth.explain(garbage).await.is_accepted());
+    }
+    let long = idp.token(API).header("kid", format!("\u{1b}[31m{}", "k".repeat(500))).sign();
+    let text = auth.explain(&long).await.to_string();
+    assert!(!text.contains('\u{1b}') && !text.contains(&"k".repeat(100)), "{text}");
+}
+
+#[test]
+fn a_configuration_error_lists_all_problems() {
+    let idp = TestIssuer::new();
+    let builder = BearerAuth::builder("")
+        .issuer(Issuer::discover("http://login.example.com"))
+        .add_issuer(Issuer::with_jwks_url("https://a.example", "ftp://a.example/keys?secret=1"))
+        .add_issuer(Issuer::with_static_jwks("https://b.example", "{}").algorithms([]))
+        .add_issuer(
+            Issuer::with_static_jwks("https://c.example", idp.jwks()).allowed_clients(Vec::<String>::new()),
+        )
+        .add_issuer(Issuer::with_static_jwks("https://c.example", idp.jwks()).require_claim(""))
+        .realm("\n")
+        .leeway(Duration::from_secs(301))
+        .max_token_bytes(0)
+        .jwks_cooldown(Duration::ZERO)
+        .add_token_source(TokenSource::cookie("token"))
+        .add_token_source(TokenSource::query())
+        .add_token_source(TokenSource::query())
+        .http_client(idp.http_client());
+    let error = builder.build().unwrap_err();
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), error.problems().len() + 1, "{text}");
+    for shown in [
+        "http://login.example.com",
+        "ftp://a.example/keys",
+        "https://b.example",
+        "no algorithm",
+        "allowed_clients",
+        "https://c.example",
+        "added twice",
+        "require_claim",
+        "an audience is empty",
+        "realm",
+        "301s",
+        "max_token_bytes is zero",
+        "jwks_cooldown is zero",
+        "__Host-",
+        "add it once",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(!text.contains("secret=1"), "the query of the URL is shown: {text}");
+    let none = BearerAuth::builder(API).build().unwrap_err();
+    assert_eq!(none.problems(), [ConfigProblem::NoIssuer]);
+    let wrong = Issuer::with_static_jwks("https://d.example", idp.jwks()).algorithms([Algorithm::RS256]);
+    let error = BearerAuth::builder(API).issuer(wrong).build().unwrap_err();
+    assert!(matches!(error.problems(), [ConfigProblem::JwksUnusable { .. }]), "{error}");
+    let longest = BearerAuth::builder(API)
+        .issuer(Issuer::with_static_jwks("https://e.example", idp.jwks()))
+        .leeway(BearerAuthBuilder::MAX_LEEWAY);
+    assert!(longest.build().is_ok());
+}
+
+#[tokio::test]
+async fn explain_escapes_control_characters_of_the_key_set() {
+    let idp = TestIssuer::new();
+    let mut jwks: serde_json::Value = serde_json::from_str(&idp.jwks()).unwrap();
+    jwks["keys"][0]["kid"] = json!("\u{1b}[2Jall good");
+    idp.set_jwks(Some(jwks.to_string()));
+    let auth = idp.bearer_auth(API).build().unwrap();
+    let text = auth.explain(&idp.token(API).sign()).await.to_string();
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+}
+
+#[test]
+fn a_configuration_error_does_not_show_the_password_of_a_url() {
+    let issuer = Issuer::with_jwks_url("i", "https://admin:hunter2@h.example/k?x=1");
+    let error = BearerAuth::builder(API).issuer(issuer).build().unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}

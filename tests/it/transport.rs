@@ -1,0 +1,190 @@
+//! The default HTTP client against a server on a loopback port.
+//!
+//! These tests run in real time. None waits long: short time limits end the requests that hang.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tower_bearer::RejectionKind::{KeysUnavailable, TokenExpired};
+use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
+use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
+use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
+use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
+
+use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
+
+/// A configuration that uses the default client.
+fn over_http(idp: &TestIssuer) -> BearerAuthBuilder {
+    BearerAuth::builder(API).issuer(idp.issuer()).clock(idp.clock())
+}
+
+/// The same, with a short time limit for faults that would exceed any limit.
+fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
+    let builder = over_http(idp);
+    let hangs = matches!(fault, Fault::Hang | Fault::SlowBody);
+    let builder = if hangs { builder.fetch_timeout(Duration::from_millis(500)) } else { builder };
+    builder.build().unwrap()
+}
+
+fn last_error_kind(auth: &BearerAuth) -> Option<KeysErrorKind> {
+    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
+}
+
+#[tokio::test]
+async fn keys_are_discovered_and_rotations_followed_over_http() {
+    let idp = TestIssuer::start().await.unwrap();
+    let auth = over_http(&idp).build().unwrap();
+    let api = Protected::by(&auth);
+    let old = idp.token(API).sign();
+    assert_eq!(api.outcome(&old).await, ACCEPTED);
+    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (1, 1));
+    idp.rotate_key();
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert_eq!(api.outcome_at_once(&old), ACCEPTED);
+    assert_eq!(api.outcome(idp.token(API).expired().sign()).await, Err(TokenExpired));
+    assert_eq!(idp.requests(Endpoint::Jwks), 2);
+}
+
+#[tokio::test]
+async fn a_thousand_concurrent_requests_over_http_share_one_fetch() {
+    let idp = TestIssuer::start().await.unwrap();
+    let api = Protected::by(&over_http(&idp).build().unwrap());
+    let token = idp.token(API).sign();
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let (api, token) = (api.clone(), token.clone());
+        requests.spawn(async move { api.outcome(token).await });
+    }
+    assert!(requests.join_all().await.iter().all(|outcome| *outcome == ACCEPTED));
+    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (1, 1));
+}
+
+#[tokio::test]
+async fn every_fault_over_http_gives_503_within_the_time_limit() {
+    let elsewhere = TestIssuer::start().await.unwrap();
+    let cases = [
+        (Fault::Refuse, KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)),
+        (Fault::Hang, KeysErrorKind::Fetch(FetchErrorKind::TimedOut)),
+        (Fault::SlowBody, KeysErrorKind::Fetch(FetchErrorKind::TimedOut)),
+        (Fault::HalfBody, KeysErrorKind::Fetch(FetchErrorKind::Transport)),
+        (Fault::HugeBody(8 * 1024 * 1024), KeysErrorKind::Fetch(FetchErrorKind::TooLarge)),
+        (Fault::HugeBody(512 * 1024 + 1), KeysErrorKind::Fetch(FetchErrorKind::TooLarge)),
+        (Fault::Status(500), KeysErrorKind::Fetch(FetchErrorKind::Status(500))),
+        (Fault::Status(404), KeysErrorKind::Fetch(FetchErrorKind::Status(404))),
+        (Fault::Body("<html>".to_owned()), KeysErrorKind::KeySetUnreadable),
+        (Fault::Body("{\"keys\":[]}".to_owned()), KeysErrorKind::NoUsableKey),
+        (Fault::Redirect(elsewhere.jwks_url()), KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+        (Fault::Redirect("/jwks".to_owned()), KeysErrorKind::Fetch(FetchErrorKind::Redirected)),
+    ];
+    for (fault, expected) in cases {
+        let idp = TestIssuer::start().await.unwrap();
+        let auth = over_http_to(&idp, &fault);
+        let api = Protected::by(&auth);
+        idp.set_fault(Endpoint::Jwks, Some(fault.clone()));
+        let (token, start) = (idp.token(API).sign(), Instant::now());
+        assert_eq!(api.outcome(&token).await, Err(KeysUnavailable), "{fault:?}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
+        let cause = match (last_error_kind(&auth), &fault) {
+            // The head of the response may be lost together with its body.
+            (Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)), Fault::HalfBody) => {
+                Some(KeysErrorKind::Fetch(FetchErrorKind::Transport))
+            }
+            (cause, _) => cause,
+        };
+        assert_eq!(cause, Some(expected), "{fault:?}");
+
+        // With cached keys, only tokens with the new key are rejected.
+        idp.set_fault(Endpoint::Jwks, None);
+        let auth = over_http_to(&idp, &fault);
+        let api = Protected::by(&auth);
+        assert_eq!(api.outcome(&token).await, ACCEPTED);
+        idp.set_fault(Endpoint::Jwks, Some(fault.clone()));
+        idp.rotate_key();
+        assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{fault:?}");
+        assert_eq!(api.outcome_at_once(&token), ACCEPTED, "{fault:?}");
+    }
+    let followed = elsewhere.requests(Endpoint::Jwks) + elsewhere.requests(Endpoint::Metadata);
+    assert_eq!(followed, 0, "redirects followed");
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_metadata_is_not_followed_over_http() {
+    let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    let target = format!("{}/.well-known/openid-configuration", elsewhere.identifier());
+    idp.set_fault(Endpoint::Metadata, Some(Fault::Redirect(target)));
+    let auth = over_http(&idp).build().unwrap();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+    assert_eq!((elsewhere.requests(Endpoint::Metadata), elsewhere.requests(Endpoint::Jwks)), (0, 0));
+    assert_eq!(idp.requests(Endpoint::Jwks), 0);
+}
+
+/// The user may configure a client that follows redirects.
+#[tokio::test]
+async fn a_key_set_behind_a_redirect_is_not_used() {
+    let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    elsewhere.set_jwks(Some(idp.jwks()));
+    idp.set_fault(Endpoint::Jwks, Some(Fault::Redirect(elsewhere.jwks_url())));
+    let auth = over_http(&idp).http_client(ReqwestClient::from(reqwest::Client::new())).build().unwrap();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
+}
+
+#[tokio::test]
+async fn cached_keys_stay_in_use_when_the_server_is_killed() {
+    let idp = TestIssuer::start().await.unwrap();
+    let (identifier, clock) = (idp.identifier().to_owned(), idp.clock());
+    let auth = over_http(&idp).build().unwrap();
+    let api = Protected::by(&auth);
+    let token = idp.token(API).sign();
+    let unknown = idp.token(API).header("kid", "unknown").sign();
+    let issuer = idp.issuer();
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    drop(idp);
+    assert_eq!(api.outcome(&unknown).await, Err(KeysUnavailable));
+    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
+
+    // `ready` names the server that is unavailable at start-up.
+    let late = BearerAuth::builder(API).issuer(issuer).clock(clock).build().unwrap();
+    let error = late.ready().await.unwrap_err();
+    assert_eq!(error.issuers().map(|(issuer, _)| issuer).collect::<Vec<_>>(), [identifier]);
+    assert_eq!(Protected::by(&late).outcome(&token).await, Err(KeysUnavailable));
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_the_server_is_back_over_http() {
+    let idp = TestIssuer::start().await.unwrap();
+    idp.set_outage(Some(Fault::Refuse));
+    let api = Protected::by(&over_http(&idp).build().unwrap());
+    let token = idp.token(API).sign();
+    let down = api.get(&token).await;
+    assert_eq!(down.outcome(), Err(KeysUnavailable));
+    let before = idp.requests(Endpoint::Metadata);
+    idp.set_outage(None);
+    // The backoff decides when the next attempt starts, usually within half a second.
+    let start = Instant::now();
+    while api.outcome(&token).await != ACCEPTED {
+        assert!(start.elapsed() < Duration::from_secs(20), "the server was not tried again");
+        tokio::task::yield_now().await;
+    }
+    assert!(idp.requests(Endpoint::Metadata) > before);
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_off_at_the_size_limit() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").await.unwrap();
+        // Ends when the client closes the connection.
+        while stream.write_all(&[b' '; 16 * 1024]).await.is_ok() {}
+    });
+    let idp = TestIssuer::in_memory(ISSUER);
+    let issuer = Issuer::with_jwks_url(ISSUER, url);
+    let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::TooLarge)));
+    server.await.unwrap();
+}
