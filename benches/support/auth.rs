@@ -30,7 +30,7 @@ pub(crate) fn cold(issuer: &TestIssuer, issuers: impl IntoIterator<Item = Issuer
 /// Uses the system clock, as in production. The clock of `TestIssuer` takes a lock.
 fn builder(issuer: &TestIssuer, issuers: impl IntoIterator<Item = Issuer>) -> BearerAuthBuilder {
     let builder = BearerAuth::builder(API).http_client(issuer.http_client());
-    issuers.into_iter().fold(builder, BearerAuthBuilder::issuer)
+    issuers.into_iter().fold(builder, BearerAuthBuilder::add_issuer)
 }
 
 /// The issuer with a static key set.

@@ -39,9 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn compare(runtime: &Runtime, algorithm: Algorithm) -> Result<(), Box<dyn Error>> {
     let fixture = runtime.block_on(Fixture::start(algorithm))?;
     let garbage = bearer(&"x".repeat(8192));
-    let crates = runtime.block_on(crates::all(&fixture));
+    let candidates = runtime.block_on(crates::all(&fixture));
     let mut rows: Vec<Row> =
-        crates.into_iter().map(|candidate| Row::new(candidate, &fixture, &garbage)).collect();
+        candidates.into_iter().map(|candidate| Row::new(candidate, &fixture, &garbage)).collect();
     let mut baselines = Baselines::default();
     let mut without_layer = crates::without_layer();
     uncounted(|| {
