@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::access_token::AccessToken;
+use crate::bearer::BearerToken;
 use crate::introspection::Introspector;
 use crate::jwks::Keys;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy};
@@ -81,7 +82,7 @@ impl Issuers {
     /// What is wrong with the form or the header of a JWT, or that no issuer introspects the token.
     pub(crate) fn introspecting(
         &self,
-        token: &str,
+        token: BearerToken<'_>,
         presented: &Result<Presented<'_>, CompactFault>,
         names: &ConfiguredNames,
     ) -> Result<&Arc<TrustedIssuer>, Rejection> {
@@ -89,7 +90,7 @@ impl Issuers {
             return Ok(issuer);
         }
         match presented {
-            Ok(Presented::Opaque) => self.of_opaque(token).ok_or(RejectionKind::TokenOpaque.into()),
+            Ok(Presented::Opaque) => self.of_opaque(token.as_str()).ok_or(RejectionKind::TokenOpaque.into()),
             Ok(Presented::Jwt { header: Err(fault), .. }) => Err((*fault).into()),
             Ok(Presented::Jwt { header: Ok(_), .. }) => Err(RejectionKind::KeyUnknown.into()),
             Err(fault) => Err((*fault).into()),
@@ -97,11 +98,15 @@ impl Issuers {
     }
 
     /// The issuer that `token` names, if that issuer has no keys.
-    pub(crate) fn without_keys(&self, token: &str, names: &ConfiguredNames) -> Option<&Arc<TrustedIssuer>> {
+    pub(crate) fn without_keys(
+        &self,
+        token: BearerToken<'_>,
+        names: &ConfiguredNames,
+    ) -> Option<&Arc<TrustedIssuer>> {
         if !self.any_without_keys {
             return None;
         }
-        let claims_json = Compact::parse(token).ok()?.claims().ok()?;
+        let claims_json = Compact::parse(token.octets()).ok()?.claims().ok()?;
         let issuer = self.named_by(&UnverifiedClaims::parse(&claims_json, names)?).ok()?;
         issuer.keys.is_none().then_some(issuer)
     }

@@ -33,7 +33,7 @@ use std::time::Duration;
 use http::request::Parts;
 
 use crate::access_token::AccessToken;
-use crate::bearer::{BearerToken, Credential, LocatedToken, TokenSource, extract};
+use crate::bearer::{BearerToken, Credential, TokenSource, extract};
 use crate::jwks::WaitBudget;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -73,15 +73,14 @@ impl Authenticator {
         if let Some(cached) = self.cached(credential.octets()) {
             return cached.into();
         }
-        match LocatedToken::of(&credential) {
-            Ok(token) => Progress::Uncached(token),
-            Err(fault) => Progress::Done(Err(fault.into())),
-        }
+        Progress::Uncached(credential.into())
     }
 
-    /// Validates a token that is not cached.
-    pub(crate) fn validate(&self, token: BearerToken<'_>) -> Progress {
-        self.verify(token, &mut WaitBudget::default()).and_then(|token| self.accept(token)).into()
+    /// Validates a credential that is not a cached token.
+    pub(crate) fn validate(&self, credential: &[u8]) -> Progress {
+        let token = BearerToken::parse(credential).map_err(Stop::from);
+        let verified = token.and_then(|token| self.verify(token, &mut WaitBudget::default()));
+        verified.and_then(|token| self.accept(token)).into()
     }
 
     /// Waits for keys and tries again, as often as the request's budget allows, or waits for an introspection
@@ -138,21 +137,21 @@ impl Authenticator {
         budget: &mut WaitBudget,
     ) -> Result<CachedToken, Stop> {
         let mut header_json = Vec::new();
-        let presented = self.classify(token.as_str(), &mut header_json);
+        let presented = self.classify(token, &mut header_json);
         if let Ok(Presented::Jwt { compact, header: Ok(header) }) = &presented {
             return self.verify_jwt(token, compact, header, budget);
         }
-        let issuer = self.issuers.introspecting(token.as_str(), &presented, &self.names)?;
+        let issuer = self.issuers.introspecting(token, &presented, &self.names)?;
         Ok(CachedToken::without_claims(token, issuer))
     }
 
     /// Step 3.
     pub(crate) fn classify<'t>(
         &self,
-        token: &'t str,
+        token: BearerToken<'t>,
         header_json: &'t mut Vec<u8>,
     ) -> Result<Presented<'t>, CompactFault> {
-        Presented::classify(token, header_json, self.issuers.any_introspection())
+        Presented::classify(token.octets(), header_json, self.issuers.any_introspection())
     }
 
     fn verify_jwt(

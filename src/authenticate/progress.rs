@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access_token::AccessToken;
-use crate::bearer::{BearerToken, LocatedToken, OwnedToken};
+use crate::bearer::{BearerToken, Located, OwnedToken};
 use crate::introspection::PendingIntrospection;
 use crate::jwks::{PendingKeys, VerifyError, WaitBudget};
 use crate::rejection::{Rejection, RejectionKind};
@@ -16,8 +16,9 @@ pub(crate) type Outcome = Result<Option<AccessToken>, Rejection>;
 /// How far a request got without waiting.
 pub(crate) enum Progress {
     Done(Outcome),
-    /// The token is not cached: go on with [`Authenticator::validate`](super::Authenticator::validate).
-    Uncached(LocatedToken),
+    /// The credential is not a cached token: go on with
+    /// [`Authenticator::validate`](super::Authenticator::validate).
+    Uncached(Located),
     /// Something is not cached: go on with [`Authenticator::resume`](super::Authenticator::resume).
     Pending(Pending),
 }

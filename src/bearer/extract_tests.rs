@@ -3,6 +3,7 @@
 use http::{HeaderValue, Request};
 
 use super::*;
+use crate::bearer::credential::BearerToken;
 use crate::bearer::credential::CredentialsFault::{
     BodyTooLarge, Malformed, SeveralCredentials, TokenTooLarge,
 };
@@ -19,7 +20,7 @@ fn head(fields: &[(&str, &[u8])]) -> Parts {
 
 fn found(parts: &Parts, sources: &[TokenSource]) -> Result<Option<String>, CredentialsFault> {
     let credential = find(parts, sources, LIMIT)?;
-    credential.map(|credential| Ok(credential.token()?.as_str().to_owned())).transpose()
+    credential.map(|credential| Ok(BearerToken::parse(credential.octets())?.as_str().to_owned())).transpose()
 }
 
 fn authorization(value: &[u8]) -> Result<Option<String>, CredentialsFault> {

@@ -1,4 +1,4 @@
-//! Where the token of a request is, once it was found: the credential is not searched again, and a token in the
+//! Where the credential of a request is, once it was found: it is not searched again, and one in the
 //! `Authorization` header is not copied.
 
 use std::sync::Arc;
@@ -6,50 +6,46 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use crate::bearer::credential::{BearerToken, Credential, CredentialsFault};
+use crate::bearer::credential::{BearerToken, Credential};
 
-/// A well-formed token of a request.
-pub(crate) enum LocatedToken {
+/// The place of a credential in a request.
+pub(crate) enum Located {
     /// The last `len` bytes of the `Authorization` header.
     InAuthorization { len: usize },
-    /// A copy of a token from any other source.
-    Copied(OwnedToken),
+    /// A copy of a credential from any other source.
+    Copied(Box<[u8]>),
 }
 
-/// A copy of a well-formed token.
-#[derive(Clone)]
+/// A copy of a token.
 pub(crate) struct OwnedToken(Arc<str>);
 
-impl LocatedToken {
-    /// Checks the grammar of `credential`, and notes where it is.
-    ///
-    /// # Errors
-    /// [`CredentialsFault::Malformed`] if it is no `b64token`.
-    pub(crate) fn of(credential: &Credential<'_>) -> Result<Self, CredentialsFault> {
-        let token = credential.token()?;
-        Ok(if credential.is_in_authorization() {
-            Self::InAuthorization { len: token.octets().len() }
-        } else {
-            Self::Copied(token.into())
-        })
-    }
-
-    /// The token in `head`, the head of the request that it was found in.
-    pub(crate) fn read<'h>(&'h self, head: &'h Parts) -> Option<BearerToken<'h>> {
+impl Located {
+    /// The bytes of the credential in `head`, the head of the request that it was found in.
+    pub(crate) fn octets<'h>(&'h self, head: &'h Parts) -> &'h [u8] {
         match self {
-            Self::Copied(token) => Some(token.borrow()),
+            Self::Copied(octets) => octets,
             Self::InAuthorization { len } => {
-                let value = head.headers.get(AUTHORIZATION)?.as_bytes();
-                let octets = value.get(value.len().checked_sub(*len)?..)?;
-                Some(BearerToken::known_well_formed(octets))
+                let value = head.headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+                let start = value.len().checked_sub(*len);
+                start.and_then(|start| value.get(start..)).unwrap_or_default()
             }
+        }
+    }
+}
+
+impl From<Credential<'_>> for Located {
+    fn from(credential: Credential<'_>) -> Self {
+        if credential.is_in_authorization() {
+            Self::InAuthorization { len: credential.octets().len() }
+        } else {
+            Self::Copied(credential.octets().into())
         }
     }
 }
 
 impl OwnedToken {
     pub(crate) fn borrow(&self) -> BearerToken<'_> {
-        BearerToken::known_well_formed(self.0.as_bytes())
+        BearerToken::from_checked(&self.0)
     }
 }
 
@@ -67,31 +63,28 @@ mod tests {
     use crate::bearer::extract::find;
     use crate::bearer::source::TokenSource;
 
-    fn located(request: Request<()>, sources: &[TokenSource]) -> String {
-        let head = request.into_parts().0;
-        let located = LocatedToken::of(&find(&head, sources, 100).unwrap().unwrap()).unwrap();
-        located.read(&head).unwrap().as_str().to_owned()
+    fn located(request: http::request::Builder, sources: &[TokenSource]) -> Vec<u8> {
+        let head = request.body(()).unwrap().into_parts().0;
+        let located = Located::from(find(&head, sources, 100).unwrap().unwrap());
+        located.octets(&head).to_owned()
     }
 
     #[test]
-    fn a_located_token_is_read_from_where_it_was_found() {
+    fn a_credential_is_read_from_where_it_was_found() {
         for value in ["Bearer a.b-c", "bearer    a.b-c"] {
-            assert_eq!(
-                located(Request::get("/").header("authorization", value).body(()).unwrap(), &[]),
-                "a.b-c"
-            );
+            assert_eq!(located(Request::get("/").header("authorization", value), &[]), b"a.b-c");
         }
-        let cookie = Request::get("/").header("cookie", "x=1; __Host-t=a.b-c").body(()).unwrap();
-        assert_eq!(located(cookie, &[TokenSource::cookie("__Host-t")]), "a.b-c");
-        let query = Request::get("/?access_token=a%2Eb-c").body(()).unwrap();
-        assert_eq!(located(query, &[TokenSource::query()]), "a.b-c");
+        let cookie = Request::get("/").header("cookie", "x=1; __Host-t=a.b-c");
+        assert_eq!(located(cookie, &[TokenSource::cookie("__Host-t")]), b"a.b-c");
+        let query = Request::get("/?access_token=a%2Eb-c");
+        assert_eq!(located(query, &[TokenSource::query()]), b"a.b-c");
     }
 
     #[test]
-    fn another_head_yields_no_token_and_no_panic() {
-        let located = LocatedToken::InAuthorization { len: 5 };
+    fn another_head_yields_no_credential_and_no_panic() {
+        let located = Located::InAuthorization { len: 5 };
         for request in [Request::get("/"), Request::get("/").header("authorization", "abc")] {
-            assert!(located.read(&request.body(()).unwrap().into_parts().0).is_none());
+            assert!(located.octets(&request.body(()).unwrap().into_parts().0).is_empty());
         }
     }
 }

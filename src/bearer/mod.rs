@@ -15,7 +15,7 @@ pub(crate) use credential::{BearerToken, Credential, CredentialsFault};
 pub(crate) use grammar::is_b64token;
 #[cfg(feature = "test-util")]
 pub(crate) use grammar::is_tchar;
-pub(crate) use located::{LocatedToken, OwnedToken};
+pub(crate) use located::{Located, OwnedToken};
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;
 pub use source::TokenSource;

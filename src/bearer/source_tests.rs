@@ -3,6 +3,7 @@
 use http::{HeaderValue, Request};
 
 use super::*;
+use crate::bearer::credential::BearerToken;
 use crate::bearer::credential::CredentialsFault::{Malformed, SeveralCredentials, TokenTooLarge};
 
 const LIMIT: usize = 32;
@@ -19,7 +20,9 @@ fn head(method: &str, uri: &str, fields: &[(&str, &[u8])]) -> Parts {
 
 fn assert_finds(name: &str, source: &TokenSource, parts: &Parts, expected: Found<'_>) {
     let found = source.find(parts, LIMIT).and_then(|credential| {
-        credential.map(|credential| Ok(credential.token()?.as_str().to_owned())).transpose()
+        credential
+            .map(|credential| Ok(BearerToken::parse(credential.octets())?.as_str().to_owned()))
+            .transpose()
     });
     assert_eq!(found, expected.map(|token| token.map(str::to_owned)), "{name}");
 }

@@ -34,14 +34,14 @@ impl Authenticator {
             }
         };
         let mut header_json = Vec::new();
-        let presented = self.classify(token.as_str(), &mut header_json);
+        let presented = self.classify(token, &mut header_json);
         match &presented {
             Ok(Presented::Jwt { compact, header })
-                if self.issuers.without_keys(token.as_str(), &self.names).is_none() =>
+                if self.issuers.without_keys(token, &self.names).is_none() =>
             {
                 self.explain_jwt(token, compact, header, &mut explanation).await;
             }
-            _ => match self.issuers.introspecting(token.as_str(), &presented, &self.names) {
+            _ => match self.issuers.introspecting(token, &presented, &self.names) {
                 Ok(issuer) => self.explain_without_claims(token, issuer, &mut explanation).await,
                 Err(rejection) => {
                     let expected = "a signed JWT, or a token of an issuer that introspects";

@@ -4,6 +4,8 @@
 //! Why the classification is lenient: a token that any parser could read as a JWS counts as a JWT. Otherwise
 //! a damaged JWT could reach the introspection endpoint of a server that parses less strictly and accepts it.
 
+use std::str;
+
 use memchr::memmem;
 
 use super::compact::{Compact, CompactFault};
@@ -33,11 +35,11 @@ impl<'t> Presented<'t> {
     /// # Errors
     /// [`CompactFault`] for a token that is no JWT, unless it is [`Opaque`](Self::Opaque).
     pub(crate) fn classify(
-        token: &'t str,
+        token: &'t [u8],
         header_json: &'t mut Vec<u8>,
         may_be_opaque: bool,
     ) -> Result<Self, CompactFault> {
-        let is_opaque = || may_be_opaque && !resembles_jws(token);
+        let is_opaque = || may_be_opaque && str::from_utf8(token).is_ok_and(|text| !resembles_jws(text));
         let decoded = Compact::parse(token).and_then(|compact| Ok((compact, compact.header()?)));
         let compact = match decoded {
             Ok((compact, octets)) => {
@@ -115,7 +117,7 @@ mod tests {
     }
 
     fn form(token: &str, may_be_opaque: bool) -> &'static str {
-        match Presented::classify(token, &mut Vec::new(), may_be_opaque) {
+        match Presented::classify(token.as_bytes(), &mut Vec::new(), may_be_opaque) {
             Ok(Presented::Jwt { header: Ok(_), .. }) => "JWT",
             Ok(Presented::Jwt { header: Err(_), .. }) => "JWT with a rejected header",
             Ok(Presented::Opaque) => "opaque",

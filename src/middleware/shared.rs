@@ -38,12 +38,12 @@ impl Shared {
     pub(super) fn reject_request<B>(
         &self,
         rejection: Rejection,
-        mut head: Parts,
+        head: &mut Parts,
     ) -> Response<ResponseBody<B>> {
         if self.responder.has_on_reject() {
-            self.hide_credentials(&mut head, false);
+            self.hide_credentials(head, false);
         }
-        self.reject(rejection, &head)
+        self.reject(rejection, head)
     }
 
     /// Reports a rejection and responds to the request with that `head`, whose credentials are hidden.

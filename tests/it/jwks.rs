@@ -226,12 +226,12 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
     assert_eq!(api.outcome(&valid).await, ACCEPTED);
     let fetched = || idp.requests(Endpoint::Jwks);
     for (round, most) in [(0, 1 + 2), (1, 1 + 2 + 2)] {
-        for n in 0..10_000 {
+        for n in 0..1000 {
             assert_eq!(
                 api.outcome(unknown_kid(idp.identifier(), &format!("{round}-{n}"))).await,
                 Err(KeyUnknown)
             );
-            if n % 100 == 0 {
+            if n % 10 == 0 {
                 advance(300 * Duration::from_millis(1)).await;
                 assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             }
@@ -251,11 +251,11 @@ async fn unknown_kids_cause_a_bounded_number_of_fetches() {
     sleep(MINUTE).await;
     let before = fetched();
     let parts: Vec<&str> = valid.split('.').collect();
-    for n in 0..10_000_u32 {
+    for n in 0..1000_u32 {
         let signature = encode([[0x55; 60].as_slice(), &n.to_be_bytes()].concat());
         let forged = format!("{}.{}.{signature}", parts[0], parts[1]);
         assert_eq!(api.outcome(forged).await, Err(SignatureMismatch));
-        if n % 100 == 0 {
+        if n % 10 == 0 {
             advance(300 * Duration::from_millis(1)).await;
         }
     }
@@ -277,7 +277,7 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     for n in 0..10_000 {
         // The key may exist, so the token is not known to be invalid.
         assert_eq!(api.outcome(unknown_kid(ISSUER, &n.to_string())).await, Err(KeysUnavailable));
-        if n % 100 == 0 {
+        if n % 10 == 0 {
             advance(300 * Duration::from_millis(1)).await;
             assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             assert_eq!(api.outcome_at_once(&of_other), ACCEPTED);
@@ -292,27 +292,27 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     assert_eq!(api.outcome(other.token(API).sign()).await, ACCEPTED);
 }
 
-/// The IDs have 2 KB each, so storing all of them would take 20 MB. The test counts the allocations of its
+/// The IDs have 4 KB each, so storing all of them would take 8 MB. The test counts the allocations of its
 /// thread, which runs the refresh task too.
 #[test]
-fn ten_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
+fn two_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
-    let held = allocation_counter::measure(|| runtime.block_on(ten_thousand_random_kids()));
-    assert!(held.bytes_max < 8 * 1024 * 1024, "{} bytes at once", held.bytes_max);
+    let held = allocation_counter::measure(|| runtime.block_on(two_thousand_random_kids()));
+    assert!(held.bytes_max < 2 * 1024 * 1024, "{} bytes at once", held.bytes_max);
 }
 
-async fn ten_thousand_random_kids() {
+async fn two_thousand_random_kids() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     let valid = idp.token(API).sign();
-    let tail = "x".repeat(2000);
+    let tail = "x".repeat(4000);
     let (start, mut served) = (Instant::now(), 0);
-    for n in 0..10_000_u32 {
+    for n in 0..2_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
         let outcome = api.outcome(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
         assert_eq!(outcome, Err(KeyUnknown));
-        if n % 10 == 0 {
+        if n % 2 == 0 {
             assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
             served += 1;
             advance(Duration::from_millis(60)).await;
@@ -749,9 +749,9 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
                 format!("{input}.{}", encode([3; 64]))
             };
             assert_ne!(api.outcome(&forged).await, ACCEPTED);
-            for step in 0..1800_u32 {
+            for step in 0..600_u32 {
                 // A flapping server changes its state every 300 ms.
-                let is_up = up[(step / 3 % 2) as usize];
+                let is_up = up[(step % 2) as usize];
                 for url in ["https://login.example.com/.well-known/oauth-authorization-server", JWKS] {
                     let document = if url == JWKS {
                         idp.jwks()
@@ -765,7 +765,7 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
                     let api = api.clone();
                     attack.spawn(async move { api.outcome(token).await });
                 }
-                advance(Duration::from_millis(100)).await;
+                advance(Duration::from_millis(300)).await;
                 let outcomes = attack.join_all().await;
                 assert!(outcomes.iter().all(|outcome| *outcome != ACCEPTED), "{name}");
             }

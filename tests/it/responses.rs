@@ -259,7 +259,7 @@ async fn on_reject_receives_credentials_that_debug_hides() {
     let rejecting = Rejecting::new(|builder| builder.on_reject(write));
     let token = rejecting.idp.token(API).expired().sign();
     let response = Protected::by(&rejecting.auth).get(&token).await;
-    assert_eq!(response.outcome(), Err(RejectionKind::TokenExpired));
+    assert_eq!(response.status(), 401);
     let text = String::from_utf8(response.body.to_vec()).unwrap();
     assert!(text.contains("authorization"), "{text}");
     assert_eq!(leaked_pieces(&text, &token, 10), Vec::<&str>::new());

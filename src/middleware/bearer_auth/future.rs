@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::accepted::Accepted;
 use crate::authenticate::{Pending, Progress, Resumed};
-use crate::bearer::{CredentialsFault, LocatedToken};
+use crate::bearer::Located;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
 use crate::rejection::Rejection;
@@ -41,13 +41,13 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        Verify { call: Option<(S, Parts, B, SharedRef, LocatedToken)> },
+        Verify { call: Option<(S, Parts, B, SharedRef, Located)> },
         // Holds a clone of the service that was ready: a request that waits must not occupy a place in it.
         Wait { resumed: BoxedResumed, call: Option<(S, Parts, B, SharedRef)> },
         // Such a clone must become ready first.
         PollReady { call: Option<(S, Request<B>, Accepted)> },
         Call { #[pin] response: F, accepted: Accepted },
-        Reject { rejected: Option<(Rejection, Parts, SharedRef)> },
+        Reject { rejection: Option<Rejection>, head: Parts, shared: SharedRef },
     }
 }
 
@@ -81,8 +81,8 @@ where
                 let accepted = Accepted::new(&mut head, token, Duration::ZERO, &shared);
                 Self::Call { response: ready.call(Request::from_parts(head, body)), accepted }
             }
-            Progress::Done(Err(rejection)) => Self::Reject { rejected: Some((rejection, head, shared)) },
-            Progress::Uncached(token) => Self::Verify { call: Some((ready, head, body, shared, token)) },
+            Progress::Done(Err(rejection)) => Self::Reject { rejection: Some(rejection), head, shared },
+            Progress::Uncached(located) => Self::Verify { call: Some((ready, head, body, shared, located)) },
             Progress::Pending(pending) => Self::wait(pending, ready.clone(), head, body, shared),
         }
     }
@@ -105,13 +105,10 @@ where
             // A future that is polled after its end finds no call and stays pending.
             let next = match state.as_mut().project() {
                 StateProj::Verify { call } => {
-                    let Some((service, head, body, shared, token)) = call.take() else {
+                    let Some((service, head, body, shared, located)) = call.take() else {
                         return Poll::Pending;
                     };
-                    let progress = match token.read(&head) {
-                        Some(token) => shared.authenticator.validate(token),
-                        None => Progress::Done(Err(CredentialsFault::Malformed.into())),
-                    };
+                    let progress = shared.authenticator.validate(located.octets(&head));
                     State::after(progress, service, head, body, shared)
                 }
                 StateProj::Wait { resumed, call } => {
@@ -123,7 +120,7 @@ where
                             let request = Request::from_parts(head, body);
                             State::PollReady { call: Some((service, request, accepted)) }
                         }
-                        Err(rejection) => State::Reject { rejected: Some((rejection, head, shared)) },
+                        Err(rejection) => State::Reject { rejection: Some(rejection), head, shared },
                     }
                 }
                 StateProj::PollReady { call } => {
@@ -136,8 +133,8 @@ where
                     let response = ready!(response.poll(cx))?;
                     return Poll::Ready(Ok(accepted.finish(response)));
                 }
-                StateProj::Reject { rejected } => {
-                    let Some((rejection, head, shared)) = rejected.take() else { return Poll::Pending };
+                StateProj::Reject { rejection, head, shared } => {
+                    let Some(rejection) = rejection.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(shared.reject_request(rejection, head)));
                 }
             };

@@ -10,8 +10,6 @@ use super::service::BearerAuthService;
 use crate::access_token::AccessToken;
 #[cfg(feature = "test-util")]
 use crate::authenticate::{Pending, Progress};
-#[cfg(feature = "test-util")]
-use crate::bearer::BearerToken;
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
 use crate::middleware::shared::Shared;
 #[cfg(feature = "test-util")]
@@ -148,8 +146,7 @@ impl BearerAuth {
 impl BearerAuth {
     /// Validates one token without a request. Never waits for keys or introspection.
     pub(crate) fn access_token(&self, token: &str) -> Result<AccessToken, Rejection> {
-        let token = BearerToken::parse(token.as_bytes())?;
-        match self.shared.authenticator.validate(token) {
+        match self.shared.authenticator.validate(token.as_bytes()) {
             Progress::Done(outcome) => {
                 outcome.and_then(|token| token.ok_or_else(|| RejectionKind::Missing.into()))
             }

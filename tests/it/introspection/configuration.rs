@@ -72,7 +72,7 @@ fn an_unusable_introspection_is_a_config_error_that_lists_all_problems() {
         (
             "no keys and no introspection",
             Issuer::without_keys("https://a.example"),
-            vec![".introspect(Introspection::with(", "neither keys nor introspection"],
+            vec![".introspect(Introspection::with(", "has no keys and no introspection"],
         ),
         (
             "signed responses without keys",
