@@ -54,7 +54,7 @@
 //!    and `b64` are rejected; `jku`, `x5u`, `jwk` and `x5c` are never followed.
 //! 5. **Select the issuer.** `iss` names a configured issuer exactly. From here on only its settings count.
 //! 6. **Verify.** `alg` and `typ` are allowed, and a key of this issuer verifies the signature. If the key is
-//!    not cached, the request waits for one fetch, which all waiting requests share.
+//!    not cached, the request waits for a fetch, which it shares with all others that wait.
 //! 7. **Check the claims.** `aud` names this API; `exp`, `nbf` and `iat` fit the clock; required claims are
 //!    present and well-typed; the token is not an ID, refresh or logout token; `cnf` requires no proof.
 //! 8. **Introspect**, for opaque tokens, and for JWTs where [`Introspection::also_jwts`] says so. The token

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The floors, lowest first. Modules on one floor do not import each other, unless [`NEIGHBOURS`] lists
 /// them.
@@ -38,7 +38,7 @@ const CYCLIC_IMPORTS: [(&str, &str, &str); 0] = [];
 /// Files that hold a type-erased value (`dyn Any`), and the reason. A downcast can hide an import that goes
 /// up.
 const TYPE_ERASED: [(&str, &str); 1] = [(
-    "access_token.rs",
+    "access_token/mod.rs",
     "`CoveredBy` holds a `Weak<dyn Any>` that middleware/coverage.rs downcasts to the shared state of the \
      middleware. A typed reference would be an import that goes up. A separate value in the extensions would \
      cost each request an allocation. The cache of typed claims holds values whose types the user chooses.",
@@ -181,8 +181,8 @@ fn reaches(edges: &BTreeMap<String, BTreeSet<String>>, start: &str, goal: &str) 
 }
 
 impl Source {
-    fn read(root: &Path, path: PathBuf) -> Self {
-        let text = fs::read_to_string(&path).expect("src is readable");
+    fn read(root: &Path, path: &Path) -> Self {
+        let text = fs::read_to_string(path).expect("src is readable");
         let below = path.strip_prefix(root).expect("the path is below src");
         let parts: Vec<String> =
             below.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
@@ -240,7 +240,8 @@ fn use_tree(text: &str) -> Vec<Vec<String>> {
         None => vec![Vec::new()],
     };
     let prefix = |mut path: Vec<String>| {
-        if !name.is_empty() && !(name == "self" && path.is_empty()) {
+        let names_the_module_itself = name == "self" && path.is_empty();
+        if !name.is_empty() && !names_the_module_itself {
             path.insert(0, name.to_owned());
         }
         path
@@ -318,7 +319,7 @@ fn sources() -> Vec<Source> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(Source::read(&root, path));
+                found.push(Source::read(&root, &path));
             }
         }
     }

@@ -90,7 +90,9 @@ impl Issuers {
             return Ok(issuer);
         }
         match presented {
-            Ok(Presented::Opaque) => self.of_opaque(token.as_str()).ok_or(RejectionKind::TokenOpaque.into()),
+            Ok(Presented::Opaque) => {
+                self.of_opaque(token.as_str()).ok_or_else(|| RejectionKind::TokenOpaque.into())
+            }
             Ok(Presented::Jwt { header: Err(fault), .. }) => Err((*fault).into()),
             Ok(Presented::Jwt { header: Ok(_), .. }) => Err(RejectionKind::KeyUnknown.into()),
             Err(fault) => Err((*fault).into()),
