@@ -12,10 +12,10 @@
 //!
 //! fn app() -> Result<Router, ConfigError> {
 //!     let auth = BearerAuth::builder("https://api.example.com") // the audience: this API
-//!         .issuer(Issuer::discover("https://login.example.com/realms/acme")) // the authorization server
+//!         .issuer(Issuer::discover("https://login.example.com/realms/acme"))
 //!         .build()?; // checks the configuration; no network yet
 //!     Ok(Router::new()
-//!         .route("/me", get(async |token: AccessToken| token.subject().unwrap_or("client").to_owned()))
+//!         .route("/me", get(async |token: AccessToken| token.claims_json().to_owned()))
 //!         .route("/orders", post(async || "created").layer(Require::scope("orders:write")))
 //!         .layer(auth))
 //! }

@@ -4,6 +4,7 @@
 //! `Cache-Control: no-store` or `Retry-After`.
 //! Does not check: why the request was rejected; see `Rejection`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -78,7 +79,7 @@ impl Responder {
                 *response.status_mut() = rejection.status();
                 response.map(ResponseBody::rejection)
             }
-            None => return self.finish(rejection, prepared.into_response()),
+            None => return self.finish(rejection, prepared.response(ResponseBody::rejection)),
         };
         for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER] {
             let value = prepared.headers.get(&name).cloned();
@@ -103,8 +104,9 @@ impl Responder {
         for name in BODY_HEADERS {
             head.headers.remove(name);
         }
-        head.headers.extend(prepared.headers);
-        self.finish(rejection, Response::from_parts(head, ResponseBody::rejection(prepared.body)))
+        head.headers.extend(prepared.headers.clone());
+        let body = ResponseBody::rejection(prepared.body.clone());
+        self.finish(rejection, Response::from_parts(head, body))
     }
 
     fn finish<B>(
@@ -128,9 +130,9 @@ impl Responder {
         }
     }
 
-    fn prepared(&self, kind: RejectionKind) -> Prepared {
+    fn prepared(&self, kind: RejectionKind) -> Cow<'_, Prepared> {
         let prepared = self.prepared.iter().find(|(prepared, _)| *prepared == kind);
-        prepared.map_or_else(|| self.prepare(kind), |(_, prepared)| prepared.clone())
+        prepared.map_or_else(|| Cow::Owned(self.prepare(kind)), |(_, prepared)| Cow::Borrowed(prepared))
     }
 
     fn prepare(&self, kind: RejectionKind) -> Prepared {
@@ -198,10 +200,7 @@ impl Rejection {
     /// [`BearerAuth`]: crate::BearerAuth
     #[must_use]
     pub fn into_http_response(self) -> Response<Bytes> {
-        let prepared = uncovered().prepared(self.kind());
-        let mut response = Response::new(prepared.body);
-        *response.status_mut() = prepared.status;
-        *response.headers_mut() = prepared.headers;
+        let mut response = uncovered().prepared(self.kind()).response(|body| body);
         uncovered().add_details(&self, response.headers_mut());
         self.put_from_handler(&mut response);
         response
@@ -209,10 +208,10 @@ impl Rejection {
 }
 
 impl Prepared {
-    fn into_response<B>(self) -> Response<ResponseBody<B>> {
-        let mut response = Response::new(ResponseBody::rejection(self.body));
+    fn response<B>(&self, body: impl FnOnce(Bytes) -> B) -> Response<B> {
+        let mut response = Response::new(body(self.body.clone()));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = self.headers.clone();
         response
     }
 }
