@@ -1,6 +1,6 @@
 //! Measures the alternatives that tower-bearer does not use: `cargo run --release` in this folder.
 //!
-//! In each round, every contestant runs one short batch; the next round starts with another contestant. A
+//! In each round, every candidate runs one short batch; the next round starts with another candidate. A
 //! ratio compares two batches of the same round, and the table shows the median over all rounds, so a slow
 //! spell of the machine affects both sides of a ratio. `ROUNDS` in the environment sets the number of rounds
 //! (default: 400).

@@ -1,21 +1,21 @@
-//! Rounds: every contestant runs one batch in each of them.
+//! Rounds: every candidate runs one batch in each of them.
 
 use std::time::{Duration, Instant};
 
-/// One contestant. `batch` runs a batch and returns the nanoseconds of one call, or NaN for a batch that does
+/// One candidate. `batch` runs a batch and returns the nanoseconds of one call, or NaN for a batch that does
 /// not count.
-pub(crate) struct Contestant<'a> {
+pub(crate) struct Candidate<'a> {
     name: String,
     batch: Box<dyn FnMut() -> f64 + 'a>,
 }
 
-/// The nanoseconds of one contestant, one figure for each round.
+/// The nanoseconds of one candidate, one figure for each round.
 pub(crate) struct Samples {
     pub(crate) name: String,
     nanoseconds: Vec<f64>,
 }
 
-impl<'a> Contestant<'a> {
+impl<'a> Candidate<'a> {
     /// `batch` measures itself.
     pub(crate) fn new(name: impl Into<String>, batch: impl FnMut() -> f64 + 'a) -> Self {
         Self { name: name.into(), batch: Box::new(batch) }
@@ -28,20 +28,20 @@ impl<'a> Contestant<'a> {
             calls *= 2;
         }
         Self::new(name, move || {
-            // Not measured: the previous contestant left its own data in the processor's caches.
+            // Not measured: the previous candidate left its own data in the processor's caches.
             call();
             time(calls, &mut call)
         })
     }
 }
 
-/// Runs all rounds and returns the samples in the order of the contestants.
-pub(crate) fn run<const N: usize>(rounds: usize, mut contestants: [Contestant<'_>; N]) -> [Samples; N] {
-    let mut all = contestants.each_ref().map(|contestant| Samples::new(contestant.name.clone()));
+/// Runs all rounds and returns the samples in the order of the candidates.
+pub(crate) fn run<const N: usize>(rounds: usize, mut candidates: [Candidate<'_>; N]) -> [Samples; N] {
+    let mut all = candidates.each_ref().map(|candidate| Samples::new(candidate.name.clone()));
     for round in 0..rounds {
         for turn in 0..N {
             let next = (round + turn) % N;
-            all[next].nanoseconds.push((contestants[next].batch)());
+            all[next].nanoseconds.push((candidates[next].batch)());
         }
     }
     all

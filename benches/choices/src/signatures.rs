@@ -42,11 +42,11 @@ use tower::{Layer, Service, service_fn};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{Algorithm, BearerAuth, Issuer, TokenCache};
 
-use crate::rounds::{Contestant, run};
+use crate::rounds::{Candidate, run};
 use crate::table::Table;
 use crate::token::{API, bearer, issuer, token};
 
-/// Different tokens, so that no contestant sees the same token in every call.
+/// Different tokens, so that no candidate sees the same token in every call.
 const TOKENS: usize = 64;
 
 /// The claims that a typical API reads.
@@ -63,7 +63,7 @@ struct Claims {
     scope: String,
 }
 
-/// One token in the form that each contestant takes.
+/// One token in the form that each candidate takes.
 struct Sample {
     jwt: String,
     signing_input: String,
@@ -88,11 +88,11 @@ fn measure_algorithm(table: &Table, algorithm: Algorithm) {
     let mut layer = layer_without_cache(&issuer).layer(service_fn(respond));
     let mut open = service_fn(respond);
 
-    let contestants = [
-        calls("raw check, parsed key", &samples, |token| {
+    let candidates = [
+        calls("signature check, parsed key", &samples, |token| {
             assert!(parsed.verify_sig(token.signing_input.as_bytes(), &token.signature).is_ok());
         }),
-        calls("raw check, key parsed for each token", &samples, |token| {
+        calls("signature check, key parsed for each token", &samples, |token| {
             assert!(unparsed.verify(token.signing_input.as_bytes(), &token.signature));
         }),
         calls("`jsonwebtoken::decode`", &samples, |token| {
@@ -101,7 +101,7 @@ fn measure_algorithm(table: &Table, algorithm: Algorithm) {
         calls("whole layer, uncached", &samples, |token| {
             assert_eq!(status(&mut layer, &token.authorization), 200);
         }),
-        calls("service without auth", &samples, |token| {
+        calls("no layer", &samples, |token| {
             assert_eq!(status(&mut open, &token.authorization), 200);
         }),
         calls("`jsonwebtoken`: header read once", &samples, |token| {
@@ -111,7 +111,7 @@ fn measure_algorithm(table: &Table, algorithm: Algorithm) {
             black_box(insecure_decode_claims::<Claims>(&token.jwt).expect("valid claims"));
         }),
     ];
-    let [raw, reparsed, jsonwebtoken, layer, open, header, claims] = run(table.rounds, contestants);
+    let [raw, reparsed, jsonwebtoken, layer, open, header, claims] = run(table.rounds, candidates);
     let group = algorithm.to_string();
     table.compare(&group, &reparsed, &raw);
     table.compare(&group, &jsonwebtoken, &raw);
@@ -122,10 +122,10 @@ fn measure_algorithm(table: &Table, algorithm: Algorithm) {
     }
 }
 
-/// A contestant that takes the tokens in turn.
-fn calls<'a>(name: &str, samples: &'a [Sample], mut call: impl FnMut(&Sample) + 'a) -> Contestant<'a> {
+/// A candidate that takes the tokens in turn.
+fn calls<'a>(name: &str, samples: &'a [Sample], mut call: impl FnMut(&Sample) + 'a) -> Candidate<'a> {
     let mut turns = samples.iter().cycle();
-    Contestant::calls(name, move || call(black_box(turns.next().expect("at least one token"))))
+    Candidate::calls(name, move || call(black_box(turns.next().expect("at least one token"))))
 }
 
 impl Sample {

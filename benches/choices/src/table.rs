@@ -1,4 +1,4 @@
-//! The Markdown table: one row for each comparison of two contestants. All figures are medians.
+//! The Markdown table: one row for each comparison of two candidates. All figures are medians.
 
 use crate::rounds::Samples;
 
@@ -19,7 +19,7 @@ impl Table {
         Self { rounds }
     }
 
-    /// Prints one row. Both contestants ran in the same rounds.
+    /// Prints one row. Both candidates ran in the same rounds.
     pub(crate) fn compare(&self, group: &str, measured: &Samples, baseline: &Samples) {
         let added = measured.paired(baseline, |measured, baseline| measured - baseline).percentile(50);
         row(group, measured, baseline, &format!("{added:+.0}"));

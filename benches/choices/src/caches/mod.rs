@@ -20,7 +20,7 @@ use ::tower_bearer::Algorithm;
 use self::alternatives::{Moka, QuickCache};
 use self::sampled_hash::SampledState;
 use self::tower_bearer::{Cloned, InPlace};
-use crate::rounds::{Contestant, Samples, per_call, run};
+use crate::rounds::{Candidate, Samples, per_call, run};
 use crate::table::Table;
 use crate::token::{issuer, token};
 
@@ -138,13 +138,13 @@ pub(crate) fn measure_equal_samples(table: &Table) {
 /// `batch` gets the number of a cache and the number of its first token, which differs from batch to batch.
 fn compare(table: &Table, group: &str, caches: &Caches, batch: impl Fn(usize, usize) -> f64) {
     let (mut number, batch) = (0, &batch);
-    let contestants = caches.all().map(|(name, _)| {
-        // Seeds differ, so that no contestant finds the tokens of the previous one in the processor's caches.
+    let candidates = caches.all().map(|(name, _)| {
+        // Seeds differ, so that no candidate finds the tokens of the previous one in the processor's caches.
         let (cache, mut random) = (number, fastrand::Rng::with_seed(number as u64));
         number += 1;
-        Contestant::new(name, move || batch(cache, random.usize(..EQUAL)))
+        Candidate::new(name, move || batch(cache, random.usize(..EQUAL)))
     });
-    let [in_place, others @ ..]: [Samples; 6] = run(table.rounds, contestants);
+    let [in_place, others @ ..]: [Samples; 6] = run(table.rounds, candidates);
     for other in &others {
         table.compare(group, other, &in_place);
     }
