@@ -15,11 +15,11 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::BearerAuthBuilder;
 use tower_bearer::RejectionKind::{Missing, NotCovered, RequirementUnmet, ScopeInsufficient};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{FormBodyToken, Require, TokenSource};
+use tower_bearer::{BearerAuth, FormBodyToken, Require, TokenSource};
 
 use super::{Api, INACTIVE, MISCONFIGURED, UNAVAILABLE, payments};
 use crate::support::introspected::{SECOND, introspection};
-use crate::support::protected::{ACCEPTED, Handler, anonymous, get, send};
+use crate::support::protected::{ACCEPTED, API, Handler, anonymous, get, send};
 
 #[tokio::test(start_paused = true)]
 async fn still_active_rejects_a_token_right_after_its_revocation() {
@@ -318,4 +318,18 @@ async fn bearer_auth_and_still_active_share_one_deadline() {
         // Ends the TTL, or the call that the request did not wait for.
         api.pass(then * SECOND).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_layers_and_still_active_share_one_deadline() {
+    let api = Api::new();
+    let token = api.token().opaque();
+    assert_eq!(api.outcome(&token).await, ACCEPTED, "the inner layer caches the response");
+    let builder = BearerAuth::builder(API).clock(api.idp.clock()).http_client(api.idp.http_client());
+    let outer = builder.issuer(api.idp.issuer().introspect(introspection())).build().unwrap();
+    let service = outer.layer(api.auth.layer(payments().layer(Handler::default())));
+    api.idp.set_fault(Endpoint::Introspection, Some(Fault::Delay(2 * SECOND)));
+    let start = tokio::time::Instant::now();
+    assert_eq!(send(service, get(&token)).await.outcome(), UNAVAILABLE);
+    assert_eq!(start.elapsed(), 3 * SECOND);
 }
