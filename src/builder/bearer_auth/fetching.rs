@@ -15,12 +15,14 @@ impl BearerAuthBuilder {
     /// redirect could send a token or a secret to another host.
     ///
     /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// use tower_bearer::BearerAuth;
     /// use tower_bearer::testing::TestIssuer;
     ///
     /// // In tests: a client that reaches the test issuer without a socket.
     /// let idp = TestIssuer::new();
     /// let builder = BearerAuth::builder("https://api.example.com").http_client(idp.http_client());
+    /// # }
     /// ```
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.client = Some(Arc::new(client));
