@@ -274,14 +274,12 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     assert_eq!(api.outcome(&of_other).await, ACCEPTED);
     idp.set_outage(Some(Fault::Status(500)));
     let before = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata);
-    for n in 0..10_000 {
+    for n in 0..1000 {
         // The key may exist, so the token is not known to be invalid.
         assert_eq!(api.outcome(unknown_kid(ISSUER, &n.to_string())).await, Err(KeysUnavailable));
-        if n % 10 == 0 {
-            advance(300 * Duration::from_millis(1)).await;
-            assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
-            assert_eq!(api.outcome_at_once(&of_other), ACCEPTED);
-        }
+        advance(300 * Duration::from_millis(1)).await;
+        assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
+        assert_eq!(api.outcome_at_once(&of_other), ACCEPTED);
     }
     let calls = idp.requests(Endpoint::Jwks) + idp.requests(Endpoint::Metadata) - before;
     assert!(calls <= auth.bounds().max_calls_per_minute().value().unwrap() as usize, "{calls}");
@@ -292,34 +290,30 @@ async fn unknown_kids_during_an_outage_are_keys_unavailable_and_evict_no_key() {
     assert_eq!(api.outcome(other.token(API).sign()).await, ACCEPTED);
 }
 
-/// The IDs have 4 KB each, so storing all of them would take 8 MB. The test counts the allocations of its
+/// The IDs have 4 KB each, so storing all of them would take 4 MB. The test counts the allocations of its
 /// thread, which runs the refresh task too.
 #[test]
-fn two_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
+fn a_thousand_random_kids_cause_four_fetches_and_bounded_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
-    let held = allocation_counter::measure(|| runtime.block_on(two_thousand_random_kids()));
+    let held = allocation_counter::measure(|| runtime.block_on(a_thousand_random_kids()));
     assert!(held.bytes_max < 2 * 1024 * 1024, "{} bytes at once", held.bytes_max);
 }
 
-async fn two_thousand_random_kids() {
+async fn a_thousand_random_kids() {
     let idp = TestIssuer::new();
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     let valid = idp.token(API).sign();
     let tail = "x".repeat(4000);
-    let (start, mut served) = (Instant::now(), 0);
-    for n in 0..2_000_u32 {
+    let start = Instant::now();
+    for n in 0..1_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
         let outcome = api.outcome(unknown_kid(idp.identifier(), &format!("{random:x}{tail}"))).await;
         assert_eq!(outcome, Err(KeyUnknown));
-        if n % 2 == 0 {
-            assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
-            served += 1;
-            advance(Duration::from_millis(60)).await;
-        }
+        assert_eq!(api.outcome_at_once(&valid), ACCEPTED);
+        advance(Duration::from_millis(60)).await;
     }
     assert!(start.elapsed() >= 59 * SECOND && start.elapsed() <= MINUTE + SECOND, "{:?}", start.elapsed());
-    assert_eq!(served, 1000);
     assert!(idp.requests(Endpoint::Jwks) <= 4, "{}", idp.requests(Endpoint::Jwks));
     assert_eq!(idp.requests(Endpoint::Metadata), 1);
 }
@@ -749,7 +743,7 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
                 format!("{input}.{}", encode([3; 64]))
             };
             assert_ne!(api.outcome(&forged).await, ACCEPTED);
-            for step in 0..600_u32 {
+            for step in 0..400_u32 {
                 // A flapping server changes its state every 300 ms.
                 let is_up = up[(step % 2) as usize];
                 for url in ["https://login.example.com/.well-known/oauth-authorization-server", JWKS] {

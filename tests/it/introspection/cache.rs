@@ -227,18 +227,18 @@ async fn a_flood_of_unknown_tokens_evicts_no_active_token() {
     let api = Api::introspecting(introspection().active_ttl(3600 * SECOND).max_cached_tokens(100));
     let token = api.token().opaque();
     assert_eq!(api.outcome(&token).await, ACCEPTED);
-    for number in 0..2_000 {
+    for number in 0..1_000 {
         assert_eq!(api.outcome(format!("unknown-{number}")).await, INACTIVE);
         let status = api.status();
         assert!(status.inactive_tokens() <= 100 && status.active_tokens() == 1, "{number}: {status:?}");
     }
-    assert_eq!(api.calls(), 2_001, "without a limit every token is introspected");
-    assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, 2_001));
+    assert_eq!(api.calls(), 1_001, "without a limit every token is introspected");
+    assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, 1_001));
     assert_eq!(api.status().calls_in_flight(), 0);
 
     // The size in bytes is limited as well: each of these responses is large.
     let api = Api::introspecting(introspection().max_cache_bytes(1_000_000));
-    for number in 0..300 {
+    for number in 0..100 {
         assert_eq!(
             api.outcome(api.token().claim("much", "x".repeat(20_000)).opaque()).await,
             ACCEPTED,

@@ -21,42 +21,42 @@ const MIB: u64 = 1 << 20;
 
 /// Measures the memory of this thread, which runs the calls too. The request log of the test is included.
 #[test]
-fn twenty_thousand_requests_with_a_thousand_tokens_make_a_thousand_calls_in_bounded_memory() {
+fn ten_thousand_requests_with_a_thousand_tokens_make_a_thousand_calls_in_bounded_memory() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let mut calls = 0;
-    let held = allocation_counter::measure(|| calls = runtime.block_on(twenty_thousand_requests()));
-    println!("20 000 requests with 1 000 tokens in 10 s: {calls} calls, {} cache hits", 20_000 - calls);
+    let held = allocation_counter::measure(|| calls = runtime.block_on(ten_thousand_requests()));
+    println!("10 000 requests with 1 000 tokens in 10 s: {calls} calls, {} cache hits", 10_000 - calls);
     println!("at most {} KiB held", held.bytes_max / 1024);
     assert_eq!(calls, 1000);
     assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
 
-async fn twenty_thousand_requests() -> usize {
+async fn ten_thousand_requests() -> usize {
     let setup = IssuerIntrospection::new();
     let tokens: Vec<String> = (0..1000).map(|_| setup.opaque()).collect();
     let mut random = fastrand::Rng::with_seed(7662);
-    for n in 0..20_000 {
+    for n in 0..10_000 {
         assert_eq!(setup.api.outcome(&tokens[random.usize(..tokens.len())]).await, ACCEPTED);
         if n % 10 == 0 {
-            setup.pass(Duration::from_millis(5)).await;
+            setup.pass(Duration::from_millis(10)).await;
         }
     }
     assert_eq!(setup.status().active_tokens(), 1000);
     setup.calls()
 }
 
-/// Each token has 4 KB, so a cache of all tokens would take 12 MB.
+/// Each token has 4 KB, so a cache of all tokens would take 8 MB.
 #[test]
-fn three_thousand_unknown_tokens_use_bounded_memory_and_evict_no_active_token() {
+fn two_thousand_unknown_tokens_use_bounded_memory_and_evict_no_active_token() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
-    let held = allocation_counter::measure(|| runtime.block_on(three_thousand_unknown_tokens()));
-    println!("3 000 unknown tokens of 4 KB: at most {} KiB held", held.bytes_max / 1024);
+    let held = allocation_counter::measure(|| runtime.block_on(two_thousand_unknown_tokens()));
+    println!("2 000 unknown tokens of 4 KB: at most {} KiB held", held.bytes_max / 1024);
     assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
 
-async fn three_thousand_unknown_tokens() {
+async fn two_thousand_unknown_tokens() {
     let setup = IssuerIntrospection::new();
     // Without `Net`, which records every request.
     let issuer = setup.idp.issuer();
@@ -67,7 +67,7 @@ async fn three_thousand_unknown_tokens() {
     let good = setup.opaque();
     assert_eq!(api.outcome(&good).await, ACCEPTED);
     let tail = "x".repeat(4000);
-    for n in 0..3_000_u32 {
+    for n in 0..2_000_u32 {
         let random = n.wrapping_mul(2_654_435_769);
         assert_eq!(api.outcome(format!("{random:x}-{tail}")).await, INACTIVE);
         if n % 100 == 0 {
@@ -229,7 +229,7 @@ async fn a_damaged_response_is_accepted_only_if_it_still_passes_every_check() {
         json!({"active": false}),
     ];
     let (mut accepted, mut rejected) = (0, 0);
-    for seed in 0..12_000_u64 {
+    for seed in 0..4_000_u64 {
         let mut random = fastrand::Rng::with_seed(seed);
         // Half of the responses start from the valid one.
         let original = if random.bool() { &good } else { random.choice(&originals).unwrap() };
@@ -254,6 +254,6 @@ async fn a_damaged_response_is_accepted_only_if_it_still_passes_every_check() {
             sleep(Duration::from_secs(10)).await;
         }
     }
-    println!("12 000 damaged responses: {accepted} accepted, {rejected} rejected");
-    assert!(accepted > 300 && rejected > 6000, "{accepted} {rejected}");
+    println!("4 000 damaged responses: {accepted} accepted, {rejected} rejected");
+    assert!(accepted > 100 && rejected > 2000, "{accepted} {rejected}");
 }
