@@ -60,7 +60,10 @@ fn either<'a>(
     first: Option<Credential<'a>>,
     second: Option<Credential<'a>>,
 ) -> Result<Option<Credential<'a>>, CredentialsFault> {
-    only_one(first.into_iter().chain(second))
+    match (first, second) {
+        (Some(_), Some(_)) => Err(CredentialsFault::SeveralCredentials),
+        (found, None) | (None, found) => Ok(found),
+    }
 }
 
 /// `None` for credentials of another scheme.
