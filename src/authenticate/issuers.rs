@@ -75,11 +75,11 @@ impl Issuers {
         self.by_identifier.get(identifier)
     }
 
-    /// The one issuer that may introspect `token`, a token that no key can verify: the one without keys that
-    /// it names, whatever its form, or, for an opaque token, the one that such tokens belong to.
+    /// The only issuer that may introspect `token`, which no key can verify. If the token names an issuer
+    /// without keys, it is that issuer. Otherwise it is the issuer that an opaque token belongs to.
     ///
     /// # Errors
-    /// What is wrong with the form or the header of a JWT, or that no issuer introspects the token.
+    /// The fault of a JWT, or [`RejectionKind::TokenOpaque`] if the opaque token belongs to no issuer.
     pub(crate) fn introspecting(
         &self,
         token: BearerToken<'_>,

@@ -28,8 +28,8 @@ use crate::time::NumericDate;
 /// How many bytes of a token are hashed at each of two places: 96 bits of a signature.
 const SAMPLE_BYTES: usize = 16;
 
-/// An entry of the token cache: a token, and what its text proves for good. Validation builds it before the
-/// token is cached.
+/// An entry of the token cache: a token, and the results of the checks that never change. Validation builds
+/// it before the token is cached.
 pub(crate) struct CachedToken {
     text: Arc<str>,
     issuer: Arc<TrustedIssuer>,

@@ -13,7 +13,7 @@ use crate::event;
 use crate::rejection::Rejection;
 use crate::sync::Shard;
 
-/// Who is trusted, and how rejections are answered.
+/// The trusted issuers, and the responses to rejected requests.
 pub(crate) struct Shared {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) responder: Responder,

@@ -250,7 +250,7 @@ impl RejectionKind {
                 "introspection_misconfigured",
                 S::INTERNAL_SERVER_ERROR,
                 None,
-                "The server cannot introspect access tokens as configured",
+                "The server cannot validate access tokens as configured",
             ),
             Self::NotCovered => row(
                 "not_covered",

@@ -25,7 +25,7 @@ impl Introspection {
         self
     }
 
-    /// Sets how long an inactive token is cached. Default: 10 s. With zero, it is not cached.
+    /// Sets how long an inactive token is cached. Default: 10 s. Zero turns this caching off.
     ///
     /// A token with a response that names another API is cached for the same time.
     pub fn inactive_ttl(mut self, ttl: Duration) -> Self {

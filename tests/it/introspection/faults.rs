@@ -194,7 +194,7 @@ async fn a_rejected_client_is_reported_to_the_operator_and_not_to_the_caller() {
         let response = setup.api.get(setup.opaque()).await;
         assert_eq!((response.status(), response.outcome()), (500, MISCONFIGURED), "{fault:?}");
         let body = String::from_utf8_lossy(&response.body).into_owned();
-        for word in ["client", "secret", "401", "403", "issuer.test"] {
+        for word in ["introspect", "client", "secret", "401", "403", "issuer.test"] {
             assert!(!body.contains(word), "{fault:?}: {word} in {body}");
         }
         let rejected = log.requests().pop().unwrap();
