@@ -51,7 +51,7 @@ pub(crate) async fn send(
     timeout: Duration,
 ) -> Result<Response<Bytes>, FetchError> {
     let max_body_bytes = request.max_body_bytes();
-    let response = tokio::time::timeout(timeout, client.fetch(request));
+    let response = tokio::time::timeout(timeout, client.fetch(request.with_timeout(timeout)));
     let response = response.await.map_err(|_| FetchErrorKind::TimedOut)??.into_response();
     match response.status() {
         StatusCode::NOT_MODIFIED => Ok(response),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -31,6 +32,8 @@ pub struct FetchRequest {
     url_kind: UrlKind,
     issuer: Arc<str>,
     max_body_bytes: usize,
+    timeout: Option<Duration>,
+    fresh_connection: bool,
 }
 
 /// The purpose of a URL of an authorization server.
@@ -72,7 +75,8 @@ impl FetchRequest {
         issuer: impl Into<Arc<str>>,
         max_body_bytes: usize,
     ) -> Self {
-        Self { request, url_kind, issuer: issuer.into(), max_body_bytes }
+        let issuer = issuer.into();
+        Self { request, url_kind, issuer, max_body_bytes, timeout: None, fresh_connection: false }
     }
 
     /// The HTTP request: method, absolute URL, headers and complete body.
@@ -125,6 +129,37 @@ impl FetchRequest {
     pub fn max_body_bytes(&self) -> usize {
         self.max_body_bytes
     }
+
+    /// The time that is left for the request, from the call of
+    /// [`HttpClient::fetch`](super::HttpClient::fetch) to the last byte of the response. `None` without a
+    /// limit.
+    ///
+    /// The caller enforces the limit. A client may pass it on, for example to a proxy.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether the client should open a new connection, because a pooled one may be dead.
+    ///
+    /// It is `true` for a retry after a lost connection or a timeout. A client without a connection pool can
+    /// ignore it.
+    #[must_use]
+    pub fn needs_fresh_connection(&self) -> bool {
+        self.fresh_connection
+    }
+
+    /// Asks the client for a new connection; see [`needs_fresh_connection`](Self::needs_fresh_connection).
+    #[must_use]
+    pub fn on_fresh_connection(mut self) -> Self {
+        self.fresh_connection = true;
+        self
+    }
+
+    pub(super) fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
 }
 
 impl fmt::Debug for FetchRequest {
@@ -136,6 +171,8 @@ impl fmt::Debug for FetchRequest {
             .field("url_kind", &self.url_kind)
             .field("issuer", &self.issuer)
             .field("max_body_bytes", &self.max_body_bytes)
+            .field("timeout", &self.timeout)
+            .field("fresh_connection", &self.fresh_connection)
             .finish_non_exhaustive()
     }
 }
