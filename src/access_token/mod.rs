@@ -170,6 +170,15 @@ impl AccessToken {
 
     /// Returns the client that requested the token: `client_id` (RFC 9068 section 2.2), else `azp` (OpenID
     /// Connect), `cid` (Okta) or `appid` (Entra ID).
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// The key of a rate limit: one bucket per client, whoever the user is.
+    /// fn rate_limit_key(token: &AccessToken) -> String {
+    ///     format!("{} {}", token.issuer(), token.client_id().unwrap_or("-"))
+    /// }
+    /// ```
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.text(&self.checked.grant.client_id)
@@ -225,12 +234,32 @@ impl AccessToken {
     }
 
     /// Returns the time of issue (`iat`), if the token has one.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// Whether the token was issued within the last minute. A token without `iat` counts as old.
+    /// fn is_recent(token: &AccessToken) -> bool {
+    ///     let age = token.issued_at().map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+    ///     age.is_some_and(|age| age < Duration::from_secs(60))
+    /// }
+    /// ```
     #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
         self.checked.grant.issued_at.map(NumericDate::to_system_time)
     }
 
     /// Returns the identifier of the token (`jti`), unique within its [`issuer`](Self::issuer) only.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// Names the token in an audit log without quoting it.
+    /// fn audit_name(token: &AccessToken) -> Option<String> {
+    ///     Some(format!("{}#{}", token.issuer(), token.token_id()?))
+    /// }
+    /// ```
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.text(&self.checked.grant.token_id)
@@ -244,6 +273,20 @@ impl AccessToken {
     }
 
     /// Returns the time when the user was authenticated (`auth_time`; RFC 9068 section 2.2.1).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_bearer::{AccessToken, Require};
+    ///
+    /// /// A strong login within the last ten minutes, as a route for payments needs it.
+    /// fn is_strong_and_recent(token: &AccessToken) -> bool {
+    ///     let Some(login) = token.auth_time() else { return false };
+    ///     let age = SystemTime::now().duration_since(login).unwrap_or_default();
+    ///     token.acr() == Some("urn:example:mfa") && age < Duration::from_secs(600)
+    /// }
+    ///
+    /// let layer = Require::scope("payments:write").check(|token, _| is_strong_and_recent(token));
+    /// ```
     #[must_use]
     pub fn auth_time(&self) -> Option<SystemTime> {
         self.checked.grant.auth_time.map(NumericDate::to_system_time)

@@ -49,6 +49,16 @@ impl ScopeSet {
     }
 
     /// Whether `scope` is granted. Always `false` for a string that is no scope token.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").scope("orders:read").access_token().unwrap();
+    /// assert!(token.scopes().contains("orders:read"));
+    /// assert!(!token.scopes().contains("ORDERS:READ")); // case matters
+    /// assert!(!token.scopes().contains("orders:read orders:write")); // one scope, not a list
+    /// # }
+    /// ```
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
         self.iter().any(|granted| granted == scope)

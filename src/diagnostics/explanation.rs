@@ -44,6 +44,17 @@ pub struct Finding {
 }
 
 /// The result of a check.
+///
+/// ```
+/// use tower_bearer::diagnostics::{CheckResult, Explanation};
+///
+/// /// The names of the checks that a token fails.
+/// fn failed(explanation: &Explanation) -> Vec<&'static str> {
+///     let findings = explanation.findings().iter();
+///     let failed = findings.filter(|finding| matches!(finding.result(), CheckResult::Failed(_)));
+///     failed.map(|finding| finding.check()).collect()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum CheckResult {

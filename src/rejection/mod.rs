@@ -95,6 +95,16 @@ impl Rejection {
 
     /// The name of the claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
     /// [`RejectionKind::ClaimIllTyped`]. It comes from an RFC or the configuration, never from a token.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").claim("exp", "tomorrow");
+    /// # let rejection = token.access_token().unwrap_err();
+    /// assert_eq!(rejection.kind().as_str(), "claim_ill_typed");
+    /// assert_eq!(rejection.claim(), Some("exp"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         self.details.as_ref()?.claim.as_deref()

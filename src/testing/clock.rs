@@ -52,6 +52,15 @@ impl ManualClock {
 
     /// A clock that runs with the system clock. [`advance`](Self::advance) moves it ahead, [`set`](Self::set)
     /// stops it.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_bearer::{testing::ManualClock, time::Clock};
+    ///
+    /// let clock = ManualClock::running();
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert!(clock.now() >= SystemTime::now() + Duration::from_secs(3590));
+    /// ```
     #[must_use]
     pub fn running() -> Self {
         Self(Arc::new(Mutex::new(Reading::Ahead(Duration::ZERO))))

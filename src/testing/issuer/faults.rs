@@ -73,6 +73,22 @@ impl TestIssuer {
     }
 
     /// The number of requests to an endpoint so far, including those that failed. See [`Endpoint`].
+    ///
+    /// ```
+    /// use tower_bearer::testing::{Endpoint, TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let idp = TestIssuer::new();
+    /// let auth = idp.bearer_auth("https://api.example.com").build().unwrap();
+    /// assert_eq!(idp.requests(Endpoint::Jwks), 0); // `build` sends nothing
+    /// auth.ready().await.unwrap();
+    /// assert_eq!(idp.requests(Endpoint::Jwks), 1);
+    /// # }
+    /// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> usize {
         self.state.lock().counts.get(&endpoint).copied().unwrap_or_default()

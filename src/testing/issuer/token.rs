@@ -63,6 +63,16 @@ impl TokenBuilder {
     }
 
     /// Sets `scope`, a space-delimited list. Default: no `scope`.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let token = idp.token("https://api.example.com").scope("orders:read orders:write");
+    /// assert_eq!(token.access_token().unwrap().scopes().len(), 2);
+    /// # }
+    /// ```
     pub fn scope(self, scope: &str) -> Self {
         self.claim("scope", scope)
     }
@@ -74,6 +84,20 @@ impl TokenBuilder {
     }
 
     /// Sets `exp` to `lifetime` from now. Fractions of a second are dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let token = idp.token("https://api.example.com").lifetime(Duration::from_secs(60));
+    /// assert!(token.access_token().is_ok());
+    ///
+    /// idp.clock().advance(Duration::from_secs(120)); // the lifetime, and more than the leeway
+    /// assert_eq!(token.access_token().unwrap_err().kind(), RejectionKind::TokenExpired);
+    /// # }
+    /// ```
     pub fn lifetime(self, lifetime: Duration) -> Self {
         let expires_at = self.issuer.state.now().saturating_add(lifetime.as_secs());
         self.claim("exp", expires_at)
