@@ -17,7 +17,7 @@ fn main() {
     let rejections = Rejections { auth: cold(&issuer, [trusted]), table: Table::new() };
     let valid = token(&issuer);
 
-    rejections.compare("no header", Some(60), &[], 401);
+    rejections.compare("no header", Some(120), &[], 401);
     let basic = HeaderValue::from_static("Basic b3JkZXJzOmtlZXAgb3V0");
     rejections.compare("another scheme", None, &[basic], 401);
     for (name, token, status) in [
