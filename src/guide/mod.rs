@@ -16,6 +16,9 @@
 //! | [Migration](migration) | replace another crate, or map the terms of Spring Security |
 //! | [Design choices](design_choices) | see why the crate is built as it is, with figures |
 
+// The pages are not an API that a feature adds.
+#![cfg_attr(docsrs, doc(auto_cfg = false))]
+
 #[doc = include_str!("choosing.md")]
 pub mod choosing {}
 
