@@ -4,20 +4,19 @@
 //! would be introspected, it is introspected once, whatever is cached.
 //! Does not check: what comes before a token in a request, and what a route needs beyond it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::explain_claims::explain_claims;
 use super::explanation::{CheckResult, Explanation};
 use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{KeySet, Keys, PendingKeys, VerifyError, WaitBudget};
-use crate::jwt::claims::{self, CHECKS, ClaimsPolicy};
+use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
-use crate::jwt::{Claim, Presented, UnverifiedClaims, signature};
+use crate::jwt::{Presented, UnverifiedClaims, signature};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::NumericDate;
 
@@ -239,19 +238,6 @@ fn explain_key(header: &Header<'_>, keys: Option<&KeySet>) -> CheckResult {
     }
 }
 
-fn explain_claims(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    now: NumericDate,
-    explanation: &mut Explanation,
-) {
-    for check in &CHECKS {
-        let result = CheckResult::of((check.run)(claims, policy, now));
-        let (configured, presented) = shown(check.name, claims, policy, now);
-        explanation.add(check.name, &configured, &presented, result);
-    }
-}
-
 fn explain_form<F: Into<Rejection>>(
     token: &str,
     expected: &str,
@@ -260,70 +246,6 @@ fn explain_form<F: Into<Rejection>>(
 ) {
     let parts = format!("parts: {}", token.split('.').count());
     explanation.add("serialization", expected, &parts, CheckResult::of(result));
-}
-
-/// What a claim check expects, and what the token says.
-fn shown(
-    check: &str,
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    now: NumericDate,
-) -> (String, String) {
-    let date = |claim: &Claim<NumericDate>| match claim {
-        Claim::Absent => "none".to_owned(),
-        Claim::IllTyped => "not a date".to_owned(),
-        Claim::Present(date) => format!("{}", date.as_secs()),
-    };
-    let text = |claim: &Claim<Cow<'_, str>>| match claim {
-        Claim::Absent => "none".to_owned(),
-        Claim::IllTyped => "not a string".to_owned(),
-        Claim::Present(text) => text.to_string(),
-    };
-    let leeway = policy.leeway.as_secs();
-    let limit = |limit: Option<Duration>| {
-        limit.map_or_else(|| "no limit".to_owned(), |limit| format!("at most {} s", limit.as_secs()))
-    };
-    match check {
-        "iss" => (policy.issuer.to_string(), text(&claims.iss)),
-        "kind of token" => ("an access token".to_owned(), String::new()),
-        "aud" => {
-            let presented =
-                claims.aud.value().map_or_else(|| "none or ill-typed".to_owned(), |named| named.join(", "));
-            (policy.audiences.join(", "), presented)
-        }
-        "exp" => (format!("later than {} (now) less {leeway} s", now.as_secs()), date(&claims.exp)),
-        "nbf" => (format!("at most {} (now) plus {leeway} s, or none", now.as_secs()), date(&claims.nbf)),
-        "iat" => (format!("at most {} (now) plus {leeway} s, or none", now.as_secs()), date(&claims.iat)),
-        "required claims" => {
-            let absent: Vec<&str> = policy.absent(claims).map(|name| &**name).collect();
-            let more: Vec<&str> = policy.required.iter().map(|name| &**name).collect();
-            let optional = policy.optional;
-            let always = [("iss", optional.iss), ("aud", optional.aud), ("exp", optional.exp)];
-            let always = always.into_iter().filter(|(_, optional)| !optional).map(|(name, _)| name);
-            let all = always.chain(more).collect::<Vec<&str>>().join(", ");
-            let presented =
-                if absent.is_empty() { "all".to_owned() } else { format!("not {}", absent.join(", ")) };
-            (all, presented)
-        }
-        "claim types" => ("as their RFCs say".to_owned(), String::new()),
-        "max_age" => (limit(policy.max_age), format!("issued {}", date(&claims.iat))),
-        "max_lifetime" => {
-            (limit(policy.max_lifetime), format!("{} to {}", date(&claims.iat), date(&claims.exp)))
-        }
-        "client" => {
-            let allowed =
-                policy.clients.as_ref().map_or_else(|| "any".to_owned(), |clients| clients.join(", "));
-            (
-                allowed,
-                claims::client(claims).ok().flatten().map_or_else(|| "none".to_owned(), ToString::to_string),
-            )
-        }
-        "cnf" => (
-            "none (plain bearer tokens)".to_owned(),
-            if claims.cnf.0 { "present" } else { "none" }.to_owned(),
-        ),
-        _ => (String::new(), String::new()),
-    }
 }
 
 fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) -> CheckResult {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod explain;
+mod explain_claims;
 mod explanation;
 mod status;
 

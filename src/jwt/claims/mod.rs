@@ -23,28 +23,65 @@ use crate::access_token::{ClaimText, Grant};
 use crate::time::NumericDate;
 
 /// One claim check. `explain` runs all of them, [`check`] stops at the first failure.
-pub(crate) struct Check {
-    /// The claim or rule that it checks.
-    pub(crate) name: &'static str,
-    /// Runs the check.
-    pub(crate) run: fn(&UnverifiedClaims<'_>, &ClaimsPolicy, NumericDate) -> Result<(), ClaimFault>,
+#[derive(Clone, Copy)]
+pub(crate) enum Check {
+    Issuer,
+    Kind,
+    Audience,
+    Expiry,
+    NotBefore,
+    IssuedAt,
+    Types,
+    RequiredClaims,
+    MaxAge,
+    MaxLifetime,
+    Client,
+    Confirmation,
 }
 
 /// All checks. A token that fails several gets the fault of the first, so the most specific come first.
 pub(crate) const CHECKS: [Check; 12] = [
-    Check { name: "iss", run: check_issuer },
-    Check { name: "kind of token", run: check_kind },
-    Check { name: "aud", run: check_audience },
-    Check { name: "exp", run: check_expiry },
-    Check { name: "nbf", run: check_not_before },
-    Check { name: "iat", run: check_issued_at },
-    Check { name: "claim types", run: check_types },
-    Check { name: "required claims", run: check_required },
-    Check { name: "max_age", run: check_age },
-    Check { name: "max_lifetime", run: check_lifetime },
-    Check { name: "client", run: check_client },
-    Check { name: "cnf", run: check_no_confirmation },
+    Check::Issuer,
+    Check::Kind,
+    Check::Audience,
+    Check::Expiry,
+    Check::NotBefore,
+    Check::IssuedAt,
+    Check::Types,
+    Check::RequiredClaims,
+    Check::MaxAge,
+    Check::MaxLifetime,
+    Check::Client,
+    Check::Confirmation,
 ];
+
+impl Check {
+    /// Runs the check.
+    ///
+    /// # Errors
+    /// The [`ClaimFault`] of this check.
+    pub(crate) fn run(
+        self,
+        claims: &UnverifiedClaims<'_>,
+        policy: &ClaimsPolicy,
+        now: NumericDate,
+    ) -> Result<(), ClaimFault> {
+        match self {
+            Self::Issuer => check_issuer(claims, policy),
+            Self::Kind => check_kind(claims),
+            Self::Audience => check_audience(claims, policy),
+            Self::Expiry => check_expiry(claims, policy, now),
+            Self::NotBefore => check_not_before(claims, policy, now),
+            Self::IssuedAt => check_issued_at(claims, policy, now),
+            Self::Types => check_types(claims, policy),
+            Self::RequiredClaims => check_required(claims, policy),
+            Self::MaxAge => check_age(claims, policy, now),
+            Self::MaxLifetime => check_lifetime(claims, policy),
+            Self::Client => check_client(claims, policy),
+            Self::Confirmation => check_no_confirmation(claims),
+        }
+    }
+}
 
 /// Checks the claims of a token and returns its grant.
 ///
@@ -81,7 +118,7 @@ pub(crate) fn check_all<'c>(
     policy: &ClaimsPolicy,
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
-    CHECKS.iter().try_for_each(|check| (check.run)(trusted.claims(), policy, now))
+    CHECKS.iter().try_for_each(|check| check.run(trusted.claims(), policy, now))
 }
 
 /// Checks the claims of a signed message that is not a token: issuer, audience, dates and age.
@@ -94,24 +131,20 @@ pub(crate) fn check_envelope<'c>(
     now: NumericDate,
 ) -> Result<(), ClaimFault> {
     let claims = trusted.claims();
-    check_issuer(claims, policy, now)?;
-    check_audience(claims, policy, now)?;
+    check_issuer(claims, policy)?;
+    check_audience(claims, policy)?;
     check_expiry(claims, policy, now)?;
     check_issued_at(claims, policy, now)?;
     check_age(claims, policy, now)
 }
 
-fn check_issuer(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_issuer(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     let issuer = required_unless(policy.optional.iss, "iss", &claims.iss)?;
     ensure(issuer.is_none_or(|issuer| **issuer == *policy.issuer), ClaimFault::IssuerMismatch)
 }
 
 /// Rejects other JWTs that the issuer signs with the same keys: ID tokens, refresh tokens, security events.
-fn check_kind(claims: &UnverifiedClaims<'_>, _: &ClaimsPolicy, _: NumericDate) -> Result<(), ClaimFault> {
+fn check_kind(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
     ensure(!claims.statement.0, ClaimFault::OtherKind)?;
     let is_any = |claim: &Claim<Cow<'_, str>>, kinds: &[&str]| {
         claim.value().is_some_and(|value| kinds.iter().any(|kind| value == kind))
@@ -125,11 +158,7 @@ fn check_kind(claims: &UnverifiedClaims<'_>, _: &ClaimsPolicy, _: NumericDate) -
     ensure(!claims.token_hash.0 && (access || !claims.nonce.0), ClaimFault::IdToken)
 }
 
-fn check_audience(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_audience(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     let audiences = required_unless(policy.optional.aud, "aud", &claims.aud)?;
     // An empty list contains no audience, so it counts as absent if `aud` is optional.
     let audiences = audiences.filter(|audiences| !(policy.optional.aud && audiences.is_empty()));
@@ -164,20 +193,12 @@ fn check_issued_at(
     ensure(issued_at.is_none_or(|issued| has_started(*issued, policy, now)), ClaimFault::IssuedInFuture)
 }
 
-fn check_required(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_required(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     let absent = policy.absent(claims).next();
     absent.map_or(Ok(()), |name| Err(ClaimFault::Missing(Arc::clone(name))))
 }
 
-fn check_types(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_types(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     optional("sub", &claims.sub)?;
     optional("jti", &claims.jti)?;
     optional("acr", &claims.acr)?;
@@ -196,32 +217,20 @@ fn check_age(
     ensure(is_recent(issued_at, max_age, policy, now), ClaimFault::TooOld)
 }
 
-fn check_lifetime(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_lifetime(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     let Some(max_lifetime) = policy.max_lifetime else { return Ok(()) };
     let lifetime = required("exp", &claims.exp)?.since(*required("iat", &claims.iat)?);
     ensure(lifetime <= max_lifetime, ClaimFault::LifetimeTooLong)
 }
 
-fn check_client(
-    claims: &UnverifiedClaims<'_>,
-    policy: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_client(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     let Some(clients) = &policy.clients else { return Ok(()) };
     let client = client(claims)?.ok_or_else(|| ClaimFault::Missing("client_id".into()))?;
     ensure(clients.iter().any(|allowed| **allowed == **client), ClaimFault::ClientNotAllowed)
 }
 
 /// Rejects every `cnf`: a plain bearer token meets no confirmation method, known or unknown.
-fn check_no_confirmation(
-    claims: &UnverifiedClaims<'_>,
-    _: &ClaimsPolicy,
-    _: NumericDate,
-) -> Result<(), ClaimFault> {
+fn check_no_confirmation(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
     ensure(!claims.cnf.0, ClaimFault::SenderNotProven)
 }
 

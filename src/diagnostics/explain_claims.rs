@@ -1,0 +1,93 @@
+//! Explains the claims: runs every claim check and says what it expects and what the token presents.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::explanation::{CheckResult, Explanation};
+use crate::jwt::claims::{self, CHECKS, Check, ClaimsPolicy};
+use crate::jwt::{Claim, UnverifiedClaims};
+use crate::time::NumericDate;
+
+/// Adds a finding for every claim check.
+pub(super) fn explain_claims(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+    explanation: &mut Explanation,
+) {
+    for check in CHECKS {
+        let result = CheckResult::of(check.run(claims, policy, now));
+        let (name, configured, presented) = shown(check, claims, policy, now);
+        explanation.add(name, &configured, &presented, result);
+    }
+}
+
+/// The name of a claim check, what it expects, and what the token presents.
+fn shown(
+    check: Check,
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+) -> (&'static str, String, String) {
+    let leeway = policy.leeway.as_secs();
+    let has_started = || format!("at most {} (now) plus {leeway} s, or none", now.as_secs());
+    let (exp, iat) = (show_date(&claims.exp), show_date(&claims.iat));
+    match check {
+        Check::Issuer => ("iss", policy.issuer.to_string(), show_text(&claims.iss)),
+        Check::Kind => ("kind of token", "an access token".to_owned(), String::new()),
+        Check::Audience => {
+            let presented = claims.aud.value().map(|named| named.join(", "));
+            ("aud", policy.audiences.join(", "), presented.unwrap_or_else(|| "none or ill-typed".to_owned()))
+        }
+        Check::Expiry => ("exp", format!("later than {} (now) less {leeway} s", now.as_secs()), exp),
+        Check::NotBefore => ("nbf", has_started(), show_date(&claims.nbf)),
+        Check::IssuedAt => ("iat", has_started(), iat),
+        Check::Types => ("claim types", "as their RFCs say".to_owned(), String::new()),
+        Check::RequiredClaims => ("required claims", required_claims(policy), absent_claims(claims, policy)),
+        Check::MaxAge => ("max_age", show_limit(policy.max_age), format!("issued {iat}")),
+        Check::MaxLifetime => ("max_lifetime", show_limit(policy.max_lifetime), format!("{iat} to {exp}")),
+        Check::Client => {
+            let allowed = policy.clients.as_ref().map(|clients| clients.join(", "));
+            let client = claims::client(claims).ok().flatten().map(ToString::to_string);
+            let or_else = |text: Option<String>, other: &str| text.unwrap_or_else(|| other.to_owned());
+            ("client", or_else(allowed, "any"), or_else(client, "none"))
+        }
+        Check::Confirmation => {
+            let presented = if claims.cnf.0 { "present" } else { "none" };
+            ("cnf", "none (plain bearer tokens)".to_owned(), presented.to_owned())
+        }
+    }
+}
+
+fn show_date(claim: &Claim<NumericDate>) -> String {
+    match claim {
+        Claim::Absent => "none".to_owned(),
+        Claim::IllTyped => "not a date".to_owned(),
+        Claim::Present(date) => date.as_secs().to_string(),
+    }
+}
+
+fn show_text(claim: &Claim<Cow<'_, str>>) -> String {
+    match claim {
+        Claim::Absent => "none".to_owned(),
+        Claim::IllTyped => "not a string".to_owned(),
+        Claim::Present(text) => text.to_string(),
+    }
+}
+
+fn show_limit(limit: Option<Duration>) -> String {
+    limit.map_or_else(|| "no limit".to_owned(), |limit| format!("at most {} s", limit.as_secs()))
+}
+
+fn required_claims(policy: &ClaimsPolicy) -> String {
+    let optional = policy.optional;
+    let always = [("iss", optional.iss), ("aud", optional.aud), ("exp", optional.exp)];
+    let always = always.into_iter().filter(|(_, optional)| !optional).map(|(name, _)| name);
+    let configured = policy.required.iter().map(|name| &**name);
+    always.chain(configured).collect::<Vec<&str>>().join(", ")
+}
+
+fn absent_claims(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> String {
+    let absent: Vec<&str> = policy.absent(claims).map(|name| &**name).collect();
+    if absent.is_empty() { "all".to_owned() } else { format!("not {}", absent.join(", ")) }
+}
