@@ -1,13 +1,16 @@
 //! Parses a JWK Set, and selects the candidate keys for a token (RFC 7517 section 5, RFC 7515 section 6).
 //!
 //! Checks: the document is a JSON object without duplicate members, `keys` is an array, and at least one key
-//! in it can be used with an allowed algorithm.
+//! in it can be used with an allowed algorithm and belongs to the issuer.
 //! Does not check: where the document came from, and how old it is.
 //!
 //! Why: each key is parsed separately. A key of an unsupported type or a malformed key is skipped and
 //! reported, and the other keys stay usable (RFC 7517 section 5). The signature of a token with a `kid` is
 //! verified only with keys of that `kid`. If no key of the set has a `kid`, the `kid` of the token is ignored
 //! and all keys are candidates.
+//!
+//! Two documents with the same usable keys are the same version of the key set. Replicas of an authorization
+//! server may order keys and members differently, and that must not void the cached tokens.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -33,15 +36,17 @@ pub(crate) struct KeySet {
     skipped: Vec<UnusableJwk>,
 }
 
-/// Identifies a version of an issuer's key set by a digest of its document. A refetched set with the same
-/// content has the same id.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Identifies a version of an issuer's key set by a digest of its usable keys. A refetched set with the same
+/// keys, in any order, has the same id.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct KeySetId([u8; 16]);
 
 impl KeySetId {
-    fn of(document: &[u8]) -> Self {
-        let digest = crypto::sha256(&[document]);
-        Self(digest.first_chunk().copied().unwrap_or_default())
+    fn of(mut keys: Vec<[u8; 32]>) -> Self {
+        keys.sort_unstable();
+        keys.dedup();
+        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
+        Self(crypto::sha256(&keys).first_chunk().copied().unwrap_or_default())
     }
 }
 
@@ -75,22 +80,17 @@ impl fmt::Display for KeySetFault {
 impl Error for KeySetFault {}
 
 impl KeySet {
-    /// Parses a JWK Set and its keys for the `allowed` algorithms.
+    /// Parses a JWK Set and the keys of `issuer` in it for the `allowed` algorithms.
     ///
     /// # Errors
     /// [`KeySetFault`]. Unusable keys are not an error if at least one key is usable.
-    pub(crate) fn parse(document: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
+    pub(crate) fn parse(document: &[u8], issuer: &str, allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
         let text = std::str::from_utf8(document).map_err(|_| KeySetFault::NotAKeySet)?;
         let Document(entries) = serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
-        let mut set = Self {
-            id: KeySetId::of(document),
-            keys: Vec::new(),
-            by_kid: BTreeMap::new(),
-            skipped: Vec::new(),
-        };
-        for entry in entries {
-            set.add(entry.get(), allowed);
-        }
+        let mut set =
+            Self { id: KeySetId::default(), keys: Vec::new(), by_kid: BTreeMap::new(), skipped: Vec::new() };
+        let digests = entries.iter().filter_map(|entry| set.add(entry.get(), issuer, allowed)).collect();
+        set.id = KeySetId::of(digests);
         if set.keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(set) }
     }
 
@@ -127,16 +127,21 @@ impl KeySet {
         self.keys.len()
     }
 
-    fn add(&mut self, entry: &str, allowed: AlgorithmSet) {
-        let parsed = Jwk::parse(entry.as_bytes());
-        match parsed.and_then(|jwk| Ok((VerifyingKey::new(&jwk, allowed)?, jwk.kid))) {
-            Ok((key, kid)) => {
-                if let Some(kid) = kid {
+    /// Adds a key and returns its digest. An unusable key is skipped.
+    fn add(&mut self, entry: &str, issuer: &str, allowed: AlgorithmSet) -> Option<[u8; 32]> {
+        match usable_key(entry, issuer, allowed) {
+            Ok((jwk, key)) => {
+                let digest = jwk.digest();
+                if let Some(kid) = jwk.kid {
                     self.by_kid.entry(kid).or_default().push(self.keys.len());
                 }
                 self.keys.push(key);
+                Some(digest)
             }
-            Err(fault) => self.skipped.push(UnusableJwk { kid: readable_kid(entry), fault }),
+            Err(fault) => {
+                self.skipped.push(UnusableJwk { kid: readable_kid(entry), fault });
+                None
+            }
         }
     }
 
@@ -153,6 +158,15 @@ impl fmt::Debug for KeySet {
             .field("skipped", &self.skipped)
             .finish()
     }
+}
+
+fn usable_key(entry: &str, issuer: &str, allowed: AlgorithmSet) -> Result<(Jwk, VerifyingKey), JwkFault> {
+    let jwk = Jwk::parse(entry.as_bytes())?;
+    if !jwk.is_of(issuer) {
+        return Err(JwkFault::OtherIssuer);
+    }
+    let key = VerifyingKey::new(&jwk, allowed)?;
+    Ok((jwk, key))
 }
 
 /// The `kid` of an unusable key, so that operators can find the key.

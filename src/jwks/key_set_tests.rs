@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+const ISSUER: &str = "https://login.example.com";
 const P256_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
 const P256_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 const ED25519_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -22,7 +23,7 @@ fn named(mut jwk: Value, kid: &str) -> Value {
 }
 
 fn parse(keys: &Value) -> Result<KeySet, KeySetFault> {
-    KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), AlgorithmSet::ALL)
+    KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), ISSUER, AlgorithmSet::ALL)
 }
 
 fn selected(set: &KeySet, kid: Option<&str>, alg: Algorithm) -> usize {
@@ -49,10 +50,10 @@ fn document_without_an_array_of_keys_is_not_a_key_set() {
         ("trailing text", format!(r#"{{"keys":[{good}]}} x"#)),
         ("truncated", format!(r#"{{"keys":[{good}"#)),
     ] {
-        let fault = KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).err();
+        let fault = KeySet::parse(document.as_bytes(), ISSUER, AlgorithmSet::ALL).err();
         assert_eq!(fault, Some(KeySetFault::NotAKeySet), "{name}");
     }
-    let not_utf8 = KeySet::parse(b"{\"keys\":[],\"a\":\"\xff\"}", AlgorithmSet::ALL);
+    let not_utf8 = KeySet::parse(b"{\"keys\":[],\"a\":\"\xff\"}", ISSUER, AlgorithmSet::ALL);
     assert_eq!(not_utf8.err(), Some(KeySetFault::NotAKeySet));
 }
 
@@ -68,7 +69,7 @@ fn key_set_without_a_usable_key_is_rejected() {
     }
     let document = json!({"keys": [ec()]}).to_string();
     let allowed = [Algorithm::RS256, Algorithm::EdDSA].into_iter().collect();
-    assert_eq!(KeySet::parse(document.as_bytes(), allowed).err(), Some(KeySetFault::NoUsableKey));
+    assert_eq!(KeySet::parse(document.as_bytes(), ISSUER, allowed).err(), Some(KeySetFault::NoUsableKey));
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn unusable_keys_are_skipped_and_reported() {
         {{"a":{deep}}},{{"a":"\ud800"}},{}],"extra":{{"a":1,"a":2}}}}"#,
         named(ec(), "good")
     );
-    let set = KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).unwrap();
+    let set = KeySet::parse(document.as_bytes(), ISSUER, AlgorithmSet::ALL).unwrap();
     assert_eq!((set.len(), set.key_ids().collect::<Vec<_>>()), (1, vec!["good"]));
     assert_eq!(selected(&set, Some("good"), Algorithm::ES256), 1);
     let faults: Vec<_> =
@@ -143,4 +144,49 @@ fn each_of_a_thousand_keys_is_selected_by_its_kid() {
     for n in 0..1000 {
         assert_eq!(selected(&set, Some(&format!("key-{n}")), Algorithm::EdDSA), 1);
     }
+}
+
+#[test]
+fn identity_of_a_key_set_does_not_depend_on_the_order_of_keys_and_members() {
+    let id = |document: &str| KeySet::parse(document.as_bytes(), ISSUER, AlgorithmSet::ALL).unwrap().id();
+    let (a, b) = (named(ec(), "a"), named(ed25519(), "b"));
+    let first = id(&json!({ "keys": [a, b] }).to_string());
+    let text = |jwk: &Value| jwk.to_string();
+    let members =
+        format!(r#"{{"y":"{P256_Y}","kid":"a","x":"{P256_X}","crv":"P-256","kty":"EC","x5t":"z"}}"#);
+    for (name, document) in [
+        ("keys in another order", json!({ "keys": [b, a] }).to_string()),
+        ("members in another order, and one more", format!(r#"{{"keys":[{members},{}]}}"#, text(&b))),
+        ("white space", format!("{{ \"keys\" : [ {} ,\n {} ] }}", text(&a), text(&b))),
+        ("another member of the set", format!(r#"{{"iat":7,"keys":[{},{}]}}"#, text(&a), text(&b))),
+        ("a key twice", json!({ "keys": [a, b, a] }).to_string()),
+        ("an unusable key", json!({ "keys": [a, {"kty": "AKP"}, b] }).to_string()),
+    ] {
+        assert_eq!(id(&document), first, "{name}");
+    }
+    for (name, keys) in [
+        ("a key less", json!([a])),
+        ("a key more", json!([a, b, ec()])),
+        ("another kid", json!([a, named(ed25519(), "c")])),
+        ("kids swapped", json!([named(ec(), "b"), named(ed25519(), "a")])),
+        ("a kid of two keys", json!([a, named(ed25519(), "b"), named(ec(), "b")])),
+    ] {
+        assert_ne!(parse(&keys).unwrap().id(), first, "{name}");
+    }
+}
+
+#[test]
+fn key_that_names_another_issuer_is_skipped() {
+    let owned = |issuer: &str| {
+        let mut jwk = named(ec(), issuer);
+        jwk["issuer"] = issuer.into();
+        jwk
+    };
+    let set =
+        parse(&json!([owned(ISSUER), owned("https://other.example"), named(ed25519(), "none")])).unwrap();
+    assert_eq!(set.key_ids().collect::<Vec<_>>(), [ISSUER, "none"]);
+    let skipped = UnusableJwk { kid: Some("https://other.example".into()), fault: JwkFault::OtherIssuer };
+    assert_eq!(set.skipped(), [skipped]);
+    let others = parse(&json!([owned("https://other.example")]));
+    assert_eq!(others.err(), Some(KeySetFault::NoUsableKey));
 }

@@ -196,7 +196,7 @@ impl Issuer {
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<Keys> {
         let mut parse = |jwks: &str| {
-            let parsed = KeySet::parse(jwks.as_bytes(), algorithms);
+            let parsed = KeySet::parse(jwks.as_bytes(), &self.identifier, algorithms);
             let problem =
                 |reason: String| ConfigProblem::JwksUnusable { issuer: self.identifier.clone(), reason };
             parsed.map_err(|fault| problems.push(problem(fault.to_string()))).ok()

@@ -49,6 +49,8 @@ pub(crate) enum JwkFault {
     SmallOrder,
     /// No algorithm that fits the key is allowed for the issuer.
     NotAllowed,
+    /// `issuer` names another issuer.
+    OtherIssuer,
 }
 
 impl fmt::Display for JwkFault {
@@ -76,6 +78,7 @@ impl fmt::Display for JwkFault {
             Self::MaterialInvalid => "the key is invalid (usually because the point is not on its curve)",
             Self::SmallOrder => "the Ed25519 point has small order",
             Self::NotAllowed => "no algorithm that fits the key is allowed",
+            Self::OtherIssuer => "the key belongs to another issuer",
         })
     }
 }

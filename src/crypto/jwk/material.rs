@@ -54,6 +54,15 @@ impl KeyMaterial {
         Ok(Self::Ed25519 { x })
     }
 
+    /// The type of key with its curve, and its numbers.
+    pub(super) fn fields(&self) -> (&'static str, &[u8], &[u8]) {
+        match self {
+            Self::Rsa { n, e } => ("RSA", n, e),
+            Self::Ec { curve, x, y } => (curve.name(), x, y),
+            Self::Ed25519 { x } => ("Ed25519", x, &[]),
+        }
+    }
+
     /// The algorithms that fit this type of key.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {
         use Algorithm::{Ed25519, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
@@ -67,11 +76,14 @@ impl KeyMaterial {
 
 impl Curve {
     pub(super) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "P-256" => Some(Self::P256),
-            "P-384" => Some(Self::P384),
-            "P-521" => Some(Self::P521),
-            _ => None,
+        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 

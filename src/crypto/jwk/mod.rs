@@ -6,9 +6,11 @@
 //!
 //! Does not check: `x5c` and the other certificate members. They are never read.
 //!
-//! Why: anybody may hold a private key that was published, so such a key proves nothing.
+//! Why: anybody may hold a private key that was published, so such a key proves nothing. A member that is
+//! `null`, and an empty `key_ops`, count as absent: some serializers write them for members that are not set.
 
 mod fault;
+mod issuer;
 mod material;
 
 use std::collections::HashSet;
@@ -16,9 +18,11 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, AlgorithmSet};
+use super::backend::sha256;
 use crate::encoding::{base64url, json};
 
 pub(crate) use fault::JwkFault;
+use issuer::KeyIssuer;
 use material::Curve;
 pub(crate) use material::KeyMaterial;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -33,17 +37,19 @@ pub(crate) struct Jwk {
     pub(crate) alg: Option<Algorithm>,
     /// The key material.
     pub(crate) material: KeyMaterial,
+    /// `issuer`: the only issuer whose tokens the key signs.
+    issuer: Option<KeyIssuer>,
 }
 
 impl Jwk {
     /// Parses the JSON text of one JWK.
     ///
     /// # Errors
-    /// The first [`JwkFault`], in this order: JSON, `kty`, private key, `use`, `key_ops`, `alg`, `kid`, key
-    /// material.
+    /// The first [`JwkFault`], in this order: JSON, `kty`, private key, `use`, `key_ops`, `alg`, `kid`,
+    /// `issuer`, key material.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, JwkFault> {
         let members = match json::parse(text).map_err(|_| JwkFault::Unreadable)? {
-            Value::Object(members) => Members(members),
+            Value::Object(members) => Members::new(members),
             _ => return Err(JwkFault::NotAnObject),
         };
         let key_type = members.key_type()?;
@@ -52,11 +58,34 @@ impl Jwk {
         members.check_operations()?;
         let alg = members.algorithm()?;
         let kid = members.text("kid")?.map(Box::from);
+        let issuer = members.text("issuer")?.map(KeyIssuer::new);
         let material = members.material(key_type)?;
         if alg.is_some_and(|alg| !material.algorithms().contains(alg)) {
             return Err(JwkFault::AlgorithmMismatch);
         }
-        Ok(Self { kid, alg, material })
+        Ok(Self { kid, alg, material, issuer })
+    }
+
+    /// Whether the key signs tokens of `issuer`, as far as it says.
+    pub(crate) fn is_of(&self, issuer: &str) -> bool {
+        self.issuer.as_ref().is_none_or(|named| named.is(issuer))
+    }
+
+    /// A digest of all that decides which tokens the key verifies: `kid`, algorithms and key material.
+    ///
+    /// The order of members, other members and leading zeros do not change it.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let algorithms: Vec<&str> = self.algorithms().iter().map(Algorithm::as_str).collect();
+        let algorithms = algorithms.join(" ");
+        let (kind, first, second) = self.material.fields();
+        let kid = self.kid.as_deref().unwrap_or_default();
+        let has_kid = [u8::from(self.kid.is_some())];
+        let fields: [&[u8]; 6] =
+            [&has_kid, kid.as_bytes(), algorithms.as_bytes(), kind.as_bytes(), first, second];
+        // With the lengths in front, no two keys have the same text.
+        let lengths = fields.map(|field| u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
+        let text: Vec<&[u8]> = lengths.iter().map(<[u8; 8]>::as_slice).chain(fields).collect();
+        sha256(&text)
     }
 
     /// The algorithms that the key may be used with: its `alg`, or all algorithms that fit if `alg` is
@@ -82,6 +111,12 @@ enum KeyType {
 struct Members(Map<String, Value>);
 
 impl Members {
+    /// Drops the members that are `null`.
+    fn new(mut members: Map<String, Value>) -> Self {
+        members.retain(|_, value| !value.is_null());
+        Self(members)
+    }
+
     fn key_type(&self) -> Result<KeyType, JwkFault> {
         match self.required("kty")? {
             "RSA" => Ok(KeyType::Rsa),
@@ -113,6 +148,9 @@ impl Members {
     fn check_operations(&self) -> Result<(), JwkFault> {
         let Some(operations) = self.0.get("key_ops") else { return Ok(()) };
         let operations = operations.as_array().ok_or(JwkFault::MemberIllTyped)?;
+        if operations.is_empty() {
+            return Ok(());
+        }
         let mut seen = HashSet::new();
         for operation in operations {
             if !seen.insert(operation.as_str().ok_or(JwkFault::MemberIllTyped)?) {
@@ -160,7 +198,7 @@ impl Members {
         self.text(name)?.ok_or(JwkFault::MemberMissing)
     }
 
-    /// The string value of a member, or `None` if the member is absent. `null` is present and not a string.
+    /// The string value of a member, or `None` if the member is absent.
     fn text(&self, name: &str) -> Result<Option<&str>, JwkFault> {
         let member = self.0.get(name);
         member.map(|value| value.as_str().ok_or(JwkFault::MemberIllTyped)).transpose()

@@ -72,7 +72,7 @@ impl KeyFetcher {
         let response = fetch(&*config.client, request, config.limits.timeout).await?;
         let freshness = freshness(response.headers());
         if response.status() != StatusCode::NOT_MODIFIED {
-            let keys = KeySet::parse(response.body(), config.allowed)?;
+            let keys = KeySet::parse(response.body(), &config.issuer, config.allowed)?;
             self.validator = response.headers().get(ETAG).map(|etag| (url, etag.clone()));
             return Ok(FetchedKeys { keys: Some(keys), freshness });
         }

@@ -85,7 +85,7 @@ async fn response_without_keys_never_replaces_the_cached_keys() {
 #[tokio::test(start_paused = true)]
 async fn configured_keys_are_used_during_an_outage_and_replaced_afterwards() {
     let server = Server::always(Reply::Down);
-    let seed = KeySet::parse(&key_set(&["seed"]), AlgorithmSet::ALL).unwrap();
+    let seed = KeySet::parse(&key_set(&["seed"]), "https://h.example", AlgorithmSet::ALL).unwrap();
     let keys = RemoteKeys::new(server.config(), Some(seed));
     assert_eq!(find(&keys, "seed").await, Outcome::Found);
     sleep(4 * HOUR - MIN).await;
