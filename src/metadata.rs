@@ -3,11 +3,12 @@
 //! RFC 8414 section 3 and OpenID Connect Discovery 1.0 section 4.
 //!
 //! Checks: the document is a JSON object, its `issuer` equals the configured one byte for byte (RFC 8414
-//! sections 3.3 and 4), and the endpoint has a URL that may be fetched.
+//! sections 3.3 and 4), the endpoint has a URL that may be fetched, and its host is allowed.
 //! Does not check: any other member. `signed_metadata` is ignored (RFC 8414 section 2.1).
 //!
-//! Why: an endpoint may be on another host than the issuer, because large authorization servers publish their
-//! keys on a host of their own.
+//! Why: by default an endpoint may be on another host than the issuer, because large authorization servers
+//! publish their keys on a host of their own. It never has plain `http` if the issuer has `https`, since
+//! credentials go to endpoints.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +19,7 @@ use http::{Request, StatusCode};
 use serde_json::Value;
 
 use crate::encoding::json;
-use crate::fetch_url::{FetchUrl, PlainHttp};
+use crate::fetch_url::{EndpointHosts, FetchUrl, PlainHttp, UrlFault};
 use crate::transport::{FetchError, FetchErrorKind, FetchLimits, FetchRequest, HttpClient, UrlKind, fetch};
 
 /// The most requests that one discovery sends.
@@ -43,15 +44,19 @@ pub(crate) struct Discoverable {
     pub(crate) identifier: Arc<str>,
     /// The issuer identifier as a URL.
     pub(crate) url: FetchUrl,
-    /// Whether its endpoints may use plain `http`.
+    /// Where plain `http` is allowed.
     pub(crate) plain_http: PlainHttp,
+    /// The hosts on which its endpoints may be.
+    pub(crate) endpoint_hosts: EndpointHosts,
 }
 
 /// Why the metadata yields no endpoint.
 #[derive(Debug)]
 pub(crate) enum MetadataError {
-    /// The document names no such endpoint, or its URL must not be fetched.
+    /// The document names no such endpoint.
     EndpointMissing,
+    /// The URL of the endpoint must not be fetched, for this reason.
+    EndpointUnusable(UrlFault),
     /// The document could not be fetched.
     Fetch(FetchError),
     /// The document is about another issuer (RFC 8414 section 3.3).
@@ -142,7 +147,8 @@ pub(crate) fn find_endpoint(
     }
     let url = endpoint.url_in(&document).ok_or(MetadataError::EndpointMissing)?;
     let url = url.as_str().ok_or_else(|| Unreadable::NotAString(endpoint.member()))?;
-    FetchUrl::parse(url, issuer.plain_http).map_err(|_| MetadataError::EndpointMissing)
+    FetchUrl::parse_endpoint(url, &issuer.url, issuer.plain_http, &issuer.endpoint_hosts)
+        .map_err(MetadataError::EndpointUnusable)
 }
 
 impl Endpoint {
@@ -170,7 +176,7 @@ impl MetadataError {
         match self {
             Self::Fetch(error) => error.is_outage(),
             Self::Unreadable(_) => true,
-            Self::EndpointMissing | Self::IssuerMismatch => false,
+            Self::EndpointMissing | Self::EndpointUnusable(_) | Self::IssuerMismatch => false,
         }
     }
 
@@ -178,7 +184,7 @@ impl MetadataError {
     fn specificity(&self) -> u8 {
         match self {
             Self::IssuerMismatch => 4,
-            Self::EndpointMissing => 3,
+            Self::EndpointMissing | Self::EndpointUnusable(_) => 3,
             Self::Unreadable(_) => 2,
             Self::Fetch(error) if error.is_outage() => 1,
             Self::Fetch(_) => 0,
@@ -192,6 +198,9 @@ impl fmt::Display for MetadataError {
             Self::EndpointMissing => {
                 f.write_str("the metadata document names no URL for the endpoint that may be fetched")
             }
+            Self::EndpointUnusable(_) => {
+                f.write_str("the metadata document names a URL for the endpoint that must not be fetched")
+            }
             Self::Fetch(error) => error.fmt(f),
             Self::IssuerMismatch => f.write_str("the metadata document is about another issuer"),
             Self::Unreadable(_) => f.write_str("the metadata document is not valid"),
@@ -204,6 +213,7 @@ impl Error for MetadataError {
         match self {
             Self::Fetch(error) => error.source(),
             Self::Unreadable(reason) => Some(reason),
+            Self::EndpointUnusable(fault) => Some(fault),
             Self::EndpointMissing | Self::IssuerMismatch => None,
         }
     }

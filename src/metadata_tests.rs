@@ -15,6 +15,7 @@ const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(5), max_b
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     EndpointMissing,
+    EndpointUnusable(UrlFault),
     Fetch(FetchErrorKind),
     IssuerMismatch,
     Unreadable,
@@ -23,6 +24,7 @@ enum Kind {
 fn kind(error: &MetadataError) -> Kind {
     match error {
         MetadataError::EndpointMissing => Kind::EndpointMissing,
+        MetadataError::EndpointUnusable(fault) => Kind::EndpointUnusable(*fault),
         MetadataError::Fetch(error) => Kind::Fetch(error.kind()),
         MetadataError::IssuerMismatch => Kind::IssuerMismatch,
         MetadataError::Unreadable(_) => Kind::Unreadable,
@@ -34,7 +36,8 @@ fn url(text: &str) -> FetchUrl {
 }
 
 fn issuer(plain_http: PlainHttp) -> Discoverable {
-    Discoverable { identifier: ISSUER.into(), url: url(ISSUER), plain_http }
+    let endpoint_hosts = EndpointHosts::any();
+    Discoverable { identifier: ISSUER.into(), url: url(ISSUER), plain_http, endpoint_hosts }
 }
 
 fn find_jwks_uri(document: &[u8]) -> Result<FetchUrl, MetadataError> {
@@ -62,7 +65,7 @@ fn well_known_part_is_inserted_before_the_path_and_then_appended() {
 
 #[test]
 fn document_that_is_not_the_issuers_metadata_is_rejected() {
-    use Kind::{EndpointMissing, IssuerMismatch, Unreadable};
+    use Kind::{EndpointMissing, EndpointUnusable, IssuerMismatch, Unreadable};
     for (name, document, expected) in [
         ("empty", "", Unreadable),
         ("HTML", "<html>", Unreadable),
@@ -100,16 +103,25 @@ fn document_that_is_not_the_issuers_metadata_is_rejected() {
         ),
         ("no jwks_uri", r#"{"issuer":"https://h.example/t1"}"#, EndpointMissing),
         ("jwks_uri is null", r#"{"issuer":"https://h.example/t1","jwks_uri":null}"#, Unreadable),
-        ("jwks_uri is relative", r#"{"issuer":"https://h.example/t1","jwks_uri":"/k"}"#, EndpointMissing),
+        (
+            "jwks_uri is relative",
+            r#"{"issuer":"https://h.example/t1","jwks_uri":"/k"}"#,
+            EndpointUnusable(UrlFault::Relative),
+        ),
         (
             "jwks_uri is plain http",
             r#"{"issuer":"https://h.example/t1","jwks_uri":"http://h.example/k"}"#,
-            EndpointMissing,
+            EndpointUnusable(UrlFault::Insecure),
+        ),
+        (
+            "jwks_uri is plain http on the loopback interface",
+            r#"{"issuer":"https://h.example/t1","jwks_uri":"http://127.0.0.1/k"}"#,
+            EndpointUnusable(UrlFault::Downgraded),
         ),
         (
             "jwks_uri is a file",
             r#"{"issuer":"https://h.example/t1","jwks_uri":"file:///k"}"#,
-            EndpointMissing,
+            EndpointUnusable(UrlFault::Relative),
         ),
     ] {
         let error = find_jwks_uri(document.as_bytes()).unwrap_err();
@@ -164,7 +176,12 @@ fn mtls_alias_of_the_introspection_endpoint_is_used_only_with_a_client_certifica
     let missing = Err(Kind::EndpointMissing);
     assert_eq!(find(Introspection, alias), missing);
     assert_eq!(find(Introspection, r#""jwks_uri":"https://h.example/k""#), missing);
-    assert_eq!(find(Introspection, r#""introspection_endpoint":"http://h.example/i""#), missing);
+    let unusable = |fault| Err(Kind::EndpointUnusable(fault));
+    let plain_http = r#""introspection_endpoint":"http://h.example/i""#;
+    assert_eq!(find(Introspection, plain_http), unusable(UrlFault::Insecure));
+    let plain_alias = r#""mtls_endpoint_aliases":{"introspection_endpoint":"http://localhost/i"}"#;
+    let downgraded = find(IntrospectionOverMtls, &format!("{plain},{plain_alias}"));
+    assert_eq!(downgraded, unusable(UrlFault::Downgraded));
     assert_eq!(find(Introspection, r#""introspection_endpoint":1"#), Err(Kind::Unreadable));
 }
 

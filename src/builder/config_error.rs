@@ -72,6 +72,30 @@ pub enum ConfigProblem {
         /// The fault, as the end of a sentence that starts with the identifier.
         reason: &'static str,
     },
+    /// The identifier stands for all tenants of Entra ID, such as `common` or `organizations`. No token has
+    /// such an `iss`.
+    #[non_exhaustive]
+    IssuerOfManyTenants {
+        /// The identifier, without user name, password, query and fragment.
+        issuer: String,
+    },
+    /// An entry of [`EndpointHosts::listed`](crate::builder::EndpointHosts::listed) is invalid.
+    #[non_exhaustive]
+    EndpointHostsUnusable {
+        /// The identifier of the issuer.
+        issuer: String,
+        /// The entry.
+        host: String,
+        /// The fault, as the end of a sentence that starts with the entry.
+        reason: &'static str,
+    },
+    /// [`endpoint_hosts`](crate::Issuer::endpoint_hosts) would have no effect, because no URL of the issuer
+    /// comes from its metadata.
+    #[non_exhaustive]
+    EndpointHostsWithoutEffect {
+        /// The identifier of the issuer.
+        issuer: String,
+    },
     /// The URL of a key set is invalid.
     #[non_exhaustive]
     JwksUrlUnusable {
@@ -200,6 +224,15 @@ impl ConfigProblem {
             Self::NoIssuer => f.write_str("no issuer is configured"),
             Self::IssuerRepeated { issuer } => write!(f, "issuer {issuer:?} was added twice"),
             Self::IssuerUnusable { issuer, reason } => write!(f, "issuer {issuer:?} {reason}"),
+            Self::IssuerOfManyTenants { issuer } => {
+                write!(f, "issuer {issuer:?} stands for all tenants of Entra ID, and no token has this `iss`")
+            }
+            Self::EndpointHostsUnusable { issuer, host, reason } => {
+                write!(f, "the entry {host:?} in endpoint_hosts of issuer {issuer:?} {reason}")
+            }
+            Self::EndpointHostsWithoutEffect { issuer } => {
+                write!(f, "endpoint_hosts has no effect for issuer {issuer:?}, whose URLs are all configured")
+            }
             Self::JwksUrlUnusable { issuer, url, reason } => {
                 write!(f, "the key set URL {url:?} of issuer {issuer:?} {reason}")
             }
@@ -250,6 +283,13 @@ impl ConfigProblem {
             Self::NoIssuer => "add .issuer(Issuer::discover(\"https://...\"))",
             Self::IssuerRepeated { .. } => "add it once, with all its settings",
             Self::IssuerUnusable { .. } => "write it exactly like the `iss` claim of its tokens",
+            Self::IssuerOfManyTenants { .. } => {
+                "add an issuer for each tenant, with its tenant ID in place of `common` or `organizations`"
+            }
+            Self::EndpointHostsUnusable { .. } => {
+                "write a host without scheme, port and path, such as \"keys.example.com\" or \"*.example.com\""
+            }
+            Self::EndpointHostsWithoutEffect { .. } => "remove the setting, or use Issuer::discover",
             Self::JwksUrlUnusable { .. } | Self::IntrospectionUrlUnusable { .. } => {
                 "use its https URL, or Issuer::dangerous_allow_http in a test network"
             }
@@ -273,7 +313,10 @@ impl ConfigProblem {
             Self::TokenSourceRepeated { .. } => "add it once",
             Self::TokenSourceUnusable { .. } => "see the documentation of TokenSource for valid names",
             Self::NoHttpClient => "enable the feature `reqwest`, or set .http_client(...)",
-            Self::HttpClientUnusable { .. } => "install root certificates, or set .http_client(...)",
+            Self::HttpClientUnusable { .. } => {
+                "if no root certificates were loaded, install them (the package ca-certificates) or name a PEM \
+                 file in the variable SSL_CERT_FILE; or set .http_client(...)"
+            }
         }
     }
 }

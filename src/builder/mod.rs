@@ -37,3 +37,5 @@ pub use config_error::{ConfigError, ConfigProblem};
 pub use introspection::Introspection;
 pub use issuer::Issuer;
 pub use token_cache::TokenCache;
+
+pub use crate::fetch_url::EndpointHosts;

@@ -96,6 +96,9 @@ impl IntrospectionError {
     pub(super) fn metadata(error: MetadataError) -> Self {
         match error {
             MetadataError::EndpointMissing => Self::new(IntrospectionErrorKind::EndpointMissing),
+            MetadataError::EndpointUnusable(fault) => {
+                Self::with_source(IntrospectionErrorKind::EndpointMissing, fault)
+            }
             MetadataError::Fetch(error) => Self::fetch(error),
             MetadataError::IssuerMismatch => Self::new(IntrospectionErrorKind::IssuerMismatch),
             MetadataError::Unreadable(reason) => {

@@ -100,7 +100,9 @@ impl KeysError {
             }
             Cause::KeySet(KeySetFault::NoUsableKey) => KeysErrorKind::NoUsableKey,
             Cause::KeySet(KeySetFault::NotAKeySet) => KeysErrorKind::KeySetUnreadable,
-            Cause::Metadata(MetadataError::EndpointMissing) => KeysErrorKind::JwksUriMissing,
+            Cause::Metadata(MetadataError::EndpointMissing | MetadataError::EndpointUnusable(_)) => {
+                KeysErrorKind::JwksUriMissing
+            }
             Cause::Metadata(MetadataError::IssuerMismatch) => KeysErrorKind::IssuerMismatch,
             Cause::Metadata(MetadataError::Unreadable(_)) => KeysErrorKind::MetadataUnreadable,
             Cause::RefreshTask(_) => KeysErrorKind::RefreshTaskFailed,

@@ -15,6 +15,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+mod endpoint_hosts;
 #[cfg(feature = "axum")]
 mod handler_rejections;
 mod introspection;

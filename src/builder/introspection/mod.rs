@@ -266,6 +266,11 @@ impl Introspection {
         self.client.is_none()
     }
 
+    /// Whether the metadata of the issuer gives the URL of the endpoint.
+    pub(super) fn discovers_endpoint(&self) -> bool {
+        self.endpoint.is_none()
+    }
+
     /// The rule for opaque tokens; `None` if the user set none.
     pub(super) fn opaque_tokens(&self) -> Option<&OpaqueTokens> {
         self.opaque_tokens.as_ref()

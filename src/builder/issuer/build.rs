@@ -1,15 +1,13 @@
-//! Checks the settings of one issuer and builds the `TrustedIssuer`.
+//! Builds the `TrustedIssuer` from the settings of one issuer.
 //!
-//! Checks: identifier, URLs and key sets; empty names and lists; limits of zero; settings that would have no
-//! effect without keys.
+//! Checks: URLs and key sets. `check.rs` checks the other settings.
 //! Does not check: anything that needs the network.
 
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Issuer, KeyOrigin};
-use crate::authenticate::{JwtIntrospection, TrustedIssuer};
+use crate::authenticate::TrustedIssuer;
 use crate::builder::config_error::ConfigProblem;
 use crate::builder::context::{AlreadyReported, BuildContext, IntrospectedIssuer};
 use crate::crypto::AlgorithmSet;
@@ -124,71 +122,6 @@ impl Issuer {
         [own.unwrap_or(cx.audiences), &self.added_audiences].concat()
     }
 
-    fn check(&self, problems: &mut Vec<ConfigProblem>) {
-        let issuer = || self.identifier.clone();
-        if let Some(reason) = self.identifier_fault() {
-            let issuer = redacted(&self.identifier);
-            problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
-        }
-        if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
-            problems.push(ConfigProblem::NoAlgorithm { issuer: issuer() });
-        }
-        if self.audience.iter().chain(&self.added_audiences).any(String::is_empty) {
-            problems.push(ConfigProblem::AudienceEmpty);
-        }
-        for (setting, names) in
-            [("scope_claims", &self.scope_claims), ("require_claim", &self.required_claims)]
-        {
-            if names.iter().any(String::is_empty) || (setting == "scope_claims" && names.is_empty()) {
-                problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
-            }
-        }
-        if matches!(self.keys, KeyOrigin::None) {
-            self.check_without_keys(problems);
-        }
-        if self.allowed_clients.as_ref().is_some_and(Vec::is_empty) {
-            problems.push(ConfigProblem::NoClient { issuer: issuer() });
-        }
-        for (setting, duration) in [("max_age", self.max_age), ("max_lifetime", self.max_lifetime)] {
-            if duration == Some(Duration::ZERO) {
-                problems.push(ConfigProblem::Zero { setting });
-            }
-        }
-    }
-
-    /// Reject settings that would have no effect.
-    fn check_without_keys(&self, problems: &mut Vec<ConfigProblem>) {
-        let issuer = || self.identifier.clone();
-        let Some(introspection) = &self.introspection else {
-            return problems.push(ConfigProblem::NoKeysNorIntrospection { issuer: issuer() });
-        };
-        let settings = [
-            ("strict_rfc9068", self.strict_rfc9068),
-            ("algorithms", self.algorithms.is_some()),
-            ("dangerous_accept_type", !self.added_types.is_empty()),
-            ("seed_jwks", self.seed.is_some()),
-            ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),
-        ];
-        let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);
-        problems.extend(
-            without_effect.map(|(setting, _)| ConfigProblem::SettingNeedsKeys { issuer: issuer(), setting }),
-        );
-    }
-
-    fn identifier_fault(&self) -> Option<&'static str> {
-        match self.keys {
-            KeyOrigin::Discovery => match FetchUrl::parse(&self.identifier, self.plain_http) {
-                Err(fault) => Some(fault.as_str()),
-                Ok(url) if url.has_query() => Some("has a query"),
-                Ok(_) => None,
-            },
-            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None if self.identifier.is_empty() => {
-                Some("is empty")
-            }
-            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => None,
-        }
-    }
-
     fn build_keys(
         &self,
         algorithms: AlgorithmSet,
@@ -232,7 +165,12 @@ impl Issuer {
     /// The URL from which metadata is found; `None` if its identifier is not a URL.
     fn discoverable(&self) -> Option<Discoverable> {
         let url = FetchUrl::parse(&self.identifier, self.plain_http).ok()?;
-        Some(Discoverable { identifier: self.identifier.as_str().into(), url, plain_http: self.plain_http })
+        Some(Discoverable {
+            identifier: self.identifier.as_str().into(),
+            url,
+            plain_http: self.plain_http,
+            endpoint_hosts: self.endpoint_hosts.clone(),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The settings of one issuer: its identifier, its keys and its algorithms.
 
 mod build;
+mod check;
 mod tokens;
 
 use std::fmt;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use super::introspection::Introspection;
 use crate::authenticate::OpaqueTokens;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
-use crate::fetch_url::PlainHttp;
+use crate::fetch_url::{EndpointHosts, PlainHttp};
 
 /// An authorization server whose tokens are accepted: its keys, and the rules for its tokens.
 ///
@@ -49,6 +50,7 @@ pub struct Issuer {
     strict_rfc9068: bool,
     introspection: Option<Introspection>,
     plain_http: PlainHttp,
+    endpoint_hosts: EndpointHosts,
 }
 
 /// The origin of an issuer's keys.
@@ -64,7 +66,8 @@ impl Issuer {
     /// An issuer whose metadata gives the URL of its key set (RFC 8414, OpenID Connect Discovery).
     ///
     /// `identifier` is an https URL without query and fragment, exactly as in the `iss` of its tokens,
-    /// including or excluding a trailing slash. Plain http is accepted for loopback addresses only.
+    /// including or excluding a trailing slash. Plain http is accepted for loopback addresses only, and its
+    /// endpoints may have plain http only if it has.
     ///
     /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1,
     /// then that of OpenID Connect Discovery section 4. The `issuer` in the metadata must equal `identifier`.
@@ -153,6 +156,7 @@ impl Issuer {
             strict_rfc9068: false,
             introspection: None,
             plain_http: PlainHttp::Loopback,
+            endpoint_hosts: EndpointHosts::any(),
         }
     }
 
@@ -197,7 +201,25 @@ impl Issuer {
         self
     }
 
-    /// Allows plain http to any host for metadata, keys and introspection. Default: loopback addresses only.
+    /// Sets the hosts on which its metadata may place its key set and its introspection endpoint. Default:
+    /// any host, but https if the issuer has https.
+    ///
+    /// A metadata document that names another host is rejected: `KeysErrorKind::JwksUriMissing` or
+    /// `IntrospectionErrorKind::EndpointMissing`, with the reason as the source of the error.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    /// use tower_bearer::builder::EndpointHosts;
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::same_site());
+    /// ```
+    pub fn endpoint_hosts(mut self, hosts: EndpointHosts) -> Self {
+        self.endpoint_hosts = hosts;
+        self
+    }
+
+    /// Allows plain http to any host for metadata, keys and introspection. Default: loopback addresses only,
+    /// and no http endpoint in the metadata of an https issuer.
     ///
     /// # Risk
     /// Anyone on the network path can substitute the keys and sign any token, report any token as active, and
@@ -219,6 +241,12 @@ impl Issuer {
                 self.introspection.as_ref().is_some_and(Introspection::needs_client)
             }
         }
+    }
+
+    /// Whether a URL of it comes from its metadata.
+    fn is_discovered(&self) -> bool {
+        matches!(self.keys, KeyOrigin::Discovery)
+            || self.introspection.as_ref().is_some_and(Introspection::discovers_endpoint)
     }
 
     /// Its rule for opaque tokens: `None` if it introspects none, `Some(None)` if the user set no rule.

@@ -1,6 +1,7 @@
 //! Key sets that are found through the metadata of the issuer.
 
 use super::*;
+use crate::fetch_url::EndpointHosts;
 use crate::metadata::Discoverable;
 
 const WELL_KNOWN: &str = "https://h.example/.well-known/oauth-authorization-server";
@@ -32,7 +33,8 @@ fn discovered(
 fn discovered_source() -> KeySource {
     let url = FetchUrl::parse("https://h.example", PlainHttp::Loopback).unwrap();
     let identifier = "https://h.example".into();
-    KeySource::Discovered(Discoverable { identifier, url, plain_http: PlainHttp::Loopback })
+    let endpoint_hosts = EndpointHosts::any();
+    KeySource::Discovered(Discoverable { identifier, url, plain_http: PlainHttp::Loopback, endpoint_hosts })
 }
 
 #[tokio::test(start_paused = true)]

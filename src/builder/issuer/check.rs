@@ -1,0 +1,122 @@
+//! Checks the settings of one issuer.
+//!
+//! Checks: the identifier; empty names and lists; limits of zero; settings that would have no effect.
+//! Does not check: anything that needs the network.
+
+use std::time::Duration;
+
+use super::{Issuer, KeyOrigin};
+use crate::authenticate::JwtIntrospection;
+use crate::builder::config_error::ConfigProblem;
+use crate::crypto::AlgorithmSet;
+use crate::fetch_url::{FetchUrl, redacted};
+
+/// The hosts of Entra ID: the global cloud, the US government and China, with their earlier names.
+const ENTRA_HOSTS: [&str; 8] = [
+    "login.microsoftonline.com",
+    "login.microsoft.com",
+    "login.windows.net",
+    "sts.windows.net",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.chinacloudapi.cn",
+    "sts.chinacloudapi.cn",
+];
+
+/// The path segments that Entra ID has in place of a tenant. The last two are `{tenantid}` and `{tenant}`.
+const MULTI_TENANT_SEGMENTS: [&str; 5] = ["common", "organizations", "consumers", "_tenantid_", "_tenant_"];
+
+impl Issuer {
+    pub(super) fn check(&self, problems: &mut Vec<ConfigProblem>) {
+        let issuer = || self.identifier.clone();
+        if self.is_entra_multi_tenant() {
+            problems.push(ConfigProblem::IssuerOfManyTenants { issuer: redacted(&self.identifier) });
+        } else if let Some(reason) = self.identifier_fault() {
+            let issuer = redacted(&self.identifier);
+            problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
+        }
+        self.check_endpoint_hosts(problems);
+        if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
+            problems.push(ConfigProblem::NoAlgorithm { issuer: issuer() });
+        }
+        if self.audience.iter().chain(&self.added_audiences).any(String::is_empty) {
+            problems.push(ConfigProblem::AudienceEmpty);
+        }
+        for (setting, names) in
+            [("scope_claims", &self.scope_claims), ("require_claim", &self.required_claims)]
+        {
+            if names.iter().any(String::is_empty) || (setting == "scope_claims" && names.is_empty()) {
+                problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
+            }
+        }
+        if matches!(self.keys, KeyOrigin::None) {
+            self.check_without_keys(problems);
+        }
+        if self.allowed_clients.as_ref().is_some_and(Vec::is_empty) {
+            problems.push(ConfigProblem::NoClient { issuer: issuer() });
+        }
+        for (setting, duration) in [("max_age", self.max_age), ("max_lifetime", self.max_lifetime)] {
+            if duration == Some(Duration::ZERO) {
+                problems.push(ConfigProblem::Zero { setting });
+            }
+        }
+    }
+
+    fn check_endpoint_hosts(&self, problems: &mut Vec<ConfigProblem>) {
+        let unusable = |host: &str, reason: &'static str| ConfigProblem::EndpointHostsUnusable {
+            issuer: self.identifier.clone(),
+            host: host.to_owned(),
+            reason,
+        };
+        if let Some(host) = self.endpoint_hosts.invalid_entry() {
+            problems.push(unusable(host, "is not a host name, an IP address, or `*.` and a host name"));
+        }
+        if self.endpoint_hosts.restricts() && !self.is_discovered() {
+            problems.push(ConfigProblem::EndpointHostsWithoutEffect { issuer: self.identifier.clone() });
+        }
+    }
+
+    /// Reject settings that would have no effect.
+    fn check_without_keys(&self, problems: &mut Vec<ConfigProblem>) {
+        let issuer = || self.identifier.clone();
+        let Some(introspection) = &self.introspection else {
+            return problems.push(ConfigProblem::NoKeysNorIntrospection { issuer: issuer() });
+        };
+        let settings = [
+            ("strict_rfc9068", self.strict_rfc9068),
+            ("algorithms", self.algorithms.is_some()),
+            ("dangerous_accept_type", !self.added_types.is_empty()),
+            ("seed_jwks", self.seed.is_some()),
+            ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),
+        ];
+        let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);
+        problems.extend(
+            without_effect.map(|(setting, _)| ConfigProblem::SettingNeedsKeys { issuer: issuer(), setting }),
+        );
+    }
+
+    fn identifier_fault(&self) -> Option<&'static str> {
+        match self.keys {
+            KeyOrigin::Discovery => match FetchUrl::parse(&self.identifier, self.plain_http) {
+                Err(fault) => Some(fault.as_str()),
+                Ok(url) if url.has_query() => Some("has a query"),
+                Ok(_) => None,
+            },
+            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None if self.identifier.is_empty() => {
+                Some("is empty")
+            }
+            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => None,
+        }
+    }
+
+    /// Whether it names all tenants of Entra ID. No token has such an `iss`, and the `issuer` of the metadata
+    /// at such a URL is a template.
+    fn is_entra_multi_tenant(&self) -> bool {
+        let Ok(url) = FetchUrl::parse(&self.identifier.replace(['{', '}'], "_"), self.plain_http) else {
+            return false;
+        };
+        let tenant = url.path().split('/').nth(1).unwrap_or_default();
+        let is_template = MULTI_TENANT_SEGMENTS.iter().any(|name| tenant.eq_ignore_ascii_case(name));
+        is_template && ENTRA_HOSTS.iter().any(|host| url.is_on(host))
+    }
+}
