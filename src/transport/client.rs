@@ -30,9 +30,12 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 /// - Verify the server's certificate.
 /// - Follow no redirect, because the request can carry a secret meant for its own URL only. Return the 3xx
 ///   response unchanged. If the library followed a redirect anyway, return [`FetchError::redirected`].
+/// - Send plain http requests to the loopback interface directly, never through a proxy. The proxy could read
+///   their secrets and forge their responses.
 /// - Read at most [`FetchRequest::max_body_bytes`] of the body. Return [`FetchError::too_large`] beyond that.
 /// - Return [`FetchError::connection_lost`] if an established connection closed before the response arrived.
 ///   Servers close idle connections, so introspection retries such a request once.
+/// - Open a new connection if the request [needs one](FetchRequest::needs_fresh_connection).
 /// - Return [`FetchError::transport`] for every other failure. Such a request is not retried.
 /// - Keep the request out of logs. An introspection request carries the access token and often a client
 ///   secret, in its body or in `Authorization`.

@@ -9,7 +9,8 @@ use crate::transport::HttpClient;
 /// Fetching and caching of metadata and keys.
 impl BearerAuthBuilder {
     /// Sets the HTTP client that fetches metadata and keys and sends introspection requests. Default: reqwest
-    /// over rustls, without redirects, with a connect timeout of 2 s.
+    /// over rustls, without redirects, with HTTP/2, a connect timeout of 2 s and an idle timeout of 20 s. It
+    /// uses the proxies of the environment (`HTTPS_PROXY` and so on), except for loopback addresses.
     ///
     /// Set your own to use a proxy, another CA or a client certificate. It must not follow redirects: a
     /// redirect could send a token or a secret to another host.

@@ -119,15 +119,23 @@ async fn a_redirect_of_the_metadata_is_not_followed_over_http() {
     assert_eq!(idp.requests(Endpoint::Jwks), 0);
 }
 
-/// The user may configure a client that follows redirects.
+/// The user may set another redirect policy.
 #[tokio::test]
 async fn a_key_set_behind_a_redirect_is_not_used() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     elsewhere.set_jwks(Some(idp.jwks()));
     idp.set_fault(Endpoint::Jwks, Some(Fault::Redirect(elsewhere.jwks_url())));
-    let auth = over_http(&idp).http_client(ReqwestClient::from(reqwest::Client::new())).build().unwrap();
-    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
+    let following = || reqwest::redirect::Policy::default();
+    for client in [
+        ReqwestClient::build(|client| client.redirect(following())).unwrap(),
+        ReqwestClient::wrap(reqwest::Client::builder().redirect(following()).build().unwrap()).unwrap(),
+    ] {
+        let auth = over_http(&idp).http_client(client).build().unwrap();
+        assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
+    }
+    let followed = elsewhere.requests(Endpoint::Jwks) + elsewhere.requests(Endpoint::Metadata);
+    assert_eq!(followed, 0, "redirects followed");
 }
 
 #[tokio::test]
