@@ -4,6 +4,7 @@ mod bounds;
 mod explain;
 mod explain_claims;
 mod explanation;
+mod ready;
 mod status;
 
 pub use crate::introspection::{IntrospectionError, IntrospectionErrorKind, IntrospectionStatus};
@@ -11,4 +12,5 @@ pub use crate::jwks::{KeysError, KeysErrorKind, KeysStatus, SkippedKey};
 pub use crate::sync::CircuitState;
 pub use bounds::{Bound, Bounds};
 pub use explanation::{CheckResult, Explanation, Finding};
-pub use status::{IssuerStatus, NotReady};
+pub use ready::NotReady;
+pub use status::IssuerStatus;

@@ -531,7 +531,7 @@ async fn ready_names_the_issuers_that_are_unavailable() {
     let auth = x.bearer_auth(API).add_issuer(y.issuer()).http_client(clients).build().unwrap();
     y.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
     let start = Instant::now();
-    let error = auth.ready().await.unwrap_err();
+    let error = auth.ready_all().await.unwrap_err();
     assert!(start.elapsed() <= 5 * SECOND);
     let kind =
         |error: &(dyn Error + Send + Sync + 'static)| error.downcast_ref::<KeysError>().unwrap().kind();

@@ -25,6 +25,7 @@ mod jws;
 mod jwt;
 mod metadata;
 mod middleware;
+mod ready;
 mod require;
 mod responses;
 mod support;

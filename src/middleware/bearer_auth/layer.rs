@@ -55,13 +55,17 @@ impl BearerAuth {
         Self { shared: Arc::new(ShardedArc::new(shared)) }
     }
 
-    /// Waits until the keys of every issuer are cached and every introspection endpoint is known, and fetches
-    /// what is missing. It introspects no token: whether the authorization server accepts this API's
+    /// Fetches the keys of every issuer and finds every introspection endpoint, and waits until each issuer
+    /// is ready or has failed. It introspects no token: whether the authorization server accepts this API's
     /// credentials shows at the first introspection.
     ///
     /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first
     /// request of each issuer fetches its keys. After an error, call it again or serve requests anyway:
     /// `BearerAuth` recovers by itself when the authorization server is back.
+    ///
+    /// It fetches from at most 32 issuers at a time. One unavailable issuer is no error if others are ready:
+    /// it must not take your API down for their clients. [`status`](Self::status) shows the issuer, and
+    /// [`ready_all`](Self::ready_all) returns an error.
     ///
     /// ```no_run
     /// # async fn example(auth: tower_bearer::BearerAuth) {
@@ -72,13 +76,45 @@ impl BearerAuth {
     /// ```
     ///
     /// # Errors
-    /// [`NotReady`], with the issuers whose fetch failed, and the reasons.
+    /// [`NotReady`] if no issuer is ready, with the reason of each.
     ///
     /// # Runtime
     /// Needs a tokio runtime with timers. The tasks that refresh keys are spawned on it, so call it on the
     /// runtime that serves the requests: on a runtime that is no longer driven, those tasks make no progress.
     pub async fn ready(&self) -> Result<(), NotReady> {
         self.shared.authenticator.ready().await
+    }
+
+    /// Like [`ready`](Self::ready), but one unavailable issuer is an error.
+    ///
+    /// ```no_run
+    /// # async fn example(auth: tower_bearer::BearerAuth) {
+    /// if let Err(error) = auth.ready_all().await {
+    ///     for (issuer, reason) in error.issuers() {
+    ///         eprintln!("{issuer}: {reason}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotReady`], with the issuers that are unavailable and the reasons.
+    pub async fn ready_all(&self) -> Result<(), NotReady> {
+        self.shared.authenticator.ready_all().await
+    }
+
+    /// Like [`ready`](Self::ready), for the issuer with this identifier only.
+    ///
+    /// ```no_run
+    /// # async fn example(auth: tower_bearer::BearerAuth) {
+    /// let is_ready = auth.ready_for("https://login.example.com").await.is_ok();
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotReady`] if the issuer is unavailable or not configured.
+    pub async fn ready_for(&self, issuer: &str) -> Result<(), NotReady> {
+        self.shared.authenticator.ready_for(issuer).await
     }
 
     /// The state of each issuer's keys and introspection, sorted by issuer. No I/O.
