@@ -10,6 +10,7 @@
 //! a hit, which contends when threads share a token. And a lookup here compares at most eight keys: an issuer
 //! chooses its tokens, so it can choose thousands with equal hashes where only a part of the token is hashed.
 
+use std::array;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::mem;
@@ -20,6 +21,9 @@ use arc_swap::ArcSwapOption;
 
 /// The number of slots per set.
 const WAYS: usize = 8;
+
+/// The number of sets that are allocated together: 2 KB of slots.
+const SETS_PER_PAGE: usize = 16;
 
 /// The average number of used slots per set when the cache is full: hardly any set overflows.
 const TARGET_ENTRIES_PER_SET: usize = 4;
@@ -33,8 +37,8 @@ const MAX_SECOND_CHANCES: usize = 64;
 /// The assumed size of an entry in bytes, for the number of sets.
 const ENTRY_BYTES: usize = 1024;
 
-/// The maximum number of entries, whatever the limits say: the slots are allocated at once, 32 bytes per
-/// entry.
+/// The maximum number of entries, whatever the limits say. The table of pages takes a quarter of a byte per
+/// entry from the start, and the slots of a full cache 32 bytes per entry.
 const MAX_ENTRIES: usize = 1 << 20;
 
 /// A value that can be cached.
@@ -62,10 +66,19 @@ pub(crate) struct CacheLimits {
 pub(crate) struct BoundedCache<E, S = RandomState> {
     limits: CacheLimits,
     hasher: S,
-    /// Allocated at the first insert.
-    sets: OnceLock<Box<[Set<E>]>>,
+    sets: Sets<E>,
     eviction: Mutex<Eviction>,
 }
+
+/// The sets, in pages. A page is allocated at the first insert into one of its sets and stays until the cache
+/// is dropped, so that lookups need no lock.
+struct Sets<E> {
+    /// The number of sets. Those at the end of the last page are not used.
+    count: usize,
+    pages: Box<[OnceLock<Box<Page<E>>>]>,
+}
+
+type Page<E> = [Set<E>; SETS_PER_PAGE];
 
 /// The slots of the entries whose hashes select this set. The tags share one cache line of the processor.
 #[repr(align(64))]
@@ -106,14 +119,15 @@ impl<E: Entry> BoundedCache<E> {
 
 impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
     pub(crate) fn with_hasher(limits: CacheLimits, hasher: S) -> Self {
-        Self { limits, hasher, sets: OnceLock::new(), eviction: Mutex::default() }
+        let entries = limits.entries.min(limits.bytes / ENTRY_BYTES).min(MAX_ENTRIES);
+        let sets = Sets::new((entries / TARGET_ENTRIES_PER_SET).max(1));
+        Self { limits, hasher, sets, eviction: Mutex::default() }
     }
 
     /// Calls `read` with the entry of this key, if it is cached.
     pub(crate) fn get<T>(&self, key: &E::Key, read: impl FnOnce(&E) -> T) -> Option<T> {
-        let sets = self.sets.get()?;
         let tag = self.tag(key);
-        for way in set_of(sets, tag)?.ways() {
+        for way in self.sets.of(tag)?.ways() {
             if way.tag.load(Ordering::Relaxed) != tag {
                 continue;
             }
@@ -129,9 +143,8 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
     /// Inserts `entry`, or replaces the one with its key, unless it exceeds the limits alone.
     pub(crate) fn insert(&self, entry: E) {
         let weight = size_of::<Slot<E>>().saturating_add(entry.bytes());
-        let sets = self.sets.get_or_init(|| self.allocate_sets());
         let tag = self.tag(entry.key());
-        let Some(set) = set_of(sets, tag) else { return };
+        let Some(set) = self.sets.allocated(tag) else { return };
         let mut eviction = self.lock();
         // Dropped after the lock is released: an entry may hold values of the user's, with their own `Drop`.
         let mut removed = Vec::new();
@@ -142,7 +155,7 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
         while eviction.entries >= self.limits.entries
             || eviction.bytes.saturating_add(weight) > self.limits.bytes
         {
-            removed.extend(eviction.evict(sets));
+            removed.extend(eviction.evict(&self.sets));
         }
         let vacant = set.ways().find(|way| way.tag.load(Ordering::Relaxed) == 0);
         if let Some(way) = vacant.or_else(|| set.victim(eviction.entries)) {
@@ -155,7 +168,7 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
     /// Removes the entry with this key.
     pub(crate) fn remove(&self, key: &E::Key) {
         let tag = self.tag(key);
-        let Some(set) = self.sets.get().and_then(|sets| set_of(sets, tag)) else { return };
+        let Some(set) = self.sets.of(tag) else { return };
         let mut eviction = self.lock();
         let removed = set.way_of(tag, key).and_then(|way| eviction.remove(&way));
         drop(eviction);
@@ -174,21 +187,38 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
         hasher.finish() | 1
     }
 
-    fn allocate_sets(&self) -> Box<[Set<E>]> {
-        let entries = self.limits.entries.min(self.limits.bytes / ENTRY_BYTES).min(MAX_ENTRIES);
-        (0..(entries / TARGET_ENTRIES_PER_SET).max(1)).map(|_| Set::default()).collect()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Eviction> {
         self.eviction.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The set that this tag selects. The lowest bit of a tag carries no information.
-fn set_of<E>(sets: &[Set<E>], tag: u64) -> Option<&Set<E>> {
-    // The upper half of the tag, as a fraction of 2^32, selects the same fraction of the sets.
-    let index = u128::from(tag >> 32).checked_mul(u128::try_from(sets.len()).ok()?)? >> 32;
-    sets.get(usize::try_from(index).ok()?)
+impl<E> Sets<E> {
+    fn new(count: usize) -> Self {
+        Self { count, pages: (0..count.div_ceil(SETS_PER_PAGE)).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The set that this tag selects, if its page is allocated.
+    fn of(&self, tag: u64) -> Option<&Set<E>> {
+        self.get(self.index(tag)?)
+    }
+
+    /// The set that this tag selects. Allocates its page.
+    fn allocated(&self, tag: u64) -> Option<&Set<E>> {
+        let index = self.index(tag)?;
+        let page = self.pages.get(index / SETS_PER_PAGE)?;
+        page.get_or_init(|| Box::new(array::from_fn(|_| Set::default()))).get(index % SETS_PER_PAGE)
+    }
+
+    fn get(&self, index: usize) -> Option<&Set<E>> {
+        self.pages.get(index / SETS_PER_PAGE)?.get()?.get(index % SETS_PER_PAGE)
+    }
+
+    /// The lowest bit of a tag carries no information.
+    fn index(&self, tag: u64) -> Option<usize> {
+        // The upper half of the tag, as a fraction of 2^32, selects the same fraction of the sets.
+        let index = u128::from(tag >> 32).checked_mul(u128::try_from(self.count).ok()?)? >> 32;
+        usize::try_from(index).ok()
+    }
 }
 
 impl<E: Entry> Set<E> {
@@ -235,11 +265,18 @@ impl<E> Slot<E> {
 
 impl Eviction {
     /// Advances the clock hand to the next entry that was not used recently, and evicts it.
-    fn evict<E>(&mut self, sets: &[Set<E>]) -> Option<Arc<Slot<E>>> {
+    fn evict<E>(&mut self, sets: &Sets<E>) -> Option<Arc<Slot<E>>> {
         let mut second_chances: usize = 0;
         loop {
-            self.clock_hand = self.clock_hand.wrapping_add(1);
-            let set = sets.get((self.clock_hand / WAYS).checked_rem(sets.len())?)?;
+            self.clock_hand = self.clock_hand.saturating_add(1);
+            if self.clock_hand / WAYS >= sets.count {
+                self.clock_hand = 0;
+            }
+            let Some(set) = sets.get(self.clock_hand / WAYS) else {
+                // Its page is not allocated: skip the whole page.
+                self.clock_hand |= WAYS.saturating_mul(SETS_PER_PAGE).saturating_sub(1);
+                continue;
+            };
             let way = set.ways().nth(self.clock_hand % WAYS)?;
             if way.tag.load(Ordering::Relaxed) == 0 {
                 continue;
@@ -280,7 +317,8 @@ impl<E, S> Drop for BoundedCache<E, S> {
     /// Drops the entries only. Dropping an `ArcSwap`, even an empty one, scans the debts of all threads, and
     /// most slots are empty.
     fn drop(&mut self) {
-        for Set { tags, slots } in self.sets.take().into_iter().flatten() {
+        let pages = self.sets.pages.iter_mut().filter_map(OnceLock::take);
+        for Set { tags, slots } in pages.flat_map(|page| *page) {
             for (tag, slot) in tags.into_iter().zip(slots) {
                 if tag.into_inner() == 0 {
                     // Holds no pointer, so this leaks nothing.

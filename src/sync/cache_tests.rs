@@ -86,6 +86,35 @@ fn entries_in_use_survive_a_flood() {
     assert!(missed < 1_000, "{missed} of 100 000 look-ups missed");
 }
 
+fn allocated_pages(cache: &BoundedCache<Item>) -> usize {
+    cache.sets.pages.iter().filter(|page| page.get().is_some()).count()
+}
+
+#[test]
+fn a_page_of_slots_is_allocated_at_the_first_insert_into_it() {
+    let cache = cache(10_000, 32 << 20);
+    let all = cache.sets.pages.len();
+    assert!(all * size_of::<OnceLock<Box<Page<Item>>>>() <= 4096, "the table of {all} pages");
+    assert!(!holds(&cache, 1));
+    cache.remove(&1);
+    assert_eq!(allocated_pages(&cache), 0, "after a lookup");
+    for key in 0..10 {
+        cache.insert(item(key, 0));
+        assert!(allocated_pages(&cache) <= usize::try_from(key).unwrap() + 1);
+    }
+    (0..20_000).for_each(|key| cache.insert(item(key, 0)));
+    assert_eq!(allocated_pages(&cache), all);
+}
+
+#[test]
+fn eviction_finds_the_entries_of_a_cache_that_is_nearly_empty() {
+    let cache = cache(10_000, 32 << 20);
+    for key in 0..1_000 {
+        cache.insert(item(key, 10 << 20));
+        assert!(holds(&cache, key) && cache.len() == usize::try_from(key).unwrap().min(2) + 1, "{key}");
+    }
+}
+
 #[test]
 fn an_entry_replaces_the_one_with_its_key() {
     let cache = cache(100, 1 << 20);
@@ -152,7 +181,7 @@ fn an_insert_skips_few_entries_even_if_all_are_used() {
         assert_eq!((0..inserted).filter(|key| holds(&cache, *key)).count(), 1_000);
     }
     let uses = || -> usize {
-        let ways = cache.sets.get().unwrap().iter().flat_map(Set::ways);
+        let ways = (0..cache.sets.count).filter_map(|set| cache.sets.get(set)).flat_map(Set::ways);
         let slots = ways.filter_map(|way| way.slot.load_full());
         slots.map(|slot| usize::from(slot.uses.load(Ordering::Relaxed))).sum()
     };
