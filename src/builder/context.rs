@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fetch_url::PlainHttp;
+use crate::introspection::ResponseStore;
 use crate::jwks::{KeySource, Keys, RemoteConfig};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
@@ -22,6 +23,8 @@ pub(super) struct BuildContext<'b> {
     /// Makes the configuration of fetched keys; `None` without an HTTP client.
     pub(super) remote: &'b dyn Fn(&str, KeySource) -> Option<RemoteConfig>,
     pub(super) client: &'b Option<Arc<dyn HttpClient>>,
+    /// The cached introspection responses of all issuers.
+    pub(super) responses: &'b Arc<ResponseStore>,
     pub(super) clock: &'b Arc<dyn Clock>,
 }
 
@@ -37,6 +40,7 @@ pub(super) struct IntrospectedIssuer<'i> {
     pub(super) discoverable: Option<Discoverable>,
     pub(super) plain_http: PlainHttp,
     pub(super) client: Option<Arc<dyn HttpClient>>,
+    pub(super) responses: Arc<ResponseStore>,
     pub(super) clock: Arc<dyn Clock>,
 }
 

@@ -2,10 +2,15 @@
 //!
 //! Checks on every hit: the age of the response, and the `exp` of the token.
 //!
-//! Why: anybody can make up tokens, so entries for rejected tokens must not evict those of active ones. The
+//! Why one store for all issuers: its limits then bound the memory of a `BearerAuth`, however many issuers it
+//! has. A digest includes the issuer, so no issuer reads the entries of another.
+//!
+//! Why two caches: anybody can make up tokens, so entries for rejected tokens must not evict those of active ones. The
 //! key is a digest of the token and of everything else that has an influence on the response.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::fault::IntrospectionFault;
@@ -66,7 +71,7 @@ impl Freshness {
     }
 }
 
-/// The TTLs and limits of the cache.
+/// The TTLs of the responses of one issuer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CachePolicy {
     /// The TTL for active tokens. Zero disables this cache.
@@ -77,16 +82,22 @@ pub(crate) struct CachePolicy {
     pub(crate) stale_for: Duration,
     /// The maximum time since the `iat` of the token. `None` means no limit.
     pub(crate) max_token_age: Option<Duration>,
-    /// The limits of each of the two caches.
-    pub(crate) limits: CacheLimits,
 }
 
-/// The cache for active tokens and the negative cache.
+/// The cache for active tokens and the negative cache, of all issuers of one `BearerAuth`.
+#[derive(Debug)]
+pub(crate) struct ResponseStore {
+    active: BoundedCache<ActiveEntry>,
+    inactive: BoundedCache<InactiveEntry>,
+}
+
+/// The cached responses of one issuer.
 #[derive(Debug)]
 pub(super) struct ResponseCache {
     policy: CachePolicy,
-    active: BoundedCache<ActiveEntry>,
-    inactive: BoundedCache<InactiveEntry>,
+    store: Arc<ResponseStore>,
+    active_tokens: Arc<AtomicUsize>,
+    inactive_tokens: Arc<AtomicUsize>,
 }
 
 struct ActiveEntry {
@@ -95,18 +106,33 @@ struct ActiveEntry {
     /// When the token expires or becomes too old.
     expires_at: NumericDate,
     origin: Origin,
+    _counted: Counted,
 }
 
 struct InactiveEntry {
     digest: TokenDigest,
     fault: IntrospectionFault,
     origin: Origin,
+    _counted: Counted,
+}
+
+/// Counts an entry of one issuer for as long as it is cached.
+struct Counted(Arc<AtomicUsize>);
+
+impl ResponseStore {
+    /// `limits` apply to each of the two caches.
+    pub(crate) fn new(limits: CacheLimits) -> Self {
+        Self { active: BoundedCache::new(limits), inactive: BoundedCache::new(limits) }
+    }
 }
 
 impl ResponseCache {
-    pub(super) fn new(policy: CachePolicy) -> Self {
-        let (active, inactive) = (BoundedCache::new(policy.limits), BoundedCache::new(policy.limits));
-        Self { policy, active, inactive }
+    pub(super) fn new(policy: CachePolicy, store: Arc<ResponseStore>) -> Self {
+        Self { policy, store, active_tokens: Arc::default(), inactive_tokens: Arc::default() }
+    }
+
+    pub(super) fn policy(&self) -> &CachePolicy {
+        &self.policy
     }
 
     /// Returns the cached result if it is fresh enough at `now`. `date` is the same time on the wall clock.
@@ -119,7 +145,7 @@ impl ResponseCache {
     ) -> Option<Result<AccessToken, IntrospectionFault>> {
         let is_within =
             |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.requested_at) < ttl;
-        let active = self.active.get(digest, |entry| {
+        let active = self.store.active.get(digest, |entry| {
             let fresh = is_within(entry.origin, self.policy.active_ttl) && freshness.accepts(entry.origin);
             (fresh && date < entry.expires_at).then(|| entry.token.clone())
         });
@@ -128,7 +154,7 @@ impl ResponseCache {
         }
         // Regardless of `freshness`. Rejecting with an older response is safe, and the holder of a revoked
         // token cannot cause one call after another.
-        let inactive = self.inactive.get(digest, |entry| {
+        let inactive = self.store.inactive.get(digest, |entry| {
             is_within(entry.origin, self.policy.inactive_ttl).then(|| entry.fault.clone())
         });
         inactive.flatten().map(Err)
@@ -142,7 +168,7 @@ impl ResponseCache {
         date: NumericDate,
     ) -> Option<AccessToken> {
         let usable_for = self.policy.active_ttl.saturating_add(self.policy.stale_for);
-        let stale = self.active.get(digest, |entry| {
+        let stale = self.store.active.get(digest, |entry| {
             let is_usable = now.saturating_duration_since(entry.origin.requested_at) < usable_for;
             (is_usable && date < entry.expires_at).then(|| entry.token.clone())
         });
@@ -158,17 +184,19 @@ impl ResponseCache {
     ) {
         match outcome {
             Ok(token) => {
-                self.inactive.remove(&digest);
+                self.store.inactive.remove(&digest);
                 if !self.policy.active_ttl.saturating_add(self.policy.stale_for).is_zero() {
                     let (token, expires_at) = (token.clone(), self.expiry_of(token));
-                    self.active.insert(ActiveEntry { digest, token, expires_at, origin });
+                    let _counted = Counted::new(&self.active_tokens);
+                    self.store.active.insert(ActiveEntry { digest, token, expires_at, origin, _counted });
                 }
             }
             Err(IntrospectionFault::Misconfigured(_) | IntrospectionFault::Unavailable { .. }) => {}
             Err(fault) => {
-                self.active.remove(&digest);
+                self.store.active.remove(&digest);
                 if fault.is_cacheable() && !self.policy.inactive_ttl.is_zero() {
-                    self.inactive.insert(InactiveEntry { digest, fault: fault.clone(), origin });
+                    let (fault, _counted) = (fault.clone(), Counted::new(&self.inactive_tokens));
+                    self.store.inactive.insert(InactiveEntry { digest, fault, origin, _counted });
                 }
             }
         }
@@ -177,7 +205,7 @@ impl ResponseCache {
     /// Whether the cache has an entry, even a stale one, from a time when the token was active. Such a token
     /// is not forged.
     pub(super) fn was_active(&self, digest: &TokenDigest) -> bool {
-        self.active.get(digest, |_| ()).is_some()
+        self.store.active.get(digest, |_| ()).is_some()
     }
 
     fn expiry_of(&self, token: &AccessToken) -> NumericDate {
@@ -186,9 +214,22 @@ impl ResponseCache {
         too_old.into_iter().fold(token.expiry(), Ord::min)
     }
 
-    /// The number of cached active tokens, and of cached rejected ones.
+    /// The number of cached active tokens of this issuer, and of cached rejected ones.
     pub(super) fn len(&self) -> (usize, usize) {
-        (self.active.len(), self.inactive.len())
+        (self.active_tokens.load(Ordering::Relaxed), self.inactive_tokens.load(Ordering::Relaxed))
+    }
+}
+
+impl Counted {
+    fn new(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -10,13 +10,21 @@ use crate::transport::FetchErrorKind;
 const SEC: Duration = Duration::from_secs(1);
 
 fn cache(active: u64, inactive: u64, stale: u64) -> ResponseCache {
-    ResponseCache::new(CachePolicy {
+    sharing(&store(), active, inactive, stale)
+}
+
+fn store() -> Arc<ResponseStore> {
+    Arc::new(ResponseStore::new(CacheLimits { entries: 100, bytes: 1 << 20 }))
+}
+
+fn sharing(store: &Arc<ResponseStore>, active: u64, inactive: u64, stale: u64) -> ResponseCache {
+    let policy = CachePolicy {
         active_ttl: SEC * active.try_into().unwrap(),
         inactive_ttl: SEC * inactive.try_into().unwrap(),
         stale_for: SEC * stale.try_into().unwrap(),
         max_token_age: Some(SEC * 500),
-        limits: CacheLimits { entries: 100, bytes: 1 << 20 },
-    })
+    };
+    ResponseCache::new(policy, Arc::clone(store))
 }
 
 fn date(secs: u64) -> NumericDate {
@@ -161,6 +169,23 @@ fn a_stale_response_is_usable_for_the_grace_period_and_never_past_exp() {
     assert!(!is_usable(90, 0) && !is_usable(31, 1_000));
     cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
     assert!(!is_usable(31, 0), "the token is inactive now");
+}
+
+#[test]
+fn issuers_share_the_limits_and_each_counts_its_own_entries() {
+    let (store, now) = (store(), Instant::now());
+    let (first, second) = (sharing(&store, 30, 10, 0), sharing(&store, 30, 10, 0));
+    for number in 0..80_u64 {
+        first.insert(digest(&format!("a-{number}")), origin(number, now), &Ok(token(1_000)));
+    }
+    second.insert(digest("b"), origin(1, now), &Err(IntrospectionFault::Inactive));
+    assert_eq!((first.len(), second.len()), ((80, 0), (0, 1)));
+    for number in 0..1_000_u64 {
+        second.insert(digest(&format!("b-{number}")), origin(number, now), &Ok(token(1_000)));
+        assert!(first.len().0 + second.len().0 <= 100, "{number}");
+    }
+    assert_eq!(first.len().0 + second.len().0, store.active.len());
+    assert!(second.len().0 >= 90 && second.len().1 == 1, "{:?}", second.len());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
 
-use super::cache::{CachePolicy, Freshness, TokenDigest};
+use super::cache::{CachePolicy, Freshness, ResponseCache, ResponseStore, TokenDigest};
 use super::client::IntrospectionClientConfig;
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
@@ -28,6 +28,8 @@ pub(crate) struct IntrospectorConfig {
     pub(crate) client: IntrospectionClientConfig,
     pub(crate) response_policy: ResponsePolicy,
     pub(crate) cache: CachePolicy,
+    /// Shared by all issuers.
+    pub(crate) responses: Arc<ResponseStore>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -61,7 +63,8 @@ pub(crate) struct IntrospectionBounds {
 impl Introspector {
     /// Sends nothing, and needs no runtime.
     pub(crate) fn new(config: IntrospectorConfig) -> Self {
-        let IntrospectorConfig { client, response_policy, cache, clock } = config;
+        let IntrospectorConfig { client, response_policy, cache, responses, clock } = config;
+        let cache = ResponseCache::new(cache, responses);
         Self { shared: Arc::new(SingleFlight::new(client, response_policy, cache, clock)) }
     }
 
@@ -88,7 +91,7 @@ impl Introspector {
         let may_serve_stale = freshness == Freshness::Cached;
         let freshness = match freshness {
             // Without a cache, the response to a call that started before this request is too old as well.
-            Freshness::Cached if self.shared.cache_policy.active_ttl.is_zero() => {
+            Freshness::Cached if self.shared.cache.policy().active_ttl.is_zero() => {
                 self.no_older_than(Duration::ZERO)
             }
             freshness => freshness,
@@ -145,7 +148,7 @@ impl Introspector {
 
     /// The guarantees of the configuration.
     pub(crate) fn bounds(&self) -> IntrospectionBounds {
-        let CachePolicy { active_ttl, stale_for, .. } = self.shared.cache_policy;
+        let CachePolicy { active_ttl, stale_for, .. } = *self.shared.cache.policy();
         // A request may join a call that was sent just before the revocation, and wait for the whole time
         // limit.
         let timeout = self.shared.client.timeout();

@@ -20,7 +20,7 @@ mod signed;
 mod single_flight;
 mod status;
 
-pub(crate) use cache::{CachePolicy, Freshness, TokenDigest};
+pub(crate) use cache::{CachePolicy, Freshness, ResponseStore, TokenDigest};
 pub(crate) use client::IntrospectionClientConfig;
 pub use client_auth::ClientAuth;
 pub(crate) use endpoint::EndpointSource;

@@ -11,7 +11,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use super::cache::{CachePolicy, Freshness, Origin, RequestContext, ResponseCache, TokenDigest};
+use super::cache::{Freshness, Origin, RequestContext, ResponseCache, TokenDigest};
 use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
 use super::limits::Priority;
@@ -27,7 +27,6 @@ pub(super) struct SingleFlight {
     pub(super) client: IntrospectionClient,
     pub(super) response_policy: ResponsePolicy,
     pub(super) cache: ResponseCache,
-    pub(super) cache_policy: CachePolicy,
     pub(super) context: RequestContext,
     clock: Arc<dyn Clock>,
     calls: Mutex<Calls>,
@@ -90,15 +89,14 @@ impl SingleFlight {
     pub(super) fn new(
         client: IntrospectionClientConfig,
         response_policy: ResponsePolicy,
-        cache_policy: CachePolicy,
+        cache: ResponseCache,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             context: RequestContext::new(&client.identity()),
             client: IntrospectionClient::new(client, Arc::clone(&clock)),
             response_policy,
-            cache: ResponseCache::new(cache_policy.clone()),
-            cache_policy,
+            cache,
             clock,
             calls: Mutex::default(),
         }

@@ -603,6 +603,8 @@ fn a_configuration_error_lists_all_problems() {
         .realm("\n")
         .leeway(Duration::from_secs(301))
         .max_token_bytes(0)
+        .max_cached_responses(0)
+        .max_cached_response_bytes(0)
         .jwks_cooldown(Duration::ZERO)
         .add_token_source(TokenSource::cookie("token"))
         .add_token_source(TokenSource::query())
@@ -624,6 +626,8 @@ fn a_configuration_error_lists_all_problems() {
         "realm",
         "301s",
         "max_token_bytes is zero",
+        "max_cached_responses is zero",
+        "max_cached_response_bytes is zero",
         "jwks_cooldown is zero",
         "__Host-",
         "add it once",

@@ -461,10 +461,11 @@ async fn the_largest_and_smallest_cache_limits_work() {
         for _ in 0..3 {
             assert_eq!(api.protected.outcome(&token).await, ACCEPTED, "{tokens} {bytes}");
         }
-        let api = IssuerIntrospection::with(|introspection| {
-            introspection.max_cached_tokens(tokens).max_cache_bytes(bytes)
-        });
-        assert_eq!(api.outcome_of_new().await, ACCEPTED, "{tokens} {bytes}");
+        let api = Api::with(
+            |builder| builder.max_cached_responses(tokens).max_cached_response_bytes(bytes),
+            |issuer| issuer.introspect(introspection()),
+        );
+        assert_eq!(api.protected.outcome(api.idp.token(API).opaque()).await, ACCEPTED, "{tokens} {bytes}");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::builder::config_error::{ConfigError, ConfigProblem};
 use crate::builder::context::BuildContext;
 use crate::builder::issuer::Issuer;
 use crate::event;
+use crate::introspection::ResponseStore;
 use crate::jwks::{KeySource, RemoteConfig};
 use crate::jwt::ConfiguredNames;
 use crate::middleware::{BearerAuth, Responder, Shared};
@@ -82,8 +83,14 @@ impl BearerAuthBuilder {
                 problems.push(ConfigProblem::Zero { setting });
             }
         }
-        if self.max_token_bytes == 0 {
-            problems.push(ConfigProblem::Zero { setting: "max_token_bytes" });
+        for (setting, limit) in [
+            ("max_token_bytes", self.max_token_bytes),
+            ("max_cached_responses", self.response_limits.entries),
+            ("max_cached_response_bytes", self.response_limits.bytes),
+        ] {
+            if limit == 0 {
+                problems.push(ConfigProblem::Zero { setting });
+            }
         }
         self.token_cache.check(problems);
         self.check_sources(problems);
@@ -120,6 +127,7 @@ impl BearerAuthBuilder {
             names: &names,
             remote: &remote,
             client: &client,
+            responses: &Arc::new(ResponseStore::new(self.response_limits)),
             clock: &self.clock,
         };
         let mut identifiers = HashSet::new();

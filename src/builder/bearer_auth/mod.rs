@@ -13,6 +13,7 @@ use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnReject};
+use crate::sync::CacheLimits;
 use crate::time::{Clock, SystemClock};
 use crate::transport::HttpClient;
 
@@ -57,6 +58,7 @@ pub struct BearerAuthBuilder {
     fetch_timeout: Duration,
     max_key_wait: Duration,
     token_cache: TokenCache,
+    response_limits: CacheLimits,
 }
 
 impl BearerAuth {
@@ -94,6 +96,7 @@ impl BearerAuthBuilder {
             fetch_timeout: Duration::from_secs(5),
             max_key_wait: Duration::from_secs(3),
             token_cache: TokenCache::new(),
+            response_limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
         }
     }
 
@@ -250,6 +253,36 @@ impl BearerAuthBuilder {
     /// ```
     pub fn token_cache(mut self, cache: TokenCache) -> Self {
         self.token_cache = cache;
+        self
+    }
+
+    /// Sets the maximum number of cached introspection responses of all issuers together: for active tokens,
+    /// and as many again for rejected ones. Default: 10 000 each. Maximum: about one million.
+    ///
+    /// Above the limit, the cache evicts a response that was not used recently. The token is introspected
+    /// again when it is next used. Zero is a [`ConfigError`](crate::ConfigError); to turn caching off, set
+    /// [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
+    /// [`Introspection::inactive_ttl`](crate::Introspection::inactive_ttl) to zero.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .max_cached_responses(100_000)
+    ///     .max_cached_response_bytes(256 * 1024 * 1024);
+    /// ```
+    pub fn max_cached_responses(mut self, responses: usize) -> Self {
+        self.response_limits.entries = responses;
+        self
+    }
+
+    /// Sets the maximum memory for cached introspection responses of all issuers together, in bytes: for
+    /// active tokens, and as much again for rejected ones. Default: 32 MiB each.
+    ///
+    /// A response about a token that is rejected takes less than 0.5 KB. One about an active token takes its
+    /// claims twice, and the token. Zero is a [`ConfigError`](crate::ConfigError).
+    pub fn max_cached_response_bytes(mut self, bytes: usize) -> Self {
+        self.response_limits.bytes = bytes;
         self
     }
 

@@ -56,6 +56,7 @@ impl Introspection {
                 max_token_age: claims.max_age.map(|age| age.saturating_add(claims.leeway)),
                 ..self.cache.clone()
             },
+            responses: issuer.responses,
             response_policy: self.response_policy(claims),
             clock: issuer.clock,
         };
@@ -95,8 +96,6 @@ impl Introspection {
             );
         }
         let limits = [
-            ("max_cached_tokens", self.cache.limits.entries == 0),
-            ("max_cache_bytes", self.cache.limits.bytes == 0),
             ("timeout of Introspection", self.limits.timeout.is_zero()),
             ("max_concurrent_calls", self.limiter.max_concurrent == 0),
             ("max_calls_per_minute", self.limiter.per_minute == Some(0)),

@@ -1,4 +1,4 @@
-//! The settings for the introspection cache, the timeout, and the limits on introspection requests.
+//! The settings for the TTLs of introspection responses, the timeout, and the limits on introspection requests.
 
 use std::time::Duration;
 
@@ -30,19 +30,6 @@ impl Introspection {
     /// A token with a response that names another API is cached for the same time.
     pub fn inactive_ttl(mut self, ttl: Duration) -> Self {
         self.cache.inactive_ttl = ttl;
-        self
-    }
-
-    /// Sets the maximum number of cached active tokens, and of cached inactive tokens. Default: 10 000 each.
-    pub fn max_cached_tokens(mut self, tokens: usize) -> Self {
-        self.cache.limits.entries = tokens;
-        self
-    }
-
-    /// Sets the maximum memory for cached active tokens, and for cached inactive tokens, in bytes. Default:
-    /// 32 MiB each.
-    pub fn max_cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache.limits.bytes = bytes;
         self
     }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::access_token::AccessToken;
 use crate::authenticate::{JwtIntrospection, OpaqueTokens};
 use crate::introspection::{CachePolicy, ClientAuth, LimiterPolicy};
-use crate::sync::CacheLimits;
 use crate::transport::{FetchLimits, HttpClient};
 
 /// Introspection of tokens at their authorization server (RFC 7662).
@@ -54,7 +53,9 @@ use crate::transport::{FetchLimits, HttpClient};
 ///
 /// An active token is cached for [`active_ttl`](Self::active_ttl), never past its `exp`; an inactive one for
 /// [`inactive_ttl`](Self::inactive_ttl). Failures are not cached. Concurrent requests with the same token are
-/// coalesced into one introspection request.
+/// coalesced into one introspection request. All issuers share one cache, whose limits are
+/// [`max_cached_responses`](crate::BearerAuthBuilder::max_cached_responses) and
+/// [`max_cached_response_bytes`](crate::BearerAuthBuilder::max_cached_response_bytes).
 ///
 /// # Failures
 ///
@@ -109,7 +110,6 @@ impl Introspection {
                 inactive_ttl: Duration::from_secs(10),
                 stale_for: Duration::ZERO,
                 max_token_age: None,
-                limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
             },
             limits: FetchLimits { timeout: Duration::from_secs(3), max_body_bytes: 512 * 1024 },
             limiter: LimiterPolicy { max_concurrent: 64, max_queued: 1024, per_minute: None },

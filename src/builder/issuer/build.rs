@@ -107,6 +107,7 @@ impl Issuer {
             discoverable: self.discoverable(),
             plain_http: self.plain_http,
             client: cx.client.clone(),
+            responses: Arc::clone(cx.responses),
             clock: Arc::clone(cx.clock),
         }
     }

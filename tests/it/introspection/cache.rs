@@ -224,7 +224,11 @@ async fn cached_tokens_are_compared_as_a_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_unknown_tokens_evicts_no_active_token() {
-    let api = Api::introspecting(introspection().active_ttl(3600 * SECOND).max_cached_tokens(100));
+    let api = Api::of(
+        TestIssuer::new(),
+        |issuer| issuer.introspect(introspection().active_ttl(3600 * SECOND)),
+        |builder| builder.max_cached_responses(100),
+    );
     let token = api.token().opaque();
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     for number in 0..1_000 {
@@ -237,7 +241,11 @@ async fn a_flood_of_unknown_tokens_evicts_no_active_token() {
     assert_eq!(api.status().calls_in_flight(), 0);
 
     // The size in bytes is limited as well: each of these responses is large.
-    let api = Api::introspecting(introspection().max_cache_bytes(1_000_000));
+    let api = Api::of(
+        TestIssuer::new(),
+        |issuer| issuer.introspect(introspection()),
+        |builder| builder.max_cached_response_bytes(1_000_000),
+    );
     for number in 0..100 {
         assert_eq!(
             api.outcome(api.token().claim("much", "x".repeat(20_000)).opaque()).await,

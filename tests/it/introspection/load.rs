@@ -60,8 +60,11 @@ async fn two_thousand_unknown_tokens() {
     let setup = IssuerIntrospection::new();
     // Without `Net`, which records every request.
     let issuer = setup.idp.issuer();
-    let introspection = introspection().endpoint(setup.idp.introspection_url()).max_cached_tokens(1000);
-    let builder = BearerAuth::builder(API).clock(setup.idp.clock()).http_client(setup.idp.http_client());
+    let introspection = introspection().endpoint(setup.idp.introspection_url());
+    let builder = BearerAuth::builder(API)
+        .max_cached_responses(1000)
+        .clock(setup.idp.clock())
+        .http_client(setup.idp.http_client());
     let auth = builder.issuer(issuer.introspect(introspection)).build().unwrap();
     let api = Protected::by(&auth);
     let good = setup.opaque();
