@@ -64,7 +64,7 @@ fn origin(call: u64, requested_at: Instant) -> Origin {
 
 fn unavailable() -> IntrospectionFault {
     let kind = IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut);
-    IntrospectionFault::from_error(std::sync::Arc::new(IntrospectionError::new(kind)))
+    IntrospectionFault::from_error(Arc::new(IntrospectionError::new(kind)))
 }
 
 #[test]

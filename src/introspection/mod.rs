@@ -14,6 +14,7 @@ mod fault;
 mod health;
 mod introspector;
 mod limits;
+mod outage;
 mod request;
 mod response;
 mod signed;

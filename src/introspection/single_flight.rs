@@ -4,6 +4,8 @@
 //! started it is dropped.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use super::cache::{Freshness, Origin, RequestContext, ResponseCache, TokenDigest
 use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
 use super::limits::Priority;
+use super::outage::OutageDetector;
 use super::response::{self, ResponsePolicy};
 use crate::access_token::AccessToken;
 use crate::time::{Clock, NumericDate, later, now};
@@ -29,6 +32,7 @@ pub(super) struct SingleFlight {
     pub(super) cache: ResponseCache,
     pub(super) context: RequestContext,
     clock: Arc<dyn Clock>,
+    outage: OutageDetector,
     calls: Mutex<Calls>,
 }
 
@@ -94,6 +98,8 @@ impl SingleFlight {
     ) -> Self {
         Self {
             context: RequestContext::new(&client.identity()),
+            // A quarter of the time limit: requests that can be served a stale response wait no longer.
+            outage: OutageDetector::new(client.limits.timeout.checked_div(4).unwrap_or_default()),
             client: IntrospectionClient::new(client, Arc::clone(&clock)),
             response_policy,
             cache,
@@ -110,19 +116,44 @@ impl SingleFlight {
     /// a call.
     pub(super) async fn introspect(self: Arc<Self>, query: Query) -> Outcome {
         let outcome = match Runtime::try_current() {
-            Ok(runtime) => self.call_until_fresh(&query, &runtime).await,
+            Ok(runtime) => self.unless_stale(&query, pin!(self.call_until_fresh(&query, &runtime))).await,
             // Without a runtime, not even a timer runs.
             Err(_) => Err(IntrospectionFault::not_sent(NO_RUNTIME, DEFAULT_RETRY_AFTER)),
         };
         match outcome {
             // Serve stale only during an outage. If a reached limit were enough, the holder of a revoked
             // token could exhaust our limits to keep it accepted.
-            Err(IntrospectionFault::Unavailable { outage: true, .. }) if query.may_serve_stale => {
-                let date = NumericDate::now(&*self.clock);
-                self.cache.get_stale(&query.digest, now(), date).map_or(outcome, Ok)
+            Err(IntrospectionFault::Unavailable { outage, .. }) if outage || self.outage.is_outage() => {
+                self.stale(&query).map_or(outcome, Ok)
             }
             outcome => outcome,
         }
+    }
+
+    /// The outcome of `call`, or a stale response as soon as there is an outage. The call itself continues.
+    async fn unless_stale(
+        &self,
+        query: &Query,
+        mut call: Pin<&mut impl Future<Output = Outcome>>,
+    ) -> Outcome {
+        if self.stale(query).is_none() {
+            return call.await;
+        }
+        tokio::select! {
+            // First the call, so that it starts.
+            biased;
+            outcome = &mut call => outcome,
+            () = self.outage.outage() => match self.stale(query) {
+                Some(token) => Ok(token),
+                None => call.await,
+            },
+        }
+    }
+
+    /// The token, if its response is stale but usable for this query.
+    fn stale(&self, query: &Query) -> Option<AccessToken> {
+        let date = || NumericDate::now(&*self.clock);
+        query.may_serve_stale.then(|| self.cache.get_stale(&query.digest, now(), date())).flatten()
     }
 
     /// The number of the latest call that has started.
@@ -232,7 +263,7 @@ impl CallTask {
     async fn call(&self, token: &str, priority: Priority) -> Result<String, IntrospectionFault> {
         let call = self.shared.client.acquire(priority).await?;
         self.sender.send_replace(Progress::Running { was_queued: call.was_queued() });
-        call.introspect(token).await
+        self.shared.outage.observe(priority, call.introspect(token)).await
     }
 
     fn remove_from_in_flight(&self) {

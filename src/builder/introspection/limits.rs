@@ -99,6 +99,11 @@ impl Introspection {
     /// [`active_ttl`](Self::active_ttl). It is never accepted past its `exp`, and never by
     /// [`Require::still_active`](crate::Require::still_active).
     ///
+    /// A request with such a token waits for a quarter of [`timeout`](Self::timeout) at most (750 ms by
+    /// default). Then the response is overdue, and the request is served the cached one. The introspection
+    /// request continues and replaces it. While recent introspection requests failed or were overdue, no
+    /// request waits.
+    ///
     /// A limit that is reached does not count as an outage:
     /// [`max_calls_per_minute`](Self::max_calls_per_minute), [`max_queued_calls`](Self::max_queued_calls), or
     /// a 429 from the authorization server. Otherwise an attacker could exhaust a limit to keep a revoked
@@ -114,7 +119,9 @@ impl Introspection {
     /// ```
     ///
     /// # Risk
-    /// A token that is revoked during an outage is accepted until the grace period ends.
+    /// A token that is revoked during an outage is accepted until the grace period ends. If the authorization
+    /// server responds, but later than a quarter of `timeout`, a revoked token that has not been used since
+    /// is accepted once more, until the response arrives.
     pub fn serve_stale(mut self, duration: Duration) -> Self {
         self.cache.stale_for = duration;
         self
