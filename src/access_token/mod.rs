@@ -89,6 +89,13 @@ impl AccessToken {
         Self { covered_by: Some(covered_by), ..self }
     }
 
+    /// The same token with fewer scopes or an earlier expiry.
+    pub(crate) fn narrowed(&self, scopes: ScopeSet, expires_at: NumericDate) -> Self {
+        let grant = Grant { scopes, expires_at, ..self.grant().clone() };
+        let token = Self::new(grant, self.claims_json().to_owned(), self.raw_token().cloned());
+        Self { covered_by: self.covered_by.clone(), ..token }
+    }
+
     /// The `BearerAuth` that accepted its request, if it comes from one.
     pub(crate) fn coverage(&self) -> Option<&CoveredBy> {
         self.covered_by.as_ref()
@@ -195,6 +202,8 @@ impl AccessToken {
     /// Returns the scopes that the token grants: those of `scope` and `scp`, or of
     /// [`Issuer::scope_claims`](crate::Issuer::scope_claims). Empty if the token has none.
     ///
+    /// If a JWT is introspected as well and the response has scopes, these are the scopes that both have.
+    ///
     /// ```
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
     /// # let idp = tower_bearer::testing::TestIssuer::new();
@@ -210,6 +219,8 @@ impl AccessToken {
     }
 
     /// Returns the expiry (`exp`). `BearerAuth` accepts the token for the configured leeway longer.
+    ///
+    /// If a JWT is introspected as well and the response has an `exp`, this is the earlier of the two.
     ///
     /// ```
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {

@@ -48,6 +48,12 @@ impl ScopeSet {
         Self { text }
     }
 
+    /// The scopes that `other` grants as well.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        let common: Vec<&str> = self.iter().filter(|scope| other.contains(scope)).collect();
+        Self::from_items(common.into_iter())
+    }
+
     /// Whether `scope` is granted. Always `false` for a string that is no scope token.
     ///
     /// ```

@@ -222,8 +222,10 @@ impl TrustedIssuer {
         explanation.add("username", "text, or none", "", CheckResult::of(active.username(names)));
         explain_claims(&claims, policy, now, explanation);
         if let Some(jwt) = jwt {
-            let same = active.is_about(jwt).then_some(()).ok_or(IntrospectionFault::OtherToken);
-            explanation.add("same token", "sub, client_id and exp as in the JWT", "", CheckResult::of(same));
+            let same =
+                active.is_about(jwt, policy.leeway).then_some(()).ok_or(IntrospectionFault::OtherToken);
+            let expected = "sub, client_id and exp as in the JWT, exp within the leeway";
+            explanation.add("same token", expected, "", CheckResult::of(same));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Checks: the status. The body is one JSON object without duplicate members. `active` is the boolean `true`.
 //! `token_type` is that of a bearer token, and `username` is a string. Every claim is checked as in a JWT
 //! (`iss`, `aud`, `exp`, `nbf`, `iat`, `scope`, `sub`, `client_id`, `cnf`). The response to a JWT describes
-//! the same token.
+//! the same token, and may narrow its scopes and bring its expiry forward.
 //! Does not check: the signature of a signed response; see `signed`.
 
 use std::borrow::Cow;
@@ -117,7 +117,11 @@ pub(super) fn check(
     let username = active.username(names)?.map(|name| ClaimText::of(&name, &json));
     if let Some(jwt) = jwt {
         claims::check_all(&active, &policy.jwt, now)?;
-        return if active.is_about(jwt) { Ok(jwt.clone()) } else { Err(IntrospectionFault::OtherToken) };
+        return if active.is_about(jwt, policy.jwt.leeway) {
+            Ok(active.narrow(jwt, &policy.jwt)?)
+        } else {
+            Err(IntrospectionFault::OtherToken)
+        };
     }
     let grant = claims::check(&active, &policy.opaque, now)?;
     Ok(AccessToken::new(Grant { is_jwt: false, username, ..grant }, json, Some(Arc::clone(token))))
@@ -166,13 +170,31 @@ impl<'c> Active<'c> {
         claims::optional("username", &username).map(|username| username.map(|name| name.as_ref().to_owned()))
     }
 
+    /// The `jwt` with the scopes that the response has as well, if it has any, and the earlier `exp`.
+    fn narrow(&self, jwt: &AccessToken, policy: &ClaimsPolicy) -> Result<AccessToken, ClaimFault> {
+        let scopes = claims::scopes(self.0, policy)?;
+        let scopes = scopes.filter(|granted| jwt.scopes().iter().any(|scope| !granted.contains(scope)));
+        let expires_at = self.0.exp.value().copied().filter(|exp| *exp < jwt.expiry());
+        if scopes.is_none() && expires_at.is_none() {
+            return Ok(jwt.clone());
+        }
+        let scopes = scopes.as_ref().unwrap_or(jwt.scopes());
+        Ok(jwt.narrowed(jwt.scopes().intersection(scopes), expires_at.unwrap_or(jwt.expiry())))
+    }
+
     /// Whether `sub`, `client_id` and `exp` are the same as in `jwt`, as far as both have them.
-    pub(crate) fn is_about(&self, jwt: &AccessToken) -> bool {
+    ///
+    /// Two `exp` are the same within the leeway: servers that store the lifetime of a token apart from the
+    /// JWT compute it from a clock read a moment later.
+    pub(crate) fn is_about(&self, jwt: &AccessToken, leeway: Duration) -> bool {
         let is_same = |stated: &Claim<Cow<'_, str>>, own: Option<&str>| match (stated.value(), own) {
             (Some(stated), Some(own)) => *stated == own,
             _ => true,
         };
-        let same_expiry = self.0.exp.value().is_none_or(|exp| exp.as_secs() == jwt.expiry().as_secs());
+        let same_expiry = self.0.exp.value().is_none_or(|exp| {
+            let difference = exp.since(jwt.expiry()).max(jwt.expiry().since(*exp));
+            exp.as_secs() == jwt.expiry().as_secs() || difference <= leeway
+        });
         is_same(&self.0.sub, jwt.subject()) && is_same(&self.0.client_id, jwt.client_id()) && same_expiry
     }
 }

@@ -155,7 +155,10 @@ fn response_to_a_jwt_must_match_its_sub_client_id_and_exp() {
         ("all equal", &*format!(r#","sub":"u","client_id":"c","exp":{exp}"#), true),
         ("another subject", r#","sub":"v""#, false),
         ("another client", r#","client_id":"d""#, false),
-        ("another exp", &*format!(r#","exp":{}"#, exp + 1), false),
+        ("an exp within the leeway", &*format!(r#","exp":{}"#, exp + 30), true),
+        ("an earlier exp within the leeway", &*format!(r#","exp":{}"#, exp - 30), true),
+        ("another exp", &*format!(r#","exp":{}"#, exp + 31), false),
+        ("another earlier exp", &*format!(r#","exp":{}"#, exp - 31), false),
     ] {
         let outcome = checked(&format!(r#"{{"active":true{members}}}"#), Some(&jwt));
         match outcome {

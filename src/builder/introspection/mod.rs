@@ -47,7 +47,8 @@ use crate::transport::{FetchLimits, HttpClient};
 /// `nbf`, `iat`, `scope`, `sub`, `client_id`, `username` and `token_type` are valid. There is no `cnf`. The
 /// settings of the [`Issuer`](crate::Issuer) apply to responses as they do to JWTs, except those of
 /// [`strict_rfc9068`](crate::Issuer::strict_rfc9068). A response about a JWT need not repeat the claims of
-/// the JWT.
+/// the JWT. If it has an `exp`, that may differ by the leeway, and the earlier one counts. If it has scopes,
+/// the token has only those that both have.
 ///
 /// # Caching
 ///

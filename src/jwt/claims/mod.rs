@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::policy::{ClaimFault, ClaimsPolicy, OptionalClaims, TrustedClaims};
-pub(crate) use self::values::{client, optional, required};
-use self::values::{required_unless, scope_claim, scopes};
+pub(crate) use self::values::{client, optional, required, scopes};
+use self::values::{required_unless, scope_claim};
 use super::claim::Claim;
 use super::claim_set::UnverifiedClaims;
 use crate::access_token::{ClaimText, Grant};
@@ -257,7 +257,7 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
     let audiences = optional("aud", &claims.aud)?.into_iter().flatten();
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
-        scopes: scopes(claims, policy)?,
+        scopes: scopes(claims, policy)?.unwrap_or_default(),
         client_id: client(claims)?.map(|client| owned(client)),
         audiences: audiences.map(|audience| owned(audience)).collect(),
         expires_at: *required("exp", &claims.exp)?,

@@ -73,8 +73,11 @@ pub(super) fn scope_claim<'c>(
     }
 }
 
-/// The union of the scopes in all configured scope claims.
-pub(super) fn scopes(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<ScopeSet, ClaimFault> {
+/// The union of the scopes in all configured scope claims. `None` if all of them are absent.
+pub(crate) fn scopes(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+) -> Result<Option<ScopeSet>, ClaimFault> {
     let mut all: Option<ScopeSet> = None;
     for name in &policy.scope_claims {
         all = match (all, scope_claim(claims, name, policy)?) {
@@ -86,5 +89,5 @@ pub(super) fn scopes(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Re
             }
         };
     }
-    Ok(all.unwrap_or_default())
+    Ok(all)
 }

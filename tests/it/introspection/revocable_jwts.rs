@@ -1,10 +1,13 @@
 //! JWTs that are also introspected (`also_jwts`, `also_jwts_when`).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tower_bearer::RejectionKind::{
     AudienceMismatch, ClaimIllTyped, IntrospectionMismatch, IssuerUnknown, SenderNotProven, TokenExpired,
     TokenInactive, TokenNotYetValid,
 };
+use tower_bearer::Require;
 use tower_bearer::diagnostics::Finding;
 
 use super::{Api, INACTIVE, failing, payments};
@@ -56,7 +59,10 @@ async fn a_response_about_a_jwt_may_omit_claims_but_not_contradict_them() {
         ("iss", Some(json!("https://other.example")), Err(IssuerUnknown)),
         ("exp", None, ACCEPTED),
         ("exp", Some(json!(0)), Err(TokenExpired)),
-        ("exp", Some(json!(api.now() + 299)), Err(IntrospectionMismatch)),
+        ("exp", Some(json!(api.now() + 299)), ACCEPTED),
+        ("exp", Some(json!(api.now() + 330)), ACCEPTED),
+        ("exp", Some(json!(api.now() + 269)), Err(IntrospectionMismatch)),
+        ("exp", Some(json!(api.now() + 331)), Err(IntrospectionMismatch)),
         ("exp", Some(json!(9_999_999_999_u64)), Err(IntrospectionMismatch)),
         ("exp", Some(json!("x")), Err(ClaimIllTyped)),
         ("sub", None, ACCEPTED),
@@ -85,6 +91,54 @@ async fn a_response_about_a_jwt_may_omit_claims_but_not_contradict_them() {
             "{row}: {explanation}"
         );
         assert!(!explanation.to_string().contains(token.rsplit_once('.').unwrap().1), "{row}");
+    }
+}
+
+/// A server that stores tokens in a table computes `exp` of the row and of the JWT apart.
+#[tokio::test(start_paused = true)]
+async fn the_earlier_exp_of_a_jwt_and_its_response_counts() {
+    let api = Api::introspecting(introspection().also_jwts().active_ttl(3600 * SECOND));
+    for (name, stated, expected) in [("earlier", 290, 290), ("later", 301, 300), ("the same", 300, 300)] {
+        let start = api.now();
+        api.set_member("exp", Some(json!(start + stated)));
+        let token = api.token().sign();
+        let response = api.protected.get(&token).await;
+        let expires_at = response.assert_accepted(name).expires_at();
+        assert_eq!(expires_at, std::time::UNIX_EPOCH + Duration::from_secs(start + expected), "{name}");
+        let calls = api.calls();
+        api.idp.clock().advance(Duration::from_secs(expected - 1));
+        assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, calls), "{name}");
+        api.idp.clock().advance(SECOND);
+        let outcome = api.outcome(&token).await;
+        assert_eq!(
+            api.calls(),
+            calls + 1,
+            "{name}: {outcome:?}, no response is cached beyond the earlier exp"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_in_the_response_narrow_those_of_the_jwt() {
+    let api = Api::introspecting(introspection().also_jwts());
+    for (name, scope, expected) in [
+        ("fewer", Some("b"), "b"),
+        ("others", Some("c b d"), "b"),
+        ("more", Some("c b a"), "a b"),
+        ("none", Some(""), ""),
+        ("absent", None, "a b"),
+    ] {
+        api.set_member("scope", scope.map(Value::from));
+        let token = api.token().sign();
+        for round in ["introspected", "cached"] {
+            let response = api.protected.get(&token).await;
+            let scopes = response.assert_accepted(name).scopes().iter().collect::<Vec<_>>().join(" ");
+            assert_eq!(scopes, expected, "{name} {round}");
+        }
+        let on_route = api.on_route(&Require::scope("a"), &token).await.outcome();
+        assert_eq!(on_route.is_ok(), expected.contains('a'), "{name}: {on_route:?}");
+        let claims = api.protected.get(&token).await.token().unwrap().claims::<Value>().unwrap();
+        assert_eq!(claims["scope"], "a b", "the claims of the JWT stay as they are");
     }
 }
 
