@@ -166,6 +166,11 @@ impl Introspection<'_> {
     }
 }
 
+/// The metadata of an issuer names no introspection endpoint, and neither does the configuration.
+pub(crate) fn introspection_endpoint_missing(issuer: &str, error: &dyn Error) {
+    warn!(target: TARGET, issuer, cause = %Causes(error), "introspection endpoint missing");
+}
+
 /// The circuit breaker of an introspection endpoint opened or closed.
 pub(crate) fn circuit_changed(issuer: &str, opened: bool) {
     if opened {

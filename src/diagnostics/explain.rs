@@ -209,6 +209,8 @@ impl TrustedIssuer {
     ) {
         let expected = format!("a response of {}", self.identifier());
         let response = introspector.fetch_response(token).await;
+        let response =
+            if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
         let names = &introspector.policy().opaque.names;

@@ -74,6 +74,10 @@ impl IntrospectionClient {
         self.config.limits.timeout
     }
 
+    pub(super) fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
     pub(super) fn max_calls_per_minute(&self) -> Option<u32> {
         self.limiter.per_minute()
     }
@@ -159,7 +163,7 @@ impl Call<'_> {
             Err(failure) if failure.error.kind() == CONNECTION_LOST => self.request(token).await,
             response => response,
         }?;
-        self.read(response).await.map_err(|error| self.failure(error))
+        self.read(response, token).await.map_err(|error| self.failure(error))
     }
 
     async fn request(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
@@ -181,7 +185,7 @@ impl Call<'_> {
         response.map_err(|error| self.failure(IntrospectionError::fetch(error)))
     }
 
-    async fn read(&self, response: Response<Bytes>) -> Result<String, IntrospectionError> {
+    async fn read(&self, response: Response<Bytes>, token: &str) -> Result<String, IntrospectionError> {
         let IntrospectionClient { config, limiter, endpoint, clock } = self.client;
         if let Some(wait) = response::requested_pause(&response, clock.now()) {
             limiter.pause(wait, response.status());
@@ -189,7 +193,7 @@ impl Call<'_> {
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             endpoint.clear().await;
         }
-        let json = match (response::parse(response)?, &config.response_verifier) {
+        let json = match (response::parse(response, token)?, &config.response_verifier) {
             (ResponseBody::Signed(jwt), Some(response_verifier)) => {
                 response_verifier.verify(&jwt, NumericDate::now(&**clock)).await?
             }

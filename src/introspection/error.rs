@@ -12,8 +12,9 @@ use crate::transport::{FetchError, FetchErrorKind};
 /// and the source of a [`Rejection`](crate::Rejection) that was caused by a failed introspection request.
 ///
 /// [`kind`](Self::kind) classifies the failure. [`source`](Error::source) is the lower-level error, if there
-/// is one, for example the error of the HTTP client. The error holds no token, no credentials, no query
-/// string and no part of a response body.
+/// is one, for example the error of the HTTP client, or the `error` and `error_description` of the response
+/// (RFC 6749 section 5.2). The error holds no token, no credentials, no query string, and no other part of a
+/// response body. Words of the description that may be a token, a secret or an identifier are left out.
 ///
 /// ```
 /// use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
@@ -24,6 +25,7 @@ use crate::transport::{FetchError, FetchErrorKind};
 ///         error.kind(),
 ///         IntrospectionErrorKind::ClientRejected(_)
 ///             | IntrospectionErrorKind::CredentialsUnusable
+///             | IntrospectionErrorKind::EndpointMissing
 ///             | IntrospectionErrorKind::TokenTypeUnsupported
 ///     )
 /// }
@@ -53,13 +55,17 @@ pub enum IntrospectionErrorKind {
     /// The credentials of this client cannot be created: the key does not sign, or the value that
     /// [`ClientAuth::bearer_from`](crate::ClientAuth::bearer_from) returned is not a bearer token.
     CredentialsUnusable,
-    /// The metadata names no introspection endpoint, or a URL that may not be used.
+    /// The metadata names no introspection endpoint, or a URL that may not be used. Set the URL with
+    /// [`Introspection::endpoint`](crate::Introspection::endpoint).
     EndpointMissing,
     /// The request for the metadata or the introspection request failed on the way, or its status was not
     /// 200.
     Fetch(FetchErrorKind),
     /// The metadata document is about another issuer (RFC 8414 section 3.3).
     IssuerMismatch,
+    /// The signature of a signed response cannot be verified, because the keys of the issuer are unavailable
+    /// (RFC 9701 section 5).
+    KeysUnavailable,
     /// The metadata document is not a JSON object, or a member has the wrong type.
     MetadataUnreadable,
     /// No request was sent: a limit is reached, the circuit breaker is open, the server asked for a pause, or
@@ -71,7 +77,8 @@ pub enum IntrospectionErrorKind {
     /// (RFC 9701 section 5).
     ResponseUntrusted,
     /// The endpoint does not introspect tokens of this type: `unsupported_token_type`
-    /// (RFC 7009 section 2.2.1).
+    /// (RFC 7009 section 2.2.1). The request is rejected with 500 if the token is a JWT. An opaque token is
+    /// rejected as `token_inactive`.
     TokenTypeUnsupported,
 }
 
@@ -120,7 +127,9 @@ impl IntrospectionError {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self.kind {
-            IntrospectionErrorKind::MetadataUnreadable | IntrospectionErrorKind::ResponseUnreadable => true,
+            IntrospectionErrorKind::KeysUnavailable
+            | IntrospectionErrorKind::MetadataUnreadable
+            | IntrospectionErrorKind::ResponseUnreadable => true,
             IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status)) => status >= 500,
             IntrospectionErrorKind::Fetch(kind) => matches!(
                 kind,
@@ -137,6 +146,16 @@ impl IntrospectionError {
             | IntrospectionErrorKind::ResponseUntrusted
             | IntrospectionErrorKind::TokenTypeUnsupported => false,
         }
+    }
+
+    /// Whether somebody has to change the configuration.
+    pub(super) fn is_misconfiguration(&self) -> bool {
+        matches!(
+            self.kind,
+            IntrospectionErrorKind::ClientRejected(_)
+                | IntrospectionErrorKind::EndpointMissing
+                | IntrospectionErrorKind::TokenTypeUnsupported
+        )
     }
 }
 
@@ -155,9 +174,15 @@ impl fmt::Display for IntrospectionErrorKind {
                 "the credentials for the introspection endpoint cannot be created: check the key or the \
                  token in ClientAuth"
             }
-            Self::EndpointMissing => "the metadata document names no introspection endpoint that may be used",
+            Self::EndpointMissing => {
+                "the metadata document names no introspection endpoint that may be used: set its URL with \
+                 Introspection::endpoint(url)"
+            }
             Self::Fetch(kind) => return kind.fmt(f),
             Self::IssuerMismatch => "the metadata document is about another issuer",
+            Self::KeysUnavailable => {
+                "the introspection response cannot be verified, because the keys of the issuer are unavailable"
+            }
             Self::MetadataUnreadable => "the metadata document is not valid",
             Self::NotSent => "no introspection request was sent",
             Self::ResponseUnreadable => "the introspection response is not a valid JSON object",
@@ -199,6 +224,7 @@ mod tests {
             (Kind::Fetch(TooLarge), true),
             (Kind::Fetch(Status(500)), true),
             (Kind::Fetch(Status(599)), true),
+            (Kind::KeysUnavailable, true),
             (Kind::MetadataUnreadable, true),
             (Kind::ResponseUnreadable, true),
             (Kind::Fetch(Status(404)), false),

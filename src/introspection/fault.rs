@@ -18,7 +18,7 @@ pub(crate) enum IntrospectionFault {
     Claim(ClaimFault),
     /// The response describes another token.
     OtherToken,
-    /// The endpoint rejects this client or this type of token: the configuration is wrong.
+    /// The endpoint rejects this client or this type of JWT, or it is unknown: the configuration is wrong.
     Misconfigured(Arc<IntrospectionError>),
     /// There is no response.
     Unavailable {
@@ -34,14 +34,21 @@ pub(crate) enum IntrospectionFault {
 impl IntrospectionFault {
     /// The introspection request failed.
     pub(super) fn from_error(cause: Arc<IntrospectionError>) -> Self {
-        match cause.kind() {
-            IntrospectionErrorKind::ClientRejected(_) | IntrospectionErrorKind::TokenTypeUnsupported => {
-                Self::Misconfigured(cause)
+        if cause.is_misconfiguration() {
+            return Self::Misconfigured(cause);
+        }
+        let outage = cause.is_outage();
+        Self::Unavailable { retry_after: DEFAULT_RETRY_AFTER, cause, outage }
+    }
+
+    /// The same fault if the token is opaque. The server has not issued an opaque token of a type that it does
+    /// not support, so the token is at fault rather than the configuration.
+    pub(crate) fn about_opaque_token(self) -> Self {
+        match self {
+            Self::Misconfigured(cause) if cause.kind() == IntrospectionErrorKind::TokenTypeUnsupported => {
+                Self::Inactive
             }
-            _ => {
-                let outage = cause.is_outage();
-                Self::Unavailable { retry_after: DEFAULT_RETRY_AFTER, cause, outage }
-            }
+            fault => fault,
         }
     }
 

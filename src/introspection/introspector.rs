@@ -21,6 +21,7 @@ use super::response::ResponsePolicy;
 use super::single_flight::{NO_RUNTIME, Outcome, Query, SingleFlight};
 use super::status::IntrospectionStatus;
 use crate::access_token::AccessToken;
+use crate::event;
 use crate::time::{Clock, now};
 
 /// The configuration of an [`Introspector`].
@@ -135,7 +136,13 @@ impl Introspector {
             let error = IntrospectionError::with_source(IntrospectionErrorKind::NotSent, NO_RUNTIME);
             return Err(Arc::new(error));
         }
-        self.shared.client.find_endpoint().await.map_err(Arc::new)
+        let found = self.shared.client.find_endpoint().await;
+        if let Err(error) = &found {
+            if error.kind() == IntrospectionErrorKind::EndpointMissing {
+                event::introspection_endpoint_missing(self.shared.client.issuer(), error);
+            }
+        }
+        found.map_err(Arc::new)
     }
 
     /// A snapshot of the state, for operators.

@@ -234,7 +234,7 @@ impl State {
     /// The fault while the circuit breaker is open or the server has asked for a pause.
     fn blocked(&self, retry_after: Duration) -> IntrospectionFault {
         match &self.blocked_by {
-            Some(cause) if matches!(cause.kind(), IntrospectionErrorKind::ClientRejected(_)) => {
+            Some(cause) if cause.is_misconfiguration() => {
                 IntrospectionFault::Misconfigured(Arc::clone(cause))
             }
             Some(cause) => IntrospectionFault::after_failure(cause, retry_after),

@@ -17,6 +17,7 @@ mod limits;
 mod outage;
 mod request;
 mod response;
+mod server_error;
 mod signed;
 mod single_flight;
 mod status;

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::IntrospectionFault;
+use super::server_error::ServerError;
 use crate::access_token::{AccessToken, ClaimText, Grant};
 use crate::encoding::json;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, TrustedClaims};
@@ -55,18 +56,11 @@ pub(crate) struct ResponsePolicy {
 /// [`IntrospectionErrorKind::ClientRejected`] and [`IntrospectionErrorKind::TokenTypeUnsupported`] if the
 /// configuration is wrong. [`IntrospectionErrorKind::Fetch`] for any other status.
 /// [`IntrospectionErrorKind::ResponseUnreadable`] if the body is not UTF-8.
-pub(super) fn parse(response: Response<Bytes>) -> Result<ResponseBody, IntrospectionError> {
-    let status = response.status();
-    let failure = match status {
-        StatusCode::OK => None,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Some(IntrospectionErrorKind::ClientRejected(status.as_u16()))
-        }
-        StatusCode::BAD_REQUEST => Some(bad_request(response.body())),
-        _ => Some(IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status.as_u16()))),
-    };
-    if let Some(kind) = failure {
-        return Err(IntrospectionError::new(kind));
+///
+/// The source of an error is the error that the server reports. It holds nothing of `token`.
+pub(super) fn parse(response: Response<Bytes>, token: &str) -> Result<ResponseBody, IntrospectionError> {
+    if response.status() != StatusCode::OK {
+        return Err(failure(response.status(), response.body(), token));
     }
     let signed = is_signed(response.headers());
     // Only the part of the error that does not hold the body.
@@ -206,13 +200,23 @@ fn is_signed(headers: &HeaderMap) -> bool {
     subtype.is_some_and(|(_, subtype)| subtype.eq_ignore_ascii_case(SIGNED_TYPE))
 }
 
-/// The error of a response with status 400 (RFC 6749 section 5.2, RFC 7009 section 2.2.1).
-fn bad_request(body: &[u8]) -> IntrospectionErrorKind {
+/// The error of a response whose status is not 200 (RFC 6749 section 5.2, RFC 7009 section 2.2.1).
+fn failure(status: StatusCode, body: &[u8], token: &str) -> IntrospectionError {
     let body: Option<Value> = json::parse(body).ok();
-    match body.as_ref().and_then(|body| body.get("error")).and_then(Value::as_str) {
-        Some("invalid_client" | "unauthorized_client") => IntrospectionErrorKind::ClientRejected(400),
-        Some("unsupported_token_type") => IntrospectionErrorKind::TokenTypeUnsupported,
-        _ => IntrospectionErrorKind::Fetch(FetchErrorKind::Status(400)),
+    let code = body.as_ref().and_then(|body| body.get("error")).and_then(Value::as_str);
+    let kind = match (status, code) {
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)
+        | (StatusCode::BAD_REQUEST, Some("invalid_client" | "unauthorized_client")) => {
+            IntrospectionErrorKind::ClientRejected(status.as_u16())
+        }
+        (StatusCode::BAD_REQUEST, Some("unsupported_token_type")) => {
+            IntrospectionErrorKind::TokenTypeUnsupported
+        }
+        _ => IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status.as_u16())),
+    };
+    match body.and_then(|body| ServerError::of(&body, token)) {
+        Some(error) => IntrospectionError::with_source(kind, error),
+        None => IntrospectionError::new(kind),
     }
 }
 

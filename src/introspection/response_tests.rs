@@ -42,7 +42,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: &'static str) -> Respon
 }
 
 fn error_kind(response: Response<Bytes>) -> Option<IntrospectionErrorKind> {
-    let parsed = parse(response).and_then(|body| match body {
+    let parsed = parse(response, "opaque").and_then(|body| match body {
         ResponseBody::Json(json) => check_object(&json),
         ResponseBody::Signed(_) => Ok(()),
     });
@@ -88,7 +88,7 @@ fn a_signed_response_is_recognized_by_its_content_type() {
         ("another JWT type", "application/jwt", false),
         ("not application/", "text/token-introspection+jwt", false),
     ] {
-        let body = parse(response(200, &[("content-type", content_type)], "{}")).unwrap();
+        let body = parse(response(200, &[("content-type", content_type)], "{}"), "opaque").unwrap();
         assert_eq!(matches!(body, ResponseBody::Signed(_)), signed, "{name}");
     }
 }

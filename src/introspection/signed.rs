@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{IntrospectionError, IntrospectionErrorKind};
-use crate::jwks::{Keys, VerifyError, WaitBudget};
+use crate::jwks::{Keys, KeysError, VerifyError, WaitBudget};
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::jwt::compact::Compact;
 use crate::jwt::header::{Header, HeaderPolicy};
@@ -40,6 +40,7 @@ impl ResponseVerifier {
     ///
     /// # Errors
     /// [`IntrospectionErrorKind::ResponseUntrusted`], with the reason as the source.
+    /// [`IntrospectionErrorKind::KeysUnavailable`], if there are no keys to verify the signature with.
     pub(super) async fn verify(&self, jwt: &str, now: NumericDate) -> Result<String, IntrospectionError> {
         let compact = Compact::parse(jwt.trim_ascii()).map_err(|_| untrusted("it is not a signed JWT"))?;
         let header_json = compact.header().map_err(|_| untrusted("its header is not base64url"))?;
@@ -67,15 +68,7 @@ impl ResponseVerifier {
             match self.keys.verify(compact, header, claims, &mut wait_budget) {
                 Ok(verified) => break verified.signed,
                 Err(VerifyError::Pending(keys)) => keys.await,
-                Err(VerifyError::Unavailable { cause: Some(cause), .. }) => {
-                    return Err(IntrospectionError::with_source(
-                        IntrospectionErrorKind::ResponseUntrusted,
-                        Arc::clone(&cause),
-                    ));
-                }
-                Err(VerifyError::Unavailable { cause: None, .. }) => {
-                    return Err(untrusted("the keys of the issuer are unavailable"));
-                }
+                Err(VerifyError::Unavailable { cause, .. }) => return Err(keys_unavailable(cause)),
                 Err(VerifyError::KeyUnknown) => return Err(untrusted("its key is unknown")),
                 Err(VerifyError::Malformed(_) | VerifyError::Mismatch(_)) => {
                     return Err(untrusted("its signature is invalid"));
@@ -91,6 +84,14 @@ impl ResponseVerifier {
 struct Envelope<'a> {
     #[serde(borrow)]
     token_introspection: &'a RawValue,
+}
+
+/// Nothing is known about the response: the server is at fault, not whoever signed it.
+fn keys_unavailable(cause: Option<Arc<KeysError>>) -> IntrospectionError {
+    match cause {
+        Some(cause) => IntrospectionError::with_source(IntrospectionErrorKind::KeysUnavailable, cause),
+        None => IntrospectionError::new(IntrospectionErrorKind::KeysUnavailable),
+    }
 }
 
 fn untrusted(reason: &'static str) -> IntrospectionError {

@@ -250,7 +250,10 @@ struct CallTask {
 
 impl CallTask {
     async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, priority: Priority) {
-        let outcome = self.call(&token, priority).await.and_then(|json| {
+        let response = self.call(&token, priority).await;
+        let response =
+            if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
+        let outcome = response.and_then(|json| {
             let date = NumericDate::now(&*self.shared.clock);
             response::check(json, &token, jwt.as_ref(), &self.shared.response_policy, date)
         });

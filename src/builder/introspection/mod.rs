@@ -62,8 +62,9 @@ use crate::transport::{FetchLimits, HttpClient};
 ///
 /// - 503 `introspection_unavailable` with `Retry-After`: the authorization server is unavailable, its
 ///   response is invalid, or a limit is reached.
-/// - 500 `introspection_misconfigured`: the authorization server rejects this client. The log says what to
-///   check.
+/// - 500 `introspection_misconfigured`: the authorization server rejects this client or introspects no JWTs,
+///   or its metadata names no introspection endpoint. The log says what to check, with the error that the
+///   authorization server reports.
 ///
 /// After 5 failures in a row the circuit breaker opens for 10 s, then one probe tests the authorization
 /// server. A `Retry-After` from the endpoint is honored, up to 5 min.

@@ -8,7 +8,7 @@ use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, Issuer};
 use tower_bearer::{ClientAuth, Introspection};
 
-use super::UNAVAILABLE;
+use super::{MISCONFIGURED, UNAVAILABLE};
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
 use crate::support::log::Log;
 use crate::support::net::{Act, Net, Reply};
@@ -175,7 +175,8 @@ async fn unusable_metadata_is_reported_with_its_reason() {
         let (auth, api, _) = discovering(&idp);
         idp.set_metadata(Some(metadata(&idp, member, value)));
         let log = Log::start();
-        assert_eq!(api.outcome(idp.token(API).opaque()).await, UNAVAILABLE, "{name}");
+        let outcome = if expected == EndpointMissing { MISCONFIGURED } else { UNAVAILABLE };
+        assert_eq!(api.outcome(idp.token(API).opaque()).await, outcome, "{name}");
         assert_eq!(last_error(&auth), Some(expected), "{name}");
         let cause = log.requests()[0].field("cause").unwrap().to_owned();
         assert!(cause.contains(&expected.to_string()), "{name}: {cause}");
@@ -188,6 +189,32 @@ async fn unusable_metadata_is_reported_with_its_reason() {
         assert!(error.to_string().contains("https://issuer.test"), "{name}");
         assert_eq!(idp.requests(Endpoint::Introspection), 0, "{name}: no part of the metadata is used");
     }
+}
+
+/// django-oauth-toolkit has an introspection endpoint, but does not name it in its metadata.
+#[tokio::test(start_paused = true)]
+async fn metadata_without_an_endpoint_is_a_misconfiguration_that_is_reported_at_the_start() {
+    let idp = TestIssuer::new();
+    let (auth, api, _) = discovering(&idp);
+    idp.set_metadata(Some(metadata(&idp, "introspection_endpoint", Value::Null)));
+    let log = Log::start();
+    assert!(auth.ready().await.unwrap_err().to_string().contains("Introspection::endpoint(url)"));
+    let warning = log.events().pop().unwrap();
+    assert_eq!((warning.level, warning.field("issuer")), (tracing::Level::WARN, Some("https://issuer.test")));
+    assert!(warning.field("cause").unwrap().contains("Introspection::endpoint(url)"));
+    // More requests than failures that open the circuit breaker.
+    for _ in 0..10 {
+        let response = api.get(idp.token(API).opaque()).await;
+        assert_eq!((response.status(), response.outcome()), (500, MISCONFIGURED));
+        assert!(!String::from_utf8_lossy(&response.body).contains("endpoint"));
+    }
+    let rejected = log.requests().pop().unwrap();
+    assert_eq!(rejected.level, tracing::Level::ERROR);
+    assert!(rejected.field("cause").unwrap().contains("Introspection::endpoint(url)"));
+    let endpoint = introspection().endpoint(idp.introspection_url());
+    let remedy = Issuer::without_keys(idp.identifier()).introspect(endpoint);
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client()).issuer(remedy);
+    assert_eq!(Protected::by(&builder.build().unwrap()).outcome(idp.token(API).opaque()).await, ACCEPTED);
 }
 
 /// The metadata names another issuer and its endpoint.

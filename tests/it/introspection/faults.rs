@@ -9,7 +9,7 @@ use tower_bearer::{BearerAuth, ClientAuth};
 use tower_bearer::{Introspection, RejectionKind};
 use tracing::Level;
 
-use super::{MISCONFIGURED, UNAVAILABLE};
+use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
 use crate::support::introspected::{
     IssuerIntrospection, SECOND, introspection, retry_after, run_pending_tasks, timed,
 };
@@ -22,7 +22,7 @@ type Case = (&'static str, Fault, Outcome, IntrospectionErrorKind);
 
 fn cases(elsewhere: &TestIssuer) -> Vec<Case> {
     use FetchErrorKind::{Redirected, Status, TimedOut, TooLarge, Transport};
-    use IntrospectionErrorKind::{ClientRejected, Fetch, ResponseUnreadable, TokenTypeUnsupported};
+    use IntrospectionErrorKind::{ClientRejected, Fetch, ResponseUnreadable};
     let error = |error: &str| Fault::Json(400, format!(r#"{{"error":"{error}"}}"#));
     let body = |body: &str| Fault::Body(body.to_owned());
     let mut cases = vec![
@@ -59,7 +59,6 @@ fn cases(elsewhere: &TestIssuer) -> Vec<Case> {
         ("a 400 with an array", Fault::Json(400, "[]".to_owned()), UNAVAILABLE, Fetch(Status(400))),
         ("invalid_client", error("invalid_client"), MISCONFIGURED, ClientRejected(400)),
         ("unauthorized_client", error("unauthorized_client"), MISCONFIGURED, ClientRejected(400)),
-        ("unsupported_token_type", error("unsupported_token_type"), MISCONFIGURED, TokenTypeUnsupported),
         ("401", Fault::Status(401), MISCONFIGURED, ClientRejected(401)),
         (
             "401 with an error",
@@ -205,10 +204,47 @@ async fn a_rejected_client_is_reported_to_the_operator_and_not_to_the_caller() {
             assert!(cause.contains(word), "{fault:?}: {word} missing in {cause}");
         }
     }
-    let log = Log::start();
+}
+
+/// The server has not issued an opaque token of a type that it does not support: any text of five parts looks
+/// like an encrypted JWT. About a JWT that passed every other check, the configuration is wrong.
+#[tokio::test(start_paused = true)]
+async fn unsupported_token_type_rejects_an_opaque_token_and_is_a_misconfiguration_about_a_jwt() {
+    let setup = IssuerIntrospection::with(Introspection::also_jwts);
     setup.fail(Fault::Json(400, r#"{"error":"unsupported_token_type"}"#.to_owned()));
-    assert_eq!(setup.outcome_of_new().await, MISCONFIGURED);
+    for token in ["made-up", "a.b.c.d.e"] {
+        let response = setup.api.get(token).await;
+        assert_eq!((response.status(), response.outcome()), (401, INACTIVE), "{token}");
+        let explanation = setup.auth.explain(token).await;
+        assert!(explanation.to_string().contains("token_inactive"), "{token}: {explanation}");
+    }
+    assert_eq!(
+        (setup.calls(), setup.status().inactive_tokens()),
+        (4, 2),
+        "two of the calls are explanations"
+    );
+    let log = Log::start();
+    assert_eq!(setup.api.outcome(setup.idp.token(API).sign()).await, MISCONFIGURED);
     assert!(log.requests()[0].field("cause").unwrap().contains("also_jwts"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_of_the_server_reaches_the_log_and_not_the_caller() {
+    let setup = IssuerIntrospection::new();
+    for (status, outcome) in [(400, MISCONFIGURED), (401, MISCONFIGURED), (503, UNAVAILABLE)] {
+        let log = Log::start();
+        let description = r"Client secret not provided\n\u001b[31m in request about user bob@example.com";
+        let body = format!(r#"{{"error":"invalid_client","error_description":"{description}"}}"#);
+        setup.fail(Fault::Json(status, body));
+        let response = setup.api.get(setup.opaque()).await;
+        assert_eq!(response.outcome(), outcome, "{status}");
+        assert!(!String::from_utf8_lossy(&response.body).contains("not provided"), "{status}");
+        let expected = "`invalid_client` (Client secret not provided ... in request about user ...)";
+        let events = log.events();
+        let causes: Vec<_> = events.iter().filter_map(|event| event.field("cause")).collect();
+        assert_eq!(causes.len(), 2, "{status}: {causes:?}");
+        assert!(causes.iter().all(|cause| cause.contains(expected)), "{status}: {causes:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tower_bearer::RejectionKind::{ClaimMissing, IntrospectionMismatch, TypeMismatch};
+use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::time::Clock;
 use tower_bearer::{Algorithm, Issuer};
@@ -227,6 +228,25 @@ async fn a_signed_response_is_rejected_as_an_access_token() {
         assert_eq!(api.outcome(token.sign()).await, expected, "{name}");
     }
     assert_eq!(api.calls(), 0);
+}
+
+/// Nobody knows whether the response was forged, and the server that signed it may be healthy.
+#[tokio::test(start_paused = true)]
+async fn a_signed_response_is_an_outage_while_the_keys_are_unavailable() {
+    let hour = 3600 * SECOND;
+    let settings = introspection().require_signed().serve_stale(24 * hour);
+    let api = Api::introspecting(settings);
+    let token = api.token().lifetime(24 * hour).opaque();
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    api.idp.set_fault(Endpoint::Jwks, Some(Fault::Refuse));
+    api.pass(5 * hour).await;
+    assert_eq!(api.outcome(api.token().opaque()).await, UNAVAILABLE);
+    let error = api.status().last_error().map(IntrospectionError::kind);
+    assert_eq!(error, Some(IntrospectionErrorKind::KeysUnavailable));
+    assert_eq!(api.outcome(&token).await, ACCEPTED, "served stale");
+    api.idp.set_fault(Endpoint::Jwks, None);
+    api.pass(60 * SECOND).await;
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
 }
 
 #[tokio::test(start_paused = true)]
