@@ -18,7 +18,6 @@ use super::response::{self, ResponseBody};
 use super::signed::ResponseVerifier;
 use crate::event;
 use crate::fetch_url::FetchUrl;
-use crate::metadata;
 use crate::sync::CircuitState;
 use crate::time::{Clock, NumericDate, later, now};
 use crate::transport::{FetchErrorKind, FetchLimits, FetchRequest, HttpClient, UrlKind, send};
@@ -120,7 +119,8 @@ impl IntrospectionClient {
         priority: Priority,
         limits: FetchLimits,
     ) -> Result<FetchUrl, IntrospectionError> {
-        let may_fetch = || self.limiter.take_requests(priority, metadata::MAX_REQUESTS);
+        let requests = self.config.endpoint.max_requests();
+        let may_fetch = || self.limiter.take_requests(priority, requests);
         self.endpoint.locate(&self.config.endpoint, &*self.config.client, limits, may_fetch).await
     }
 }

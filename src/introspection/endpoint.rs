@@ -56,6 +56,16 @@ impl EndpointSource {
     }
 }
 
+impl EndpointSource {
+    /// The most requests that finding the endpoint takes.
+    pub(crate) fn max_requests(&self) -> u32 {
+        match self {
+            Self::Url(_) => 0,
+            Self::Discovered(issuer, _) => issuer.max_requests(),
+        }
+    }
+}
+
 impl EndpointCache {
     /// Returns the URL of the endpoint.
     ///

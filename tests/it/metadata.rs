@@ -80,6 +80,34 @@ async fn metadata_is_fetched_from_the_well_known_urls_of_both_specifications() {
     }
 }
 
+/// The third URL that MCP names for an issuer with a path.
+#[tokio::test(start_paused = true)]
+async fn metadata_is_found_where_openid_configuration_is_inserted_before_the_path() {
+    let idp = TestIssuer::in_memory("https://h/t1");
+    let inserted = "https://h/.well-known/openid-configuration/t1";
+    let net = Net::default();
+    net.set(
+        inserted,
+        Reply::body(json!({"issuer": "https://h/t1", "jwks_uri": "https://h/keys"}).to_string()),
+    );
+    net.set("https://h/keys", Reply::body(idp.jwks()));
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert_eq!(net.urls()[2..], [inserted, "https://h/keys"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_well_known_url_that_hangs_does_not_keep_the_others_from_being_tried() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    net.set(OPENID, Reply::body(json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string()));
+    net.set(RFC_8414, Reply::Hang);
+    let start = tokio::time::Instant::now();
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert_eq!(start.elapsed(), Duration::from_millis(250));
+}
+
 #[tokio::test(start_paused = true)]
 async fn metadata_of_another_issuer_is_not_used() {
     for (name, issuer) in [

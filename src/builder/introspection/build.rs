@@ -19,11 +19,7 @@ use crate::jwks::Keys;
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::HeaderPolicy;
-use crate::metadata::{self, Endpoint};
-
-/// The burst is half of the limit, and must cover the discovery of the endpoint and one introspection
-/// request.
-const MIN_CALLS_PER_MINUTE: u32 = metadata::MAX_REQUESTS * 2 + 1;
+use crate::metadata::Endpoint;
 
 impl Introspection {
     /// The introspection as the request path uses it; `None` after at least one problem.
@@ -34,6 +30,7 @@ impl Introspection {
     ) -> Option<IssuerIntrospection> {
         self.check(issuer.claims.issuer.as_ref(), issuer.keys.is_some(), problems);
         let endpoint = self.endpoint_source(&issuer, problems)?;
+        self.check_rate_limit(&issuer, &endpoint, problems);
         let client = self.client.clone().or(issuer.client)?;
         let names = response_names(&issuer.claims.names);
         let claims = ClaimsPolicy { required: issuer.required, names: Arc::clone(&names), ..issuer.claims };
@@ -89,12 +86,6 @@ impl Introspection {
                 "set one with Introspection::http_client",
             );
         }
-        if self.endpoint.is_none() && matches!(self.limiter.per_minute, Some(1..MIN_CALLS_PER_MINUTE)) {
-            unusable(
-                "max_calls_per_minute is too low for the discovery of the endpoint",
-                "use at least 5, or set the URL with .endpoint(...)",
-            );
-        }
         let limits = [
             ("timeout of Introspection", self.limits.timeout.is_zero()),
             ("max_concurrent_calls", self.limiter.max_concurrent == 0),
@@ -102,6 +93,24 @@ impl Introspection {
         ];
         let zeros = limits.into_iter().filter(|(_, is_zero)| *is_zero);
         problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));
+    }
+
+    /// The burst is half of the limit, and must cover the discovery of the endpoint and one introspection
+    /// request.
+    fn check_rate_limit(
+        &self,
+        issuer: &IntrospectedIssuer<'_>,
+        endpoint: &EndpointSource,
+        problems: &mut Vec<ConfigProblem>,
+    ) {
+        let least = endpoint.max_requests().saturating_mul(2).saturating_add(1);
+        if self.limiter.per_minute.is_some_and(|calls| (1..least).contains(&calls)) {
+            problems.push(ConfigProblem::IntrospectionUnusable {
+                issuer: issuer.claims.issuer.to_string(),
+                reason: "max_calls_per_minute is too low for the discovery of the endpoint",
+                hint: "use at least 7, or set the URL with .endpoint(...)",
+            });
+        }
     }
 
     fn endpoint_source(

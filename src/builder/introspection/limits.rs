@@ -75,8 +75,8 @@ impl Introspection {
     ///
     /// Above the limit, requests are rejected with 503. No window of 60 s exceeds the limit. In return the
     /// sustained rate is only about half of it: 6000 allows a burst of 3000, then about 3000 per minute. A
-    /// quarter of the burst is reserved for tokens that were recently active. The minimum is 5 if the
-    /// [`endpoint`](Self::endpoint) is discovered.
+    /// quarter of the burst is reserved for tokens that were recently active. If the
+    /// [`endpoint`](Self::endpoint) is discovered, the minimum is 5, or 7 for an issuer whose URL has a path.
     ///
     /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
     /// client with a valid token can exhaust it if that token is introspected on every request.

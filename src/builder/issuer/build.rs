@@ -166,12 +166,8 @@ impl Issuer {
     /// The URL from which metadata is found; `None` if its identifier is not a URL.
     fn discoverable(&self) -> Option<Discoverable> {
         let url = FetchUrl::parse(&self.identifier, self.plain_http).ok()?;
-        Some(Discoverable {
-            identifier: self.identifier.as_str().into(),
-            url,
-            plain_http: self.plain_http,
-            endpoint_hosts: self.endpoint_hosts.clone(),
-        })
+        let (identifier, hosts) = (self.identifier.as_str().into(), self.endpoint_hosts.clone());
+        Some(Discoverable::new(identifier, url, self.plain_http, hosts))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::crypto::AlgorithmSet;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::refresh::RefreshPolicy;
-use crate::metadata::{Discoverable, MAX_REQUESTS};
+use crate::metadata::Discoverable;
 use crate::transport::{FetchLimits, HttpClient};
 
 /// How to fetch the keys of one issuer.
@@ -53,7 +53,7 @@ impl KeySource {
     pub(super) fn max_requests_per_fetch(&self) -> u32 {
         match self {
             Self::Url(_) => 1,
-            Self::Discovered(_) => MAX_REQUESTS.saturating_add(1),
+            Self::Discovered(issuer) => issuer.max_requests().saturating_add(1),
         }
     }
 

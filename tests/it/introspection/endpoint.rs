@@ -63,7 +63,8 @@ async fn concurrent_first_requests_share_one_discovery() {
         requests.spawn(async move { api.outcome(token).await });
     }
     assert!(requests.join_all().await.iter().all(Result::is_ok));
-    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Introspection)), (1, 60));
+    // Both well-known URLs, because the first takes long.
+    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Introspection)), (2, 60));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +151,22 @@ async fn a_hanging_rediscovery_fails_no_request() {
         59,
         "one request discovers, the others use the old endpoint"
     );
-    assert_eq!(idp.requests(Endpoint::Metadata), 2);
+    assert_eq!(idp.requests(Endpoint::Metadata), 3, "the first time one, then both well-known URLs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_well_known_url_that_hangs_delays_the_first_token_by_a_quarter_of_a_second() {
+    let idp = TestIssuer::new();
+    let (_, api, net) = discovering(&idp);
+    net.script(|sent| match sent.url.ends_with("/.well-known/oauth-authorization-server") {
+        true => Act::Instead(Reply::Hang),
+        false => Act::Pass,
+    });
+    assert_eq!(timed(api.outcome(idp.token(API).opaque())).await, (ACCEPTED, SECOND / 4));
+    // An hour later, the URL that answered is tried first.
+    tokio::time::sleep(3600 * SECOND).await;
+    assert_eq!(timed(api.outcome(idp.token(API).opaque())).await, (ACCEPTED, 0 * SECOND));
+    assert_eq!(net.urls().iter().filter(|url| url.contains("oauth-authorization-server")).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,8 +33,7 @@ fn discovered(
 fn discovered_source() -> KeySource {
     let url = FetchUrl::parse("https://h.example", PlainHttp::Loopback).unwrap();
     let identifier = "https://h.example".into();
-    let endpoint_hosts = EndpointHosts::any();
-    KeySource::Discovered(Discoverable { identifier, url, plain_http: PlainHttp::Loopback, endpoint_hosts })
+    KeySource::Discovered(Discoverable::new(identifier, url, PlainHttp::Loopback, EndpointHosts::any()))
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,17 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Response;
+use tokio::time::{Instant, sleep};
 
+use super::discoverable::well_known_urls;
+use super::document::find_endpoint;
 use super::*;
-use crate::transport::{FetchFuture, FetchResponse};
+use crate::fetch_url::{EndpointHosts, FetchUrl, PlainHttp, UrlFault};
+use crate::transport::{
+    FetchError, FetchErrorKind, FetchFuture, FetchLimits, FetchRequest, FetchResponse, HttpClient, UrlKind,
+};
 
 const ISSUER: &str = "https://h.example/t1";
 const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 1024 };
@@ -36,8 +43,7 @@ fn url(text: &str) -> FetchUrl {
 }
 
 fn issuer(plain_http: PlainHttp) -> Discoverable {
-    let endpoint_hosts = EndpointHosts::any();
-    Discoverable { identifier: ISSUER.into(), url: url(ISSUER), plain_http, endpoint_hosts }
+    Discoverable::new(ISSUER.into(), url(ISSUER), plain_http, EndpointHosts::any())
 }
 
 fn find_jwks_uri(document: &[u8]) -> Result<FetchUrl, MetadataError> {
@@ -46,21 +52,24 @@ fn find_jwks_uri(document: &[u8]) -> Result<FetchUrl, MetadataError> {
 
 #[test]
 fn well_known_part_is_inserted_before_the_path_and_then_appended() {
-    for (name, text, inserted, appended) in [
-        ("no path", "https://h.example", "", ""),
-        ("only a slash", "https://h.example/", "", ""),
-        ("a path", "https://h.example/t1", "/t1", "/t1"),
-        ("a trailing slash", "https://h.example/t1/", "/t1", "/t1"),
-        ("two segments", "https://h.example/realms/a", "/realms/a", "/realms/a"),
+    for (name, text, path) in [
+        ("no path", "https://h.example", ""),
+        ("only a slash", "https://h.example/", ""),
+        ("a path", "https://h.example/t1", "/t1"),
+        ("a trailing slash", "https://h.example/t1/", "/t1"),
+        ("two segments", "https://h.example/realms/a", "/realms/a"),
     ] {
-        let expected = [
-            format!("https://h.example/.well-known/oauth-authorization-server{inserted}"),
-            format!("https://h.example{appended}/.well-known/openid-configuration"),
+        let mut expected = vec![
+            format!("https://h.example/.well-known/oauth-authorization-server{path}"),
+            format!("https://h.example{path}/.well-known/openid-configuration"),
         ];
+        if !path.is_empty() {
+            expected.push(format!("https://h.example/.well-known/openid-configuration{path}"));
+        }
         assert_eq!(well_known_urls(&url(text)), expected, "{name}");
     }
-    let [first, _] = well_known_urls(&url("http://127.0.0.1:9000/t1"));
-    assert_eq!(first, "http://127.0.0.1:9000/.well-known/oauth-authorization-server/t1");
+    let urls = well_known_urls(&url("http://127.0.0.1:9000/t1"));
+    assert_eq!(urls[0], "http://127.0.0.1:9000/.well-known/oauth-authorization-server/t1");
 }
 
 #[test]
@@ -185,58 +194,119 @@ fn mtls_alias_of_the_introspection_endpoint_is_used_only_with_a_client_certifica
     assert_eq!(find(Introspection, r#""introspection_endpoint":1"#), Err(Kind::Unreadable));
 }
 
-/// A client that sends the first response for the RFC 8414 URL and the second for the OpenID Connect URL.
-struct TwoResponses {
-    responses: [(u16, &'static str); 2],
+/// A client that sends one response per well-known URL, in their order. Each takes some time.
+struct Responses {
+    responses: [(u64, u16, &'static str); 3],
     requests: Mutex<Vec<String>>,
 }
 
-impl HttpClient for TwoResponses {
+impl Responses {
+    fn new(responses: [(u64, u16, &'static str); 3]) -> Self {
+        Self { responses, requests: Mutex::default() }
+    }
+
+    /// At once.
+    fn at_once(responses: [(u16, &'static str); 3]) -> Self {
+        Self::new(responses.map(|(status, body)| (0, status, body)))
+    }
+
+    /// The numbers of the URLs that were requested since the last call.
+    fn requested(&self) -> Vec<usize> {
+        let urls = well_known_urls(&url(ISSUER));
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        requests.iter().map(|request| urls.iter().position(|url| url == request).unwrap()).collect()
+    }
+}
+
+impl HttpClient for Responses {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         assert_eq!((request.url_kind(), request.issuer()), (UrlKind::Metadata, ISSUER));
         assert_eq!(request.max_body_bytes(), LIMITS.max_body_bytes);
         let request = request.request();
         assert_eq!(request.method(), "GET");
         assert_eq!(request.headers()["accept"], "application/json");
-        let mut requests = self.requests.lock().unwrap();
-        let (status, body) = self.responses[requests.len()];
-        requests.push(request.uri().path().to_owned());
-        let response = match status {
-            0 => Err(FetchError::transport("connection refused")),
-            _ => {
-                let response = Response::builder().status(status);
-                Ok(FetchResponse::new(response.body(Bytes::from_static(body.as_bytes())).unwrap()))
+        let uri = request.uri().to_string();
+        let number = well_known_urls(&url(ISSUER)).iter().position(|url| *url == uri).unwrap();
+        self.requests.lock().unwrap().push(uri);
+        let (millis, status, body) = self.responses[number];
+        Box::pin(async move {
+            sleep(Duration::from_millis(millis)).await;
+            match status {
+                0 => Err(FetchError::transport("connection refused")),
+                _ => {
+                    let response = Response::builder().status(status);
+                    Ok(FetchResponse::new(response.body(Bytes::from_static(body.as_bytes())).unwrap()))
+                }
             }
-        };
-        Box::pin(std::future::ready(response))
+        })
     }
 }
 
 const METADATA: &str = r#"{"issuer":"https://h.example/t1","jwks_uri":"https://h.example/k"}"#;
 const OTHER_METADATA: &str = r#"{"issuer":"https://x.example","jwks_uri":"https://x.example/k"}"#;
 
-#[tokio::test]
-async fn both_well_known_urls_are_tried_and_the_more_specific_failure_is_reported() {
+#[tokio::test(start_paused = true)]
+async fn all_well_known_urls_are_tried_and_the_most_specific_failure_is_reported() {
     use FetchErrorKind::{Redirected, Status, Transport};
     use Kind::{Fetch, IssuerMismatch, Unreadable};
+    let missing = (404, "");
     for (name, responses, requests, expected) in [
-        ("first URL", [(200, METADATA), (500, "")], 1, None),
-        ("second URL", [(404, ""), (200, METADATA)], 2, None),
-        ("second URL after a 500", [(500, ""), (200, METADATA)], 2, None),
-        ("another issuer, then the right one", [(200, OTHER_METADATA), (200, METADATA)], 2, None),
-        ("404 twice", [(404, ""), (404, "")], 2, Some(Fetch(Status(404)))),
-        ("204", [(204, ""), (404, "")], 2, Some(Fetch(Status(204)))),
-        ("304 to an unconditional request", [(304, ""), (404, "")], 2, Some(Fetch(Status(304)))),
-        ("a redirect", [(302, ""), (404, "")], 2, Some(Fetch(Redirected))),
-        ("another issuer, then 404", [(200, OTHER_METADATA), (404, "")], 2, Some(IssuerMismatch)),
-        ("404, then another issuer", [(404, ""), (200, OTHER_METADATA)], 2, Some(IssuerMismatch)),
-        ("HTML, then 404", [(200, "<html>"), (404, "")], 2, Some(Unreadable)),
-        ("404, then an outage", [(404, ""), (503, "")], 2, Some(Fetch(Status(503)))),
-        ("an outage, then 404", [(0, ""), (404, "")], 2, Some(Fetch(Transport))),
+        ("first URL", [(200, METADATA), (500, ""), missing], 1, None),
+        ("second URL", [missing, (200, METADATA), missing], 2, None),
+        ("third URL", [missing, missing, (200, METADATA)], 3, None),
+        ("second URL after a 500", [(500, ""), (200, METADATA), missing], 2, None),
+        ("another issuer, then the right one", [(200, OTHER_METADATA), (200, METADATA), missing], 2, None),
+        ("only 404", [missing, missing, missing], 3, Some(Fetch(Status(404)))),
+        ("204", [(204, ""), missing, missing], 3, Some(Fetch(Status(204)))),
+        ("304 to an unconditional request", [(304, ""), missing, missing], 3, Some(Fetch(Status(304)))),
+        ("a redirect", [(302, ""), missing, missing], 3, Some(Fetch(Redirected))),
+        ("another issuer, then 404", [(200, OTHER_METADATA), missing, missing], 3, Some(IssuerMismatch)),
+        ("404, then another issuer", [missing, missing, (200, OTHER_METADATA)], 3, Some(IssuerMismatch)),
+        ("HTML, then 404", [(200, "<html>"), missing, missing], 3, Some(Unreadable)),
+        ("404, then an outage", [missing, (503, ""), missing], 3, Some(Fetch(Status(503)))),
+        ("an outage, then 404", [(0, ""), missing, missing], 3, Some(Fetch(Transport))),
     ] {
-        let client = TwoResponses { responses, requests: Mutex::default() };
+        let client = Responses::at_once(responses);
         let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
         assert_eq!(found.as_ref().err().map(kind), expected, "{name}");
-        assert_eq!(client.requests.lock().unwrap().len(), requests, "{name}");
+        assert_eq!(client.requested(), (0..requests).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_url_that_hangs_delays_the_others_by_a_quarter_of_a_second() {
+    let hangs = (u64::MAX, 200, METADATA);
+    let good = (10, 200, METADATA);
+    for (name, responses, millis, requests) in [
+        ("the first responds", [(240, 200, METADATA), good, good], 240, 1),
+        ("the first hangs", [hangs, good, good], 260, 2),
+        ("two hang", [hangs, hangs, good], 510, 3),
+        ("the first hangs, the second fails", [hangs, (10, 404, ""), good], 270, 3),
+        ("the first is late", [(300, 200, METADATA), hangs, hangs], 300, 2),
+    ] {
+        let (client, start) = (Responses::new(responses), Instant::now());
+        let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
+        assert!(found.is_ok(), "{name}");
+        assert_eq!(start.elapsed(), Duration::from_millis(millis), "{name}");
+        assert_eq!(client.requested().len(), requests, "{name}");
+    }
+    let (client, start) = (Responses::new([hangs; 3]), Instant::now());
+    let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
+    assert_eq!(found.as_ref().err().map(kind), Some(Kind::Fetch(FetchErrorKind::TimedOut)));
+    assert_eq!(start.elapsed(), LIMITS.timeout, "one time limit for all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_url_that_answered_is_tried_first() {
+    let issuer = issuer(PlainHttp::Loopback);
+    let client = Responses::at_once([(404, ""), (404, ""), (200, METADATA)]);
+    for expected in [vec![0, 1, 2], vec![2], vec![2]] {
+        assert!(discover_endpoint(Endpoint::Jwks, &issuer, &client, LIMITS).await.is_ok());
+        assert_eq!(client.requested(), expected);
+    }
+    let client = Responses::at_once([(200, METADATA), (404, ""), (404, "")]);
+    for expected in [vec![2, 0], vec![0]] {
+        assert!(discover_endpoint(Endpoint::Jwks, &issuer, &client, LIMITS).await.is_ok());
+        assert_eq!(client.requested(), expected, "after a move");
     }
 }

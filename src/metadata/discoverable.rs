@@ -1,0 +1,67 @@
+//! An issuer with a metadata document, and its well-known URLs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::fetch_url::{EndpointHosts, FetchUrl, PlainHttp};
+
+/// An issuer with a metadata document.
+#[derive(Clone, Debug)]
+pub(crate) struct Discoverable {
+    /// The issuer identifier, exactly as configured.
+    pub(crate) identifier: Arc<str>,
+    /// The issuer identifier as a URL.
+    pub(crate) url: FetchUrl,
+    /// Where plain `http` is allowed.
+    pub(crate) plain_http: PlainHttp,
+    /// The hosts on which its endpoints may be.
+    pub(crate) endpoint_hosts: EndpointHosts,
+    /// The number of the well-known URL that answered last. Clones share it.
+    answered: Arc<AtomicUsize>,
+}
+
+impl Discoverable {
+    /// `url` is the issuer identifier as a URL.
+    pub(crate) fn new(
+        identifier: Arc<str>,
+        url: FetchUrl,
+        plain_http: PlainHttp,
+        endpoint_hosts: EndpointHosts,
+    ) -> Self {
+        Self { identifier, url, plain_http, endpoint_hosts, answered: Arc::default() }
+    }
+
+    /// The most requests that one discovery sends.
+    pub(crate) fn max_requests(&self) -> u32 {
+        u32::try_from(well_known_urls(&self.url).len()).unwrap_or(u32::MAX)
+    }
+
+    /// Remembers that the well-known URL with this number answered.
+    pub(super) fn answered(&self, number: usize) {
+        self.answered.store(number, Ordering::Relaxed);
+    }
+
+    /// The well-known URLs with their numbers. The one that answered last comes first.
+    pub(super) fn urls(&self) -> Vec<(usize, String)> {
+        let answered = self.answered.load(Ordering::Relaxed);
+        let mut urls: Vec<(usize, String)> = well_known_urls(&self.url).into_iter().enumerate().collect();
+        urls.sort_by_key(|(number, _)| *number != answered);
+        urls
+    }
+}
+
+/// The well-known URLs of `issuer`: two, or three if it has a path.
+///
+/// RFC 8414 section 3.1 inserts the well-known part before the path. OpenID Connect Discovery 1.0 section 4.1
+/// appends it to the path. Some servers insert that of OpenID Connect as well, as RFC 8414 section 5 allows.
+pub(super) fn well_known_urls(issuer: &FetchUrl) -> Vec<String> {
+    let (origin, path) = (issuer.origin(), issuer.path());
+    let mut urls = vec![
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        format!("{origin}{path}/.well-known/openid-configuration"),
+    ];
+    if !path.is_empty() {
+        urls.push(format!("{origin}/.well-known/openid-configuration{path}"));
+    }
+    urls
+}

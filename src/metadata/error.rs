@@ -1,0 +1,109 @@
+//! Why the metadata of an issuer yields no endpoint.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::fetch_url::UrlFault;
+use crate::transport::FetchError;
+
+/// Why the metadata yields no endpoint.
+#[derive(Debug)]
+pub(crate) enum MetadataError {
+    /// The document names no such endpoint.
+    EndpointMissing,
+    /// The URL of the endpoint must not be fetched, for this reason.
+    EndpointUnusable(UrlFault),
+    /// The document could not be fetched.
+    Fetch(FetchError),
+    /// The document is about another issuer (RFC 8414 section 3.3).
+    IssuerMismatch,
+    /// The document is not valid metadata, for this reason.
+    Unreadable(Unreadable),
+}
+
+/// Why a document is not valid metadata. The reason never quotes the document.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// It is not valid JSON, or a member occurs twice.
+    Json(serde_json::Error),
+    /// It is not an object, or this member is missing or not a string.
+    NotAString(&'static str),
+}
+
+impl MetadataError {
+    /// Whether the authorization server is unavailable. An unreadable document counts as an outage, because
+    /// proxies and load balancers send HTML while the server behind them is down.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Fetch(error) => error.is_outage(),
+            Self::Unreadable(_) => true,
+            Self::EndpointMissing | Self::EndpointUnusable(_) | Self::IssuerMismatch => false,
+        }
+    }
+
+    /// Whether it says more than the failure at another well-known URL.
+    pub(super) fn outranks(&self, other: &Self) -> bool {
+        self.specificity() > other.specificity()
+    }
+
+    /// Ranks the failures of the well-known URLs. Most servers use only one of them, so a 404 says least.
+    fn specificity(&self) -> u8 {
+        match self {
+            Self::IssuerMismatch => 4,
+            Self::EndpointMissing | Self::EndpointUnusable(_) => 3,
+            Self::Unreadable(_) => 2,
+            Self::Fetch(error) if error.is_outage() => 1,
+            Self::Fetch(_) => 0,
+        }
+    }
+}
+
+impl fmt::Display for MetadataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EndpointMissing => {
+                f.write_str("the metadata document names no URL for the endpoint that may be fetched")
+            }
+            Self::EndpointUnusable(_) => {
+                f.write_str("the metadata document names a URL for the endpoint that must not be fetched")
+            }
+            Self::Fetch(error) => error.fmt(f),
+            Self::IssuerMismatch => f.write_str("the metadata document is about another issuer"),
+            Self::Unreadable(_) => f.write_str("the metadata document is not valid"),
+        }
+    }
+}
+
+impl Error for MetadataError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Fetch(error) => error.source(),
+            Self::Unreadable(reason) => Some(reason),
+            Self::EndpointUnusable(fault) => Some(fault),
+            Self::EndpointMissing | Self::IssuerMismatch => None,
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(error) => error.fmt(f),
+            Self::NotAString(member) => write!(f, "the member `{member}` is missing or not a string"),
+        }
+    }
+}
+
+impl Error for Unreadable {}
+
+impl From<FetchError> for MetadataError {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(error)
+    }
+}
+
+impl From<Unreadable> for MetadataError {
+    fn from(reason: Unreadable) -> Self {
+        Self::Unreadable(reason)
+    }
+}
