@@ -9,8 +9,9 @@
 //! `reqwest` sets both per client, hence the several clients.
 
 use std::error::Error;
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -61,33 +62,40 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// use tower_bearer::transport::{ReqwestClient, reqwest};
 ///
 /// let proxy = reqwest::Proxy::https("http://proxy.internal:3128")?;
-/// let client = ReqwestClient::build(|client| client.proxy(proxy.clone()))?;
+/// let client = ReqwestClient::build(move |client| client.proxy(proxy.clone()))?;
 /// let builder = BearerAuth::builder("https://api.example.com").http_client(client);
 /// # Ok::<(), reqwest::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReqwestClient {
+    clients: Arc<Clients>,
+}
+
+/// The clients by destination. All but the first are built when they are first needed, because each reads the
+/// root certificates of the machine.
+struct Clients {
     /// For all hosts but the loopback interface.
     remote: Pools,
-    loopback: Loopback,
+    /// For https to the loopback interface.
+    loopback_tls: Pools,
+    /// For plain http to the loopback interface.
+    loopback_plain: Pools,
 }
 
 /// Two clients that differ only in their pool.
-#[derive(Clone, Debug)]
 struct Pools {
-    pooled: Client,
+    pooled: Pool,
     /// Opens a connection for each request.
-    fresh: Client,
+    fresh: Pool,
 }
 
-/// The clients for the loopback interface. They use no proxy.
-#[derive(Clone, Debug)]
-enum Loopback {
-    /// With the settings of the user.
-    Configured(Pools),
-    /// For plain http, beside a client of the user. Over https that client is used: TLS keeps a proxy out.
-    PlainHttp(Pools),
+/// A client that is built when it is first needed.
+struct Pool {
+    settings: Settings,
+    client: OnceLock<Client>,
 }
+
+type Settings = Arc<dyn Fn() -> ClientBuilder + Send + Sync>;
 
 impl ReqwestClient {
     /// Builds a client with the defaults of this crate, which `configure` can change.
@@ -103,73 +111,109 @@ impl ReqwestClient {
     ///
     /// # fn example(pem: &[u8]) -> Result<(), reqwest::Error> {
     /// let private_ca = reqwest::Certificate::from_pem(pem)?;
-    /// let client = ReqwestClient::build(|client| client.tls_certs_merge([private_ca.clone()]))?;
+    /// let client = ReqwestClient::build(move |client| client.tls_certs_merge([private_ca.clone()]))?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// The error of `reqwest`, most often because the machine has no root certificates.
-    pub fn build(configure: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<Self, reqwest::Error> {
-        let configured = || configure(defaults()).redirect(Policy::none());
-        Ok(Self {
-            remote: Pools::build(configured)?,
-            loopback: Loopback::Configured(Pools::build(|| to_loopback(configured()))?),
-        })
+    pub fn build<F>(configure: F) -> Result<Self, reqwest::Error>
+    where
+        F: Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    {
+        let configured: Settings = Arc::new(move || configure(defaults()).redirect(Policy::none()));
+        let (tls, plain) = (Arc::clone(&configured), Arc::clone(&configured));
+        let clients = Clients {
+            remote: Pools::new(configured),
+            loopback_tls: Pools::new(Arc::new(move || to_loopback(tls()))),
+            loopback_plain: Pools::new(Arc::new(move || without_roots(to_loopback(plain())))),
+        };
+        clients.remote.pooled.client()?;
+        Ok(Self { clients: Arc::new(clients) })
     }
+}
 
-    /// Wraps a client of your own, for example one that other parts of your program use. Prefer
-    /// [`build`](Self::build), which can open fresh connections.
-    ///
-    /// Build the client with `redirect(Policy::none())`. A response that was reached through a redirect is
-    /// rejected, but by then `reqwest` has sent the request to the other URL as well. An introspection
-    /// request carries the token and often a client secret.
-    ///
-    /// Its pool stays as you configured it: a request that
-    /// [needs a fresh connection](FetchRequest::needs_fresh_connection) may get a pooled one. Plain http
-    /// requests to the loopback interface do not use `client`, because it may have a proxy.
-    ///
-    /// ```
-    /// use tower_bearer::transport::{ReqwestClient, reqwest};
-    ///
-    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    /// let client = ReqwestClient::wrap(client)?;
-    /// # Ok::<(), reqwest::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The error of `reqwest` about the client for the loopback interface.
-    pub fn wrap(client: Client) -> Result<Self, reqwest::Error> {
-        // Plain http needs no root certificates.
-        let plain = || to_loopback(defaults().redirect(Policy::none()).tls_certs_only([]));
-        Ok(Self {
-            remote: Pools { fresh: client.clone(), pooled: client },
-            loopback: Loopback::PlainHttp(Pools::build(plain)?),
-        })
+/// Wraps a client of your own, for example one that other parts of your program use. Prefer
+/// [`build`](ReqwestClient::build), which can open fresh connections.
+///
+/// Build the client with `redirect(Policy::none())`. A response that was reached through a redirect is
+/// rejected, but by then `reqwest` has sent the request to the other URL as well. An introspection request
+/// carries the token and often a client secret.
+///
+/// Its pool stays as you configured it: a request that
+/// [needs a fresh connection](FetchRequest::needs_fresh_connection) may get a pooled one. Plain http requests
+/// to the loopback interface do not use it, because it may have a proxy.
+///
+/// ```
+/// use tower_bearer::transport::{ReqwestClient, reqwest};
+///
+/// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+/// let client = ReqwestClient::from(client);
+/// # Ok::<(), reqwest::Error>(())
+/// ```
+impl From<Client> for ReqwestClient {
+    fn from(client: Client) -> Self {
+        let plain = || without_roots(to_loopback(defaults().redirect(Policy::none())));
+        let clients = Clients {
+            remote: Pools::wrapping(&client),
+            // TLS keeps a proxy out.
+            loopback_tls: Pools::wrapping(&client),
+            loopback_plain: Pools::new(Arc::new(plain)),
+        };
+        Self { clients: Arc::new(clients) }
     }
+}
 
-    fn client_for(&self, request: &FetchRequest) -> &Client {
+impl Clients {
+    fn select(&self, request: &FetchRequest) -> &Pool {
         let uri = request.request().uri();
         let is_loopback = uri.host().and_then(Host::parse).is_some_and(Host::is_loopback);
-        let pools = match &self.loopback {
-            Loopback::Configured(pools) if is_loopback => pools,
-            Loopback::PlainHttp(pools) if is_loopback && uri.scheme_str() == Some("http") => pools,
-            Loopback::Configured(_) | Loopback::PlainHttp(_) => &self.remote,
+        let pools = match uri.scheme_str() {
+            Some("http") if is_loopback => &self.loopback_plain,
+            _ if is_loopback => &self.loopback_tls,
+            _ => &self.remote,
         };
         if request.needs_fresh_connection() { &pools.fresh } else { &pools.pooled }
     }
 }
 
 impl Pools {
-    fn build(client: impl Fn() -> ClientBuilder) -> Result<Self, reqwest::Error> {
-        Ok(Self { pooled: client().build()?, fresh: client().pool_max_idle_per_host(0).build()? })
+    fn new(settings: Settings) -> Self {
+        let pooled = Arc::clone(&settings);
+        Self { pooled: Pool::new(pooled), fresh: Pool::new(Arc::new(move || without_pool(settings()))) }
+    }
+
+    fn wrapping(client: &Client) -> Self {
+        Self { pooled: Pool::wrapping(client), fresh: Pool::wrapping(client) }
+    }
+}
+
+impl Pool {
+    fn new(settings: Settings) -> Self {
+        Self { settings, client: OnceLock::new() }
+    }
+
+    fn wrapping(client: &Client) -> Self {
+        Self { settings: Arc::new(defaults), client: OnceLock::from(client.clone()) }
+    }
+
+    fn client(&self) -> Result<&Client, reqwest::Error> {
+        match self.client.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = (self.settings)().build()?;
+                Ok(self.client.get_or_init(|| client))
+            }
+        }
     }
 }
 
 impl HttpClient for ReqwestClient {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let client = self.client_for(&request).clone();
+        let client = self.clients.select(&request).client().cloned();
         Box::pin(async move {
+            let client = client.map_err(transport)?;
             let max_body_bytes = request.max_body_bytes();
             let request =
                 reqwest::Request::try_from(request.into_request()).map_err(FetchError::transport)?;
@@ -190,6 +234,12 @@ impl HttpClient for ReqwestClient {
             *response.headers_mut() = std::mem::take(received.headers_mut());
             Ok(FetchResponse::new(response))
         })
+    }
+}
+
+impl fmt::Debug for ReqwestClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReqwestClient")
     }
 }
 
@@ -218,6 +268,15 @@ fn to_loopback(client: ClientBuilder) -> ClientBuilder {
     // The port of the URL replaces the zero.
     let addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
     client.no_proxy().resolve_to_addrs("localhost", &addresses)
+}
+
+/// Saves reading the root certificates, which plain http does not need.
+fn without_roots(client: ClientBuilder) -> ClientBuilder {
+    client.tls_certs_only([])
+}
+
+fn without_pool(client: ClientBuilder) -> ClientBuilder {
+    client.pool_max_idle_per_host(0)
 }
 
 /// The text of an error and of all errors below it. `reqwest` itself says only "builder error".

@@ -167,7 +167,7 @@ async fn every_fault_over_http_gives_its_rejection_within_the_time_limit_and_log
 async fn a_response_behind_a_redirect_is_not_used() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     let auth = over_http(&idp, |introspection| {
-        introspection.http_client(ReqwestClient::wrap(reqwest::Client::new()).unwrap())
+        introspection.http_client(ReqwestClient::from(reqwest::Client::new()))
     });
     let api = Protected::by(&auth);
     idp.token(API).opaque_as("stolen");
@@ -193,8 +193,7 @@ async fn every_client_authentication_method_works_over_http() {
     ] {
         let name = format!("{auth:?}");
         // Without TLS the test issuer accepts the client identifier instead of a certificate.
-        let settings =
-            Introspection::with(auth).http_client(ReqwestClient::wrap(reqwest::Client::new()).unwrap());
+        let settings = Introspection::with(auth).http_client(ReqwestClient::from(reqwest::Client::new()));
         let builder = BearerAuth::builder(API).issuer(idp.issuer().introspect(settings)).clock(idp.clock());
         let api = Protected::by(&builder.build().unwrap());
         assert_eq!(api.outcome(opaque(&idp)).await, ACCEPTED, "{name}");

@@ -82,10 +82,10 @@ async fn requests_to_loopback_never_go_through_a_proxy() {
     let idp = TestIssuer::start().await.unwrap();
     let by_name = idp.introspection_url().replace("127.0.0.1", "LocalHost");
     assert!(by_name.contains("LocalHost"));
-    let wrapped = ReqwestClient::wrap(reqwest::Client::new()).unwrap();
+    let wrapped = ReqwestClient::from(reqwest::Client::new());
     for introspection in [
-        introspection(),
         introspection().endpoint(by_name),
+        introspection(),
         introspection().http_client(wrapped),
         introspection().http_client(ReqwestClient::build(|client| client.timeout(super::SECOND)).unwrap()),
     ] {
@@ -126,6 +126,10 @@ async fn without_root_certificates_the_error_names_the_cause_and_the_remedy() {
     for part in ["No CA certificates were loaded from the system", "ca-certificates", "SSL_CERT_FILE"] {
         assert!(error.to_string().contains(part), "{part} is not in: {error}");
     }
-    // A client over plain http needs none.
-    assert!(ReqwestClient::wrap(reqwest::Client::builder().tls_certs_only([]).build().unwrap()).is_ok());
+    // Plain http needs none.
+    let idp = TestIssuer::start().await.unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+    let builder = BearerAuth::builder(API).issuer(idp.issuer()).clock(idp.clock());
+    let auth = builder.http_client(ReqwestClient::from(client)).build().unwrap();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, ACCEPTED);
 }

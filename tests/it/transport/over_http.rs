@@ -125,10 +125,10 @@ async fn a_key_set_behind_a_redirect_is_not_used() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     elsewhere.set_jwks(Some(idp.jwks()));
     idp.set_fault(Endpoint::Jwks, Some(Fault::Redirect(elsewhere.jwks_url())));
-    let following = || reqwest::redirect::Policy::default();
+    let following = reqwest::redirect::Policy::default;
     for client in [
-        ReqwestClient::build(|client| client.redirect(following())).unwrap(),
-        ReqwestClient::wrap(reqwest::Client::builder().redirect(following()).build().unwrap()).unwrap(),
+        ReqwestClient::build(move |client| client.redirect(following())).unwrap(),
+        ReqwestClient::from(reqwest::Client::builder().redirect(following()).build().unwrap()),
     ] {
         let auth = over_http(&idp).http_client(client).build().unwrap();
         assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
