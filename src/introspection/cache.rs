@@ -2,6 +2,9 @@
 //!
 //! Checks on every hit: the age of the response, and the `exp` of the token.
 //!
+//! Why a refresh ahead of the TTL: otherwise one request per token and TTL waits for a call. It is due at the
+//! first hit in the last part of the TTL, so a token that nobody uses is not refreshed.
+//!
 //! Why one store for all issuers: its limits then bound the memory of a `BearerAuth`, however many issuers it
 //! has. A digest includes the issuer, so no issuer reads the entries of another.
 //!
@@ -10,36 +13,14 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::digest::TokenDigest;
 use super::fault::IntrospectionFault;
 use crate::access_token::AccessToken;
-use crate::crypto;
 use crate::sync::{BoundedCache, CacheLimits, Entry};
-use crate::time::NumericDate;
-
-/// A digest of a token and its [`RequestContext`]: the key of the cache.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct TokenDigest([u8; 32]);
-
-/// A digest of everything else that has an influence on a response: the issuer, the endpoint, the client and
-/// its authentication method.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RequestContext([u8; 32]);
-
-impl RequestContext {
-    pub(super) fn new(parts: &[String]) -> Self {
-        // Length-prefixed, so that different lists of parts never have the same bytes.
-        let framed: Vec<u8> =
-            parts.iter().flat_map(|part| [&part.len().to_be_bytes()[..], part.as_bytes()].concat()).collect();
-        Self(crypto::sha256(&[&framed]))
-    }
-
-    pub(super) fn digest(&self, token: &str) -> TokenDigest {
-        TokenDigest(crypto::sha256(&[&self.0, token.as_bytes()]))
-    }
-}
+use crate::time::{NumericDate, later};
 
 /// The call that a response belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -91,6 +72,18 @@ pub(crate) struct ResponseStore {
     inactive: BoundedCache<InactiveEntry>,
 }
 
+/// The part of the TTL after which a hit makes a refresh due: at least this, and at most this and
+/// [`REFRESH_JITTER`]. The rest is left for the call. The jitter spreads tokens that arrived together.
+const REFRESH_AFTER: f64 = 0.75;
+const REFRESH_JITTER: f64 = 0.15;
+
+/// A cached result.
+pub(super) struct Hit {
+    pub(super) outcome: Result<AccessToken, IntrospectionFault>,
+    /// Whether the caller should start a call for the same token. `true` once per response.
+    pub(super) is_refresh_due: bool,
+}
+
 /// The cached responses of one issuer.
 #[derive(Debug)]
 pub(super) struct ResponseCache {
@@ -106,6 +99,9 @@ struct ActiveEntry {
     /// When the token expires or becomes too old.
     expires_at: NumericDate,
     origin: Origin,
+    /// When a hit makes a refresh due.
+    refresh_at: Instant,
+    refresh_started: AtomicBool,
     _counted: Counted,
 }
 
@@ -142,22 +138,23 @@ impl ResponseCache {
         freshness: Freshness,
         now: Instant,
         date: NumericDate,
-    ) -> Option<Result<AccessToken, IntrospectionFault>> {
+    ) -> Option<Hit> {
         let is_within =
             |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.requested_at) < ttl;
         let active = self.store.active.get(digest, |entry| {
             let fresh = is_within(entry.origin, self.policy.active_ttl) && freshness.accepts(entry.origin);
-            (fresh && date < entry.expires_at).then(|| entry.token.clone())
+            (fresh && date < entry.expires_at)
+                .then(|| Hit { outcome: Ok(entry.token.clone()), is_refresh_due: entry.start_refresh(now) })
         });
-        if let Some(token) = active {
-            return token.map(Ok);
+        if let Some(hit) = active {
+            return hit;
         }
         // Regardless of `freshness`. Rejecting with an older response is safe, and the holder of a revoked
         // token cannot cause one call after another.
         let inactive = self.store.inactive.get(digest, |entry| {
             is_within(entry.origin, self.policy.inactive_ttl).then(|| entry.fault.clone())
         });
-        inactive.flatten().map(Err)
+        inactive.flatten().map(|fault| Hit { outcome: Err(fault), is_refresh_due: false })
     }
 
     /// Returns the token if it was active and its grace period has not passed.
@@ -175,20 +172,29 @@ impl ResponseCache {
         stale.flatten()
     }
 
-    /// Stores the result of a call. Does nothing if there was no response.
+    /// Stores the result of a call. Does nothing if there was no response. `random`, from 0 to 1, spreads the
+    /// refreshes.
     pub(super) fn insert(
         &self,
         digest: TokenDigest,
         origin: Origin,
         outcome: &Result<AccessToken, IntrospectionFault>,
+        random: f64,
     ) {
         match outcome {
             Ok(token) => {
                 self.store.inactive.remove(&digest);
                 if !self.policy.active_ttl.saturating_add(self.policy.stale_for).is_zero() {
                     let (token, expires_at) = (token.clone(), self.expiry_of(token));
-                    let _counted = Counted::new(&self.active_tokens);
-                    self.store.active.insert(ActiveEntry { digest, token, expires_at, origin, _counted });
+                    self.store.active.insert(ActiveEntry {
+                        digest,
+                        token,
+                        expires_at,
+                        origin,
+                        refresh_at: self.refresh_at(origin, random),
+                        refresh_started: AtomicBool::new(false),
+                        _counted: Counted::new(&self.active_tokens),
+                    });
                 }
             }
             Err(IntrospectionFault::Misconfigured(_) | IntrospectionFault::Unavailable { .. }) => {}
@@ -208,6 +214,11 @@ impl ResponseCache {
         self.store.active.get(digest, |_| ()).is_some()
     }
 
+    fn refresh_at(&self, origin: Origin, random: f64) -> Instant {
+        let part = random.clamp(0.0, 1.0).mul_add(REFRESH_JITTER, REFRESH_AFTER);
+        later(origin.requested_at, self.policy.active_ttl.mul_f64(part))
+    }
+
     fn expiry_of(&self, token: &AccessToken) -> NumericDate {
         let aged = token.issue_date().zip(self.policy.max_token_age);
         let too_old = aged.map(|(issued_at, max_age)| issued_at.later(max_age));
@@ -217,6 +228,13 @@ impl ResponseCache {
     /// The number of cached active tokens of this issuer, and of cached rejected ones.
     pub(super) fn len(&self) -> (usize, usize) {
         (self.active_tokens.load(Ordering::Relaxed), self.inactive_tokens.load(Ordering::Relaxed))
+    }
+}
+
+impl ActiveEntry {
+    /// Whether a refresh is due that has not started. Counts as its start.
+    fn start_refresh(&self, now: Instant) -> bool {
+        now >= self.refresh_at && !self.refresh_started.swap(true, Ordering::Relaxed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which responses are cached, and for how long.
 
+use super::super::digest::RequestContext;
 use super::super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::*;
 use crate::access_token::Grant;
@@ -90,7 +91,7 @@ fn the_digest_depends_on_the_token_and_on_every_part_of_the_context() {
 #[test]
 fn an_active_token_is_cached_for_its_ttl_and_never_past_its_exp() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
-    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 0.0);
     let is_cached = |later: u64, at: u64| {
         let now = now + SEC * later.try_into().unwrap();
         cache.get(&digest("t"), Freshness::Cached, now, date(at)).is_some()
@@ -104,11 +105,11 @@ fn an_active_token_is_cached_for_its_ttl_and_never_past_its_exp() {
 #[test]
 fn a_token_is_not_cached_past_its_maximum_age() {
     let (cache, now) = (cache(30, 10, 60), Instant::now());
-    cache.insert(digest("t"), origin(1, now), &Ok(issued(Some(100), 1_000)));
+    cache.insert(digest("t"), origin(1, now), &Ok(issued(Some(100), 1_000)), 0.0);
     let is_cached = |at| cache.get(&digest("t"), Freshness::Cached, now, date(at)).is_some();
     assert!(is_cached(599) && !is_cached(600));
     assert!(cache.get_stale(&digest("t"), now, date(600)).is_none());
-    cache.insert(digest("u"), origin(1, now), &Ok(issued(Some(900), 1_000)));
+    cache.insert(digest("u"), origin(1, now), &Ok(issued(Some(900), 1_000)), 0.0);
     assert!(
         cache.get(&digest("u"), Freshness::Cached, now, date(1_000)).is_none(),
         "it expires before its maximum age"
@@ -119,15 +120,15 @@ fn a_token_is_not_cached_past_its_maximum_age() {
 fn a_newer_response_replaces_the_older_one_in_both_caches() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
     let cached_as_active =
-        || cache.get(&digest("t"), Freshness::Cached, now, date(0)).map(|outcome| outcome.is_ok());
-    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
-    cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
+        || cache.get(&digest("t"), Freshness::Cached, now, date(0)).map(|hit| hit.outcome.is_ok());
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 0.0);
+    cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive), 0.0);
     assert_eq!(cached_as_active(), Some(false));
     assert_eq!(cache.len(), (0, 1));
-    cache.insert(digest("t"), origin(3, now), &Ok(token(1_000)));
+    cache.insert(digest("t"), origin(3, now), &Ok(token(1_000)), 0.0);
     assert_eq!(cached_as_active(), Some(true));
     assert_eq!(cache.len(), (1, 0));
-    cache.insert(digest("t"), origin(4, now), &Err(unavailable()));
+    cache.insert(digest("t"), origin(4, now), &Err(unavailable()), 0.0);
     assert_eq!(cached_as_active(), Some(true), "a failed call changes nothing");
 }
 
@@ -135,8 +136,8 @@ fn a_newer_response_replaces_the_older_one_in_both_caches() {
 fn a_fault_that_time_will_resolve_is_not_cached_and_evicts_the_active_entry() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
     for fault in [ClaimFault::NotYetValid, ClaimFault::IssuedInFuture] {
-        cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
-        cache.insert(digest("t"), origin(2, now), &Err(fault.clone().into()));
+        cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 0.0);
+        cache.insert(digest("t"), origin(2, now), &Err(fault.clone().into()), 0.0);
         assert_eq!(cache.len(), (0, 0), "{fault:?}");
     }
 }
@@ -144,15 +145,15 @@ fn a_fault_that_time_will_resolve_is_not_cached_and_evicts_the_active_entry() {
 #[test]
 fn a_ttl_of_zero_disables_the_cache() {
     let (cache, now) = (cache(0, 0, 0), Instant::now());
-    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
-    cache.insert(digest("u"), origin(2, now), &Err(IntrospectionFault::Inactive));
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 0.0);
+    cache.insert(digest("u"), origin(2, now), &Err(IntrospectionFault::Inactive), 0.0);
     assert_eq!(cache.len(), (0, 0));
 }
 
 #[test]
 fn freshness_excludes_older_responses() {
     let (cache, now) = (cache(30, 10, 0), Instant::now());
-    cache.insert(digest("t"), origin(7, now), &Ok(token(1_000)));
+    cache.insert(digest("t"), origin(7, now), &Ok(token(1_000)), 0.0);
     let is_cached = |freshness| cache.get(&digest("t"), freshness, now + SEC, date(0)).is_some();
     assert!(is_cached(Freshness::Since(now)) && !is_cached(Freshness::Since(now + SEC)));
     assert!(is_cached(Freshness::After(6)) && !is_cached(Freshness::After(7)));
@@ -161,14 +162,35 @@ fn freshness_excludes_older_responses() {
 #[test]
 fn a_stale_response_is_usable_for_the_grace_period_and_never_past_exp() {
     let (cache, now) = (cache(30, 10, 60), Instant::now());
-    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)));
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 0.0);
     let is_usable = |later: u64, at: u64| {
         cache.get_stale(&digest("t"), now + SEC * later.try_into().unwrap(), date(at)).is_some()
     };
     assert!(is_usable(31, 0) && is_usable(89, 999));
     assert!(!is_usable(90, 0) && !is_usable(31, 1_000));
-    cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive));
+    cache.insert(digest("t"), origin(2, now), &Err(IntrospectionFault::Inactive), 0.0);
     assert!(!is_usable(31, 0), "the token is inactive now");
+}
+
+#[test]
+fn one_hit_in_the_last_part_of_the_ttl_makes_a_refresh_due() {
+    let now = Instant::now();
+    for (random, after) in [(0.0, 75), (0.5, 82), (1.0, 90)] {
+        let cache = cache(100, 10, 0);
+        let is_due = |secs: u64| {
+            let now = now + SEC * secs.try_into().unwrap();
+            cache.get(&digest("t"), Freshness::Cached, now, date(0)).unwrap().is_refresh_due
+        };
+        cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), random);
+        assert!(!is_due(0) && !is_due(after - 1), "{random}");
+        assert!(is_due(after + 1), "{random}");
+        assert!(!is_due(after + 1) && !is_due(99), "{random}: it was started");
+        cache.insert(digest("t"), origin(2, now + SEC * 80), &Ok(token(1_000)), random);
+        assert!(!is_due(99) && is_due(80 + after + 1), "{random}: the next response");
+    }
+    let forever = cache(u64::from(u32::MAX), 10, 0);
+    forever.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 1.0);
+    assert!(!forever.get(&digest("t"), Freshness::Cached, now, date(0)).unwrap().is_refresh_due);
 }
 
 #[test]
@@ -176,12 +198,12 @@ fn issuers_share_the_limits_and_each_counts_its_own_entries() {
     let (store, now) = (store(), Instant::now());
     let (first, second) = (sharing(&store, 30, 10, 0), sharing(&store, 30, 10, 0));
     for number in 0..80_u64 {
-        first.insert(digest(&format!("a-{number}")), origin(number, now), &Ok(token(1_000)));
+        first.insert(digest(&format!("a-{number}")), origin(number, now), &Ok(token(1_000)), 0.0);
     }
-    second.insert(digest("b"), origin(1, now), &Err(IntrospectionFault::Inactive));
+    second.insert(digest("b"), origin(1, now), &Err(IntrospectionFault::Inactive), 0.0);
     assert_eq!((first.len(), second.len()), ((80, 0), (0, 1)));
     for number in 0..1_000_u64 {
-        second.insert(digest(&format!("b-{number}")), origin(number, now), &Ok(token(1_000)));
+        second.insert(digest(&format!("b-{number}")), origin(number, now), &Ok(token(1_000)), 0.0);
         assert!(first.len().0 + second.len().0 <= 100, "{number}");
     }
     assert_eq!(first.len().0 + second.len().0, store.active.len());
@@ -198,7 +220,7 @@ fn the_length_of_the_token_counts_towards_the_memory_limit() {
             "{}".to_owned(),
             Some(text.as_str().into()),
         );
-        cache.insert(digest(&text), origin(number, Instant::now()), &Ok(token));
+        cache.insert(digest(&text), origin(number, Instant::now()), &Ok(token), 0.0);
         assert!(cache.len().0 * 16_000 <= 1 << 20);
     }
     assert!(cache.len().0 > 50);

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
 
-use super::cache::{CachePolicy, Freshness, ResponseCache, ResponseStore, TokenDigest};
+use super::cache::{CachePolicy, Freshness, Hit, ResponseCache, ResponseStore};
 use super::client::IntrospectionClientConfig;
+use super::digest::TokenDigest;
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
 use super::limits::Priority;
@@ -86,7 +87,10 @@ impl Introspector {
         freshness: Freshness,
         waited: Duration,
     ) -> IntrospectionLookup {
-        if let Some(outcome) = self.shared.cached(&digest, freshness) {
+        if let Some(Hit { outcome, is_refresh_due }) = self.shared.cached(&digest, freshness) {
+            if is_refresh_due {
+                self.refresh(token, digest, jwt, waited);
+            }
             return IntrospectionLookup::Cached(outcome);
         }
         let may_serve_stale = freshness == Freshness::Cached;
@@ -101,6 +105,12 @@ impl Introspector {
         let shared = Arc::clone(&self.shared);
         let pending = Box::pin(async move { shared.introspect(query).await });
         IntrospectionLookup::Pending(PendingIntrospection(pending))
+    }
+
+    /// Replaces the cached response, in the background.
+    fn refresh(&self, token: &Arc<str>, digest: TokenDigest, jwt: Option<AccessToken>, waited: Duration) {
+        let (token, freshness) = (Arc::clone(token), Freshness::Since(now()));
+        self.shared.refresh(&Query { token, digest, jwt, freshness, may_serve_stale: false, waited });
     }
 
     /// Accepts responses no older than `age`. If `age` is zero, only calls that start from now on count.

@@ -8,6 +8,7 @@
 mod cache;
 mod client;
 mod client_auth;
+mod digest;
 mod endpoint;
 mod error;
 mod fault;
@@ -22,9 +23,10 @@ mod signed;
 mod single_flight;
 mod status;
 
-pub(crate) use cache::{CachePolicy, Freshness, ResponseStore, TokenDigest};
+pub(crate) use cache::{CachePolicy, Freshness, ResponseStore};
 pub(crate) use client::IntrospectionClientConfig;
 pub use client_auth::ClientAuth;
+pub(crate) use digest::TokenDigest;
 pub(crate) use endpoint::EndpointSource;
 pub use error::{IntrospectionError, IntrospectionErrorKind};
 pub(crate) use fault::IntrospectionFault;

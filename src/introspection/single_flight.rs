@@ -13,8 +13,9 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use super::cache::{Freshness, Origin, RequestContext, ResponseCache, TokenDigest};
+use super::cache::{Freshness, Hit, Origin, ResponseCache};
 use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
+use super::digest::{RequestContext, TokenDigest};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
 use super::limits::Priority;
 use super::outage::OutageDetector;
@@ -108,7 +109,7 @@ impl SingleFlight {
         }
     }
 
-    pub(super) fn cached(&self, digest: &TokenDigest, freshness: Freshness) -> Option<Outcome> {
+    pub(super) fn cached(&self, digest: &TokenDigest, freshness: Freshness) -> Option<Hit> {
         self.cache.get(digest, freshness, now(), NumericDate::now(&*self.clock))
     }
 
@@ -127,6 +128,14 @@ impl SingleFlight {
                 self.stale(&query).map_or(outcome, Ok)
             }
             outcome => outcome,
+        }
+    }
+
+    /// Starts a call for a token whose cached response is still fresh, but will soon be too old. Does nothing if
+    /// one is in flight, if a limit is reached, or without a runtime. Then a later request starts the call.
+    pub(super) fn refresh(self: &Arc<Self>, query: &Query) {
+        if let Ok(runtime) = Runtime::try_current() {
+            drop(self.join_or_start(query, &runtime));
         }
     }
 
@@ -211,8 +220,8 @@ impl SingleFlight {
             return Joined::Call(call.clone());
         }
         // A call may have completed since the cache was read.
-        if let Some(outcome) = self.cached(&query.digest, query.freshness) {
-            return Joined::Outcome(outcome);
+        if let Some(hit) = self.cached(&query.digest, query.freshness) {
+            return Joined::Outcome(hit.outcome);
         }
         let priority = self.priority(query);
         if let Err(fault) = self.client.check_capacity(priority, calls.in_flight.len()) {
@@ -258,7 +267,7 @@ impl CallTask {
             response::check(json, &token, jwt.as_ref(), &self.shared.response_policy, date)
         });
         // In this order: a request that finds no call in flight finds its result in the cache.
-        self.shared.cache.insert(self.digest, self.origin, &outcome);
+        self.shared.cache.insert(self.digest, self.origin, &outcome, fastrand::f64());
         self.remove_from_in_flight();
         self.sender.send_replace(Progress::Done(Completed { origin: self.origin, outcome }));
     }

@@ -8,6 +8,9 @@ use super::Introspection;
 impl Introspection {
     /// Sets how long a token that is active is cached, never past its `exp`. Default: 30 s.
     ///
+    /// A token in use is introspected again in the background once 75 % to 90 % of this time have passed, so
+    /// that no request waits for it. A token that is not used is not.
+    ///
     /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With
     /// zero, every request causes an introspection request. Then no token counts as recently active, so none
     /// can use the share of the limits that is reserved for such tokens.

@@ -53,7 +53,8 @@ use crate::transport::{FetchLimits, HttpClient};
 /// # Caching
 ///
 /// An active token is cached for [`active_ttl`](Self::active_ttl), never past its `exp`; an inactive one for
-/// [`inactive_ttl`](Self::inactive_ttl). Failures are not cached. Concurrent requests with the same token are
+/// [`inactive_ttl`](Self::inactive_ttl). Failures are not cached. The response about a token in use is
+/// replaced in the background before it is too old. Concurrent requests with the same token are
 /// coalesced into one introspection request. All issuers share one cache, whose limits are
 /// [`max_cached_responses`](crate::BearerAuthBuilder::max_cached_responses) and
 /// [`max_cached_response_bytes`](crate::BearerAuthBuilder::max_cached_response_bytes).

@@ -12,6 +12,7 @@ mod limits;
 mod load;
 #[cfg(feature = "reqwest")]
 mod over_http;
+mod refresh_ahead;
 mod request;
 mod response;
 mod retry_after;

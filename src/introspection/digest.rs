@@ -1,0 +1,26 @@
+//! The key of a cached introspection response: a digest of the token and of everything else that has an
+//! influence on the response.
+
+use crate::crypto;
+
+/// A digest of a token and its [`RequestContext`]: the key of the cache.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct TokenDigest([u8; 32]);
+
+/// A digest of everything else that has an influence on a response: the issuer, the endpoint, the client and
+/// its authentication method.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestContext([u8; 32]);
+
+impl RequestContext {
+    pub(super) fn new(parts: &[String]) -> Self {
+        // Length-prefixed, so that different lists of parts never have the same bytes.
+        let framed: Vec<u8> =
+            parts.iter().flat_map(|part| [&part.len().to_be_bytes()[..], part.as_bytes()].concat()).collect();
+        Self(crypto::sha256(&[&framed]))
+    }
+
+    pub(super) fn digest(&self, token: &str) -> TokenDigest {
+        TokenDigest(crypto::sha256(&[&self.0, token.as_bytes()]))
+    }
+}
