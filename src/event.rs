@@ -180,6 +180,20 @@ pub(crate) fn circuit_changed(issuer: &str, opened: bool) {
     }
 }
 
+/// The introspection endpoint asked for a pause: with this status, for this long, and for all tokens or only
+/// for those that were never active.
+pub(crate) fn introspection_paused(issuer: &str, status: u16, length: Duration, untrusted_only: bool) {
+    let paused = if untrusted_only { "untrusted_tokens" } else { "all_tokens" };
+    warn!(
+        target: TARGET,
+        issuer,
+        status,
+        paused,
+        duration_ms = millis(length),
+        "introspection paused"
+    );
+}
+
 /// An error and its sources, on one line.
 pub(crate) struct Causes<'e>(pub(crate) &'e dyn Error);
 

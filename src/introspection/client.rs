@@ -8,11 +8,16 @@ use http::{Response, StatusCode};
 use tokio::time::timeout_at;
 
 use super::client_auth::ClientAuth;
+use super::connections::Connections;
 use super::endpoint::{EndpointCache, EndpointSource};
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::IntrospectionFault;
 use super::health::CallFailure;
-use super::limits::{Completion, Limiter, LimiterPolicy, Permit, Priority};
+use super::limiter_state::{CallToken, Completion, LimiterStatus};
+use super::limits::{Limiter, LimiterPolicy, Permit};
+use super::pauses::PauseRequest;
+use super::pool_health::late_after;
+use super::priority::Priority;
 use super::request::{self, Accept};
 use super::response::{self, ResponseBody};
 use super::signed::ResponseVerifier;
@@ -33,7 +38,7 @@ pub(crate) struct IntrospectionClientConfig {
     pub(crate) response_verifier: Option<ResponseVerifier>,
     /// Whether to accept responses without a signature.
     pub(crate) unsigned: bool,
-    /// The limits of one call, from its start (including the time in the queue) to its end.
+    /// The limits of one call, from its permit to its end.
     pub(crate) limits: FetchLimits,
     pub(crate) limiter: LimiterPolicy,
 }
@@ -52,6 +57,7 @@ pub(super) struct IntrospectionClient {
     config: IntrospectionClientConfig,
     limiter: Limiter,
     endpoint: EndpointCache,
+    connections: Connections,
     clock: Arc<dyn Clock>,
 }
 
@@ -64,11 +70,12 @@ pub(super) struct Call<'c> {
 
 impl IntrospectionClient {
     pub(super) fn new(config: IntrospectionClientConfig, clock: Arc<dyn Clock>) -> Self {
-        let limiter = Limiter::new(config.limiter.clone());
-        Self { config, limiter, endpoint: EndpointCache::default(), clock }
+        let limiter = Limiter::new(config.limiter.clone(), config.limits.timeout);
+        let (endpoint, connections) = (EndpointCache::default(), Connections::default());
+        Self { config, limiter, endpoint, connections, clock }
     }
 
-    /// The time limit of one call, including the time in the queue.
+    /// The longest time from the permit of a call to its response.
     pub(super) fn timeout(&self) -> Duration {
         self.config.limits.timeout
     }
@@ -77,24 +84,25 @@ impl IntrospectionClient {
         &self.config.issuer
     }
 
+    /// The longest time that a request waits for a call, including the time in the queue.
+    pub(super) fn max_wait(&self) -> Duration {
+        self.limiter.queue_timeout().saturating_add(self.timeout())
+    }
+
     pub(super) fn max_calls_per_minute(&self) -> Option<u32> {
         self.limiter.per_minute()
     }
 
-    pub(super) fn status(&self) -> (CircuitState, Option<Arc<IntrospectionError>>) {
+    pub(super) fn status(&self) -> LimiterStatus {
         self.limiter.status()
     }
 
-    /// Checks whether another call may start while `in_flight` calls are in flight. Consumes nothing.
+    /// Checks whether a call for this token may start or be queued. Consumes nothing.
     ///
     /// # Errors
     /// [`IntrospectionFault`], with the limit that is reached.
-    pub(super) fn check_capacity(
-        &self,
-        priority: Priority,
-        in_flight: usize,
-    ) -> Result<(), IntrospectionFault> {
-        self.limiter.check_capacity(priority, in_flight)
+    pub(super) fn check(&self, token: CallToken) -> Result<(), IntrospectionFault> {
+        self.limiter.check(token)
     }
 
     /// Looks up the endpoint, unless it is cached.
@@ -102,15 +110,19 @@ impl IntrospectionClient {
         self.endpoint(Priority::Trusted, self.config.limits).await.map(drop)
     }
 
-    /// Waits for a permit, at most half of the time limit. The other half is left for the response.
+    /// Waits for a permit. The response to the call must be there at `deadline`.
     ///
     /// # Errors
     /// [`IntrospectionFault`], if no permit became free in time or the circuit breaker is open.
-    pub(super) async fn acquire(&self, priority: Priority) -> Result<Call<'_>, IntrospectionFault> {
-        let start = now();
-        let half = self.timeout().checked_div(2).unwrap_or_default();
-        let permit = self.limiter.acquire(priority, later(start, half)).await?;
-        Ok(Call { client: self, permit, deadline: later(start, self.timeout()) })
+    pub(super) async fn acquire(
+        &self,
+        token: CallToken,
+        deadline: Instant,
+    ) -> Result<Call<'_>, IntrospectionFault> {
+        let permit = self.limiter.acquire(token, deadline).await?;
+        // However long the call was queued: the server has the whole time for its response.
+        let deadline = later(permit.started_at(), self.timeout());
+        Ok(Call { client: self, permit, deadline })
     }
 
     /// The URL of the endpoint. A lookup counts against the rate limit, too.
@@ -133,7 +145,7 @@ impl Call<'_> {
     pub(super) async fn introspect(self, token: &str) -> Result<String, IntrospectionFault> {
         let start = now();
         let response = timeout_at(self.deadline.into(), self.exchange(token)).await;
-        let response = response.unwrap_or_else(|_| Err(self.failure(timed_out())));
+        let response = response.unwrap_or_else(|_| Err(failure(timed_out())));
         let IntrospectionClient { config, endpoint, .. } = self.client;
         let event = event::Introspection {
             issuer: &config.issuer,
@@ -142,7 +154,10 @@ impl Call<'_> {
         };
         match &response {
             Ok(_) => event.responded(),
-            Err(failure) => event.failed(&*failure.error),
+            Err(failure) => {
+                event.failed(&*failure.error);
+                self.client.connections.failed(failure);
+            }
         }
         let Completion { blocked_for, transition } = self.permit.complete(response.as_ref().err());
         if let Some(circuit) = transition {
@@ -152,43 +167,57 @@ impl Call<'_> {
             .map_err(|failure| IntrospectionFault::from_error(failure.error).with_retry_after(blocked_for))
     }
 
-    /// Whether the call waited for its permit.
-    pub(super) fn was_queued(&self) -> bool {
-        self.permit.was_queued()
-    }
-
     async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
-        let response = match self.request(token).await {
+        let IntrospectionClient { limiter, connections, .. } = self.client;
+        let late_after = late_after(limiter.typical_response_time(), self.client.timeout());
+        let is_probe = self.permit.is_probe();
+        let received = connections.send(is_probe, late_after, |fresh| self.request(token, fresh)).await;
+        let response = match received {
             // Introspection is idempotent, so a retry is safe (RFC 9110 section 9.2.2).
-            Err(failure) if failure.error.kind() == CONNECTION_LOST => self.request(token).await,
+            Err(failure) if failure.error.kind() == CONNECTION_LOST => self.request(token, true).await,
             response => response,
         }?;
-        self.read(response, token).await.map_err(|error| self.failure(error))
+        self.read(response, token).await.map_err(failure)
     }
 
-    async fn request(&self, token: &str) -> Result<Response<Bytes>, CallFailure> {
+    async fn request(&self, token: &str, fresh: bool) -> Result<Response<Bytes>, CallFailure> {
         let IntrospectionClient { config, limiter, clock, .. } = self.client;
         let timeout = self.deadline.saturating_duration_since(now());
         let limits = FetchLimits { timeout, ..config.limits };
         let url = self.client.endpoint(self.permit.priority(), limits).await;
-        let url = url.map_err(|error| CallFailure { in_lookup: true, ..self.failure(error) })?;
+        let url = url.map_err(|error| CallFailure { in_lookup: true, ..failure(error) })?;
         let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
-        let credentials = credentials.ok_or_else(|| {
-            self.failure(IntrospectionError::new(IntrospectionErrorKind::CredentialsUnusable))
-        })?;
+        let credentials = credentials
+            .ok_or_else(|| failure(IntrospectionError::new(IntrospectionErrorKind::CredentialsUnusable)))?;
         let accept = if config.unsigned { Accept::Json } else { Accept::Signed };
-        limiter.take_requests(self.permit.priority(), 1).map_err(|error| self.failure(error))?;
+        limiter.take_requests(self.permit.priority(), 1).map_err(failure)?;
         let request = request::build(&url, token, credentials, accept);
         let issuer = Arc::clone(&config.issuer);
         let request = FetchRequest::new(request, UrlKind::Introspection, issuer, limits.max_body_bytes);
+        let request = if fresh { request.on_fresh_connection() } else { request };
         let response = send(&*config.client, request, limits.timeout).await;
-        response.map_err(|error| self.failure(IntrospectionError::fetch(error)))
+        response.map_err(|error| failure(IntrospectionError::fetch(error)))
+    }
+
+    fn pause(&self, wait: Duration, status: StatusCode) {
+        let kind = IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status.as_u16()));
+        let begun = self.client.limiter.pause(PauseRequest {
+            wait,
+            is_rate_limit: status == StatusCode::TOO_MANY_REQUESTS,
+            priority: self.permit.priority(),
+            sent_at: self.permit.started_at(),
+            cause: Arc::new(IntrospectionError::new(kind)),
+        });
+        if let Some(pause) = begun {
+            let (issuer, status) = (&self.client.config.issuer, status.as_u16());
+            event::introspection_paused(issuer, status, pause.length, pause.untrusted_only);
+        }
     }
 
     async fn read(&self, response: Response<Bytes>, token: &str) -> Result<String, IntrospectionError> {
-        let IntrospectionClient { config, limiter, endpoint, clock } = self.client;
+        let IntrospectionClient { config, endpoint, clock, .. } = self.client;
         if let Some(wait) = response::requested_pause(&response, clock.now()) {
-            limiter.pause(wait, response.status());
+            self.pause(wait, response.status());
         }
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             endpoint.clear().await;
@@ -211,17 +240,10 @@ impl Call<'_> {
         response::check_object(&json)?;
         Ok(json)
     }
+}
 
-    /// A timeout after waiting for a permit is not the server's fault. Otherwise a burst of forged tokens
-    /// that fills the queue could open the circuit breaker.
-    fn failure(&self, error: IntrospectionError) -> CallFailure {
-        let error = if error.kind() == TIMED_OUT && self.was_queued() {
-            IntrospectionError::with_source(IntrospectionErrorKind::NotSent, OVERLOADED)
-        } else {
-            error
-        };
-        CallFailure { error: Arc::new(error), in_lookup: false }
-    }
+fn failure(error: IntrospectionError) -> CallFailure {
+    CallFailure { error: Arc::new(error), in_lookup: false }
 }
 
 /// The time limit of a call has passed.
@@ -231,4 +253,3 @@ pub(super) fn timed_out() -> IntrospectionError {
 
 const CONNECTION_LOST: IntrospectionErrorKind = IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost);
 const TIMED_OUT: IntrospectionErrorKind = IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut);
-const OVERLOADED: &str = "too many calls were queued, so no time was left for a response";

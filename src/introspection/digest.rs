@@ -12,6 +12,13 @@ pub(crate) struct TokenDigest([u8; 32]);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestContext([u8; 32]);
 
+impl TokenDigest {
+    /// The start of the digest: a key for memories in which a collision does no harm.
+    pub(super) fn short(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |start| u64::from_be_bytes(*start))
+    }
+}
+
 impl RequestContext {
     pub(super) fn new(parts: &[String]) -> Self {
         // Length-prefixed, so that different lists of parts never have the same bytes.

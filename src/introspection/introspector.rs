@@ -17,13 +17,14 @@ use super::client::IntrospectionClientConfig;
 use super::digest::TokenDigest;
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
-use super::limits::Priority;
+use super::limiter_state::{CallToken, LimiterStatus};
+use super::priority::Priority;
 use super::response::ResponsePolicy;
 use super::single_flight::{NO_RUNTIME, Outcome, Query, SingleFlight};
 use super::status::IntrospectionStatus;
 use crate::access_token::AccessToken;
 use crate::event;
-use crate::time::{Clock, now};
+use crate::time::{Clock, later, now};
 
 /// The configuration of an [`Introspector`].
 pub(crate) struct IntrospectorConfig {
@@ -129,7 +130,10 @@ impl Introspector {
         if Runtime::try_current().is_err() {
             return Err(IntrospectionFault::not_sent(NO_RUNTIME, DEFAULT_RETRY_AFTER));
         }
-        self.shared.client.acquire(Priority::Trusted).await?.introspect(token).await
+        let digest = self.digest(token);
+        let call = CallToken { key: digest.short(), priority: Priority::Trusted };
+        let deadline = later(now(), self.shared.client.max_wait());
+        self.shared.client.acquire(call, deadline).await?.introspect(token).await
     }
 
     /// The checks that a response has to pass.
@@ -159,15 +163,23 @@ impl Introspector {
     pub(crate) fn status(&self) -> IntrospectionStatus {
         let (active_tokens, inactive_tokens) = self.shared.cache.len();
         let calls_in_flight = self.shared.calls_in_flight();
-        let (circuit, last_error) = self.shared.client.status();
-        IntrospectionStatus { circuit, calls_in_flight, active_tokens, inactive_tokens, last_error }
+        let LimiterStatus { circuit, paused_for, last_error } = self.shared.client.status();
+        let paused_until = paused_for.and_then(|rest| self.shared.clock.now().checked_add(rest));
+        IntrospectionStatus {
+            circuit,
+            paused_until,
+            calls_in_flight,
+            active_tokens,
+            inactive_tokens,
+            last_error,
+        }
     }
 
     /// The guarantees of the configuration.
     pub(crate) fn bounds(&self) -> IntrospectionBounds {
         let CachePolicy { active_ttl, stale_for, .. } = *self.shared.cache.policy();
         // A request may join a call that was sent just before the revocation, and wait for the whole time
-        // limit.
+        // limit of its response. The time in the queue comes before the call is sent.
         let timeout = self.shared.client.timeout();
         IntrospectionBounds {
             inactive: active_ttl.max(timeout),

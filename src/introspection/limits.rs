@@ -1,22 +1,25 @@
 //! Limits calls to an introspection endpoint: concurrency, queue, rate limit, circuit breaker and pauses.
 //!
 //! Why: anybody can make up tokens, and each one costs a call. A quarter of the permits and of the rate limit
-//! is reserved for trusted tokens, and the queue is a quarter longer for them. So a flood of forged tokens
-//! cannot stop the introspection of good ones.
+//! is reserved for trusted tokens, and they are first in a queue that is a quarter longer for them. So a
+//! flood of forged tokens cannot stop the introspection of good ones.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
-use super::health::{CallFailure, ServerHealth};
-use crate::sync::{Breaker, CircuitState, Purpose, RateLimit};
-use crate::time::now;
-use crate::transport::FetchErrorKind;
+use super::health::CallFailure;
+use super::limiter_state::{CallToken, Completion, LimiterState, LimiterStatus, StartedCall};
+use super::pauses::{NewPause, PauseRequest};
+use super::permits::Permits;
+use super::priority::Priority;
+use super::queue::Place;
+use crate::sync::{Purpose, RateLimit};
+use crate::time::{later, now};
 
 /// The configured limits.
 #[derive(Clone, Debug)]
@@ -25,163 +28,108 @@ pub(crate) struct LimiterPolicy {
     pub(crate) max_concurrent: usize,
     /// Calls that wait for a permit.
     pub(crate) max_queued: usize,
+    /// How long a call waits for a permit.
+    pub(crate) queue_timeout: Duration,
     /// HTTP requests within any 60 s. `None` means no limit.
     pub(crate) per_minute: Option<u32>,
-}
-
-/// How much of the limits a call may use.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Priority {
-    /// The token was active before, or it is a JWT that passed every local check.
-    Trusted,
-    /// Nothing is known about the token. It may be forged.
-    Untrusted,
-}
-
-impl Priority {
-    fn max_concurrent(self, limit: usize) -> usize {
-        match self {
-            Self::Trusted => limit,
-            Self::Untrusted => limit.saturating_sub(limit / 4),
-        }
-    }
-
-    /// The limit on calls in flight, including queued ones.
-    fn max_in_flight(self, limit: usize) -> usize {
-        match self {
-            Self::Trusted => limit.saturating_add(limit / 4),
-            Self::Untrusted => limit,
-        }
-    }
-
-    /// How many requests of the rate limit must be left for others.
-    fn reserved_requests(self, per_minute: Option<u32>) -> u32 {
-        match self {
-            Self::Trusted => 0,
-            // The token bucket holds half of `per_minute`. A quarter of that is reserved.
-            Self::Untrusted => per_minute.unwrap_or_default() / 8,
-        }
-    }
 }
 
 /// Grants permits for calls.
 pub(super) struct Limiter {
     policy: LimiterPolicy,
-    permits: Semaphore,
-    untrusted_permits: Semaphore,
     state: Mutex<State>,
 }
 
-struct State {
-    breaker: Breaker,
-    rate_limit: Option<RateLimit>,
-    /// Why the last call failed. `None` if it succeeded.
-    last_error: Option<Arc<IntrospectionError>>,
-    /// The failure that opened the circuit breaker, or the response that asked for a pause.
-    blocked_by: Option<Arc<IntrospectionError>>,
-}
+/// The sender tells a waiting call that it has a permit.
+type State = LimiterState<oneshot::Sender<()>>;
 
 /// Permission for one call. Report its end with [`complete`](Self::complete); dropping the permit counts the
 /// call as abandoned.
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
-    priority: Priority,
-    purpose: Purpose,
-    was_queued: bool,
+    call: StartedCall,
     is_complete: bool,
-    _permits: SemaphorePermits<'a>,
-}
-
-/// A permit of `Limiter::untrusted_permits` for an untrusted token, and one of `Limiter::permits`.
-type SemaphorePermits<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
-
-/// The effect of the end of a call on later calls.
-pub(super) struct Completion {
-    /// How long no further call is permitted.
-    pub(super) blocked_for: Option<Duration>,
-    /// The new state of the circuit breaker, if it changed.
-    pub(super) transition: Option<CircuitState>,
 }
 
 impl Limiter {
-    pub(super) fn new(policy: LimiterPolicy) -> Self {
-        let semaphore = |priority: Priority| {
-            Semaphore::new(priority.max_concurrent(policy.max_concurrent).min(Semaphore::MAX_PERMITS))
-        };
+    /// `timeout` is the time limit of a call.
+    pub(super) fn new(policy: LimiterPolicy, timeout: Duration) -> Self {
+        let permits = Permits::new(policy.max_concurrent, policy.max_queued, timeout);
         let rate_limit = policy.per_minute.map(|calls| RateLimit::per_minute(calls, now()));
-        Self {
-            permits: semaphore(Priority::Trusted),
-            untrusted_permits: semaphore(Priority::Untrusted),
-            state: Mutex::new(State {
-                breaker: Breaker::default(),
-                rate_limit,
-                last_error: None,
-                blocked_by: None,
-            }),
-            policy,
-        }
+        Self { policy, state: Mutex::new(State::new(permits, rate_limit)) }
     }
 
     pub(super) fn per_minute(&self) -> Option<u32> {
         self.policy.per_minute
     }
 
-    pub(super) fn status(&self) -> (CircuitState, Option<Arc<IntrospectionError>>) {
-        let state = self.lock();
-        (state.breaker.circuit(now()), state.last_error.clone())
+    pub(super) fn queue_timeout(&self) -> Duration {
+        self.policy.queue_timeout
     }
 
-    /// Checks whether another call may start while `in_flight` calls are in flight. Consumes nothing.
+    pub(super) fn status(&self) -> LimiterStatus {
+        self.lock().status(now())
+    }
+
+    /// Checks whether a call for this token may start or be queued. Consumes nothing.
     ///
     /// # Errors
     /// [`IntrospectionFault`], with the limit that is reached.
-    pub(super) fn check_capacity(
-        &self,
-        priority: Priority,
-        in_flight: usize,
-    ) -> Result<(), IntrospectionFault> {
-        let limit = self.policy.max_concurrent.saturating_add(self.policy.max_queued);
-        if in_flight >= priority.max_in_flight(limit) {
-            return Err(IntrospectionFault::not_sent("too many calls are queued", DEFAULT_RETRY_AFTER));
-        }
-        let mut state = self.lock();
-        let now = now();
-        if let Err(retry_after) = state.breaker.would_admit(now) {
-            return Err(state.blocked(retry_after));
-        }
-        let requests = priority.reserved_requests(self.policy.per_minute).saturating_add(1);
+    pub(super) fn check(&self, token: CallToken) -> Result<(), IntrospectionFault> {
+        let (mut state, now) = (self.lock(), now());
+        state.check(token, now)?;
+        let requests = token.priority.reserved_requests(self.policy.per_minute).saturating_add(1);
         match state.rate_limit.as_mut().map(|rate_limit| rate_limit.wait(requests, now)) {
             None | Some(Duration::ZERO) => Ok(()),
             Some(wait) => Err(IntrospectionFault::not_sent(RATE_LIMITED, wait)),
         }
     }
 
-    /// Waits for a permit until `deadline`.
+    /// Waits for a permit: for as long as the queue allows, and not beyond the time when a response would
+    /// come too late for `deadline`.
     ///
     /// # Errors
     /// [`IntrospectionFault`], if no permit became free in time or the circuit breaker is open.
     pub(super) async fn acquire(
         &self,
-        priority: Priority,
+        token: CallToken,
         deadline: Instant,
     ) -> Result<Permit<'_>, IntrospectionFault> {
-        let immediate = self.try_semaphores(priority);
-        let was_queued = immediate.is_none();
-        let permits = match immediate {
-            Some(permits) => Some(permits),
-            None => timeout_at(deadline.into(), self.wait_for_semaphores(priority)).await.ok().flatten(),
-        };
-        let Some(permits) = permits else {
-            return Err(IntrospectionFault::not_sent("too many calls are in flight", DEFAULT_RETRY_AFTER));
-        };
-        let mut state = self.lock();
-        match state.breaker.admit(now()) {
-            Ok(purpose) => {
-                let limiter = self;
-                Ok(Permit { limiter, priority, purpose, was_queued, is_complete: false, _permits: permits })
-            }
-            Err(retry_after) => Err(state.blocked(retry_after)),
+        if let Some(waiting) = self.enter(token.priority, deadline)? {
+            waiting.granted().await?;
         }
+        let call = StartedCall { token, purpose: Purpose::Regular, started_at: now() };
+        let mut permit = Permit { limiter: self, call, is_complete: false };
+        let admitted = self.lock().admit(token.priority, call.started_at);
+        permit.call.purpose = admitted?;
+        Ok(permit)
+    }
+
+    /// Takes a permit, or a place in the queue.
+    fn enter(
+        &self,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Option<Waiting<'_>>, IntrospectionFault> {
+        let (mut state, now) = (self.lock(), now());
+        let latest_start = state.permits.latest_start(deadline);
+        if latest_start < now {
+            return Err(IntrospectionFault::not_sent(TOO_LATE, DEFAULT_RETRY_AFTER));
+        }
+        if state.permits.try_take(priority) {
+            return Ok(None);
+        }
+        let (sender, granted) = oneshot::channel();
+        let Some(place) = state.permits.queue.push(priority, sender) else {
+            return Err(IntrospectionFault::not_sent(QUEUE_FULL, DEFAULT_RETRY_AFTER));
+        };
+        let until = later(now, self.policy.queue_timeout).min(latest_start);
+        Ok(Some(Waiting { limiter: self, priority, place, granted, until, is_granted: false }))
+    }
+
+    /// The response time to expect; `None` before the first response.
+    pub(super) fn typical_response_time(&self) -> Option<Duration> {
+        self.lock().permits.typical_response_time()
     }
 
     /// Takes `requests` requests out of the rate limit: all of them, or none.
@@ -200,29 +148,9 @@ impl Limiter {
         Ok(())
     }
 
-    /// Permits no call for `wait`, because a response with this status asked for a pause.
-    pub(super) fn pause(&self, wait: Duration, status: StatusCode) {
-        let mut state = self.lock();
-        state.breaker.pause(wait, now());
-        let kind = IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status.as_u16()));
-        state.blocked_by = Some(Arc::new(IntrospectionError::new(kind)));
-    }
-
-    fn try_semaphores(&self, priority: Priority) -> Option<SemaphorePermits<'_>> {
-        let untrusted = match priority {
-            Priority::Trusted => None,
-            Priority::Untrusted => Some(self.untrusted_permits.try_acquire().ok()?),
-        };
-        Some((untrusted, self.permits.try_acquire().ok()?))
-    }
-
-    /// Never returns `None`, because the semaphores are never closed.
-    async fn wait_for_semaphores(&self, priority: Priority) -> Option<SemaphorePermits<'_>> {
-        let untrusted = match priority {
-            Priority::Trusted => None,
-            Priority::Untrusted => Some(self.untrusted_permits.acquire().await.ok()?),
-        };
-        Some((untrusted, self.permits.acquire().await.ok()?))
+    /// A response asks for a pause. Returns the pause that begins.
+    pub(super) fn pause(&self, request: PauseRequest) -> Option<NewPause> {
+        self.lock().pauses.request(request, now())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -230,67 +158,85 @@ impl Limiter {
     }
 }
 
-impl State {
-    /// The fault while the circuit breaker is open or the server has asked for a pause.
-    fn blocked(&self, retry_after: Duration) -> IntrospectionFault {
-        match &self.blocked_by {
-            Some(cause) if cause.is_misconfiguration() => {
-                IntrospectionFault::Misconfigured(Arc::clone(cause))
+/// A call in the queue. Dropping it gives up its place, or a permit that it was granted too late.
+struct Waiting<'a> {
+    limiter: &'a Limiter,
+    priority: Priority,
+    place: Place,
+    granted: oneshot::Receiver<()>,
+    until: Instant,
+    is_granted: bool,
+}
+
+impl Waiting<'_> {
+    async fn granted(mut self) -> Result<(), IntrospectionFault> {
+        let reason = match timeout_at(self.until.into(), &mut self.granted).await {
+            Ok(Ok(())) => {
+                self.is_granted = true;
+                return Ok(());
             }
-            Some(cause) => IntrospectionFault::after_failure(cause, retry_after),
-            None => IntrospectionFault::not_sent("the server asked for a pause", retry_after),
+            Ok(Err(_)) => QUEUE_FULL,
+            Err(_) => "too many calls are in flight",
+        };
+        Err(IntrospectionFault::not_sent(reason, DEFAULT_RETRY_AFTER))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.is_granted {
+            return;
+        }
+        let mut state = self.limiter.lock();
+        let was_granted = state.permits.queue.remove(self.place).is_none() && self.granted.try_recv().is_ok();
+        if was_granted {
+            release(&mut state, self.priority);
         }
     }
 }
 
 impl Permit<'_> {
     pub(super) fn priority(&self) -> Priority {
-        self.priority
+        self.call.token.priority
     }
 
-    /// Whether the call waited for the permit, so that less than the usual time is left for a response.
-    pub(super) fn was_queued(&self) -> bool {
-        self.was_queued
+    pub(super) fn started_at(&self) -> Instant {
+        self.call.started_at
+    }
+
+    /// Whether the call finds out whether the server has recovered.
+    pub(super) fn is_probe(&self) -> bool {
+        self.call.purpose != Purpose::Regular
     }
 
     /// Reports how the call ended.
     pub(super) fn complete(mut self, failure: Option<&CallFailure>) -> Completion {
         self.is_complete = true;
         let mut state = self.limiter.lock();
-        let now = now();
-        let health = failure.map_or(ServerHealth::Healthy, CallFailure::health);
-        let transition = match health {
-            ServerHealth::Healthy => state.breaker.succeeded().then_some(CircuitState::Closed),
-            // A probe only has to find out whether the server responds.
-            ServerHealth::Responding if self.purpose == Purpose::Probe => {
-                state.breaker.succeeded().then_some(CircuitState::Closed)
-            }
-            ServerHealth::Failing => {
-                let opened = state.breaker.failed(self.purpose, now);
-                if opened || self.purpose == Purpose::Probe {
-                    state.blocked_by = failure.map(|failure| Arc::clone(&failure.error));
-                }
-                opened.then_some(CircuitState::Open)
-            }
-            ServerHealth::Responding | ServerHealth::Unknown => {
-                state.breaker.abandoned(self.purpose);
-                None
-            }
-        };
-        // A request that was not sent says nothing new about the server.
-        if failure.is_none_or(|failure| failure.error.kind() != IntrospectionErrorKind::NotSent) {
-            state.last_error = failure.map(|failure| Arc::clone(&failure.error));
-        }
-        Completion { blocked_for: state.breaker.would_admit(now).err(), transition }
+        let completion = state.complete(self.call, failure, now(), fastrand::f64());
+        release(&mut state, self.priority());
+        completion
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if !self.is_complete {
-            self.limiter.lock().breaker.abandoned(self.purpose);
+            let mut state = self.limiter.lock();
+            state.abandoned(self.call.purpose);
+            release(&mut state, self.priority());
         }
     }
 }
 
+/// Returns a permit and passes it on. Every call in the queue still waits: it leaves the queue first.
+fn release(state: &mut State, priority: Priority) {
+    state.permits.put_back(priority);
+    while let Some(waiter) = state.permits.next() {
+        waiter.send(()).ok();
+    }
+}
+
 const RATE_LIMITED: &str = "the rate limit is reached";
+const QUEUE_FULL: &str = "too many calls are queued";
+const TOO_LATE: &str = "no time is left for a response";

@@ -3,19 +3,31 @@
 //! - `introspector` is the entry: cached responses first, then `single_flight`.
 //! - `single_flight` sends at most one introspection request per token, however many requests wait for it.
 //! - `client` sends one request, after `limits` has granted a permit and `endpoint` has found the URL.
+//!   `connections` decides between pooled and new connections, as `pool_health` tells it.
+//! - `limits` waits for what `limiter_state` decides: `permits` with their `queue`, `pauses`,
+//!   `failed_tokens`, a rate limit and a circuit breaker. Each is a state machine that takes the time as an
+//!   argument.
 //! - `request` and `response` are pure. `signed` verifies signed responses (RFC 9701).
 
 mod cache;
 mod client;
 mod client_auth;
+mod connections;
 mod digest;
 mod endpoint;
 mod error;
+mod failed_tokens;
 mod fault;
 mod health;
 mod introspector;
+mod limiter_state;
 mod limits;
 mod outage;
+mod pauses;
+mod permits;
+mod pool_health;
+mod priority;
+mod queue;
 mod request;
 mod response;
 mod server_error;

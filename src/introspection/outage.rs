@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::error::IntrospectionErrorKind;
 use super::fault::IntrospectionFault;
-use super::limits::Priority;
+use super::priority::Priority;
 use crate::time::now;
 
 /// How long a sign counts. A longer time would let a limit that is reached prolong an outage that is over,

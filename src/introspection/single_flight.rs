@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
@@ -17,8 +17,9 @@ use super::cache::{Freshness, Hit, Origin, ResponseCache};
 use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
 use super::digest::{RequestContext, TokenDigest};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
-use super::limits::Priority;
+use super::limiter_state::CallToken;
 use super::outage::OutageDetector;
+use super::priority::Priority;
 use super::response::{self, ResponsePolicy};
 use crate::access_token::AccessToken;
 use crate::time::{Clock, NumericDate, later, now};
@@ -32,7 +33,7 @@ pub(super) struct SingleFlight {
     pub(super) response_policy: ResponsePolicy,
     pub(super) cache: ResponseCache,
     pub(super) context: RequestContext,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     outage: OutageDetector,
     calls: Mutex<Calls>,
 }
@@ -69,10 +70,8 @@ struct InFlight {
 enum Progress {
     /// The call waits for a permit.
     Queued,
-    /// The call holds a permit. `was_queued`: it had to wait for it.
-    Running {
-        was_queued: bool,
-    },
+    /// The call holds a permit.
+    Running,
     Done(Completed),
 }
 
@@ -135,7 +134,8 @@ impl SingleFlight {
     /// one is in flight, if a limit is reached, or without a runtime. Then a later request starts the call.
     pub(super) fn refresh(self: &Arc<Self>, query: &Query) {
         if let Ok(runtime) = Runtime::try_current() {
-            drop(self.join_or_start(query, &runtime));
+            let deadline = later(now(), self.client.max_wait());
+            drop(self.join_or_start(query, deadline, &runtime));
         }
     }
 
@@ -176,11 +176,11 @@ impl SingleFlight {
 
     /// The response to a call that was already in flight may be too old. Then another call follows.
     async fn call_until_fresh(self: &Arc<Self>, query: &Query, runtime: &Runtime) -> Outcome {
-        let deadline = later(now(), self.client.timeout().saturating_sub(query.waited));
+        let deadline = later(now(), self.client.max_wait().saturating_sub(query.waited));
         let mut rounds: u32 = 0;
         loop {
             rounds = rounds.saturating_add(1);
-            let mut call = match self.join_or_start(query, runtime) {
+            let mut call = match self.join_or_start(query, deadline, runtime) {
                 Joined::Outcome(outcome) => return outcome,
                 Joined::Call(call) => call,
             };
@@ -201,10 +201,10 @@ impl SingleFlight {
                 }
                 Progress::Done(_) => {}
                 // The server had the whole time limit.
-                Progress::Running { was_queued: false } if rounds == 1 && query.waited.is_zero() => {
+                Progress::Running if rounds == 1 && query.waited.is_zero() => {
                     return Err(IntrospectionFault::from_error(Arc::new(timed_out())));
                 }
-                Progress::Running { .. } | Progress::Queued => {
+                Progress::Running | Progress::Queued => {
                     return Err(IntrospectionFault::not_sent(
                         "too many calls are queued",
                         DEFAULT_RETRY_AFTER,
@@ -214,7 +214,7 @@ impl SingleFlight {
         }
     }
 
-    fn join_or_start(self: &Arc<Self>, query: &Query, runtime: &Runtime) -> Joined {
+    fn join_or_start(self: &Arc<Self>, query: &Query, deadline: Instant, runtime: &Runtime) -> Joined {
         let mut calls = self.lock();
         if let Some(call) = calls.in_flight.get(&query.digest) {
             return Joined::Call(call.clone());
@@ -223,8 +223,8 @@ impl SingleFlight {
         if let Some(hit) = self.cached(&query.digest, query.freshness) {
             return Joined::Outcome(hit.outcome);
         }
-        let priority = self.priority(query);
-        if let Err(fault) = self.client.check_capacity(priority, calls.in_flight.len()) {
+        let token = CallToken { key: query.digest.short(), priority: self.priority(query) };
+        if let Err(fault) = self.client.check(token) {
             return Joined::Outcome(Err(fault));
         }
         calls.latest = calls.latest.saturating_add(1);
@@ -235,7 +235,7 @@ impl SingleFlight {
         // A runtime that is shutting down drops the task in `spawn`, and the task's `Drop` takes the lock.
         drop(calls);
         let task = CallTask { shared: Arc::clone(self), digest: query.digest, origin, sender };
-        runtime.spawn(task.run(Arc::clone(&query.token), query.jwt.clone(), priority));
+        runtime.spawn(task.run(Arc::clone(&query.token), query.jwt.clone(), token, deadline));
         Joined::Call(call)
     }
 
@@ -258,8 +258,8 @@ struct CallTask {
 }
 
 impl CallTask {
-    async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, priority: Priority) {
-        let response = self.call(&token, priority).await;
+    async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, call_token: CallToken, deadline: Instant) {
+        let response = self.call(&token, call_token, deadline).await;
         let response =
             if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
         let outcome = response.and_then(|json| {
@@ -272,10 +272,15 @@ impl CallTask {
         self.sender.send_replace(Progress::Done(Completed { origin: self.origin, outcome }));
     }
 
-    async fn call(&self, token: &str, priority: Priority) -> Result<String, IntrospectionFault> {
-        let call = self.shared.client.acquire(priority).await?;
-        self.sender.send_replace(Progress::Running { was_queued: call.was_queued() });
-        self.shared.outage.observe(priority, call.introspect(token)).await
+    async fn call(
+        &self,
+        token: &str,
+        call_token: CallToken,
+        deadline: Instant,
+    ) -> Result<String, IntrospectionFault> {
+        let call = self.shared.client.acquire(call_token, deadline).await?;
+        self.sender.send_replace(Progress::Running);
+        self.shared.outage.observe(call_token.priority, call.introspect(token)).await
     }
 
     fn remove_from_in_flight(&self) {

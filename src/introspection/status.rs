@@ -1,6 +1,7 @@
 //! The state of one issuer's introspection, for operators.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::error::IntrospectionError;
 use crate::sync::CircuitState;
@@ -26,6 +27,7 @@ use crate::sync::CircuitState;
 #[derive(Clone, Debug, Default)]
 pub struct IntrospectionStatus {
     pub(super) circuit: CircuitState,
+    pub(super) paused_until: Option<SystemTime>,
     pub(super) calls_in_flight: usize,
     pub(super) active_tokens: usize,
     pub(super) inactive_tokens: usize,
@@ -37,6 +39,17 @@ impl IntrospectionStatus {
     #[must_use]
     pub fn circuit(&self) -> CircuitState {
         self.circuit
+    }
+
+    /// The end of a pause that the authorization server asked for with `Retry-After` or with status 429
+    /// (RFC 9110 section 10.2.3, RFC 6585 section 4). `None` without a pause.
+    ///
+    /// A first pause lasts at most 30 s. If the next request asks for another one, that lasts at most 5 min.
+    /// After a response about a token that was never active, and at first after a 429, only such tokens are
+    /// held back. A pause of all tokens is [`CircuitState::Open`], too.
+    #[must_use]
+    pub fn paused_until(&self) -> Option<SystemTime> {
+        self.paused_until
     }
 
     /// The number of introspection requests in flight, including queued ones.

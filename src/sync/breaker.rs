@@ -1,25 +1,43 @@
-//! A circuit breaker that also honours the pauses that the server asks for.
+//! A circuit breaker that opens by failure rate, first briefly and then with exponential backoff.
 //!
-//! A state machine: it takes the time as an argument and returns decisions.
+//! A state machine: it takes the time and randomness as arguments and returns decisions.
 //!
 //! Why: a failing server responds late or not at all. Without a breaker, every request would wait for a
-//! timeout, and the load would keep the server from recovering.
+//! timeout, and the load would keep the server from recovering. It counts distinct tokens, because a single
+//! token that the server cannot handle says nothing about the others.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::time::later;
 
-/// The number of consecutive failures that opens the circuit breaker.
-const MAX_FAILURES: u32 = 5;
+/// The failure rate is that of this many calls, the latest ones.
+const WINDOW_CALLS: usize = 50;
 
-/// How long the circuit breaker stays open before it lets a probe through.
-const OPEN_FOR: Duration = Duration::from_secs(10);
+/// The failure rate ignores calls that ended longer ago.
+const WINDOW: Duration = Duration::from_secs(10);
 
-/// The upper bound of a pause that the server asks for.
-const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// A failure rate of fewer calls means nothing.
+const MIN_CALLS: usize = 10;
 
-/// When to retry while a probe is in flight.
-const RETRY_AFTER_PROBE: Duration = Duration::from_secs(1);
+/// How long the circuit breaker stays open at first. Each failed probe doubles the time.
+const FIRST_OPEN: Duration = Duration::from_millis(250);
+
+/// The longest time that the circuit breaker stays open before the next probe.
+const MAX_OPEN: Duration = Duration::from_secs(10);
+
+/// The share of the open time that is certain. The rest is jitter, so that a fleet does not probe at once.
+const CERTAIN_SHARE: f64 = 0.75;
+
+/// Probes in flight at the same time.
+const MAX_PROBES: u32 = 3;
+
+/// While a probe is in flight, the next one follows after this time: the first may hang on a server that has
+/// recovered since.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// For this long after a trusted token has asked for a probe, none is spent on an untrusted token.
+const TRUSTED_FIRST: Duration = Duration::from_secs(1);
 
 /// The state of the circuit breaker in front of an introspection endpoint.
 ///
@@ -42,10 +60,11 @@ pub enum CircuitState {
     /// Requests are sent.
     #[default]
     Closed,
-    /// No requests are sent: five consecutive ones failed, or the server asked for a pause. Lasts 10 s, or as
-    /// long as the server asked for (at most 5 min).
+    /// No requests are sent: at least half of the last 50 calls within 10 s failed, and at least 10 had
+    /// ended; or the server asked for a pause. Lasts 250 ms at first and doubles up to 10 s while the server
+    /// keeps failing.
     Open,
-    /// A single request, the probe, is in flight or due. It finds out whether the server has recovered.
+    /// A few requests, the probes, are in flight or due. They find out whether the server has recovered.
     HalfOpen,
 }
 
@@ -54,18 +73,46 @@ pub enum CircuitState {
 pub(crate) enum Purpose {
     /// The circuit breaker is closed.
     Regular,
-    /// The call also finds out whether the server has recovered.
-    Probe,
+    /// The call also finds out whether the server has recovered. The number is that of the opening.
+    Probe(u32),
+}
+
+/// What a failed call says about the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failure {
+    /// The server is unavailable, whatever the token.
+    Server,
+    /// The server failed for the token with this key. Counts once per token.
+    Token(u64),
 }
 
 /// The circuit breaker of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
-    consecutive_failures: u32,
-    /// When the next probe is due. `None` while the circuit breaker is closed.
-    open_until: Option<Instant>,
-    is_probing: bool,
-    paused_until: Option<Instant>,
+    window: VecDeque<Ended>,
+    open: Option<Open>,
+    /// The length of the latest opening, and when it ended.
+    last_open: Option<(Duration, Instant)>,
+    /// The number of times that it opened.
+    openings: u32,
+    /// When a trusted token last asked for a call.
+    trusted_asked_at: Option<Instant>,
+}
+
+/// A call that ended while the circuit breaker was closed.
+#[derive(Debug)]
+struct Ended {
+    at: Instant,
+    failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// When the next probe is due.
+    until: Instant,
+    length: Duration,
+    probes: u32,
+    last_probe_at: Option<Instant>,
 }
 
 impl Breaker {
@@ -74,168 +121,125 @@ impl Breaker {
     ///
     /// # Errors
     /// The time until the next call may be admitted.
-    pub(crate) fn admit(&mut self, now: Instant) -> Result<Purpose, Duration> {
-        self.would_admit(now)?;
-        self.is_probing = self.open_until.is_some();
-        Ok(if self.is_probing { Purpose::Probe } else { Purpose::Regular })
+    pub(crate) fn admit(&mut self, trusted: bool, now: Instant) -> Result<Purpose, Duration> {
+        self.check(trusted, now)?;
+        let Some(open) = &mut self.open else { return Ok(Purpose::Regular) };
+        open.probes = open.probes.saturating_add(1);
+        open.last_probe_at = Some(now);
+        Ok(Purpose::Probe(self.openings))
     }
 
     /// Checks whether a call would be admitted, without admitting one.
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
-    pub(crate) fn would_admit(&self, now: Instant) -> Result<(), Duration> {
-        let until = self.open_until.max(self.paused_until).filter(|until| now < *until);
-        match until {
-            Some(until) => Err(until.saturating_duration_since(now)),
-            None if self.is_probing => Err(RETRY_AFTER_PROBE),
-            None => Ok(()),
+    pub(crate) fn check(&mut self, trusted: bool, now: Instant) -> Result<(), Duration> {
+        if trusted {
+            self.trusted_asked_at = Some(now);
         }
+        let Some(open) = &self.open else { return Ok(()) };
+        if now < open.until {
+            return Err(open.until.saturating_duration_since(now));
+        }
+        let since = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time));
+        let is_due = open.probes == 0
+            || (open.probes < MAX_PROBES && since(open.last_probe_at) >= Some(PROBE_INTERVAL));
+        let is_first = trusted || since(self.trusted_asked_at).is_none_or(|since| since >= TRUSTED_FIRST);
+        if is_due && is_first { Ok(()) } else { Err(PROBE_INTERVAL) }
     }
 
-    /// The server responded. Returns whether that closes the circuit breaker.
-    pub(crate) fn succeeded(&mut self) -> bool {
-        self.consecutive_failures = 0;
-        self.is_probing = false;
-        self.open_until.take().is_some()
-    }
-
-    /// The call failed. Returns whether that opens the circuit breaker.
-    pub(crate) fn failed(&mut self, call: Purpose, now: Instant) -> bool {
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-        // The response to an older call may have closed the circuit breaker in the meantime.
-        if call == Purpose::Probe && self.open_until.is_some() {
-            self.is_probing = false;
-            self.open_until = Some(later(now, OPEN_FOR));
+    /// The server responded. Returns whether that closes the circuit breaker: only the success of a probe
+    /// does, whichever opening the probe belongs to.
+    pub(crate) fn succeeded(&mut self, call: Purpose, now: Instant) -> bool {
+        let Some(open) = &self.open else {
+            self.record(None, now);
+            return false;
+        };
+        if call == Purpose::Regular {
             return false;
         }
-        let opens = self.consecutive_failures >= MAX_FAILURES && self.open_until.is_none();
-        if opens {
-            self.open_until = Some(later(now, OPEN_FOR));
-        }
-        opens
+        self.last_open = Some((open.length, now));
+        self.open = None;
+        self.window.clear();
+        true
     }
 
-    /// The call ended without a verdict about the server. Only an abandoned probe lets the next one start.
+    /// The call failed. Returns whether that opens the circuit breaker. `random` in `0.0..1.0` is the jitter.
+    pub(crate) fn failed(&mut self, call: Purpose, failure: Failure, now: Instant, random: f64) -> bool {
+        match &self.open {
+            None => {
+                self.record(Some(failure), now);
+                let opens = self.is_failing();
+                if opens {
+                    self.open_for(self.next_length(now), now, random);
+                }
+                opens
+            }
+            Some(open) if call == Purpose::Probe(self.openings) => {
+                self.open_for(open.length.saturating_mul(2), now, random);
+                false
+            }
+            // The failure of a call from before the opening says nothing new.
+            Some(_) => false,
+        }
+    }
+
+    /// The call ended without a verdict about the server. An abandoned probe lets the next one start.
     pub(crate) fn abandoned(&mut self, call: Purpose) {
-        if call == Purpose::Probe {
-            self.is_probing = false;
+        let is_current = call == Purpose::Probe(self.openings);
+        if let Some(open) = self.open.as_mut().filter(|_| is_current) {
+            open.probes = open.probes.saturating_sub(1);
         }
-    }
-
-    /// The server asks for a pause (RFC 9110 section 10.2.3). It is limited to 5 min.
-    pub(crate) fn pause(&mut self, wait: Duration, now: Instant) {
-        self.paused_until = self.paused_until.max(Some(later(now, wait.min(MAX_PAUSE))));
     }
 
     /// The state, for operators.
     pub(crate) fn circuit(&self, now: Instant) -> CircuitState {
-        match self.would_admit(now) {
-            Err(_) if self.is_probing => CircuitState::HalfOpen,
-            Err(_) => CircuitState::Open,
-            Ok(()) if self.open_until.is_some() => CircuitState::HalfOpen,
-            Ok(()) => CircuitState::Closed,
+        match &self.open {
+            None => CircuitState::Closed,
+            Some(open) if open.probes == 0 && now < open.until => CircuitState::Open,
+            Some(_) => CircuitState::HalfOpen,
         }
+    }
+
+    /// The time until the next call may be admitted, if the circuit breaker is open.
+    pub(crate) fn open_for_another(&self, now: Instant) -> Option<Duration> {
+        let until = self.open.as_ref()?.until;
+        Some(until.saturating_duration_since(now)).filter(|rest| !rest.is_zero())
+    }
+
+    fn record(&mut self, failure: Option<Failure>, now: Instant) {
+        let is_recent = |ended: &Ended| now.saturating_duration_since(ended.at) < WINDOW;
+        self.window.retain(is_recent);
+        // One entry per token, so that repeating a token does not raise the rate.
+        if matches!(failure, Some(Failure::Token(_))) {
+            self.window.retain(|ended| ended.failure != failure);
+        }
+        if self.window.len() >= WINDOW_CALLS {
+            self.window.pop_front();
+        }
+        self.window.push_back(Ended { at: now, failure });
+    }
+
+    fn is_failing(&self) -> bool {
+        let failures = self.window.iter().filter(|ended| ended.failure.is_some()).count();
+        self.window.len() >= MIN_CALLS && failures.saturating_mul(2) >= self.window.len()
+    }
+
+    /// A server that fails again soon after it has recovered gets no new start of the backoff.
+    fn next_length(&self, now: Instant) -> Duration {
+        let relapse = self.last_open.filter(|(_, at)| now.saturating_duration_since(*at) < WINDOW);
+        relapse.map_or(FIRST_OPEN, |(length, _)| length.saturating_mul(2))
+    }
+
+    fn open_for(&mut self, length: Duration, now: Instant, random: f64) {
+        let length = length.min(MAX_OPEN);
+        let share = CERTAIN_SHARE + (1.0 - CERTAIN_SHARE) * random.clamp(0.0, 1.0);
+        let until = later(now, length.mul_f64(share));
+        self.openings = self.openings.wrapping_add(1);
+        self.open = Some(Open { until, length, probes: 0, last_probe_at: None });
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
-mod tests {
-    use super::*;
-
-    const SEC: Duration = Duration::from_secs(1);
-
-    fn opened(now: Instant) -> Breaker {
-        let mut breaker = Breaker::default();
-        for failure in 1..=5 {
-            assert_eq!(breaker.admit(now), Ok(Purpose::Regular), "{failure}");
-            assert_eq!(breaker.failed(Purpose::Regular, now), failure == 5, "{failure}");
-        }
-        breaker
-    }
-
-    #[test]
-    fn five_consecutive_failures_open_the_breaker_and_a_success_resets_the_count() {
-        let now = Instant::now();
-        let mut breaker = Breaker::default();
-        for _ in 0..10 {
-            (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Regular, now)));
-            assert!(!breaker.succeeded());
-        }
-        assert_eq!(breaker.circuit(now), CircuitState::Closed);
-        let breaker = opened(now);
-        assert_eq!(breaker.circuit(now), CircuitState::Open);
-        assert_eq!(breaker.would_admit(now + 3 * SEC), Err(7 * SEC));
-    }
-
-    #[test]
-    fn after_ten_seconds_one_probe_is_admitted_and_other_calls_are_not() {
-        let now = Instant::now();
-        let mut breaker = opened(now);
-        let then = now + OPEN_FOR;
-        assert_eq!(breaker.circuit(then), CircuitState::HalfOpen);
-        assert_eq!(breaker.admit(then), Ok(Purpose::Probe));
-        assert_eq!(breaker.admit(then), Err(SEC));
-        assert_eq!(breaker.circuit(then), CircuitState::HalfOpen);
-        assert!(!breaker.failed(Purpose::Probe, then + SEC), "the breaker is open already");
-        assert_eq!(breaker.admit(then + 2 * SEC), Err(9 * SEC));
-        assert_eq!(breaker.admit(then + 11 * SEC), Ok(Purpose::Probe));
-        assert!(breaker.succeeded());
-        assert_eq!(breaker.circuit(then), CircuitState::Closed);
-        (0..4).for_each(|_| assert!(!breaker.failed(Purpose::Regular, then)));
-        assert_eq!(breaker.admit(then), Ok(Purpose::Regular));
-    }
-
-    #[test]
-    fn an_abandoned_probe_is_followed_by_the_next_probe() {
-        let now = Instant::now();
-        let mut breaker = opened(now);
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-        breaker.abandoned(Purpose::Probe);
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-    }
-
-    #[test]
-    fn calls_admitted_before_the_breaker_opened_do_not_end_the_probe() {
-        let now = Instant::now();
-        let mut breaker = opened(now);
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-        breaker.abandoned(Purpose::Regular);
-        assert!(!breaker.failed(Purpose::Regular, now + OPEN_FOR));
-        assert_eq!(breaker.admit(now + OPEN_FOR), Err(SEC));
-    }
-
-    #[test]
-    fn a_probe_that_fails_after_the_breaker_closed_counts_as_one_failure() {
-        let now = Instant::now();
-        let mut breaker = opened(now);
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-        assert!(breaker.succeeded(), "an older call succeeded");
-        assert!(!breaker.failed(Purpose::Probe, now + OPEN_FOR));
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Regular));
-    }
-
-    #[test]
-    fn failures_of_calls_in_flight_do_not_extend_the_open_state() {
-        let now = Instant::now();
-        let mut breaker = opened(now);
-        (1..=9).for_each(|second| assert!(!breaker.failed(Purpose::Regular, now + second * SEC)));
-        assert_eq!(breaker.admit(now + OPEN_FOR), Ok(Purpose::Probe));
-    }
-
-    #[test]
-    fn a_pause_blocks_calls_and_is_limited_to_five_minutes() {
-        let now = Instant::now();
-        let mut breaker = Breaker::default();
-        breaker.pause(7 * SEC, now);
-        breaker.pause(SEC, now);
-        assert_eq!(breaker.admit(now), Err(7 * SEC));
-        assert_eq!(breaker.circuit(now), CircuitState::Open);
-        assert!(!breaker.succeeded(), "a pause does not open the breaker");
-        assert_eq!(breaker.admit(now + 6 * SEC), Err(SEC));
-        assert_eq!(breaker.admit(now + 7 * SEC), Ok(Purpose::Regular));
-        breaker.pause(Duration::MAX, now);
-        assert_eq!(breaker.admit(now), Err(MAX_PAUSE));
-    }
-}
+#[path = "breaker_tests.rs"]
+mod tests;

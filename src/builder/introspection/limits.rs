@@ -36,19 +36,23 @@ impl Introspection {
         self
     }
 
-    /// Sets the maximum time that a request waits for introspection. Default: 3 s; then it is rejected with
+    /// Sets the maximum time of an introspection request. Default: 3 s; then the request is rejected with
     /// 503.
     ///
-    /// The time includes the queue, one retry, and fetching the metadata.
+    /// The time includes one retry, and fetching the metadata. It does not include the queue, which has a
+    /// limit of its own: [`queue_timeout`](Self::queue_timeout). So a request waits for introspection for at
+    /// most the sum of both.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
         self
     }
 
-    /// Sets the concurrency limit of introspection requests. Default: 64.
+    /// Sets the upper bound of the adaptive concurrency limit of introspection requests. Default: 64.
     ///
-    /// A quarter is reserved for tokens that were recently active, and for JWTs that passed every other
-    /// check.
+    /// The limit starts at the upper bound. It decreases, down to a sixteenth, while requests time out or
+    /// responses take more than half of [`timeout`](Self::timeout) and longer than usual. It increases again
+    /// while requests succeed. A quarter is reserved for tokens that were recently active, and for JWTs that
+    /// passed every other check.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -65,11 +69,30 @@ impl Introspection {
 
     /// Sets how many introspection requests may be queued. Default: 1024.
     ///
-    /// If the queue is full, the request is rejected with 503 at once. A queued request waits for at most
-    /// half of [`timeout`](Self::timeout). The queue has room for a quarter more requests if their tokens
-    /// were recently active, so that untrusted tokens cannot displace them.
+    /// Trusted tokens come first: those that were recently active, and JWTs that passed every other check.
+    /// Among equals, the newest request comes first. If the queue is full, the oldest request is rejected
+    /// with 503. The queue has room for a quarter more requests with trusted tokens, so that untrusted tokens
+    /// cannot displace them.
     pub fn max_queued_calls(mut self, calls: usize) -> Self {
         self.limiter.max_queued = calls;
+        self
+    }
+
+    /// Sets the maximum time that an introspection request is queued. Default: 1 s; then the request is
+    /// rejected with 503. Zero rejects a request if no permit is free.
+    ///
+    /// A request that leaves the queue has the whole [`timeout`](Self::timeout) for its response.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .queue_timeout(Duration::from_millis(200)); // fail fast
+    /// ```
+    pub fn queue_timeout(mut self, timeout: Duration) -> Self {
+        self.limiter.queue_timeout = timeout;
         self
     }
 

@@ -67,8 +67,11 @@ use crate::transport::{FetchLimits, HttpClient};
 ///   or its metadata names no introspection endpoint. The log says what to check, with the error that the
 ///   authorization server reports.
 ///
-/// After 5 failures in a row the circuit breaker opens for 10 s, then one probe tests the authorization
-/// server. A `Retry-After` from the endpoint is honored, up to 5 min.
+/// A token whose introspection fails gets 503 for 250 ms to 8 s without another request. The circuit breaker
+/// opens if at least half of the latest calls fail: of the last 50 within 10 s, and of 10 at least. Then a
+/// probe tests the authorization server after 250 ms; each failed probe doubles the time, up to 10 s. A token
+/// counts once, and one that was never active does not count, unless the connection cannot be established. A
+/// `Retry-After` from the endpoint is honored, up to 30 s, and up to 5 min if the next request confirms it.
 ///
 /// # Runtime
 ///
@@ -115,7 +118,12 @@ impl Introspection {
                 max_token_age: None,
             },
             limits: FetchLimits { timeout: Duration::from_secs(3), max_body_bytes: 512 * 1024 },
-            limiter: LimiterPolicy { max_concurrent: 64, max_queued: 1024, per_minute: None },
+            limiter: LimiterPolicy {
+                max_concurrent: 64,
+                max_queued: 1024,
+                queue_timeout: Duration::from_secs(1),
+                per_minute: None,
+            },
             client: None,
         }
     }

@@ -7,11 +7,14 @@ mod configuration;
 mod dispatch;
 mod endpoint;
 mod faults;
+mod fresh_connections;
+mod goodput;
 mod http_client;
 mod limits;
 mod load;
 #[cfg(feature = "reqwest")]
 mod over_http;
+mod poison_tokens;
 mod refresh_ahead;
 mod request;
 mod response;

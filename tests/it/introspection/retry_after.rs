@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use tower_bearer::diagnostics::CircuitState;
-use tower_bearer::testing::Fault;
+use tower_bearer::testing::{Endpoint, Fault};
+use tower_bearer::time::Clock;
+use tracing::Level;
 
 use super::UNAVAILABLE;
 use crate::support::introspected::{IssuerIntrospection, SECOND, http_date, retry_after};
+use crate::support::log::Log;
 use crate::support::net::{Act, Reply};
 use crate::support::protected::ACCEPTED;
 
@@ -27,7 +30,8 @@ async fn paused_for(setup: &IssuerIntrospection, act: Act) -> (u64, u64) {
             assert_eq!(setup.net.total(), sent + 1);
             return (retry_after(&first).unwrap(), seconds);
         }
-        assert_eq!((response.outcome(), setup.circuit()), (UNAVAILABLE, CircuitState::Open));
+        assert_eq!(response.outcome(), UNAVAILABLE);
+        assert!(setup.status().paused_until().is_some());
         assert_eq!(setup.net.total(), sent, "a request was sent after {seconds} s");
         let secs = retry_after(&response).unwrap();
         setup.pass(SECOND).await;
@@ -43,22 +47,97 @@ async fn no_request_is_sent_before_retry_after_ends_and_clients_get_the_remainin
         let setup = IssuerIntrospection::new();
         for (name, text, expected) in [
             ("seconds", "7".to_owned(), 7),
-            ("two minutes", "120".to_owned(), 120),
-            ("the maximum", "300".to_owned(), 300),
-            ("above the maximum", "301".to_owned(), 300),
-            ("far above the maximum", "99999999999".to_owned(), 300),
-            ("u64::MAX", u64::MAX.to_string(), 300),
+            ("the maximum", "30".to_owned(), 30),
+            ("above the maximum", "31".to_owned(), 30),
+            ("two minutes", "120".to_owned(), 30),
+            ("far above the maximum", "99999999999".to_owned(), 30),
+            ("u64::MAX", u64::MAX.to_string(), 30),
             ("spaces around", " 7 ".to_owned(), 7),
         ] {
             let measured = paused_for(&setup, retry_in(status, &text)).await;
             assert_eq!(measured, (expected, expected), "{status} {name}");
         }
-        for (name, ahead, most) in [("a date", 30, 30), ("a date in a year", 31_536_000, 300)] {
+        for (name, ahead, most) in [("a date", 20, 20), ("a date in a year", 31_536_000, 30)] {
             let date = in_future(&setup, ahead);
             let (secs, paused) = paused_for(&setup, retry_in(status, &date)).await;
             assert_eq!(secs, paused, "{status} {name}");
             assert!((most - 1..=most).contains(&paused), "{status} {name}: {paused}");
         }
+    }
+}
+
+/// A replica that is shut down answers one request, while the others are healthy.
+#[tokio::test(start_paused = true)]
+async fn one_503_with_retry_after_300_stops_introspection_for_at_most_30_s() {
+    let setup = IssuerIntrospection::new();
+    let route = setup.still_active_route();
+    setup.idp.set_fault_for(Endpoint::Introspection, Fault::RetryAfter(503, 300 * SECOND), 1);
+    let mut rejected = 0;
+    for _ in 0..600 {
+        rejected += usize::from(route.outcome(setup.jwt()).await != ACCEPTED);
+        setup.pass(SECOND).await;
+    }
+    println!("one 503 with Retry-After: 300: {rejected} of 600 requests in 600 s rejected");
+    assert_eq!(rejected, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_the_next_request_confirms_lasts_up_to_five_minutes() {
+    let setup = IssuerIntrospection::new();
+    let route = setup.still_active_route();
+    for (calls, secs) in [(1, 30), (2, 300), (3, 300)] {
+        setup.fail(Fault::RetryAfter(503, 1000 * SECOND));
+        assert_eq!(route.outcome(setup.jwt()).await, UNAVAILABLE);
+        setup.fail(None);
+        assert_eq!(setup.circuit(), CircuitState::Open);
+        for _ in 0..secs {
+            assert_eq!(route.outcome(setup.jwt()).await, UNAVAILABLE);
+            setup.pass(SECOND).await;
+        }
+        assert_eq!((setup.calls(), setup.circuit()), (calls, CircuitState::Closed));
+    }
+    assert_eq!(route.outcome(setup.jwt()).await, ACCEPTED);
+}
+
+/// Anybody can cause a 429 with made-up tokens.
+#[tokio::test(start_paused = true)]
+async fn a_429_holds_back_untrusted_tokens_first() {
+    let setup = IssuerIntrospection::new();
+    let route = setup.still_active_route();
+    setup.idp.set_fault_for(Endpoint::Introspection, Fault::RetryAfter(429, 20 * SECOND), 1);
+    assert_eq!(setup.outcome_of_new().await, UNAVAILABLE);
+    assert_eq!(route.outcome(setup.jwt()).await, ACCEPTED);
+    assert_eq!((setup.outcome_of_new().await, setup.circuit()), (UNAVAILABLE, CircuitState::Closed));
+    // That did not help: trusted tokens reach the rate limit, too.
+    setup.idp.set_fault_for(Endpoint::Introspection, Fault::RetryAfter(429, 5 * SECOND), 1);
+    assert_eq!(route.outcome(setup.jwt()).await, UNAVAILABLE);
+    assert_eq!((route.outcome(setup.jwt()).await, setup.circuit()), (UNAVAILABLE, CircuitState::Open));
+    assert_eq!(setup.calls(), 3);
+    setup.pass(5 * SECOND).await;
+    assert_eq!(route.outcome(setup.jwt()).await, ACCEPTED);
+    assert_eq!(setup.outcome_of_new().await, UNAVAILABLE, "untrusted tokens wait for 20 s");
+    setup.pass(15 * SECOND).await;
+    assert_eq!(setup.outcome_of_new().await, ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_reported_by_an_event_and_by_the_status() {
+    for (trusted, paused) in [(true, "all_tokens"), (false, "untrusted_tokens")] {
+        let setup = IssuerIntrospection::new();
+        let route = setup.still_active_route();
+        let log = Log::start();
+        assert_eq!(setup.status().paused_until(), None);
+        setup.idp.set_fault_for(Endpoint::Introspection, Fault::RetryAfter(503, 9 * SECOND), 1);
+        let token = if trusted { setup.jwt() } else { setup.opaque() };
+        assert_eq!(route.outcome(token).await, UNAVAILABLE);
+        assert_eq!(setup.status().paused_until(), Some(setup.idp.clock().now() + 9 * SECOND));
+        let events: Vec<_> =
+            log.events().into_iter().filter(|event| event.field("paused").is_some()).collect();
+        assert_eq!((events.len(), events[0].level), (1, Level::WARN));
+        assert_eq!(events[0].field("paused"), Some(paused));
+        assert_eq!((events[0].field("status"), events[0].field("duration_ms")), (Some("503"), Some("9000")));
+        setup.pass(9 * SECOND).await;
+        assert_eq!(setup.status().paused_until(), None);
     }
 }
 

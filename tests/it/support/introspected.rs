@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower::Layer;
 use tower_bearer::diagnostics::{
@@ -20,6 +21,9 @@ use super::net::Net;
 use super::protected::{API, ApiResponse, Handler, Outcome, Protected, get, send};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// How many failures of distinct trusted tokens open the circuit breaker if nothing else is introspected.
+pub(crate) const TRUSTED_FAILURES: usize = 10;
 
 /// Introspection with the client that every test issuer knows.
 pub(crate) fn introspection() -> Introspection {
@@ -103,14 +107,25 @@ impl IssuerIntrospection {
         self.status().last_error().map(IntrospectionError::kind)
     }
 
-    /// Fails five calls in a row, which opens the circuit breaker.
+    /// A new valid JWT, which passes every local check.
+    pub(crate) fn jwt(&self) -> String {
+        self.idp.token(API).subject("alice").sign()
+    }
+
+    /// Introspects ten distinct trusted tokens at once. All of them fail, which opens the circuit breaker.
     pub(crate) async fn open_the_circuit(&self, fault: Fault) {
         self.fail(fault);
-        for failure in 1..=5 {
-            assert_eq!(self.circuit(), CircuitState::Closed, "before failure {failure}");
-            assert_eq!(self.outcome_of_new().await, Err(RejectionKind::IntrospectionUnavailable));
-            run_pending_tasks().await;
+        assert_eq!(self.circuit(), CircuitState::Closed);
+        let route = self.still_active_route();
+        let mut requests = JoinSet::new();
+        for _ in 0..TRUSTED_FAILURES {
+            let (route, jwt) = (route.clone(), self.jwt());
+            requests.spawn(async move { route.outcome(jwt).await });
         }
+        for outcome in requests.join_all().await {
+            assert_eq!(outcome, Err(RejectionKind::IntrospectionUnavailable));
+        }
+        run_pending_tasks().await;
         assert_eq!(self.circuit(), CircuitState::Open);
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Response};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{InMemoryClient, TestIssuer};
@@ -39,6 +39,8 @@ pub(crate) struct Sent {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) at: Instant,
+    /// Whether it was sent over a new connection.
+    pub(crate) fresh_connection: bool,
 }
 
 /// The action for a request.
@@ -199,7 +201,7 @@ impl Net {
 
 impl HttpClient for Net {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let sent = Sent::new(request.request());
+        let sent = Sent::new(&request);
         let act = self.act(&sent);
         self.0.log.lock().unwrap().push(sent);
         assert!(!matches!(act, Act::PanicAtOnce), "panic requested by the test");
@@ -226,8 +228,10 @@ impl HttpClient for Net {
 }
 
 impl Sent {
-    fn new(request: &Request<Bytes>) -> Self {
+    fn new(fetch: &FetchRequest) -> Self {
+        let request = fetch.request();
         Self {
+            fresh_connection: fetch.needs_fresh_connection(),
             method: request.method().clone(),
             url: request.uri().to_string(),
             headers: request.headers().clone(),
