@@ -183,9 +183,7 @@ impl Authenticator {
         Bounds {
             revoked_token: revoked(|bounds| bounds.inactive),
             revoked_token_in_outage: revoked(|bounds| bounds.inactive_in_outage),
-            revoked_introspected_token: weakest(
-                issuers().filter_map(TrustedIssuer::introspected_token).map(Bound::Value),
-            ),
+            revoked_introspected_token: weakest(issuers().filter_map(TrustedIssuer::introspected_token)),
             retired_key: retired(|bounds| bounds.retired_key),
             retired_key_in_outage: retired(|bounds| bounds.retired_key_in_outage),
             outage: Bound::of_limit(issuers().filter_map(TrustedIssuer::outage).min()),
@@ -211,24 +209,39 @@ impl TrustedIssuer {
     /// The longest that a revoked token of this issuer is accepted; `None` for no limit. `bound` selects the
     /// figure for introspected tokens.
     fn revoked_token(&self, bound: fn(&IntrospectionBounds) -> Duration) -> Option<Duration> {
-        let introspection = self.introspection.as_ref();
-        let introspected = introspection.map(|introspection| bound(&introspection.introspector.bounds()));
-        let all_jwts =
-            introspection.is_some_and(|introspection| matches!(introspection.jwts, JwtIntrospection::All));
-        if self.keys.is_none() || all_jwts {
+        let introspected = self.introspector().map(|introspector| bound(&introspector.bounds()));
+        let all_jwts = self
+            .introspection
+            .as_ref()
+            .is_some_and(|introspection| matches!(introspection.jwts, JwtIntrospection::All));
+        if self.keys.is_none() || (all_jwts && !self.accepts_pending_jwts()) {
             return introspected;
         }
-        let limits = [self.claims.max_lifetime, self.claims.max_age];
-        // `iat` may lie ahead by the leeway, and the token is accepted for the leeway after its `exp`.
-        let slack = self.claims.leeway.saturating_mul(2);
-        let of_jwts = limits.into_iter().flatten().min().map(|limit| limit.saturating_add(slack))?;
+        let of_jwts = self.jwt_lifetime()?;
         Some(introspected.map_or(of_jwts, |introspected| introspected.max(of_jwts)))
     }
 
+    /// The longest that a JWT is accepted after it was issued; `None` for no limit.
+    fn jwt_lifetime(&self) -> Option<Duration> {
+        let limits = [self.claims.max_lifetime, self.claims.max_age];
+        // `iat` may lie ahead by the leeway, and the token is accepted for the leeway after its `exp`.
+        let slack = self.claims.leeway.saturating_mul(2);
+        limits.into_iter().flatten().min().map(|limit| limit.saturating_add(slack))
+    }
+
+    /// Whether a JWT is accepted once before its first introspection completes, revoked or not.
+    fn accepts_pending_jwts(&self) -> bool {
+        self.introspector().is_some_and(|introspector| introspector.bounds().accepts_pending_jwts)
+    }
+
     /// The longest that a revoked token is accepted which this issuer introspects, if it introspects any.
-    fn introspected_token(&self) -> Option<Duration> {
-        let introspector = self.introspector().filter(|_| self.introspects_any());
-        introspector.map(|introspector| introspector.bounds().inactive)
+    fn introspected_token(&self) -> Option<Bound> {
+        let introspector = self.introspector().filter(|_| self.introspects_any())?;
+        let inactive = introspector.bounds().inactive;
+        Some(match self.accepts_pending_jwts() {
+            true => Bound::of_limit(self.jwt_lifetime().map(|lifetime| lifetime.max(inactive))),
+            false => Bound::Value(inactive),
+        })
     }
 
     /// Whether it introspects tokens on all routes.

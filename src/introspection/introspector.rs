@@ -33,6 +33,8 @@ pub(crate) struct IntrospectorConfig {
     pub(crate) cache: CachePolicy,
     /// Shared by all issuers.
     pub(crate) responses: Arc<ResponseStore>,
+    /// Whether a JWT is accepted once before its first introspection completes.
+    pub(crate) accept_pending_jwts: bool,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -61,14 +63,18 @@ pub(crate) struct IntrospectionBounds {
     pub(crate) inactive_in_outage: Duration,
     /// The upper bound of HTTP requests within any 60 s, if there is one.
     pub(crate) max_calls_per_minute: Option<u32>,
+    /// Whether a JWT is accepted once before its first introspection completes, revoked or not.
+    pub(crate) accepts_pending_jwts: bool,
 }
 
 impl Introspector {
     /// Sends nothing, and needs no runtime.
     pub(crate) fn new(config: IntrospectorConfig) -> Self {
-        let IntrospectorConfig { client, response_policy, cache, responses, clock } = config;
+        let IntrospectorConfig { client, response_policy, cache, responses, accept_pending_jwts, clock } =
+            config;
         let cache = ResponseCache::new(cache, responses);
-        Self { shared: Arc::new(SingleFlight::new(client, response_policy, cache, clock)) }
+        let shared = SingleFlight::new(client, response_policy, cache, accept_pending_jwts, clock);
+        Self { shared: Arc::new(shared) }
     }
 
     /// The key of `token` in the cache.
@@ -103,6 +109,10 @@ impl Introspector {
             freshness => freshness,
         };
         let query = Query { token: Arc::clone(token), digest, jwt, freshness, may_serve_stale, waited };
+        // Not for `still_active`, which asks for a response of now.
+        if let Some(jwt) = may_serve_stale.then(|| self.shared.accept_pending(&query)).flatten() {
+            return IntrospectionLookup::Cached(Ok(jwt));
+        }
         let shared = Arc::clone(&self.shared);
         let pending = Box::pin(async move { shared.introspect(query).await });
         IntrospectionLookup::Pending(PendingIntrospection(pending))
@@ -185,6 +195,7 @@ impl Introspector {
             inactive: active_ttl.max(timeout),
             inactive_in_outage: active_ttl.saturating_add(stale_for).max(timeout),
             max_calls_per_minute: self.shared.client.max_calls_per_minute(),
+            accepts_pending_jwts: self.shared.accepts_pending_jwts(),
         }
     }
 }

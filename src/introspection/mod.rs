@@ -18,6 +18,7 @@ mod endpoint;
 mod error;
 mod failed_tokens;
 mod fault;
+mod first_use;
 mod health;
 mod introspector;
 mod limiter_state;

@@ -17,6 +17,7 @@ use super::cache::{Freshness, Hit, Origin, ResponseCache};
 use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
 use super::digest::{RequestContext, TokenDigest};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
+use super::first_use::FirstUses;
 use super::limiter_state::CallToken;
 use super::outage::OutageDetector;
 use super::priority::Priority;
@@ -36,6 +37,8 @@ pub(super) struct SingleFlight {
     pub(super) clock: Arc<dyn Clock>,
     outage: OutageDetector,
     calls: Mutex<Calls>,
+    /// The JWTs that were accepted before their first introspection completed; `None` if none may be.
+    first_uses: Option<Mutex<FirstUses>>,
 }
 
 /// A token to introspect for one request.
@@ -94,6 +97,7 @@ impl SingleFlight {
         client: IntrospectionClientConfig,
         response_policy: ResponsePolicy,
         cache: ResponseCache,
+        accept_pending_jwts: bool,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -105,6 +109,7 @@ impl SingleFlight {
             cache,
             clock,
             calls: Mutex::default(),
+            first_uses: accept_pending_jwts.then(Mutex::default),
         }
     }
 
@@ -163,6 +168,26 @@ impl SingleFlight {
     fn stale(&self, query: &Query) -> Option<AccessToken> {
         let date = || NumericDate::now(&*self.clock);
         query.may_serve_stale.then(|| self.cache.get_stale(&query.digest, now(), date())).flatten()
+    }
+
+    /// If the token is a JWT that may be accepted before its first introspection completes, and has not been
+    /// accepted this way before: starts the introspection, which does not hold up the request, and returns
+    /// the JWT. It is accepted even if a limit or an outage prevents the introspection.
+    pub(super) fn accept_pending(self: &Arc<Self>, query: &Query) -> Option<AccessToken> {
+        let (first_uses, jwt) = (self.first_uses.as_ref()?, query.jwt.as_ref()?);
+        let runtime = Runtime::try_current().ok()?;
+        let mut first_uses = first_uses.lock().unwrap_or_else(PoisonError::into_inner);
+        if !first_uses.take(query.digest.short(), jwt.expiry(), NumericDate::now(&*self.clock)) {
+            return None;
+        }
+        drop(first_uses);
+        self.join_or_start(query, later(now(), self.client.max_wait()), &runtime);
+        Some(jwt.clone())
+    }
+
+    /// Whether a JWT may be accepted before its first introspection completes.
+    pub(super) fn accepts_pending_jwts(&self) -> bool {
+        self.first_uses.is_some()
     }
 
     /// The number of the latest call that has started.

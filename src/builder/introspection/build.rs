@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Introspection;
-use crate::authenticate::{IssuerIntrospection, OpaqueTokens};
+use crate::authenticate::{IssuerIntrospection, JwtIntrospection, OpaqueTokens};
 use crate::builder::config_error::ConfigProblem;
 use crate::builder::context::IntrospectedIssuer;
 use crate::fetch_url::{FetchUrl, redacted};
@@ -54,6 +54,7 @@ impl Introspection {
                 ..self.cache.clone()
             },
             responses: issuer.responses,
+            accept_pending_jwts: self.accept_pending_jwts,
             response_policy: self.response_policy(claims),
             clock: issuer.clock,
         };
@@ -73,6 +74,12 @@ impl Introspection {
         }
         if matches!(&self.opaque_tokens, Some(OpaqueTokens::Prefix(prefix)) if prefix.is_empty()) {
             unusable("opaque_prefix is empty", "set a prefix, or use .opaque_default()");
+        }
+        if self.accept_pending_jwts && matches!(self.jwts, JwtIntrospection::None) {
+            unusable(
+                "dangerous_accept_pending_jwts has no effect, because JWTs are not introspected",
+                "remove it, or use .also_jwts() or .also_jwts_when(...)",
+            );
         }
         if self.require_signed && !has_keys {
             unusable(

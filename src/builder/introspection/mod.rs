@@ -87,6 +87,7 @@ pub struct Introspection {
     /// The rule for opaque tokens; `None` if the user set none.
     opaque_tokens: Option<OpaqueTokens>,
     accept_without_audience: bool,
+    accept_pending_jwts: bool,
     require_signed: bool,
     cache: CachePolicy,
     limits: FetchLimits,
@@ -110,6 +111,7 @@ impl Introspection {
             jwts: JwtIntrospection::None,
             opaque_tokens: None,
             accept_without_audience: false,
+            accept_pending_jwts: false,
             require_signed: false,
             cache: CachePolicy {
                 active_ttl: Duration::from_secs(30),
@@ -177,6 +179,36 @@ impl Introspection {
         F: Fn(&AccessToken) -> bool + Send + Sync + 'static,
     {
         self.jwts = JwtIntrospection::When(Arc::new(rule));
+        self
+    }
+
+    /// Accepts a JWT that passed every other check once before its first introspection has completed. The
+    /// introspection runs in the background. Default: the first request with a JWT waits for it.
+    ///
+    /// For services with many clients that restart under load: all tokens are uncached then, and more of them
+    /// arrive than the authorization server can introspect. The second request with the same JWT waits. If
+    /// more than 65 536 JWTs that have not expired were accepted this way, the first request waits, too.
+    ///
+    /// It has no effect on [`Require::still_active`](crate::Require::still_active) and on opaque tokens. It
+    /// needs [`also_jwts`](Self::also_jwts) or [`also_jwts_when`](Self::also_jwts_when).
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .also_jwts()
+    ///     .dangerous_accept_pending_jwts();
+    /// ```
+    ///
+    /// # Risk
+    /// - Each process accepts one request with a JWT that was revoked before its first use there.
+    ///   [`Bounds::revoked_token`](crate::diagnostics::Bounds::revoked_token) reports the lifetime of JWTs
+    ///   accordingly. Protect routes that change something with
+    ///   [`Require::still_active`](crate::Require::still_active).
+    /// - That request has the scopes of the JWT, even if the introspection response narrows them.
+    pub fn dangerous_accept_pending_jwts(mut self) -> Self {
+        self.accept_pending_jwts = true;
         self
     }
 

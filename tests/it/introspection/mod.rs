@@ -3,6 +3,7 @@
 mod cache;
 mod circuit_breaker;
 mod client_auth;
+mod cold_start;
 mod configuration;
 mod dispatch;
 mod endpoint;
