@@ -1,6 +1,7 @@
 //! Sends introspection requests, each within one time limit (RFC 7662 section 2).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -66,6 +67,8 @@ pub(super) struct Call<'c> {
     client: &'c IntrospectionClient,
     permit: Permit<'c>,
     deadline: Instant,
+    /// Whether the endpoint was found. A timeout before that has nothing to do with the token.
+    is_located: AtomicBool,
 }
 
 impl IntrospectionClient {
@@ -122,7 +125,7 @@ impl IntrospectionClient {
         let permit = self.limiter.acquire(token, deadline).await?;
         // However long the call was queued: the server has the whole time for its response.
         let deadline = later(permit.started_at(), self.timeout());
-        Ok(Call { client: self, permit, deadline })
+        Ok(Call { client: self, permit, deadline, is_located: AtomicBool::new(false) })
     }
 
     /// The URL of the endpoint. A lookup counts against the rate limit, too.
@@ -145,7 +148,10 @@ impl Call<'_> {
     pub(super) async fn introspect(self, token: &str) -> Result<String, IntrospectionFault> {
         let start = now();
         let response = timeout_at(self.deadline.into(), self.exchange(token)).await;
-        let response = response.unwrap_or_else(|_| Err(failure(timed_out())));
+        let response = response.unwrap_or_else(|_| {
+            let in_lookup = !self.is_located.load(Ordering::Relaxed);
+            Err(CallFailure { in_lookup, ..failure(timed_out()) })
+        });
         let IntrospectionClient { config, endpoint, .. } = self.client;
         let event = event::Introspection {
             issuer: &config.issuer,
@@ -186,6 +192,7 @@ impl Call<'_> {
         let limits = FetchLimits { timeout, ..config.limits };
         let url = self.client.endpoint(self.permit.priority(), limits).await;
         let url = url.map_err(|error| CallFailure { in_lookup: true, ..failure(error) })?;
+        self.is_located.store(true, Ordering::Relaxed);
         let credentials = config.auth.credentials(&config.issuer, NumericDate::now(&**clock));
         let credentials = credentials
             .ok_or_else(|| failure(IntrospectionError::new(IntrospectionErrorKind::CredentialsUnusable)))?;

@@ -18,6 +18,9 @@ use crate::transport::FetchErrorKind;
 /// The response to an introspection request, not read yet.
 pub(super) type Received = Result<Response<Bytes>, CallFailure>;
 
+/// A late call asks at this interval at least whether it may send a second request.
+const MIN_RECHECK: Option<Duration> = Some(Duration::from_millis(1));
+
 /// The connections of the HTTP client to one endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -41,28 +44,29 @@ impl Connections {
         if avoid_pool || self.pool().needs_fresh_connection(now()) {
             let received = request(true).await;
             if received.is_ok() {
-                self.pool().fresh_responded(false, now());
+                self.pool().fresh_responded();
             }
             return received;
         }
         let mut pooled = pin!(request(false));
-        let in_time = match late_after {
-            Some(late_after) => timeout(late_after, &mut pooled).await.ok(),
-            None => Some(pooled.as_mut().await),
-        };
-        let received = match in_time {
-            Some(received) => received,
-            None if !self.pool().may_check(now()) => pooled.await,
-            None => tokio::select! {
-                received = &mut pooled => received,
-                fresh = request(true) => {
-                    if fresh.is_ok() {
-                        self.pool().fresh_responded(true, now());
-                        return fresh;
+        let recheck_after = late_after.and_then(|late_after| late_after.checked_div(4)).max(MIN_RECHECK);
+        let mut wait = late_after;
+        let received = loop {
+            let Some(limit) = wait else { break pooled.await };
+            if let Ok(received) = timeout(limit, &mut pooled).await {
+                break received;
+            }
+            if self.pool().may_check() {
+                match first_response(pooled, request(true)).await {
+                    First::Pooled(received) => break received,
+                    First::Fresh(received) => {
+                        self.pool().pool_is_silent(now());
+                        return Ok(received);
                     }
-                    pooled.await
                 }
-            },
+            }
+            // Another late call checks the pool at the moment.
+            wait = recheck_after;
         };
         if !received.as_ref().is_err_and(is_timeout) {
             self.pool().pool_responded();
@@ -73,12 +77,32 @@ impl Connections {
     /// A call ended with this failure.
     pub(super) fn failed(&self, failure: &CallFailure) {
         if is_timeout(failure) {
-            self.pool().timed_out(now());
+            self.pool().timed_out();
         }
     }
 
     fn pool(&self) -> MutexGuard<'_, PoolHealth> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of two requests at the same time.
+enum First {
+    /// The pooled connection delivered a response, or both failed.
+    Pooled(Received),
+    Fresh(Response<Bytes>),
+}
+
+async fn first_response(
+    mut pooled: impl Future<Output = Received> + Unpin,
+    fresh: impl Future<Output = Received>,
+) -> First {
+    tokio::select! {
+        received = &mut pooled => First::Pooled(received),
+        received = fresh => match received {
+            Ok(response) => First::Fresh(response),
+            Err(_) => First::Pooled(pooled.await),
+        },
     }
 }
 

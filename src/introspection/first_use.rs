@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::time::NumericDate;
 
-/// The number of JWTs to remember: about 2 MB.
+/// The number of JWTs to remember: at most 4 MB.
 const MAX_JWTS: usize = 65_536;
 
 /// A JWT may be accepted for the leeway after its `exp`. This is the longest that can be configured.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::time::later;
 
-/// How long calls avoid the pool after a new connection was better. Then its idle connections are closed.
-const AVOID_FOR: Duration = Duration::from_secs(30);
+/// How long calls avoid the pool after a new connection was better. Then one call tries the pool again.
+const AVOID_FOR: Duration = Duration::from_secs(10);
 
 /// A response is late after half of the timeout, if that is at least this many typical response times.
 const LATE_FACTOR: u32 = 4;
@@ -33,22 +33,26 @@ enum State {
 
 impl PoolHealth {
     /// Whether a call that starts now needs a new connection.
-    pub(super) fn needs_fresh_connection(&self, now: Instant) -> bool {
+    pub(super) fn needs_fresh_connection(&mut self, now: Instant) -> bool {
         match self.0 {
             State::Healthy | State::Checking => false,
-            State::Suspect => true,
-            State::AvoidedUntil(until) => now < until,
+            State::AvoidedUntil(until) if now >= until => {
+                // The others keep avoiding the pool until this call has a response.
+                self.0 = State::AvoidedUntil(later(now, AVOID_FOR));
+                false
+            }
+            State::Suspect | State::AvoidedUntil(_) => true,
         }
     }
 
     /// A call over the pool is late. Returns whether it may send a second request, over a new connection.
     /// Only one call at a time may, until that is known to help: a server that has become slow must not get
     /// twice as many requests.
-    pub(super) fn may_check(&mut self, now: Instant) -> bool {
+    pub(super) fn may_check(&mut self) -> bool {
         match self.0 {
             State::Checking => false,
-            State::AvoidedUntil(until) if now < until => true,
-            State::Healthy | State::Suspect | State::AvoidedUntil(_) => {
+            State::AvoidedUntil(_) => true,
+            State::Healthy | State::Suspect => {
                 self.0 = State::Checking;
                 true
             }
@@ -60,16 +64,21 @@ impl PoolHealth {
         self.0 = State::Healthy;
     }
 
-    /// A new connection delivered a response. `pool_is_silent`: a late call over the pool still waits.
-    pub(super) fn fresh_responded(&mut self, pool_is_silent: bool, now: Instant) {
-        if pool_is_silent || matches!(self.0, State::Suspect) {
-            self.0 = State::AvoidedUntil(later(now, AVOID_FOR));
+    /// A new connection delivered a response while a late call over the pool still waits.
+    pub(super) fn pool_is_silent(&mut self, now: Instant) {
+        self.0 = State::AvoidedUntil(later(now, AVOID_FOR));
+    }
+
+    /// A new connection delivered a response. That says nothing about the pool, which is tried again.
+    pub(super) fn fresh_responded(&mut self) {
+        if matches!(self.0, State::Suspect) {
+            self.0 = State::Healthy;
         }
     }
 
     /// A call timed out.
-    pub(super) fn timed_out(&mut self, now: Instant) {
-        if !matches!(self.0, State::AvoidedUntil(until) if now < until) {
+    pub(super) fn timed_out(&mut self) {
+        if !matches!(self.0, State::AvoidedUntil(_)) {
             self.0 = State::Suspect;
         }
     }
@@ -90,33 +99,42 @@ mod tests {
     fn one_late_call_checks_the_pool_and_a_fresh_response_lets_all_avoid_it() {
         let (mut pool, now) = (PoolHealth::default(), Instant::now());
         assert!(!pool.needs_fresh_connection(now));
-        assert!(pool.may_check(now));
-        assert!(!pool.may_check(now), "one at a time");
+        assert!(pool.may_check());
+        assert!(!pool.may_check(), "one at a time");
         assert!(!pool.needs_fresh_connection(now));
-        pool.fresh_responded(true, now);
-        assert!(pool.needs_fresh_connection(now) && pool.may_check(now) && pool.may_check(now));
-        assert!(!pool.needs_fresh_connection(now + AVOID_FOR));
+        pool.pool_is_silent(now);
+        assert!(pool.needs_fresh_connection(now) && pool.may_check() && pool.may_check());
+        let then = now + AVOID_FOR;
+        assert!(!pool.needs_fresh_connection(then), "one call tries the pool");
+        assert!(pool.needs_fresh_connection(then), "the others do not");
+        pool.pool_responded();
+        assert!(!pool.needs_fresh_connection(then));
     }
 
     #[test]
-    fn a_pool_that_responds_is_healthy() {
+    fn calls_after_a_timeout_use_new_connections_until_there_is_a_response() {
+        for pooled in [true, false] {
+            let (mut pool, now) = (PoolHealth::default(), Instant::now());
+            assert!(pool.may_check());
+            pool.timed_out();
+            assert!(pool.needs_fresh_connection(now + AVOID_FOR * 10));
+            if pooled {
+                pool.pool_responded()
+            } else {
+                pool.fresh_responded()
+            }
+            assert!(!pool.needs_fresh_connection(now));
+            assert!(pool.may_check(), "the next late call");
+        }
+    }
+
+    #[test]
+    fn a_timeout_does_not_end_the_time_in_which_the_pool_is_avoided() {
         let (mut pool, now) = (PoolHealth::default(), Instant::now());
-        pool.may_check(now);
-        pool.pool_responded();
-        assert!(pool.may_check(now), "the next late call");
-        pool.timed_out(now);
+        pool.pool_is_silent(now);
+        pool.timed_out();
+        pool.fresh_responded();
         assert!(pool.needs_fresh_connection(now));
-        pool.pool_responded();
-        assert!(!pool.needs_fresh_connection(now));
-    }
-
-    #[test]
-    fn calls_after_a_timeout_use_new_connections_and_a_response_confirms_that() {
-        let (mut pool, now) = (PoolHealth::default(), Instant::now());
-        pool.timed_out(now);
-        assert!(pool.needs_fresh_connection(now + AVOID_FOR * 10));
-        pool.fresh_responded(false, now);
-        assert!(pool.needs_fresh_connection(now) && !pool.needs_fresh_connection(now + AVOID_FOR));
     }
 
     #[test]

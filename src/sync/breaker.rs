@@ -29,7 +29,7 @@ const MAX_OPEN: Duration = Duration::from_secs(10);
 /// The share of the open time that is certain. The rest is jitter, so that a fleet does not probe at once.
 const CERTAIN_SHARE: f64 = 0.75;
 
-/// Probes in flight at the same time.
+/// Probes with trusted tokens in flight at the same time. Of untrusted ones, one may be.
 const MAX_PROBES: u32 = 3;
 
 /// While a probe is in flight, the next one follows after this time: the first may hang on a server that has
@@ -73,8 +73,13 @@ pub enum CircuitState {
 pub(crate) enum Purpose {
     /// The circuit breaker is closed.
     Regular,
-    /// The call also finds out whether the server has recovered. The number is that of the opening.
-    Probe(u32),
+    /// The call also finds out whether the server has recovered.
+    Probe {
+        /// The number of the opening that it belongs to.
+        opening: u32,
+        /// Whether its token is trusted.
+        trusted: bool,
+    },
 }
 
 /// What a failed call says about the server.
@@ -111,8 +116,10 @@ struct Open {
     /// When the next probe is due.
     until: Instant,
     length: Duration,
-    probes: u32,
-    last_probe_at: Option<Instant>,
+    /// The probes in flight.
+    trusted_probes: u32,
+    untrusted_probes: u32,
+    last_trusted_probe_at: Option<Instant>,
 }
 
 impl Breaker {
@@ -124,9 +131,12 @@ impl Breaker {
     pub(crate) fn admit(&mut self, trusted: bool, now: Instant) -> Result<Purpose, Duration> {
         self.check(trusted, now)?;
         let Some(open) = &mut self.open else { return Ok(Purpose::Regular) };
-        open.probes = open.probes.saturating_add(1);
-        open.last_probe_at = Some(now);
-        Ok(Purpose::Probe(self.openings))
+        let probes = open.probes(trusted);
+        *probes = probes.saturating_add(1);
+        if trusted {
+            open.last_trusted_probe_at = Some(now);
+        }
+        Ok(Purpose::Probe { opening: self.openings, trusted })
     }
 
     /// Checks whether a call would be admitted, without admitting one.
@@ -141,11 +151,21 @@ impl Breaker {
         if now < open.until {
             return Err(open.until.saturating_duration_since(now));
         }
-        let since = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time));
-        let is_due = open.probes == 0
-            || (open.probes < MAX_PROBES && since(open.last_probe_at) >= Some(PROBE_INTERVAL));
-        let is_first = trusted || since(self.trusted_asked_at).is_none_or(|since| since >= TRUSTED_FIRST);
-        if is_due && is_first { Ok(()) } else { Err(PROBE_INTERVAL) }
+        let is_past = |time: Option<Instant>, wait: Duration| {
+            time.is_none_or(|time| now.saturating_duration_since(time) >= wait)
+        };
+        // An untrusted probe in flight does not delay a trusted one.
+        let is_due = match trusted {
+            true => {
+                let is_next = is_past(open.last_trusted_probe_at, PROBE_INTERVAL);
+                open.trusted_probes == 0 || (open.trusted_probes < MAX_PROBES && is_next)
+            }
+            false => {
+                let is_only = open.trusted_probes == 0 && open.untrusted_probes == 0;
+                is_only && is_past(self.trusted_asked_at, TRUSTED_FIRST)
+            }
+        };
+        if is_due { Ok(()) } else { Err(PROBE_INTERVAL) }
     }
 
     /// The server responded. Returns whether that closes the circuit breaker: only the success of a probe
@@ -175,7 +195,7 @@ impl Breaker {
                 }
                 opens
             }
-            Some(open) if call == Purpose::Probe(self.openings) => {
+            Some(open) if matches!(call, Purpose::Probe { opening, .. } if opening == self.openings) => {
                 self.open_for(open.length.saturating_mul(2), now, random);
                 false
             }
@@ -186,9 +206,11 @@ impl Breaker {
 
     /// The call ended without a verdict about the server. An abandoned probe lets the next one start.
     pub(crate) fn abandoned(&mut self, call: Purpose) {
-        let is_current = call == Purpose::Probe(self.openings);
-        if let Some(open) = self.open.as_mut().filter(|_| is_current) {
-            open.probes = open.probes.saturating_sub(1);
+        if let (Some(open), Purpose::Probe { opening, trusted }) = (&mut self.open, call)
+            && opening == self.openings
+        {
+            let probes = open.probes(trusted);
+            *probes = probes.saturating_sub(1);
         }
     }
 
@@ -196,7 +218,7 @@ impl Breaker {
     pub(crate) fn circuit(&self, now: Instant) -> CircuitState {
         match &self.open {
             None => CircuitState::Closed,
-            Some(open) if open.probes == 0 && now < open.until => CircuitState::Open,
+            Some(open) if now < open.until && !open.is_probing() => CircuitState::Open,
             Some(_) => CircuitState::HalfOpen,
         }
     }
@@ -236,7 +258,18 @@ impl Breaker {
         let share = CERTAIN_SHARE + (1.0 - CERTAIN_SHARE) * random.clamp(0.0, 1.0);
         let until = later(now, length.mul_f64(share));
         self.openings = self.openings.wrapping_add(1);
-        self.open = Some(Open { until, length, probes: 0, last_probe_at: None });
+        self.open =
+            Some(Open { until, length, trusted_probes: 0, untrusted_probes: 0, last_trusted_probe_at: None });
+    }
+}
+
+impl Open {
+    fn probes(&mut self, trusted: bool) -> &mut u32 {
+        if trusted { &mut self.trusted_probes } else { &mut self.untrusted_probes }
+    }
+
+    fn is_probing(&self) -> bool {
+        self.trusted_probes > 0 || self.untrusted_probes > 0
     }
 }
 

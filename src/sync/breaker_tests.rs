@@ -22,7 +22,7 @@ fn opened(now: Instant) -> Breaker {
 
 fn probe(breaker: &mut Breaker, now: Instant) -> Purpose {
     let purpose = breaker.admit(true, now).unwrap();
-    assert!(matches!(purpose, Purpose::Probe(_)));
+    assert!(matches!(purpose, Purpose::Probe { trusted: true, .. }));
     purpose
 }
 
@@ -149,7 +149,19 @@ fn an_untrusted_token_gets_a_probe_only_if_no_trusted_one_has_asked_for_a_second
     assert_eq!(breaker.admit(false, due), Err(SEC), "a trusted token asked 250 ms ago");
     assert!(breaker.check(true, due).is_ok());
     assert_eq!(breaker.admit(false, due + 999 * MILLI), Err(SEC));
-    assert!(matches!(breaker.admit(false, due + SEC), Ok(Purpose::Probe(_))));
+    assert!(matches!(breaker.admit(false, due + SEC), Ok(Purpose::Probe { trusted: false, .. })));
+    assert_eq!(breaker.admit(false, due + 20 * SEC), Err(SEC), "one at a time");
+    probe(&mut breaker, due + SEC);
+}
+
+#[test]
+fn the_success_of_an_untrusted_probe_closes_the_breaker_if_no_trusted_token_is_used() {
+    let now = Instant::now();
+    let mut breaker = opened(now);
+    let untrusted = breaker.admit(false, now + 2 * SEC).unwrap();
+    breaker.abandoned(untrusted);
+    let untrusted = breaker.admit(false, now + 2 * SEC).unwrap();
+    assert!(breaker.succeeded(untrusted, now + 2 * SEC));
 }
 
 #[test]
