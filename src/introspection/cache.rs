@@ -8,8 +8,8 @@
 //! Why one store for all issuers: its limits then bound the memory of a `BearerAuth`, however many issuers it
 //! has. A digest includes the issuer, so no issuer reads the entries of another.
 //!
-//! Why two caches: anybody can make up tokens, so entries for rejected tokens must not evict those of active ones. The
-//! key is a digest of the token and of everything else that has an influence on the response.
+//! Why two caches: anybody can make up tokens, so entries for rejected tokens must not evict those of active
+//! ones.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

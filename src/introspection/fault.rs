@@ -41,8 +41,8 @@ impl IntrospectionFault {
         Self::Unavailable { retry_after: DEFAULT_RETRY_AFTER, cause, outage }
     }
 
-    /// The same fault if the token is opaque. The server has not issued an opaque token of a type that it does
-    /// not support, so the token is at fault rather than the configuration.
+    /// The same fault if the token is opaque. The server has not issued an opaque token of a type that it
+    /// does not support, so the token is at fault rather than the configuration.
     pub(crate) fn about_opaque_token(self) -> Self {
         match self {
             Self::Misconfigured(cause) if cause.kind() == IntrospectionErrorKind::TokenTypeUnsupported => {

@@ -161,10 +161,10 @@ impl Introspector {
             return Err(Arc::new(error));
         }
         let found = self.shared.client.find_endpoint().await;
-        if let Err(error) = &found {
-            if error.kind() == IntrospectionErrorKind::EndpointMissing {
-                event::introspection_endpoint_missing(self.shared.client.issuer(), error);
-            }
+        let is_missing =
+            |error: &&IntrospectionError| error.kind() == IntrospectionErrorKind::EndpointMissing;
+        if let Some(error) = found.as_ref().err().filter(is_missing) {
+            event::introspection_endpoint_missing(self.shared.client.issuer(), error);
         }
         found.map_err(Arc::new)
     }

@@ -3,8 +3,8 @@
 //! Signs of an outage: a call that failed because of the server, or that runs for longer than a response
 //! usually takes. A sign is dropped once the server responds in time, and after [`SIGN_TTL`].
 //!
-//! Why: a request with a stale response need not wait for a server that hangs or is overloaded. Under overload
-//! most calls never leave the queue, so they cannot find out themselves.
+//! Why: a request with a stale response need not wait for a server that hangs or is overloaded. Under
+//! overload most calls never leave the queue, so they cannot find out themselves.
 //!
 //! Why only trusted tokens give signs: anybody can make up a token, and perhaps one over which the server
 //! fails. The holder of a revoked token could use that to keep the token accepted.

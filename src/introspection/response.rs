@@ -172,8 +172,9 @@ impl<'c> Active<'c> {
         if scopes.is_none() && expires_at.is_none() {
             return Ok(jwt.clone());
         }
-        let scopes = scopes.as_ref().unwrap_or(jwt.scopes());
-        Ok(jwt.narrowed(jwt.scopes().intersection(scopes), expires_at.unwrap_or(jwt.expiry())))
+        let own = jwt.scopes();
+        let scopes = scopes.map_or_else(|| own.clone(), |scopes| own.intersection(&scopes));
+        Ok(jwt.narrowed(scopes, expires_at.unwrap_or_else(|| jwt.expiry())))
     }
 
     /// Whether `sub`, `client_id` and `exp` are the same as in `jwt`, as far as both have them.

@@ -1,10 +1,9 @@
-//! The error that an authorization server reports in a response (RFC 6749 section 5.2), as the log may show it.
+//! The error that an authorization server reports in a response (RFC 6749 section 5.2), for the log.
 //!
 //! Checks: the code and the description hold no token, and no word that may be a secret or an identifier.
 //!
-//! Why by word: servers quote parts of the request in their descriptions. A word of the language has no
-//! digits between letters and no separators, and is short. What is left tells an operator enough to search
-//! the documentation of the server.
+//! Why by word: servers quote parts of the request in their descriptions. An ordinary word is short and has
+//! only letters. These words are enough to find the error in the documentation of the server.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};

@@ -135,8 +135,9 @@ impl SingleFlight {
         }
     }
 
-    /// Starts a call for a token whose cached response is still fresh, but will soon be too old. Does nothing if
-    /// one is in flight, if a limit is reached, or without a runtime. Then a later request starts the call.
+    /// Starts a call for a token whose cached response will soon be too old. Does nothing if one is in
+    /// flight, if a limit is reached, or without a runtime. Then a request starts the call once the response
+    /// is too old.
     pub(super) fn refresh(self: &Arc<Self>, query: &Query) {
         if let Ok(runtime) = Runtime::try_current() {
             let deadline = later(now(), self.client.max_wait());

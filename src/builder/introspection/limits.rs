@@ -1,4 +1,4 @@
-//! The settings for the TTLs of introspection responses, the timeout, and the limits on introspection requests.
+//! The settings for the TTLs of introspection responses, the timeout, and the limits on requests.
 
 use std::time::Duration;
 
