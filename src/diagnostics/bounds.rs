@@ -76,7 +76,9 @@ impl<T> Bound<T> {
 }
 
 impl Bounds {
-    /// The longest that a revoked token is accepted while its authorization server is available.
+    /// The longest that a revoked token is accepted while its authorization server is available. A server
+    /// whose responses are overdue is not; see
+    /// [`Introspection::serve_stale`](crate::Introspection::serve_stale).
     ///
     /// Where an issuer's JWTs are not introspected, or only some of them, they decide: they are accepted
     /// until their `exp` and the leeway have passed. [`Bound::Unlimited`] if nothing limits that; see

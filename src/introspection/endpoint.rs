@@ -17,6 +17,9 @@ use crate::transport::{FetchLimits, HttpClient};
 /// although the old URL still responds.
 const METADATA_TTL: Duration = Duration::from_secs(60 * 60);
 
+/// How long metadata without an endpoint is not fetched again. Somebody has to change a configuration first.
+const MISSING_TTL: Duration = Duration::from_secs(10);
+
 /// Where the URL of the endpoint comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum EndpointSource {
@@ -36,8 +39,14 @@ pub(super) struct EndpointCache {
 #[derive(Debug, Default)]
 struct State {
     cached: Option<CachedUrl>,
-    /// Why the latest failed lookup failed.
-    last_error: Option<IntrospectionErrorKind>,
+    /// The latest lookup that failed.
+    last_failure: Option<FailedLookup>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FailedLookup {
+    kind: IntrospectionErrorKind,
+    at: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -91,8 +100,9 @@ impl EndpointCache {
         let Some(cached) = &mut state.cached else {
             // A lookup failed while we waited for the lock: share its error instead of repeating it.
             let has_failed = self.failed_lookups.load(Ordering::Relaxed) > failed_lookups;
-            if let Some(kind) = state.last_error.filter(|_| has_failed) {
-                return Err(IntrospectionError::new(kind));
+            let failure = state.last_failure.filter(|failure| has_failed || failure.is_lasting(now()));
+            if let Some(failure) = failure {
+                return Err(IntrospectionError::new(failure.kind));
             }
             may_fetch()?;
             let discovered = discover_endpoint(endpoint, issuer, client, limits).await;
@@ -121,7 +131,7 @@ impl EndpointCache {
         match &discovered {
             Ok(url) => state.cached = Some(CachedUrl::now(url)),
             Err(error) => {
-                state.last_error = Some(error.kind());
+                state.last_failure = Some(FailedLookup { kind: error.kind(), at: now() });
                 self.failed_lookups.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -137,6 +147,13 @@ impl EndpointCache {
     /// Clears the cache, because the endpoint is gone. The next call looks it up again.
     pub(super) async fn clear(&self) {
         self.state.lock().await.cached = None;
+    }
+}
+
+impl FailedLookup {
+    fn is_lasting(self, now: Instant) -> bool {
+        let is_missing = self.kind == IntrospectionErrorKind::EndpointMissing;
+        is_missing && now.saturating_duration_since(self.at) < MISSING_TTL
     }
 }
 

@@ -16,6 +16,9 @@ const MAX_WORD_BYTES: usize = 24;
 /// The maximum length of a description, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 200;
 
+/// The maximum number of words that are looked at.
+const MAX_WORDS: usize = 50;
+
 /// A part of a word that is this long and also a part of the token is not shown.
 const MAX_SHARED_BYTES: usize = 8;
 
@@ -41,7 +44,7 @@ impl ServerError {
 /// The words of `text` that may be shown, up to the maximum length.
 fn shown_text(text: &str, token: &str) -> String {
     let mut shown = String::new();
-    for word in text.split_whitespace().map(|word| shown_word(word, token)) {
+    for word in text.split_whitespace().take(MAX_WORDS).map(|word| shown_word(word, token)) {
         let is_full = shown.len().saturating_add(word.len()) >= MAX_DESCRIPTION_BYTES;
         let word = if is_full { OMITTED } else { word };
         if word == OMITTED && shown.ends_with(OMITTED) {
@@ -155,5 +158,7 @@ mod tests {
         let body = json!({"error": "x", "error_description": "word ".repeat(1_000)});
         let text = shown(&body).unwrap();
         assert!(text.len() < MAX_DESCRIPTION_BYTES + 40 && text.ends_with("word ...)"), "{text}");
+        let body = json!({"error": "x", "error_description": format!("{}good", "\u{e4} ".repeat(MAX_WORDS))});
+        assert_eq!(shown(&body).unwrap(), "the response says `x` (...)");
     }
 }

@@ -225,9 +225,14 @@ async fn metadata_without_an_endpoint_is_a_misconfiguration_that_is_reported_at_
         assert_eq!((response.status(), response.outcome()), (500, MISCONFIGURED));
         assert!(!String::from_utf8_lossy(&response.body).contains("endpoint"));
     }
+    assert_eq!(idp.requests(Endpoint::Metadata), 2, "both well-known URLs, once");
     let rejected = log.requests().pop().unwrap();
     assert_eq!(rejected.level, tracing::Level::ERROR);
     assert!(rejected.field("cause").unwrap().contains("Introspection::endpoint(url)"));
+    // The server is configured, and its metadata is fetched again.
+    idp.set_metadata(None);
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED);
     let endpoint = introspection().endpoint(idp.introspection_url());
     let remedy = Issuer::without_keys(idp.identifier()).introspect(endpoint);
     let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client()).issuer(remedy);
