@@ -6,7 +6,7 @@
 //! Why: one key set of Entra ID serves many issuers. A key that signs tokens of personal accounts must not
 //! verify a token that names a company as its issuer.
 
-/// What stands for the tenant.
+/// The placeholder for the tenant.
 const TENANT: &str = "{tenantid}";
 
 /// The `issuer` member of a JWK.
