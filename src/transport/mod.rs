@@ -29,6 +29,8 @@
 //! ```
 
 mod client;
+#[cfg(feature = "reqwest")]
+mod connection_gate;
 mod error;
 mod fetch;
 #[cfg(not(feature = "reqwest"))]

@@ -20,6 +20,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
 
 use super::client::{DefaultClientFault, FetchFuture, HttpClient};
+use super::connection_gate::ConnectionGates;
 use super::error::FetchError;
 use super::request::FetchRequest;
 use super::response::FetchResponse;
@@ -51,7 +52,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// - An idle connection is closed after 20 s. A silent HTTP/2 connection with a request in flight is closed
 ///   after 4 s.
 /// - A request that [needs a fresh connection](FetchRequest::needs_fresh_connection) gets one.
-/// - HTTP/2 is used if the server offers it, so concurrent requests share one connection.
+/// - HTTP/2 is used if the server offers it, so concurrent requests share one connection. While none is open,
+///   they wait for the first of them to open it, 300 ms at most.
 ///
 /// # Example
 ///
@@ -80,6 +82,8 @@ struct Clients {
     loopback_tls: Pools,
     /// For plain http to the loopback interface.
     loopback_plain: Pools,
+    /// For https, where requests can share a connection.
+    gates: ConnectionGates,
 }
 
 /// Two clients that differ only in their pool.
@@ -128,6 +132,7 @@ impl ReqwestClient {
             remote: Pools::new(configured),
             loopback_tls: Pools::new(Arc::new(move || to_loopback(tls()))),
             loopback_plain: Pools::new(Arc::new(move || without_roots(to_loopback(plain())))),
+            gates: ConnectionGates::new(IDLE_TIMEOUT),
         };
         clients.remote.pooled.client()?;
         Ok(Self { clients: Arc::new(clients) })
@@ -160,6 +165,7 @@ impl From<Client> for ReqwestClient {
             // TLS keeps a proxy out.
             loopback_tls: Pools::wrapping(&client),
             loopback_plain: Pools::new(Arc::new(plain)),
+            gates: ConnectionGates::new(IDLE_TIMEOUT),
         };
         Self { clients: Arc::new(clients) }
     }
@@ -212,13 +218,21 @@ impl Pool {
 impl HttpClient for ReqwestClient {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         let client = self.clients.select(&request).client().cloned();
+        let clients = Arc::clone(&self.clients);
         Box::pin(async move {
             let client = client.map_err(transport)?;
             let max_body_bytes = request.max_body_bytes();
+            let passed = match shared_origin(&request) {
+                Some(origin) => Some(clients.gates.pass(origin).await),
+                None => None,
+            };
             let request =
                 reqwest::Request::try_from(request.into_request()).map_err(FetchError::transport)?;
             let requested_url = request.url().clone();
             let mut received = client.execute(request).await.map_err(no_response)?;
+            if let Some(passed) = passed {
+                passed.responded();
+            }
             if *received.url() != requested_url {
                 return Err(FetchError::redirected());
             }
@@ -277,6 +291,13 @@ fn without_roots(client: ClientBuilder) -> ClientBuilder {
 
 fn without_pool(client: ClientBuilder) -> ClientBuilder {
     client.pool_max_idle_per_host(0)
+}
+
+/// The server of a request that may share its connection with others.
+fn shared_origin(request: &FetchRequest) -> Option<String> {
+    let uri = request.request().uri();
+    let is_shared = uri.scheme_str() == Some("https") && !request.needs_fresh_connection();
+    uri.authority().filter(|_| is_shared).map(|authority| authority.as_str().to_ascii_lowercase())
 }
 
 /// The text of an error and of all errors below it. `reqwest` itself says only "builder error".

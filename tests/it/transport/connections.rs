@@ -179,13 +179,15 @@ async fn a_response_behind_a_redirect_is_an_error_for_a_wrapped_client_too() {
 }
 
 /// Sends 64 requests at the same time and returns the number of connections they use, with the HTTP version.
+/// There is no connection before.
 async fn connections_of_64_requests(client: &ReqwestClient) -> (usize, Bytes) {
     let (address, accepted) = tls_server(64).await;
-    let first = fetch(client, &format!("https://{address}/")).await.unwrap().into_response();
     let url = format!("https://{address}/together");
     let requests = open_connections(client, &url, 64);
     timeout(30 * SECOND, requests).await.expect("64 requests are in flight at the same time");
-    (accepted.count(), first.into_body())
+    let connections = accepted.count();
+    let version = fetch(client, &format!("https://{address}/")).await.unwrap().into_response();
+    (connections, version.into_body())
 }
 
 #[tokio::test]
