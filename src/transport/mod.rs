@@ -35,6 +35,8 @@ mod error;
 mod fetch;
 #[cfg(not(feature = "reqwest"))]
 mod no_client;
+#[cfg(feature = "reqwest")]
+mod pools;
 mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;

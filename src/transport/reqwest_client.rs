@@ -4,15 +4,11 @@
 //! interface does not go through a proxy.
 //! Does not check: certificates. rustls verifies them.
 //!
-//! Why: a proxy could read and answer plain http requests to loopback, which carry tokens and secrets. And a
-//! pool cannot tell a connection that a firewall dropped from an idle one, so a retry needs a new connection.
-//! `reqwest` sets both per client, hence the several clients.
+//! Why: a proxy could read and answer plain http requests to loopback, which carry tokens and secrets.
 
 use std::error::Error;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use http::Response;
@@ -22,21 +18,10 @@ use reqwest::{Client, ClientBuilder};
 use super::client::{DefaultClientFault, FetchFuture, HttpClient};
 use super::connection_gate::ConnectionGates;
 use super::error::FetchError;
+use super::pools::{IDLE_TIMEOUT, Pool, Pools, Settings, defaults, to_loopback, without_roots};
 use super::request::FetchRequest;
 use super::response::FetchResponse;
 use crate::fetch_url::Host;
-
-/// The longest time to establish a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long an idle connection stays in the pool. Firewalls and load balancers drop idle connections without
-/// notice, most of them after 60 s or more.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long an HTTP/2 connection with a request in flight may be silent before it is probed, and then until
-/// it is closed. All requests share this connection, so a timeout of one does not remove it from the pool.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A [`reqwest::Client`] (version 0.13) as an [`HttpClient`].
 ///
@@ -85,21 +70,6 @@ struct Clients {
     /// For https, where requests can share a connection.
     gates: ConnectionGates,
 }
-
-/// Two clients that differ only in their pool.
-struct Pools {
-    pooled: Pool,
-    /// Opens a connection for each request.
-    fresh: Pool,
-}
-
-/// A client that is built when it is first needed.
-struct Pool {
-    settings: Settings,
-    client: OnceLock<Client>,
-}
-
-type Settings = Arc<dyn Fn() -> ClientBuilder + Send + Sync>;
 
 impl ReqwestClient {
     /// Builds a client with the defaults of this crate, which `configure` can change.
@@ -184,37 +154,6 @@ impl Clients {
     }
 }
 
-impl Pools {
-    fn new(settings: Settings) -> Self {
-        let pooled = Arc::clone(&settings);
-        Self { pooled: Pool::new(pooled), fresh: Pool::new(Arc::new(move || without_pool(settings()))) }
-    }
-
-    fn wrapping(client: &Client) -> Self {
-        Self { pooled: Pool::wrapping(client), fresh: Pool::wrapping(client) }
-    }
-}
-
-impl Pool {
-    fn new(settings: Settings) -> Self {
-        Self { settings, client: OnceLock::new() }
-    }
-
-    fn wrapping(client: &Client) -> Self {
-        Self { settings: Arc::new(defaults), client: OnceLock::from(client.clone()) }
-    }
-
-    fn client(&self) -> Result<&Client, reqwest::Error> {
-        match self.client.get() {
-            Some(client) => Ok(client),
-            None => {
-                let client = (self.settings)().build()?;
-                Ok(self.client.get_or_init(|| client))
-            }
-        }
-    }
-}
-
 impl HttpClient for ReqwestClient {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         let client = self.clients.select(&request).client().cloned();
@@ -266,31 +205,6 @@ pub(crate) fn default_client() -> Result<Arc<dyn HttpClient>, DefaultClientFault
         Ok(client) => Ok(Arc::new(client)),
         Err(error) => Err(DefaultClientFault::Unusable(with_causes(&error))),
     }
-}
-
-fn defaults() -> ClientBuilder {
-    Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(PING_TIMEOUT)
-        .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
-}
-
-/// Excludes proxies, also those of the environment, and DNS.
-fn to_loopback(client: ClientBuilder) -> ClientBuilder {
-    // The port of the URL replaces the zero.
-    let addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
-    client.no_proxy().resolve_to_addrs("localhost", &addresses)
-}
-
-/// Saves reading the root certificates, which plain http does not need.
-fn without_roots(client: ClientBuilder) -> ClientBuilder {
-    client.tls_certs_only([])
-}
-
-fn without_pool(client: ClientBuilder) -> ClientBuilder {
-    client.pool_max_idle_per_host(0)
 }
 
 /// The server of a request that may share its connection with others.
