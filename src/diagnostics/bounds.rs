@@ -27,6 +27,7 @@ use crate::jwks::{Keys, KeysBounds};
 /// assert_eq!(bounds.revoked_token(), Bound::Unlimited);
 /// assert_eq!(bounds.revoked_introspected_token(), Bound::NotApplicable);
 /// assert_eq!(bounds.outage(), Bound::Value(Duration::from_secs(4 * 60 * 60)));
+/// assert_eq!(bounds.outage_with_refusals(), Bound::Value(Duration::from_secs(60 * 60)));
 /// # }
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
@@ -38,6 +39,7 @@ pub struct Bounds {
     retired_key: Bound,
     retired_key_in_outage: Bound,
     outage: Bound,
+    outage_with_refusals: Bound,
     max_calls_per_minute: Bound<u32>,
 }
 
@@ -116,13 +118,21 @@ impl Bounds {
         self.retired_key_in_outage
     }
 
-    /// The shortest outage that leads to rejected requests, once keys were fetched. [`Bound::Unlimited`] with
-    /// a static key set. Zero where an issuer introspects tokens: an uncached token cannot be introspected. A
-    /// cached token is accepted for [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
+    /// The shortest outage that leads to rejected requests, once keys were fetched, if the authorization
+    /// server is unreachable or responds with 5xx. [`Bound::Unlimited`] with a static key set. Zero where an
+    /// issuer introspects tokens: an uncached token cannot be introspected. A cached token is accepted for
+    /// [`Introspection::active_ttl`](crate::Introspection::active_ttl) and
     /// [`Introspection::serve_stale`](crate::Introspection::serve_stale).
     #[must_use]
     pub fn outage(&self) -> Bound {
         self.outage
+    }
+
+    /// The same as [`outage`](Self::outage), if the authorization server or a proxy in front of it responds,
+    /// but without a key set: 3xx, 401, 403, 404, or HTML.
+    #[must_use]
+    pub fn outage_with_refusals(&self) -> Bound {
+        self.outage_with_refusals
     }
 
     /// The maximum number of HTTP requests to all authorization servers together within any 60 s.
@@ -152,11 +162,12 @@ impl fmt::Display for Bounds {
         }
         line("a retired key is used for at most", self.retired_key, "until the next start")?;
         line("during an outage, for at most", self.retired_key_in_outage, "until the next start")?;
-        let outage = match self.outage {
-            Bound::Value(outage) => format!("{} s", outage.as_secs()),
-            Bound::Unlimited | Bound::NotApplicable => "any time".to_owned(),
-        };
+        let outage = survived(self.outage);
         writeln!(f, "an outage of the authorization server is survived for at least: {outage}")?;
+        if self.outage_with_refusals != self.outage {
+            let outage = survived(self.outage_with_refusals);
+            writeln!(f, "if it responds without a key set, for at least: {outage}")?;
+        }
         f.write_str("requests to authorization servers per minute, at most: ")?;
         match self.max_calls_per_minute {
             Bound::Value(calls) => write!(f, "{calls}"),
@@ -164,6 +175,14 @@ impl fmt::Display for Bounds {
                 f.write_str("one per uncached token (no limit is set)")
             }
         }
+    }
+}
+
+/// A lower bound must not be rounded up.
+fn survived(outage: Bound) -> String {
+    match outage {
+        Bound::Value(outage) => format!("{} s", outage.as_secs()),
+        Bound::Unlimited | Bound::NotApplicable => "any time".to_owned(),
     }
 }
 
@@ -182,13 +201,17 @@ impl Authenticator {
             let keys = issuers().filter_map(|issuer| issuer.keys.as_ref());
             weakest(keys.map(|keys| Bound::of_limit(keys.bounds().as_ref().map(bound))))
         };
+        let outage = |bound: fn(&KeysBounds) -> Duration| {
+            Bound::of_limit(issuers().filter_map(|issuer| issuer.outage(bound)).min())
+        };
         Bounds {
             revoked_token: revoked(|bounds| bounds.inactive),
             revoked_token_in_outage: revoked(|bounds| bounds.inactive_in_outage),
             revoked_introspected_token: weakest(issuers().filter_map(TrustedIssuer::introspected_token)),
             retired_key: retired(|bounds| bounds.retired_key),
             retired_key_in_outage: retired(|bounds| bounds.retired_key_in_outage),
-            outage: Bound::of_limit(issuers().filter_map(TrustedIssuer::outage).min()),
+            outage: outage(|bounds| bounds.outage),
+            outage_with_refusals: outage(|bounds| bounds.outage_with_refusals),
             max_calls_per_minute: Bound::of_limit(
                 issuers()
                     .map(TrustedIssuer::max_calls_per_minute)
@@ -255,13 +278,13 @@ impl TrustedIssuer {
         self.keys.is_none() || self.introspection.as_ref().is_some_and(introspects)
     }
 
-    /// The longest outage without rejected requests; `None` for any.
-    fn outage(&self) -> Option<Duration> {
+    /// The longest outage without rejected requests; `None` for any. `bound` selects the kind of outage.
+    fn outage(&self, bound: fn(&KeysBounds) -> Duration) -> Option<Duration> {
         if self.introspects_any() {
             // An uncached token cannot be introspected.
             return Some(Duration::ZERO);
         }
-        self.keys.as_ref().and_then(Keys::bounds).map(|bounds| bounds.outage)
+        self.keys.as_ref().and_then(Keys::bounds).as_ref().map(bound)
     }
 
     /// The maximum number of requests per minute; `None` for no limit.
@@ -288,11 +311,12 @@ mod tests {
             retired_key: bound(2_000),
             retired_key_in_outage: Bound::Unlimited,
             outage: bound(1_999),
+            outage_with_refusals: bound(999),
             max_calls_per_minute: Bound::Value(48),
         };
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
-        assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "48"]);
+        assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "0 s", "48"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::jwks::key_set::KeySetFault;
+use crate::jwks::refresh::GracePeriod;
 use crate::metadata::MetadataError;
 use crate::transport::{FetchError, FetchErrorKind};
 
@@ -109,19 +110,32 @@ impl KeysError {
         }
     }
 
-    /// Whether the authorization server is unavailable, as opposed to having answered without keys.
+    /// Whether the authorization server is unreachable or failed, as opposed to having responded without keys.
     ///
-    /// Cached keys stay in use past their freshness only during an outage. An unreadable document counts as
-    /// an outage, because proxies and load balancers send HTML while the server behind them is down.
+    /// `true` for broken connections, timeouts, status 429 and every 5xx. Stale keys then stay in use for
+    /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). After any other error but
+    /// [`NoUsableKey`](KeysErrorKind::NoUsableKey), they stay in use for
+    /// [`jwks_stale_for_refusals`](crate::BearerAuthBuilder::jwks_stale_for_refusals).
     #[must_use]
     pub fn is_outage(&self) -> bool {
+        self.grace_period() == GracePeriod::Full
+    }
+
+    /// The grace period that the cached keys have after this error.
+    pub(super) fn grace_period(&self) -> GracePeriod {
         match &self.cause {
-            Cause::Fetch(error) => error.is_outage(),
-            Cause::KeySet(KeySetFault::NotAKeySet) | Cause::RefreshTask(_) => true,
-            Cause::KeySet(KeySetFault::NoUsableKey) => false,
-            Cause::Metadata(error) => error.is_outage(),
+            Cause::Fetch(error) | Cause::Metadata(MetadataError::Fetch(error)) => grace_after(error),
+            Cause::RefreshTask(_) => GracePeriod::Full,
+            Cause::KeySet(KeySetFault::NotAKeySet) | Cause::Metadata(_) => GracePeriod::Short,
+            Cause::KeySet(KeySetFault::NoUsableKey) => GracePeriod::None,
         }
     }
+}
+
+fn grace_after(error: &FetchError) -> GracePeriod {
+    // A document that is too large is unreadable, whoever sent it.
+    let is_outage = error.is_outage() && error.kind() != FetchErrorKind::TooLarge;
+    if is_outage { GracePeriod::Full } else { GracePeriod::Short }
 }
 
 impl fmt::Display for KeysError {

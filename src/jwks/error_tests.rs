@@ -1,33 +1,50 @@
-//! The kind, the outage flag and the text of each `KeysError`.
+//! The kind, the grace period and the text of each `KeysError`.
 
 use super::*;
 use crate::event::Causes;
 use crate::metadata::Unreadable;
 
 #[test]
-fn each_cause_has_its_kind_and_only_an_outage_keeps_stale_keys() {
+fn each_cause_has_its_kind_and_its_grace_period() {
     use KeysErrorKind as Kind;
     let fetch = |kind| KeysError::from(FetchError::from(kind));
     let of_metadata = |kind| KeysError::from(MetadataError::from(FetchError::from(kind)));
-    for (error, kind, outage) in [
-        (fetch(FetchErrorKind::Transport), Kind::Fetch(FetchErrorKind::Transport), true),
-        (fetch(FetchErrorKind::ConnectionLost), Kind::Fetch(FetchErrorKind::ConnectionLost), true),
-        (fetch(FetchErrorKind::TimedOut), Kind::Fetch(FetchErrorKind::TimedOut), true),
-        (fetch(FetchErrorKind::TooLarge), Kind::Fetch(FetchErrorKind::TooLarge), true),
-        (fetch(FetchErrorKind::Status(500)), Kind::Fetch(FetchErrorKind::Status(500)), true),
-        (fetch(FetchErrorKind::Status(429)), Kind::Fetch(FetchErrorKind::Status(429)), true),
-        (fetch(FetchErrorKind::Status(404)), Kind::Fetch(FetchErrorKind::Status(404)), false),
-        (fetch(FetchErrorKind::Redirected), Kind::Fetch(FetchErrorKind::Redirected), false),
-        (of_metadata(FetchErrorKind::Status(503)), Kind::Fetch(FetchErrorKind::Status(503)), true),
-        (of_metadata(FetchErrorKind::Status(403)), Kind::Fetch(FetchErrorKind::Status(403)), false),
-        (MetadataError::EndpointMissing.into(), Kind::JwksUriMissing, false),
-        (MetadataError::IssuerMismatch.into(), Kind::IssuerMismatch, false),
-        (MetadataError::from(Unreadable::NotAString("issuer")).into(), Kind::MetadataUnreadable, true),
-        (KeySetFault::NotAKeySet.into(), Kind::KeySetUnreadable, true),
-        (KeySetFault::NoUsableKey.into(), Kind::NoUsableKey, false),
-        (KeysError::refresh_task("the refresh task panicked"), Kind::RefreshTaskFailed, true),
+    for (error, kind, grace) in [
+        (fetch(FetchErrorKind::Transport), Kind::Fetch(FetchErrorKind::Transport), GracePeriod::Full),
+        (
+            fetch(FetchErrorKind::ConnectionLost),
+            Kind::Fetch(FetchErrorKind::ConnectionLost),
+            GracePeriod::Full,
+        ),
+        (fetch(FetchErrorKind::TimedOut), Kind::Fetch(FetchErrorKind::TimedOut), GracePeriod::Full),
+        (fetch(FetchErrorKind::TooLarge), Kind::Fetch(FetchErrorKind::TooLarge), GracePeriod::Short),
+        (fetch(FetchErrorKind::Status(500)), Kind::Fetch(FetchErrorKind::Status(500)), GracePeriod::Full),
+        (fetch(FetchErrorKind::Status(429)), Kind::Fetch(FetchErrorKind::Status(429)), GracePeriod::Full),
+        (fetch(FetchErrorKind::Status(404)), Kind::Fetch(FetchErrorKind::Status(404)), GracePeriod::Short),
+        (fetch(FetchErrorKind::Redirected), Kind::Fetch(FetchErrorKind::Redirected), GracePeriod::Short),
+        (
+            of_metadata(FetchErrorKind::Status(503)),
+            Kind::Fetch(FetchErrorKind::Status(503)),
+            GracePeriod::Full,
+        ),
+        (
+            of_metadata(FetchErrorKind::Status(403)),
+            Kind::Fetch(FetchErrorKind::Status(403)),
+            GracePeriod::Short,
+        ),
+        (MetadataError::EndpointMissing.into(), Kind::JwksUriMissing, GracePeriod::Short),
+        (MetadataError::IssuerMismatch.into(), Kind::IssuerMismatch, GracePeriod::Short),
+        (
+            MetadataError::from(Unreadable::NotAString("issuer")).into(),
+            Kind::MetadataUnreadable,
+            GracePeriod::Short,
+        ),
+        (KeySetFault::NotAKeySet.into(), Kind::KeySetUnreadable, GracePeriod::Short),
+        (KeySetFault::NoUsableKey.into(), Kind::NoUsableKey, GracePeriod::None),
+        (KeysError::refresh_task("the refresh task panicked"), Kind::RefreshTaskFailed, GracePeriod::Full),
     ] {
-        assert_eq!((error.kind(), error.is_outage()), (kind, outage), "{error}");
+        assert_eq!((error.kind(), error.grace_period()), (kind, grace), "{error}");
+        assert_eq!(error.is_outage(), grace == GracePeriod::Full, "{error}");
     }
 }
 

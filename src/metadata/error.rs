@@ -31,16 +31,6 @@ pub(crate) enum Unreadable {
 }
 
 impl MetadataError {
-    /// Whether the authorization server is unavailable. An unreadable document counts as an outage, because
-    /// proxies and load balancers send HTML while the server behind them is down.
-    pub(crate) fn is_outage(&self) -> bool {
-        match self {
-            Self::Fetch(error) => error.is_outage(),
-            Self::Unreadable(_) => true,
-            Self::EndpointMissing | Self::EndpointUnusable(_) | Self::IssuerMismatch => false,
-        }
-    }
-
     /// Whether it says more than the failure at another well-known URL.
     pub(super) fn outranks(&self, other: &Self) -> bool {
         self.specificity() > other.specificity()

@@ -147,19 +147,6 @@ fn error_does_not_quote_the_document() {
 }
 
 #[test]
-fn only_unreadable_metadata_and_failed_fetches_are_outages() {
-    let fetch = |kind: FetchErrorKind| MetadataError::from(FetchError::from(kind));
-    assert!(fetch(FetchErrorKind::Status(500)).is_outage());
-    assert!(!fetch(FetchErrorKind::Status(404)).is_outage());
-    for (document, outage) in
-        [("<html>", true), (OTHER_METADATA, false), (r#"{"issuer":"https://h.example/t1"}"#, false)]
-    {
-        let error = find_jwks_uri(document.as_bytes()).unwrap_err();
-        assert_eq!(error.is_outage(), outage, "{document}");
-    }
-}
-
-#[test]
 fn keys_may_be_on_another_host_and_json_escapes_do_not_change_the_issuer() {
     let document =
         br#"{"issuer":"https:\/\/h.example\/t1","jwks_uri":"https://keys.example/k?v=3","jwks":5}"#;

@@ -31,11 +31,11 @@ impl BearerAuthBuilder {
     }
 
     /// Sets how long a fetched key set is fresh. Default: its `Cache-Control: max-age`, clamped to 1 min ..
-    /// 24 h; without one, 10 min.
+    /// 24 h; 10 min without one, and with `no-cache` or `no-store`.
     ///
-    /// With this setting, `ttl` applies if the response has no `max-age` and is the upper bound if it has
-    /// one. `BearerAuth` refreshes keys in the background before they become stale. While the authorization
-    /// server is reachable, a retired key is accepted for at most this long.
+    /// `ttl` replaces what the response states, whether that is shorter or longer. `BearerAuth` refreshes keys
+    /// in the background before they become stale. While the authorization server is reachable, a retired key
+    /// is accepted for at most this long.
     ///
     /// ```
     /// use std::time::Duration;
@@ -57,9 +57,11 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Sets the grace period for stale keys while they cannot be refreshed. Default: 4 h.
+    /// Sets the grace period for stale keys during an outage. Default: 4 h.
     ///
-    /// With zero, tokens are rejected with 503 as soon as the keys are stale.
+    /// It applies while the authorization server is unreachable, times out or responds with 429 or 5xx. For
+    /// all other responses without keys, see [`jwks_stale_for_refusals`](Self::jwks_stale_for_refusals). With
+    /// zero, tokens are rejected with 503 as soon as the keys are stale.
     ///
     /// ```
     /// use std::time::Duration;
@@ -72,6 +74,27 @@ impl BearerAuthBuilder {
     /// A key that the authorization server retires during an outage is accepted until the grace period ends.
     pub fn jwks_stale_for(mut self, duration: Duration) -> Self {
         self.refresh.stale_for = duration;
+        self
+    }
+
+    /// Sets the grace period for stale keys while the URL of the key set responds with something else than a
+    /// key set. Default: 1 h. Maximum: [`jwks_stale_for`](Self::jwks_stale_for).
+    ///
+    /// A redirect, 401, 403, 404, HTML or the metadata of another issuer are what an outage looks like behind
+    /// a firewall, an ingress or a maintenance page. Only a response 200 with a key set retires keys.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .jwks_stale_for_refusals(Duration::from_secs(2 * 60 * 60));
+    /// ```
+    ///
+    /// # Risk
+    /// A key that the authorization server retires meanwhile is accepted until the grace period ends.
+    pub fn jwks_stale_for_refusals(mut self, duration: Duration) -> Self {
+        self.refresh.stale_for_refusals = duration;
         self
     }
 

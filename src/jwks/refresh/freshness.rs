@@ -1,7 +1,10 @@
 //! Parses the freshness lifetime of a response (RFC 9111 sections 4.2, 5.1 and 5.2.2).
 //!
-//! Checks: `max-age`, less `Age`. `no-store` and `no-cache` count as a `max-age` of zero.
+//! Checks: `max-age`, less `Age`. With `no-store` or `no-cache` the response states no lifetime.
 //! Does not check: `s-maxage`, which is for shared caches, and `Expires`, which needs synchronized clocks.
+//!
+//! Why: widely used servers send `no-cache` with a key set that changes a few times a year. Taken literally,
+//! it would cost a fetch per token and leave no grace period during an outage.
 
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ pub(in crate::jwks) fn freshness(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
     for (name, value) in lines.flat_map(directives) {
         if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
-            return Some(Duration::ZERO);
+            return None;
         }
         if name.eq_ignore_ascii_case("max-age") {
             max_age.get_or_insert_with(|| seconds(value).unwrap_or_default());
@@ -73,10 +76,10 @@ mod tests {
             ("age above max-age", &["max-age=600"], Some("601"), Some(0)),
             ("invalid age", &["max-age=600"], Some("-5"), Some(600)),
             ("age without max-age", &[][..], Some("100"), None),
-            ("no-store", &["no-store"], None, Some(0)),
-            ("no-store wins", &["max-age=600, no-store"], None, Some(0)),
-            ("no-cache on a second line", &["max-age=600", "no-cache"], None, Some(0)),
-            ("no-cache with a field name", &["no-cache=\"set-cookie\", max-age=600"], None, Some(0)),
+            ("no-store", &["no-store"], None, None),
+            ("no-store wins", &["max-age=600, no-store"], None, None),
+            ("no-cache on a second line", &["max-age=600", "no-cache"], None, None),
+            ("no-cache with a field name", &["no-cache=\"set-cookie\", max-age=600"], None, None),
             ("two directives: the first wins", &["max-age=60, max-age=600"], None, Some(60)),
             ("two header lines: the first wins", &["max-age=60", "max-age=600"], None, Some(60)),
             ("no value", &["max-age"], None, Some(0)),

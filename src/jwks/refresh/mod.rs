@@ -20,7 +20,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 pub(super) use freshness::freshness;
-pub(crate) use policy::RefreshPolicy;
+pub(crate) use policy::{GracePeriod, RefreshPolicy};
 pub(crate) use query::KeyQuery;
 use unknown_keys::UnknownKeys;
 
@@ -145,15 +145,15 @@ impl Refresh {
 
     /// Records that the fetch failed. `random` is in 0..1.
     ///
-    /// Unless it is an outage, the cached keys lose their grace period until the next success, because the
-    /// server responds and does not confirm them.
-    pub(super) fn failed(&mut self, outage: bool, now: Instant, random: f64) {
+    /// The shortest `grace` period of all failures since the last success applies to the cached keys.
+    pub(super) fn failed(&mut self, grace: GracePeriod, now: Instant, random: f64) {
         self.unknown_keys.fetch_failed(self.latest_fetch);
         self.in_flight = false;
         self.due = later(now, self.policy.backoff(self.failures, random));
         self.failures = self.failures.saturating_add(1);
-        if let Some(validity) = self.validity.as_mut().filter(|_| !outage) {
-            validity.usable_until = validity.fresh_until;
+        if let Some(validity) = &mut self.validity {
+            let grace_ends = later(validity.fresh_until, self.policy.grace(grace));
+            validity.usable_until = validity.usable_until.min(grace_ends);
         }
     }
 

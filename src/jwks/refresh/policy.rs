@@ -16,12 +16,24 @@ const RETRY_EARLIEST: f64 = 0.5;
 /// The period of [`RefreshPolicy::max_fetches_per_minute`].
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long stale keys are used after a failed fetch, by what the server did.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum GracePeriod {
+    /// Not at all: the server published a key set, and it has no usable key.
+    None,
+    /// For `stale_for_refusals`: the server, or a proxy in front of it, responded with something else than a
+    /// key set. A maintenance page, a firewall and an ingress without a backend all do.
+    Short,
+    /// For `stale_for`: the server was unreachable, or failed.
+    Full,
+}
+
 /// When to fetch keys and how long to use them.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshPolicy {
     /// The freshness of a key set whose response states none. Default: 10 min.
     pub(crate) ttl: Duration,
-    /// Whether the user set `ttl`. It is then also the upper limit for the stated freshness.
+    /// Whether the user set `ttl`. It then replaces the stated freshness.
     pub(crate) ttl_is_fixed: bool,
     /// The lower limit for the stated freshness. Default: 1 min.
     pub(crate) min_ttl: Duration,
@@ -29,8 +41,10 @@ pub(crate) struct RefreshPolicy {
     pub(crate) max_ttl: Duration,
     /// Requests can cause one fetch per cooldown, with a burst of two. Default: 30 s. Never zero.
     pub(crate) cooldown: Duration,
-    /// The grace period: how long stale keys are used during an outage. Default: 4 h.
+    /// The full grace period: how long stale keys are used during an outage. Default: 4 h.
     pub(crate) stale_for: Duration,
+    /// The short grace period, if the server responds without a key set. At most `stale_for`. Default: 1 h.
+    pub(crate) stale_for_refusals: Duration,
     /// The capacity of the negative cache of unknown keys, whose TTL is `cooldown`. Default: 1024.
     pub(crate) max_unknown_kids: usize,
     /// The backoff before the first retry. Doubles with each retry. Default: 250 ms.
@@ -48,6 +62,7 @@ impl Default for RefreshPolicy {
             max_ttl: Duration::from_secs(24 * 60 * 60),
             cooldown: Duration::from_secs(30),
             stale_for: Duration::from_secs(4 * 60 * 60),
+            stale_for_refusals: Duration::from_secs(60 * 60),
             max_unknown_kids: 1024,
             min_backoff: Duration::from_millis(250),
             max_backoff: Duration::from_secs(30),
@@ -56,7 +71,7 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
-    /// Sets `ttl`, which also becomes the upper limit for the stated freshness.
+    /// Sets `ttl`, which then replaces the stated freshness.
     pub(crate) fn fix_ttl(&mut self, ttl: Duration) {
         self.ttl = ttl;
         self.ttl_is_fixed = true;
@@ -74,7 +89,16 @@ impl RefreshPolicy {
     }
 
     fn min_freshness(&self) -> Duration {
-        if self.ttl_is_fixed { self.min_ttl.min(self.ttl) } else { self.min_ttl }.max(FRESHNESS_FLOOR)
+        if self.ttl_is_fixed { self.ttl } else { self.min_ttl }.max(FRESHNESS_FLOOR)
+    }
+
+    /// The length of this grace period.
+    pub(crate) fn grace(&self, grace: GracePeriod) -> Duration {
+        match grace {
+            GracePeriod::Full => self.stale_for,
+            GracePeriod::Short => self.stale_for_refusals.min(self.stale_for),
+            GracePeriod::None => Duration::ZERO,
+        }
     }
 
     /// The time from a fetch to the scheduled refresh of a set with this freshness. `random` is in 0..1.
@@ -157,11 +181,11 @@ mod tests {
             ("ten years", RefreshPolicy::default(), Some(87_600 * HOUR), 24 * HOUR),
             ("overflow", RefreshPolicy::default(), Some(u64::MAX), 24 * HOUR),
             ("fixed, none stated", fixed(5 * MIN), None, 5 * MIN),
-            ("fixed, more stated", fixed(5 * MIN), Some(HOUR), 5 * MIN),
-            ("fixed, less stated", fixed(5 * MIN), Some(2 * MIN), 2 * MIN),
-            ("fixed, zero stated", fixed(5 * MIN), Some(0), MIN),
+            ("fixed lowers", fixed(5 * MIN), Some(HOUR), 5 * MIN),
+            ("fixed raises", fixed(5 * MIN), Some(2 * MIN), 5 * MIN),
+            ("fixed, zero stated", fixed(5 * MIN), Some(0), 5 * MIN),
             ("fixed to seconds", fixed(5), Some(0), 5),
-            ("fixed to days", fixed(48 * HOUR), Some(36 * HOUR), 36 * HOUR),
+            ("fixed to days", fixed(48 * HOUR), Some(36 * HOUR), 48 * HOUR),
             ("fixed to zero", fixed(0), None, 1),
         ] {
             let stated = stated.map(Duration::from_secs);

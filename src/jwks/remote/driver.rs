@@ -12,7 +12,7 @@ use super::status::KeysStatus;
 use crate::event::KeyFetch;
 use crate::jwks::error::KeysError;
 use crate::jwks::key_set::KeySet;
-use crate::jwks::refresh::{Next, Refresh, Validity};
+use crate::jwks::refresh::{GracePeriod, Next, Refresh, Validity};
 use crate::time::now;
 
 /// The state that the handles and the refresh task share.
@@ -103,7 +103,7 @@ impl Shared {
                 (Ok(()), keys.map(Arc::new))
             }
             Err(error) => {
-                state.refresh.failed(error.is_outage(), now, random);
+                state.refresh.failed(error.grace_period(), now, random);
                 (Err(Arc::new(error)), None)
             }
         };
@@ -127,7 +127,7 @@ impl Shared {
     fn task_ended(&self) {
         let mut state = self.lock();
         if std::thread::panicking() && state.refresh.in_flight() {
-            state.refresh.failed(true, now(), fastrand::f64());
+            state.refresh.failed(GracePeriod::Full, now(), fastrand::f64());
             state.last_error = Some(Arc::new(KeysError::refresh_task("the refresh task panicked")));
         } else {
             state.refresh.abandoned();

@@ -26,7 +26,7 @@ pub use self::status::{KeysStatus, SkippedKey};
 pub(crate) use self::wait::{PendingKeys, WaitBudget};
 use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
-use super::refresh::{KeyQuery, Refresh, RefreshDecision};
+use super::refresh::{GracePeriod, KeyQuery, Refresh, RefreshDecision};
 use crate::time::now;
 
 /// The `Retry-After` if the time of the next attempt is not known.
@@ -68,6 +68,8 @@ pub(crate) struct KeysBounds {
     /// The maximum length of an outage during which keys stay usable, counted from the end of their
     /// freshness.
     pub(crate) outage: Duration,
+    /// The same, if the server responds during the outage, but without a key set.
+    pub(crate) outage_with_refusals: Duration,
     /// The maximum number of HTTP requests within any 60 s.
     pub(crate) max_calls_per_minute: u32,
 }
@@ -167,7 +169,8 @@ impl RemoteKeys {
         KeysBounds {
             retired_key,
             retired_key_in_outage: retired_key.saturating_add(policy.stale_for),
-            outage: policy.stale_for,
+            outage: policy.grace(GracePeriod::Full),
+            outage_with_refusals: policy.grace(GracePeriod::Short),
             max_calls_per_minute: policy
                 .max_fetches_per_minute()
                 .saturating_mul(source.max_requests_per_fetch()),

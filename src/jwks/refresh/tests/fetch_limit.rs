@@ -12,7 +12,7 @@ fn attack(harness: &mut Harness, mut succeeds: impl FnMut() -> bool, minutes: u6
             harness.decide(*query);
             harness.decide(KeyQuery::Kid(&format!("{step}.{n}")));
             if matches!(harness.next(), Next::Fetch { .. }) {
-                if succeeds() { harness.succeed(None) } else { harness.fail(true) }
+                if succeeds() { harness.succeed(None) } else { harness.fail(GracePeriod::Full) }
             }
         }
         harness.advance_millis(125);

@@ -72,8 +72,8 @@ impl Harness {
         self.refresh.succeeded(max_age.map(Duration::from_secs), self.now, self.random);
     }
 
-    fn fail(&mut self, outage: bool) {
-        self.refresh.failed(outage, self.now, self.random);
+    fn fail(&mut self, grace: GracePeriod) {
+        self.refresh.failed(grace, self.now, self.random);
     }
 
     fn decide(&mut self, query: KeyQuery<'_>) -> RefreshDecision {

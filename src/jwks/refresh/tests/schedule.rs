@@ -47,7 +47,7 @@ fn retry_backoff_starts_over_after_a_success() {
     let mut waits = Vec::new();
     for _ in 0..9 {
         harness.expect_fetch();
-        harness.fail(true);
+        harness.fail(GracePeriod::Full);
         let wait = harness.expect_idle();
         waits.push(wait.as_millis());
         harness.now += wait;
@@ -57,7 +57,7 @@ fn retry_backoff_starts_over_after_a_success() {
     harness.succeed(None);
     harness.advance(9 * MIN);
     harness.expect_fetch();
-    harness.fail(true);
+    harness.fail(GracePeriod::Full);
     assert_eq!(harness.expect_idle().as_millis(), 250);
 }
 
@@ -65,7 +65,7 @@ fn retry_backoff_starts_over_after_a_success() {
 fn keys_are_unavailable_until_the_first_success() {
     let mut harness = Harness::without_keys();
     harness.expect_fetch();
-    harness.fail(true);
+    harness.fail(GracePeriod::Full);
     for query in [KeyQuery::AnyKey, KeyQuery::Kid("a")] {
         let retry_after = Duration::from_secs(1);
         assert_eq!(harness.decide(query), RefreshDecision::Unavailable { retry_after }, "{query:?}");
@@ -74,7 +74,7 @@ fn keys_are_unavailable_until_the_first_success() {
         let wait = harness.expect_idle();
         harness.now += wait;
         harness.expect_fetch();
-        harness.fail(true);
+        harness.fail(GracePeriod::Full);
     }
     let retry_after = Duration::from_secs(16);
     assert_eq!(harness.decide(KeyQuery::AnyKey), RefreshDecision::Unavailable { retry_after });
@@ -87,21 +87,24 @@ fn keys_are_unavailable_until_the_first_success() {
 }
 
 #[test]
-fn only_an_outage_keeps_the_grace_period() {
-    for (name, outages, usable_for) in [
-        ("outage", &[true][..], 5 * HOUR),
-        ("response without keys", &[false][..], HOUR),
-        ("outage, then response without keys", &[true, false], HOUR),
-        ("response without keys, then outage", &[false, true], HOUR),
+fn shortest_grace_period_since_the_last_success_applies() {
+    use GracePeriod::{Full, None, Short};
+    for (name, failures, usable_for) in [
+        ("outage", &[Full][..], 5 * HOUR),
+        ("refusal", &[Short][..], 2 * HOUR),
+        ("empty key set", &[None][..], HOUR),
+        ("outage, then refusal", &[Full, Short], 2 * HOUR),
+        ("refusal, then outage", &[Short, Full], 2 * HOUR),
+        ("empty key set, then outage", &[None, Full], HOUR),
     ] {
         let mut harness = Harness::without_keys();
         harness.expect_fetch();
         harness.succeed(Some(HOUR));
         let start = harness.now;
-        for outage in outages {
+        for grace in failures {
             harness.now = harness.refresh.next_fetch().unwrap();
             harness.expect_fetch();
-            harness.fail(*outage);
+            harness.fail(*grace);
         }
         assert!(harness.now < start + Duration::from_secs(HOUR), "{name}");
         harness.now = start + Duration::from_secs(usable_for) - Duration::from_millis(1);
@@ -116,7 +119,7 @@ fn success_restores_the_grace_period() {
     let mut harness = Harness::with_fresh_keys();
     harness.advance(53 * MIN);
     harness.expect_fetch();
-    harness.fail(false);
+    harness.fail(GracePeriod::Short);
     harness.advance(1);
     harness.expect_fetch();
     harness.succeed(Some(HOUR));
@@ -133,7 +136,7 @@ fn configured_keys_are_usable_and_stale_from_the_start() {
     assert!(!refresh.usable(now + Duration::from_secs(4 * HOUR)));
     assert_eq!(refresh.validity().and_then(|validity| validity.confirmed_at), None);
     assert_eq!(refresh.next(now), Next::Fetch { whole: false });
-    refresh.failed(true, now, 0.5);
+    refresh.failed(GracePeriod::Full, now, 0.5);
     assert!(refresh.usable(now));
 }
 

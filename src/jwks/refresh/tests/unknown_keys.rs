@@ -49,7 +49,7 @@ fn missing_key_during_an_outage_is_unavailable() {
     let mut harness = Harness::with_fresh_keys();
     assert!(harness.must_wait(KeyQuery::Kid("a")));
     harness.expect_fetch();
-    harness.fail(true);
+    harness.fail(GracePeriod::Full);
     for kid in ["a", "b"] {
         assert!(matches!(harness.decide(KeyQuery::Kid(kid)), RefreshDecision::Unavailable { .. }), "{kid}");
     }
