@@ -83,7 +83,10 @@ impl Stop {
             VerifyError::KeyUnknown => RejectionKind::KeyUnknown.into(),
             VerifyError::Malformed(fault) => fault.into(),
             VerifyError::Mismatch(mismatch) => mismatch.into(),
-            VerifyError::Unavailable { retry_after, cause } => {
+            VerifyError::Unavailable { retry_after, rate_limited: true, .. } => {
+                Rejection::key_unconfirmed(retry_after).into()
+            }
+            VerifyError::Unavailable { retry_after, cause, .. } => {
                 Rejection::keys_unavailable(retry_after, cause).into()
             }
         }

@@ -96,8 +96,10 @@ impl CachedToken {
 
     fn is_valid(&self, now: impl FnOnce() -> NumericDate) -> bool {
         let Some(jwt) = &self.jwt else { return true };
-        let is_same_set = self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.is_current_set(jwt.keys));
-        is_same_set && claims::dates_are_valid(jwt.token.grant(), &self.issuer.claims, now())
+        let now = now();
+        let is_same_set =
+            self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.is_current_set(jwt.keys, now));
+        is_same_set && claims::dates_are_valid(jwt.token.grant(), &self.issuer.claims, now)
     }
 }
 

@@ -187,7 +187,7 @@ impl TrustedIssuer {
         let result = CheckResult::of(self.header.check_type(header));
         explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), result);
         let keys = self.keys.as_ref().and_then(Keys::current);
-        let result = explain_key(header, keys.as_deref());
+        let result = self.explain_key(header, keys.as_deref());
         let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
         explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), result);
         let result = match (result, keys) {
@@ -195,6 +195,20 @@ impl TrustedIssuer {
             _ => CheckResult::NotRun,
         };
         explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", result);
+    }
+
+    fn explain_key(&self, header: &Header<'_>, cached: Option<&KeySet>) -> CheckResult {
+        let Some(cached) = cached else { return CheckResult::Failed(RejectionKind::KeysUnavailable) };
+        if cached.select(header.key_id.as_deref(), header.algorithm).next().is_some() {
+            return CheckResult::Passed;
+        }
+        let selected = self.keys.as_ref().map(|keys| keys.select(header, &mut WaitBudget::default()));
+        match selected {
+            Some(Err(VerifyError::Unavailable { rate_limited: true, .. })) => {
+                CheckResult::Failed(RejectionKind::KeyUnconfirmed)
+            }
+            _ => CheckResult::Failed(RejectionKind::KeyUnknown),
+        }
     }
 
     /// Introspects `token`, and checks the response against `policy`.
@@ -229,16 +243,6 @@ impl TrustedIssuer {
             let expected = "sub, client_id and exp as in the JWT, exp within the leeway";
             explanation.add("same token", expected, "", CheckResult::of(same));
         }
-    }
-}
-
-fn explain_key(header: &Header<'_>, keys: Option<&KeySet>) -> CheckResult {
-    match keys {
-        None => CheckResult::Failed(RejectionKind::KeysUnavailable),
-        Some(keys) if keys.select(header.key_id.as_deref(), header.algorithm).next().is_some() => {
-            CheckResult::Passed
-        }
-        Some(_) => CheckResult::Failed(RejectionKind::KeyUnknown),
     }
 }
 

@@ -110,7 +110,8 @@ impl KeysError {
         }
     }
 
-    /// Whether the authorization server is unreachable or failed, as opposed to having responded without keys.
+    /// Whether the authorization server is unreachable or failed, as opposed to having responded without
+    /// keys.
     ///
     /// `true` for broken connections, timeouts, status 429 and every 5xx. Stale keys then stay in use for
     /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). After any other error but

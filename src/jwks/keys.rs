@@ -17,7 +17,7 @@ use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
 use crate::jwt::signature::Signed;
 use crate::jwt::{UnverifiedClaims, signature};
-use crate::time::now;
+use crate::time::NumericDate;
 
 /// The keys of one issuer. Clones share the keys.
 #[derive(Clone)]
@@ -51,6 +51,8 @@ pub(crate) enum VerifyError {
         retry_after: Duration,
         /// Why the last fetch failed, if it did.
         cause: Option<Arc<KeysError>>,
+        /// Keys are cached but not this one, and the rate limit allows no fetch now.
+        rate_limited: bool,
     },
 }
 
@@ -72,7 +74,12 @@ impl Keys {
         let signature = compact.signature().map_err(VerifyError::Malformed)?;
         let octets = (compact.signing_input(), &*signature);
         match signature::verify(claims, header.algorithm, octets, candidates) {
-            Ok(signed) => Ok(SignedBy { signed, keys: keys.id() }),
+            Ok(signed) => {
+                if let Self::Remote(keys) = self {
+                    keys.mark_used();
+                }
+                Ok(SignedBy { signed, keys: keys.id() })
+            }
             Err(mismatch) => {
                 let not_found = VerifyError::Mismatch(mismatch);
                 Err(self.request_refresh(KeyQuery::Mismatch(key_id), Some(&keys), not_found, wait_budget))
@@ -113,7 +120,12 @@ impl Keys {
         match keys.lookup(query, seen, wait_budget) {
             KeyLookup::Pending(keys) => VerifyError::Pending(keys),
             KeyLookup::NotFound => not_found,
-            KeyLookup::Unavailable { retry_after, cause } => VerifyError::Unavailable { retry_after, cause },
+            KeyLookup::Unavailable { retry_after, cause } => {
+                VerifyError::Unavailable { retry_after, cause, rate_limited: false }
+            }
+            KeyLookup::RateLimited { retry_after } => {
+                VerifyError::Unavailable { retry_after, cause: None, rate_limited: true }
+            }
         }
     }
 
@@ -121,15 +133,16 @@ impl Keys {
     pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
         match self {
             Self::Static(keys) => Some(Arc::clone(keys)),
-            Self::Remote(keys) => keys.current(now()),
+            Self::Remote(keys) => keys.current(),
         }
     }
 
-    /// Whether the usable keys are this version of the key set.
-    pub(crate) fn is_current_set(&self, id: KeySetId) -> bool {
+    /// Whether the usable keys are this version of the key set. Counts as a use of the keys. `now` is the
+    /// time of the wall clock.
+    pub(crate) fn is_current_set(&self, id: KeySetId, now: NumericDate) -> bool {
         match self {
             Self::Static(keys) => keys.id() == id,
-            Self::Remote(keys) => keys.is_current_set(id, now()),
+            Self::Remote(keys) => keys.is_current_set(id, now),
         }
     }
 

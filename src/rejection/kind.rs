@@ -76,6 +76,9 @@ pub enum RejectionKind {
     RequirementUnmet,
     /// The keys of the issuer are unavailable, and none are cached that may be used.
     KeysUnavailable,
+    /// The key of the token is not cached, and too many keys were looked up lately to fetch the key set
+    /// again. Whether the key exists is not known.
+    KeyUnconfirmed,
     /// Introspection is unavailable, and no response is cached that may be used.
     IntrospectionUnavailable,
     /// The authorization server rejects the introspection requests of this API: its credentials or its
@@ -142,6 +145,7 @@ impl RejectionKind {
         Self::ScopeInsufficient,
         Self::RequirementUnmet,
         Self::KeysUnavailable,
+        Self::KeyUnconfirmed,
         Self::IntrospectionUnavailable,
         Self::IntrospectionMisconfigured,
         Self::NotCovered,
@@ -239,6 +243,12 @@ impl RejectionKind {
                 S::SERVICE_UNAVAILABLE,
                 None,
                 "The access token cannot be verified at the moment",
+            ),
+            Self::KeyUnconfirmed => row(
+                "key_unconfirmed",
+                S::SERVICE_UNAVAILABLE,
+                None,
+                "The signing key of the access token cannot be looked up at the moment",
             ),
             Self::IntrospectionUnavailable => row(
                 "introspection_unavailable",

@@ -20,6 +20,7 @@ use crate::bearer::CredentialsFault;
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
 use crate::introspection::IntrospectionFault;
+use crate::jwks::KeysError;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
@@ -123,8 +124,8 @@ impl Rejection {
         self.details.as_ref()?.scopes_needed.as_deref()
     }
 
-    /// When to retry, for [`RejectionKind::KeysUnavailable`] and [`RejectionKind::IntrospectionUnavailable`]:
-    /// a whole number of seconds, at least one.
+    /// When to retry, for [`RejectionKind::KeysUnavailable`], [`RejectionKind::KeyUnconfirmed`] and
+    /// [`RejectionKind::IntrospectionUnavailable`]: a whole number of seconds, at least one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.as_ref()?.retry_after
@@ -146,6 +147,11 @@ impl Rejection {
         E: Error + Send + Sync + 'static,
     {
         Self::unavailable(RejectionKind::KeysUnavailable, retry_after, cause)
+    }
+
+    /// The issuer may have a new key that is not cached, and the rate limit allows no fetch now.
+    pub(crate) fn key_unconfirmed(retry_after: Duration) -> Self {
+        Self::unavailable::<KeysError>(RejectionKind::KeyUnconfirmed, retry_after, None)
     }
 
     /// The route requires introspection of a token whose issuer has none.

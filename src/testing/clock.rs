@@ -8,8 +8,9 @@ use crate::time::Clock;
 /// A [`Clock`](crate::time::Clock) that stands still, or runs ahead of the system clock, and that a test can
 /// move.
 ///
-/// Clones are the same clock. Only the dates in tokens are compared with it. Timeouts and TTLs use the clock
-/// of the tokio runtime, which `tokio::time::advance` moves.
+/// Clones are the same clock. The dates in tokens are compared with it. The age of cached keys is measured
+/// with it and with the clock of the tokio runtime, and the greater age counts. Timeouts use the clock of the
+/// tokio runtime alone, which `tokio::time::advance` moves.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The wall clock, behind a trait so that tests can set it.
 //!
-//! Only dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of
-//! keys and caches is measured with the monotonic clock of the runtime, so that setting the machine's clock
-//! cannot make a key set look fresh.
+//! Dates in tokens (RFC 7519 section 4.1.4 and after) are compared with this clock. The freshness of keys is
+//! measured with this clock and with the monotonic clock of the runtime, and the greater age counts. Setting
+//! the machine's clock back cannot make a key set look fresh, and neither can suspending the machine.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,9 +1,11 @@
 //! Time: the wall clock that token dates are compared with, and the monotonic clock for everything else.
 
 mod clock;
+mod moment;
 mod monotonic;
 mod numeric_date;
 
 pub use clock::{Clock, SystemClock};
+pub(crate) use moment::Moment;
 pub(crate) use monotonic::{later, now};
 pub(crate) use numeric_date::NumericDate;

@@ -41,6 +41,7 @@ mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 mod response;
+mod retry_after;
 
 /// The version of `reqwest` that [`ReqwestClient`] wraps: 0.13.
 #[cfg(feature = "reqwest")]
@@ -57,3 +58,4 @@ pub use reqwest_client::ReqwestClient;
 #[cfg(feature = "reqwest")]
 pub(crate) use reqwest_client::default_client;
 pub use response::FetchResponse;
+pub(crate) use retry_after::retry_after;

@@ -16,7 +16,7 @@ use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 use crate::support::keys::{clock, decode, encode, hmac_token, jwk, odd_key, token, with};
 use crate::support::log::Log;
 use crate::support::net::{Net, Reply};
-use crate::support::protected::{ACCEPTED, API, ISSUER, Outcome, Protected};
+use crate::support::protected::{ACCEPTED, API, COOLDOWN, ISSUER, Outcome, Protected};
 
 /// A configuration that trusts an issuer with this key set document.
 fn publishing(document: String) -> BearerAuthBuilder {
@@ -104,9 +104,11 @@ async fn unusable_keys_are_skipped_and_the_others_used() {
         assert_eq!(api.outcome(naming(algorithm, kid)).await, ACCEPTED, "{kid}");
     }
     for (kid, algorithm, _) in odd {
+        sleep(COOLDOWN).await;
         assert_eq!(api.outcome(naming(algorithm, kid)).await, Err(KeyUnknown), "{kid}");
     }
     for kid in ["a repeated member", "7"] {
+        sleep(COOLDOWN).await;
         assert_eq!(api.outcome(naming(ES256, kid)).await, Err(KeyUnknown), "{kid}");
     }
     let status = auth.status().remove(0);
@@ -306,6 +308,7 @@ async fn a_published_symmetric_or_private_key_is_not_used() {
     }
     // Anyone can read a published private key, so its signatures prove nothing.
     for (key, token) in &private {
+        sleep(COOLDOWN).await;
         assert_eq!(api.outcome(token).await, Err(KeyUnknown), "{}", key["kid"]);
     }
     assert_eq!(api.outcome(naming(ES512, "usable")).await, ACCEPTED);

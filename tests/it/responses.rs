@@ -20,9 +20,12 @@ use tower_bearer::{
 };
 use tracing::Level;
 
-use crate::support::keys::encode;
+use crate::support::keys::{encode, unknown_kid};
 use crate::support::log::{Log, leaked_pieces};
 use crate::support::protected::{ACCEPTED, API, ApiResponse, Handler, Protected, anonymous, get, send};
+
+/// An issuer whose rate limit for unknown keys is used up.
+const BUSY: &str = "https://busy.example";
 
 /// An API that can reject requests as every kind.
 struct Rejecting {
@@ -32,7 +35,7 @@ struct Rejecting {
 
 impl Rejecting {
     /// Configures every limit that a kind needs.
-    fn new(change: impl FnOnce(BearerAuthBuilder) -> BearerAuthBuilder) -> Self {
+    async fn new(change: impl FnOnce(BearerAuthBuilder) -> BearerAuthBuilder) -> Self {
         let idp = TestIssuer::new();
         let issuer = idp
             .issuer()
@@ -50,16 +53,25 @@ impl Rejecting {
         let down = TestIssuer::in_memory("https://down.example");
         down.set_outage(Some(Fault::Refuse));
         let strict = TestIssuer::in_memory("https://strict.example");
+        let busy = TestIssuer::in_memory(BUSY);
         let builder = BearerAuth::builder(API)
             .issuer(issuer)
             .add_issuer(
                 down.issuer().introspect(introspection(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")),
             )
             .add_issuer(strict.issuer().introspect(introspection("not-the-secret").opaque_prefix("strict_")))
-            .http_client(idp.http_client().and(down.http_client()).and(strict.http_client()))
+            .add_issuer(busy.issuer())
+            .jwks_cooldown(Duration::from_secs(24 * 3600))
+            .http_client(
+                idp.http_client().and(down.http_client()).and(strict.http_client()).and(busy.http_client()),
+            )
             .clock(idp.clock())
             .add_token_source(TokenSource::query());
-        Self { auth: change(builder).build().unwrap(), idp }
+        let auth = change(builder).build().unwrap();
+        for kid in ["first", "second"] {
+            Protected::by(&auth).send(get(unknown_kid(BUSY, kid))).await;
+        }
+        Self { auth, idp }
     }
 
     fn token(&self) -> TokenBuilder {
@@ -104,6 +116,7 @@ impl Rejecting {
             K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
             K::ClientNotAllowed => token.claim("client_id", "other").sign(),
             K::KeysUnavailable => token.claim("iss", "https://down.example").sign(),
+            K::KeyUnconfirmed => unknown_kid(BUSY, "third"),
             K::IntrospectionUnavailable => "down_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
             K::IntrospectionMisconfigured => "strict_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
             K::ScopeInsufficient => token.scope("b").sign(),
@@ -156,7 +169,7 @@ fn kinds() -> impl Iterator<Item = RejectionKind> {
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_has_its_status_challenge_and_body() {
-    let rejecting = Rejecting::new(|builder| builder);
+    let rejecting = Rejecting::new(|builder| builder).await;
     let mut codes = BTreeSet::new();
     let mut texts = HashSet::new();
     for kind in kinds() {
@@ -202,7 +215,7 @@ async fn every_kind_has_its_status_challenge_and_body() {
 
 #[tokio::test(start_paused = true)]
 async fn omit_error_descriptions_leaves_only_error_codes() {
-    let rejecting = Rejecting::new(BearerAuthBuilder::omit_error_descriptions);
+    let rejecting = Rejecting::new(BearerAuthBuilder::omit_error_descriptions).await;
     for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
         let response = rejecting.response(kind, &[]).await;
         response.check_rejection(kind);
@@ -231,7 +244,7 @@ async fn on_reject_replaces_the_body_and_cannot_drop_the_challenge() {
         headers.append(WWW_AUTHENTICATE, "Negotiate".parse().unwrap());
         response
     };
-    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write)).await;
     for kind in kinds().filter(|kind| *kind != RejectionKind::NotCovered) {
         let response = rejecting.response(kind, &[]).await;
         response.check_rejection(kind);
@@ -248,7 +261,7 @@ async fn on_reject_receives_the_head_of_the_request() {
         let header = head.headers.get("x-request-id").map(|id| id.as_bytes().to_vec());
         Response::new(Bytes::from(header.unwrap_or_default()))
     };
-    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write)).await;
     let response = rejecting.response(RejectionKind::TokenExpired, &[("x-request-id", "r-17")]).await;
     assert_eq!(response.body, "r-17");
 }
@@ -256,7 +269,7 @@ async fn on_reject_receives_the_head_of_the_request() {
 #[tokio::test(start_paused = true)]
 async fn on_reject_receives_credentials_that_debug_hides() {
     let write = |_: &Rejection, head: &Parts| Response::new(Bytes::from(format!("{head:?}")));
-    let rejecting = Rejecting::new(|builder| builder.on_reject(write));
+    let rejecting = Rejecting::new(|builder| builder.on_reject(write)).await;
     let token = rejecting.idp.token(API).expired().sign();
     let response = Protected::by(&rejecting.auth).get(&token).await;
     assert_eq!(response.status(), 401);
@@ -268,7 +281,7 @@ async fn on_reject_receives_credentials_that_debug_hides() {
 /// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request.
 #[tokio::test(start_paused = true)]
 async fn a_rejection_has_status_200_only_for_grpc_calls() {
-    let rejecting = Rejecting::new(|builder| builder);
+    let rejecting = Rejecting::new(|builder| builder).await;
     for (method, content_type) in [
         ("GET", "application/grpc"),
         ("GET", "application/grpcx"),
@@ -285,7 +298,7 @@ async fn a_rejection_has_status_200_only_for_grpc_calls() {
 #[tokio::test(start_paused = true)]
 async fn grpc_requests_get_trailers_only_responses() {
     let rejecting =
-        Rejecting::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own"))));
+        Rejecting::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own")))).await;
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
             let response = rejecting.response(kind, &[("content-type", content_type)]).await;
@@ -390,7 +403,7 @@ async fn a_challenge_holds_only_allowed_characters() {
 #[tokio::test(start_paused = true)]
 async fn no_part_of_the_token_is_logged_or_sent_back() {
     let log = Log::start();
-    let rejecting = Rejecting::new(|builder| builder);
+    let rejecting = Rejecting::new(|builder| builder).await;
     let handler = Handler::default();
     let service = FormBodyToken::up_to(1 << 20).layer(rejecting.auth.layer(handler));
     let secrets = |token: TokenBuilder| {
@@ -442,7 +455,7 @@ async fn no_part_of_the_token_is_logged_or_sent_back() {
 
 #[tokio::test(start_paused = true)]
 async fn each_request_emits_one_event() {
-    let rejecting = Rejecting::new(|builder| builder);
+    let rejecting = Rejecting::new(|builder| builder).await;
     let api = Protected::by(&rejecting.auth);
     assert_eq!(api.outcome(rejecting.token().sign()).await, ACCEPTED);
     for kind in kinds() {
@@ -456,6 +469,8 @@ async fn each_request_emits_one_event() {
         let level = match kind.status().as_u16() {
             _ if kind == RejectionKind::Missing => Level::DEBUG,
             500 => Level::ERROR,
+            // Any client can cause it.
+            503 if kind == RejectionKind::KeyUnconfirmed => Level::INFO,
             503 => Level::WARN,
             _ => Level::INFO,
         };
@@ -567,7 +582,7 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
     assert_eq!(Protected::by(&auth).outcome(&valid).await, ACCEPTED);
 
     // It agrees with the outcome of a request with the same token.
-    let rejecting = Rejecting::new(|builder| builder);
+    let rejecting = Rejecting::new(|builder| builder).await;
     let api = Protected::by(&rejecting.auth);
     for kind in kinds() {
         let Some(token) = rejecting.bad_token(kind) else { continue };

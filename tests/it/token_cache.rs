@@ -163,8 +163,10 @@ async fn a_cached_token_is_rejected_when_the_grace_period_of_the_keys_ends() {
     let token = api.idp.token(API).lifetime(100 * MINUTE).sign();
     assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
     api.idp.set_outage(Some(Fault::Status(503)));
-    api.pass(39 * MINUTE).await;
-    assert_eq!(api.protected.outcome_at_once(&token), ACCEPTED);
+    for _ in 0..39 {
+        api.pass(MINUTE).await;
+        assert_eq!(api.protected.outcome(&token).await, ACCEPTED);
+    }
     api.pass(2 * MINUTE).await;
     assert_eq!(api.protected.outcome(&token).await, Err(KeysUnavailable));
     api.idp.set_outage(None);

@@ -119,6 +119,7 @@ impl BearerAuthBuilder {
             config.policy = self.refresh.clone();
             config.limits.timeout = self.fetch_timeout;
             config.max_wait = self.max_key_wait;
+            config.clock = Arc::clone(&self.clock);
             Some(config)
         };
         let cx = BuildContext {

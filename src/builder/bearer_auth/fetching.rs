@@ -33,9 +33,9 @@ impl BearerAuthBuilder {
     /// Sets how long a fetched key set is fresh. Default: its `Cache-Control: max-age`, clamped to 1 min ..
     /// 24 h; 10 min without one, and with `no-cache` or `no-store`.
     ///
-    /// `ttl` replaces what the response states, whether that is shorter or longer. `BearerAuth` refreshes keys
-    /// in the background before they become stale. While the authorization server is reachable, a retired key
-    /// is accepted for at most this long.
+    /// `ttl` replaces what the response states, whether that is shorter or longer. `BearerAuth` refreshes
+    /// keys in the background before they become stale. While the authorization server is reachable, a
+    /// retired key is accepted for at most this long.
     ///
     /// ```
     /// use std::time::Duration;

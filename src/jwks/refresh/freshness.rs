@@ -11,10 +11,10 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 
-/// The freshness lifetime that the response states. `None` if it states none.
+/// The freshness lifetime that the response states, when it leaves the server. `None` if it states none.
 ///
 /// The first `max-age` counts. One that is not a number counts as zero (RFC 9111 section 4.2.1).
-pub(in crate::jwks) fn freshness(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::jwks) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let mut max_age = None;
     let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
     for (name, value) in lines.flat_map(directives) {
@@ -25,6 +25,11 @@ pub(in crate::jwks) fn freshness(headers: &HeaderMap) -> Option<Duration> {
             max_age.get_or_insert_with(|| seconds(value).unwrap_or_default());
         }
     }
+    max_age
+}
+
+/// What is left of `max_age` after the time that the response spent in caches: its `Age`.
+pub(in crate::jwks) fn remaining(max_age: Option<Duration>, headers: &HeaderMap) -> Option<Duration> {
     max_age.map(|max_age| max_age.saturating_sub(age(headers)))
 }
 
@@ -103,7 +108,7 @@ mod tests {
             if let Some(age) = age {
                 headers.insert(AGE, HeaderValue::from_static(age));
             }
-            assert_eq!(freshness(&headers), expected.map(Duration::from_secs), "{name}");
+            assert_eq!(remaining(max_age(&headers), &headers), expected.map(Duration::from_secs), "{name}");
         }
     }
 
@@ -111,6 +116,6 @@ mod tests {
     fn non_ascii_header_line_is_ignored() {
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_bytes(b"max-age=600, x=\xff").unwrap());
-        assert_eq!(freshness(&headers), None);
+        assert_eq!(max_age(&headers), None);
     }
 }

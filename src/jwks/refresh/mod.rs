@@ -6,29 +6,44 @@
 //! Does not check: the keys themselves.
 //!
 //! Why: anyone can send tokens that name keys which do not exist. A token-bucket rate limit bounds the
-//! fetches that such requests cause. It never delays the first fetch or a scheduled refresh, although both
-//! count. The burst is two: after a scheduled refresh just before a key rotation, a request can still fetch
-//! the new key.
+//! fetches that such requests cause. Scheduled fetches do not draw on it: an attacker who sends one such
+//! token right after the start would otherwise block a key rotation. Nobody waits for a scheduled fetch, so
+//! it takes place only if the keys were used since the last one.
 
+mod decision;
+mod fetch_limit;
 mod freshness;
 mod policy;
 mod query;
 mod unknown_keys;
+mod validity;
 
 use std::hash::RandomState;
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-pub(super) use freshness::freshness;
+pub(super) use decision::{Failure, Next, RefreshDecision};
+pub(super) use freshness::{max_age, remaining};
 pub(crate) use policy::{GracePeriod, RefreshPolicy};
 pub(crate) use query::KeyQuery;
 use unknown_keys::UnknownKeys;
+pub(super) use validity::Validity;
 
 use crate::sync::RateLimit;
-use crate::time::later;
+use crate::time::Moment;
 
 /// The minimum `Retry-After` for clients.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A task that has made no sign of life for this long stands still, because nothing drives its runtime.
+pub(super) const STALL: Duration = Duration::from_secs(1);
+
+/// Retries end this long after the keys were last used.
+const IDLE_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// Requests stay for the next retry while at most this many fetches have failed in a row. In a longer outage,
+/// waiting would only tie up clients.
+const PATIENT_FAILURES: u32 = 4;
 
 /// The refresh state of one issuer's keys, without the keys.
 #[derive(Debug)]
@@ -39,181 +54,256 @@ pub(super) struct Refresh {
     validity: Option<Validity>,
     /// The number of the latest fetch. The first fetch has the number 1.
     latest_fetch: u64,
-    in_flight: bool,
+    in_flight: Option<InFlight>,
     /// Failed fetches since the last success.
     failures: u32,
     /// When the next fetch starts.
-    due: Instant,
-    /// A request waits for the next fetch, because a key was missing.
+    due: Moment,
+    /// When the next fetch starts at the earliest if a request waits for it after a failed one.
+    retry_from: Moment,
+    /// A request needs the next fetch.
     requested: bool,
+    /// It does because the cached keys lack its key.
+    key_missing: bool,
+    /// The latest sign that the keys were used since the last successful fetch.
+    used_at: Option<Moment>,
 }
 
-/// How long the cached keys are valid.
+/// The fetch in flight.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Validity {
-    /// When the authorization server last confirmed the keys. `None` for configured keys.
-    pub(super) confirmed_at: Option<Instant>,
-    /// When the keys become stale.
-    pub(super) fresh_until: Instant,
-    /// When the grace period ends and the keys become unusable.
-    pub(super) usable_until: Instant,
-}
-
-/// How to handle a request whose key is not cached.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum RefreshDecision {
-    /// Wait for this fetch, then look up the key again. The fetch may have completed already.
-    Wait {
-        /// The number of the fetch.
-        fetch: u64,
-    },
-    /// The keys are unavailable.
-    Unavailable {
-        /// The time to the next attempt, at least 1 s.
-        retry_after: Duration,
-    },
-    /// Report the key as unknown: a recent fetch did not find it, or the rate limit allows no fetch now.
-    NotFound,
-}
-
-impl RefreshDecision {
-    /// Look up the key again at once, because newer keys are cached. No fetch has the number 0, so the wait
-    /// is already over.
-    pub(super) const RETRY_NOW: Self = Self::Wait { fetch: 0 };
-}
-
-/// The next action of the driver.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Next {
-    /// Fetch now, then call [`Refresh::succeeded`] or [`Refresh::failed`], then [`Refresh::next`].
-    Fetch {
-        /// Make the request unconditional. A key was missing, and a server whose ETag never changes would
-        /// answer a conditional request with 304.
-        whole: bool,
-    },
-    /// Call [`Refresh::next`] at this time, or earlier if a request causes a fetch.
-    At(Instant),
+struct InFlight {
+    started_at: Moment,
+    /// The latest sign of life of its task.
+    alive_at: Moment,
 }
 
 impl Refresh {
     /// Starts without cached keys. The first fetch is due at once.
-    pub(super) fn new(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
+    pub(super) fn new(policy: RefreshPolicy, hasher: RandomState, now: Moment) -> Self {
         Self {
-            rate_limit: RateLimit::full(2, policy.cooldown, now),
+            rate_limit: RateLimit::full(2, policy.cooldown, now.monotonic()),
             unknown_keys: UnknownKeys::new(hasher, policy.max_unknown_kids),
             validity: None,
             latest_fetch: 0,
-            in_flight: false,
+            in_flight: None,
             failures: 0,
             due: now,
+            retry_from: now,
             requested: false,
+            key_missing: false,
+            used_at: None,
             policy,
         }
     }
 
     /// Starts with configured keys, which are stale. The first fetch is due at once.
-    pub(super) fn seeded(policy: RefreshPolicy, hasher: RandomState, now: Instant) -> Self {
-        let usable_until = later(now, policy.stale_for);
-        let validity = Validity { confirmed_at: None, fresh_until: now, usable_until };
+    pub(super) fn seeded(policy: RefreshPolicy, hasher: RandomState, now: Moment) -> Self {
+        let validity = Validity::configured(now, policy.stale_for);
         Self { validity: Some(validity), ..Self::new(policy, hasher, now) }
     }
 
     /// The next action of the driver. Counts a fetch as started.
-    pub(super) fn next(&mut self, now: Instant) -> Next {
-        if now < self.due {
+    ///
+    /// `used` says whether the keys were used since the last fetch that took place because of a use.
+    pub(super) fn next(&mut self, now: Moment, used: bool) -> Next {
+        if !now.has_reached(self.due) {
             return Next::At(self.due);
         }
-        self.rate_limit.draw(now);
+        if used {
+            self.used_at = Some(now);
+        }
+        if !self.is_wanted(now) {
+            return Next::Idle;
+        }
+        let is_scheduled = !self.requested;
         self.latest_fetch = self.latest_fetch.saturating_add(1);
-        self.in_flight = true;
-        Next::Fetch { whole: mem::take(&mut self.requested) }
+        self.in_flight = Some(InFlight { started_at: now, alive_at: now });
+        if let Some(validity) = &mut self.validity {
+            validity.tolerate_until(now.later(self.policy.max_fetch_time));
+        }
+        self.requested = false;
+        Next::Fetch { whole: mem::take(&mut self.key_missing), is_scheduled }
+    }
+
+    fn is_wanted(&self, now: Moment) -> bool {
+        let is_recent = |at: Moment| self.failures == 0 || now.since(at) < IDLE_AFTER;
+        self.requested || self.used_at.is_some_and(is_recent)
+    }
+
+    /// Records that somebody needs the keys who has not asked for one, such as a readiness probe.
+    pub(super) fn want(&mut self, now: Moment) {
+        self.used_at = Some(now);
+    }
+
+    /// Makes a use of the keys cause the fetch that is due. The task has ended because nobody used them.
+    pub(super) fn resume(&mut self) {
+        self.requested |= self.in_flight.is_none();
+    }
+
+    /// Records a sign of life of the task whose fetch is in flight.
+    pub(super) fn beat(&mut self, now: Moment) {
+        if let Some(fetch) = &mut self.in_flight {
+            fetch.alive_at = now;
+        }
     }
 
     /// Records that the fetch returned keys, or confirmed the cached keys with a 304.
     ///
     /// `stated` is the freshness lifetime that the response states, if any. `random` is in 0..1.
-    pub(super) fn succeeded(&mut self, stated: Option<Duration>, now: Instant, random: f64) {
+    pub(super) fn succeeded(&mut self, stated: Option<Duration>, now: Moment, random: f64) {
         let freshness = self.policy.freshness(stated);
-        let fresh_until = later(now, freshness);
-        let usable_until = later(fresh_until, self.policy.stale_for);
-        self.validity = Some(Validity { confirmed_at: Some(now), fresh_until, usable_until });
-        self.unknown_keys.fetch_succeeded(self.latest_fetch, later(now, self.policy.cooldown));
-        self.in_flight = false;
+        self.validity = Some(Validity::confirmed(now, freshness, self.policy.stale_for));
+        self.unknown_keys.fetch_succeeded(self.latest_fetch, now.later(self.policy.cooldown));
+        self.in_flight = None;
         self.failures = 0;
-        self.due = later(now, RefreshPolicy::refresh_after(freshness, random));
+        self.used_at = None;
+        self.due = now.later(RefreshPolicy::refresh_after(freshness, random));
     }
 
     /// Records that the fetch failed. `random` is in 0..1.
     ///
-    /// The shortest `grace` period of all failures since the last success applies to the cached keys.
-    pub(super) fn failed(&mut self, grace: GracePeriod, now: Instant, random: f64) {
+    /// The shortest grace period of all failures since the last success applies to the cached keys.
+    pub(super) fn failed(&mut self, failure: Failure, now: Moment, random: f64) {
+        let started_at = self.in_flight.take().map_or(now, |fetch| fetch.started_at);
+        let backoff = self.policy.backoff(self.failures, self.validity.is_some(), random);
+        let pause = failure.retry_after.unwrap_or_default();
         self.unknown_keys.fetch_failed(self.latest_fetch);
-        self.in_flight = false;
-        self.due = later(now, self.policy.backoff(self.failures, random));
         self.failures = self.failures.saturating_add(1);
+        self.due = now.later(backoff.max(pause.min(RefreshPolicy::MAX_PAUSE)));
+        self.retry_from = started_at
+            .later(backoff.min(RefreshPolicy::MAX_REQUESTED_BACKOFF))
+            .max(now.later(pause.min(RefreshPolicy::MAX_REQUESTED_PAUSE)));
         if let Some(validity) = &mut self.validity {
-            let grace_ends = later(validity.fresh_until, self.policy.grace(grace));
-            validity.usable_until = validity.usable_until.min(grace_ends);
+            validity.limit_grace(self.policy.grace(failure.grace));
+            if started_at.has_reached(validity.fresh_until) {
+                validity.tolerate_until(self.due.later(STALL));
+            } else {
+                validity.tolerate_nothing();
+            }
         }
+    }
+
+    /// Records that the keys have moved to another URL: makes a fetch due, and forgets which keys the old URL
+    /// did not have.
+    pub(super) fn moved(&mut self, now: Moment) {
+        self.unknown_keys.clear();
+        self.due = self.due.min(now);
+        self.want(now);
     }
 
     /// Records that the driver was dropped, and with it the fetch in flight or about to start.
     ///
     /// A request or a new driver can start another fetch without backoff, because the server did not fail.
     pub(super) fn abandoned(&mut self) {
-        if !self.in_flight {
+        if self.in_flight.take().is_none() {
             self.latest_fetch = self.latest_fetch.saturating_add(1);
         }
-        self.in_flight = false;
         self.unknown_keys.fetch_failed(self.latest_fetch);
+        if let Some(validity) = &mut self.validity {
+            validity.tolerate_nothing();
+        }
     }
 
-    /// Decides how to handle a request whose key is not cached. May make a fetch due.
-    pub(super) fn decide(&mut self, query: KeyQuery<'_>, now: Instant) -> RefreshDecision {
-        if self.unknown_keys.contains(query, now) {
-            return RefreshDecision::NotFound;
+    /// Abandons the fetch in flight or overdue if its task stands still. A new driver must then start one.
+    ///
+    /// Requests that wait for it go on waiting: the next fetch has a higher number.
+    pub(super) fn take_over(&mut self, now: Moment) -> bool {
+        let last_sign = self.in_flight.map_or(self.due, |fetch| fetch.alive_at);
+        let is_stalled = now.has_reached(last_sign.later(STALL));
+        if is_stalled && self.in_flight.take().is_some() {
+            self.unknown_keys.fetch_failed(self.latest_fetch);
+            self.requested = true;
         }
-        if self.in_flight {
-            return RefreshDecision::Wait { fetch: self.latest_fetch };
+        is_stalled
+    }
+
+    /// Decides how to handle a request whose key is not cached and that can wait for `wait_left`. May make a
+    /// fetch due.
+    pub(super) fn decide(
+        &mut self,
+        query: KeyQuery<'_>,
+        now: Moment,
+        wait_left: Duration,
+    ) -> RefreshDecision {
+        if self.is_unknown(query, now) {
+            return RefreshDecision::NotFound;
         }
         if query == KeyQuery::AnyKey && self.usable(now) {
             return RefreshDecision::RETRY_NOW;
         }
-        if now < self.due {
-            if let Some(denial) = self.deny_early_fetch(query, now) {
-                return denial;
-            }
-            self.due = now;
+        if self.in_flight.is_some() {
+            return RefreshDecision::Wait { fetch: self.latest_fetch };
         }
-        self.requested = true;
+        let denial = match now.has_reached(self.due) {
+            true => None,
+            false if self.failures > 0 => self.hasten_retry(query, now, wait_left),
+            false => self.start_early(query, now),
+        };
+        if let Some(denial) = denial {
+            return denial;
+        }
+        self.request(query);
         let fetch = self.latest_fetch.saturating_add(1);
         self.unknown_keys.insert(query, fetch, now);
         RefreshDecision::Wait { fetch }
     }
 
-    /// The decision if no fetch may start before it is due. `None` if one may.
-    fn deny_early_fetch(&mut self, query: KeyQuery<'_>, now: Instant) -> Option<RefreshDecision> {
-        match query {
-            // A key with this `kid` is cached, so the mismatch stands as long as fetches fail.
-            KeyQuery::Mismatch(Some(_)) if self.failures > 0 => Some(RefreshDecision::NotFound),
-            _ if self.failures > 0 => {
-                Some(RefreshDecision::Unavailable { retry_after: self.retry_after(now) })
+    fn request(&mut self, query: KeyQuery<'_>) {
+        self.requested = true;
+        self.key_missing |= query != KeyQuery::AnyKey;
+    }
+
+    /// Makes a fetch due before its time, within the rate limit. Returns the decision if that is impossible.
+    fn start_early(&mut self, query: KeyQuery<'_>, now: Moment) -> Option<RefreshDecision> {
+        if query != KeyQuery::AnyKey {
+            if !self.rate_limit.has_one(now.monotonic()) {
+                let retry_after = self.rate_limit.wait(1, now.monotonic()).max(MIN_RETRY_AFTER);
+                return Some(match query {
+                    // A key with this `kid` is cached, so the mismatch stands.
+                    KeyQuery::Mismatch(Some(_)) => RefreshDecision::NotFound,
+                    _ => RefreshDecision::RateLimited { retry_after },
+                });
             }
-            KeyQuery::AnyKey => None,
-            KeyQuery::Kid(_) | KeyQuery::Mismatch(_) => {
-                (!self.rate_limit.has_one(now)).then_some(RefreshDecision::NotFound)
-            }
+            self.rate_limit.draw(now.monotonic());
         }
+        self.due = now;
+        None
     }
 
-    /// The time to the next scheduled fetch, at least 1 s.
-    fn retry_after(&self, now: Instant) -> Duration {
-        self.due.saturating_duration_since(now).max(MIN_RETRY_AFTER)
+    /// Brings the next retry forward for a request. Returns the decision if the request cannot wait for it.
+    fn hasten_retry(
+        &mut self,
+        query: KeyQuery<'_>,
+        now: Moment,
+        wait_left: Duration,
+    ) -> Option<RefreshDecision> {
+        // A key with this `kid` is cached, so the mismatch stands as long as fetches fail.
+        if matches!(query, KeyQuery::Mismatch(Some(_))) {
+            return Some(RefreshDecision::NotFound);
+        }
+        self.request(query);
+        // Stale keys are used as soon as one fetch past their freshness has failed.
+        let has_grace = self.validity.is_some_and(|validity| !now.has_reached(validity.grace_until));
+        if query == KeyQuery::AnyKey && has_grace {
+            self.due = now;
+            return None;
+        }
+        self.due = self.due.min(self.retry_from.max(now));
+        let wait = now.until(self.due);
+        let is_soon = wait.is_zero() || (self.failures <= PATIENT_FAILURES && wait <= wait_left);
+        (!is_soon).then(|| RefreshDecision::Unavailable { retry_after: wait.max(MIN_RETRY_AFTER) })
+    }
+}
+
+impl Refresh {
+    /// Whether a recent fetch did not find the key of `query`.
+    pub(super) fn is_unknown(&self, query: KeyQuery<'_>, now: Moment) -> bool {
+        self.unknown_keys.contains(query, now)
     }
 
-    /// Whether usable keys are cached.
-    pub(super) fn usable(&self, now: Instant) -> bool {
-        self.validity.is_some_and(|validity| now < validity.usable_until)
+    /// Whether cached keys can be used now, without waiting for a fetch.
+    pub(super) fn usable(&self, now: Moment) -> bool {
+        self.validity.is_some_and(|validity| !now.has_reached(validity.usable_until))
     }
 
     /// How long the cached keys are valid. `None` if no keys are cached.
@@ -228,12 +318,12 @@ impl Refresh {
 
     /// Whether a fetch is in flight.
     pub(super) fn in_flight(&self) -> bool {
-        self.in_flight
+        self.in_flight.is_some()
     }
 
-    /// When the next scheduled fetch starts. `None` while a fetch is in flight.
-    pub(super) fn next_fetch(&self) -> Option<Instant> {
-        (!self.in_flight).then_some(self.due)
+    /// When the next scheduled fetch starts, if the keys are used.
+    pub(super) fn due(&self) -> Moment {
+        self.due
     }
 }
 

@@ -6,15 +6,12 @@ use std::time::Duration;
 const FRESHNESS_FLOOR: Duration = Duration::from_secs(1);
 
 /// The scheduled refresh starts after this share of the freshness at the earliest ...
-const REFRESH_EARLIEST: f64 = 0.75;
+pub(super) const REFRESH_EARLIEST: f64 = 0.75;
 /// ... and at most this share later.
 const REFRESH_SPREAD: f64 = 0.15;
 
 /// A retry starts after this share of its backoff at the earliest. The rest is jitter.
 const RETRY_EARLIEST: f64 = 0.5;
-
-/// The period of [`RefreshPolicy::max_fetches_per_minute`].
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long stale keys are used after a failed fetch, by what the server did.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -51,6 +48,10 @@ pub(crate) struct RefreshPolicy {
     pub(crate) min_backoff: Duration,
     /// The maximum backoff. Default: 30 s.
     pub(crate) max_backoff: Duration,
+    /// The maximum backoff for a server that never returned keys. Default: 5 min.
+    pub(crate) max_first_backoff: Duration,
+    /// The maximum duration of one fetch. Default: 10 s.
+    pub(crate) max_fetch_time: Duration,
 }
 
 impl Default for RefreshPolicy {
@@ -66,11 +67,22 @@ impl Default for RefreshPolicy {
             max_unknown_kids: 1024,
             min_backoff: Duration::from_millis(250),
             max_backoff: Duration::from_secs(30),
+            max_first_backoff: Duration::from_secs(5 * 60),
+            max_fetch_time: Duration::from_secs(10),
         }
     }
 }
 
 impl RefreshPolicy {
+    /// The backoff that applies at most while requests wait. So the service is back within 5 s of the server.
+    pub(super) const MAX_REQUESTED_BACKOFF: Duration = Duration::from_secs(4);
+
+    /// The longest `Retry-After` that applies to scheduled fetches.
+    pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+    /// The longest `Retry-After` that applies while requests wait.
+    pub(super) const MAX_REQUESTED_PAUSE: Duration = Duration::from_secs(30);
+
     /// Sets `ttl`, which then replaces the stated freshness.
     pub(crate) fn fix_ttl(&mut self, ttl: Duration) {
         self.ttl = ttl;
@@ -88,7 +100,7 @@ impl RefreshPolicy {
         if self.ttl_is_fixed { self.ttl } else { self.max_ttl }.max(FRESHNESS_FLOOR)
     }
 
-    fn min_freshness(&self) -> Duration {
+    pub(super) fn min_freshness(&self) -> Duration {
         if self.ttl_is_fixed { self.ttl } else { self.min_ttl }.max(FRESHNESS_FLOOR)
     }
 
@@ -107,55 +119,17 @@ impl RefreshPolicy {
     }
 
     /// The wait before the next attempt, after `failures` retries failed. `random` is in 0..1.
-    pub(super) fn backoff(&self, failures: u32, random: f64) -> Duration {
-        share(self.full_backoff(failures), RETRY_EARLIEST + (1.0 - RETRY_EARLIEST) * random)
-    }
-
-    fn full_backoff(&self, failures: u32) -> Duration {
-        let doubled = 2_u32.saturating_pow(failures.min(31));
-        self.min_backoff.saturating_mul(doubled).min(self.max_backoff)
-    }
-
-    /// The upper bound of the fetches that start within any 60 s. It holds for all requests and all server
-    /// behavior: responses, failures, and any mix of them.
     ///
-    /// A *run* is one fetch and its retries, up to the first success. Runs start at least one cooldown or 75
-    /// % of the freshness apart, whichever is shorter, except one extra run from the burst of two. The
-    /// retries of a run wait at least 125 ms, 250 ms, 500 ms and so on.
-    pub(crate) fn max_fetches_per_minute(&self) -> u32 {
-        let pause =
-            self.cooldown.min(share(self.min_freshness(), REFRESH_EARLIEST)).max(Duration::from_millis(1));
-        let mut max_fetches: u32 = 0;
-        let mut time = Some(MINUTE);
-        let mut runs: u32 = 1;
-        while let Some(left) = time {
-            max_fetches = max_fetches.max(runs.saturating_add(self.max_retries(runs, left)));
-            runs = runs.saturating_add(1);
-            time = left.checked_sub(pause);
-        }
-        max_fetches.saturating_add(1)
-    }
-
-    /// The maximum number of retries in `runs` runs if their waits take `time` in total, shortest waits
-    /// first.
-    fn max_retries(&self, runs: u32, time: Duration) -> u32 {
-        let (mut retries, mut left) = (0_u32, time);
-        for failures in 0.. {
-            let wait = self.backoff(failures, 0.0).max(Duration::from_millis(1));
-            let fitting = left.as_nanos().checked_div(wait.as_nanos()).unwrap_or_default();
-            let fitting = u32::try_from(fitting).unwrap_or(u32::MAX).min(runs);
-            retries = retries.saturating_add(fitting);
-            left = left.saturating_sub(wait.saturating_mul(fitting));
-            if fitting < runs {
-                break;
-            }
-        }
-        retries
+    /// `has_answered` says whether the server ever returned keys.
+    pub(super) fn backoff(&self, failures: u32, has_answered: bool, random: f64) -> Duration {
+        let doubled = self.min_backoff.saturating_mul(2_u32.saturating_pow(failures.min(31)));
+        let max = if has_answered { self.max_backoff } else { self.max_first_backoff };
+        share(doubled.min(max), RETRY_EARLIEST + (1.0 - RETRY_EARLIEST) * random)
     }
 }
 
 /// The share `fraction` of `whole`. All of `whole` if `fraction` is negative or not a number.
-fn share(whole: Duration, fraction: f64) -> Duration {
+pub(super) fn share(whole: Duration, fraction: f64) -> Duration {
     Duration::try_from_secs_f64(whole.as_secs_f64() * fraction).unwrap_or(whole)
 }
 
@@ -204,21 +178,19 @@ mod tests {
     #[test]
     fn backoff_doubles_from_250_ms_to_30_s() {
         let policy = RefreshPolicy::default();
-        let longest: Vec<u128> = (0..9).map(|failures| policy.backoff(failures, 1.0).as_millis()).collect();
-        assert_eq!(longest, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        let longest = |failures| policy.backoff(failures, true, 1.0).as_millis();
+        let waits: Vec<u128> = (0..9).map(longest).collect();
+        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         for failures in [0, 3, 8, 31, 32, u32::MAX] {
-            let (shortest, longest) = (policy.backoff(failures, 0.0), policy.backoff(failures, 1.0));
+            let (shortest, longest) =
+                (policy.backoff(failures, true, 0.0), policy.backoff(failures, true, 1.0));
             assert_eq!(shortest, longest / 2, "{failures}");
             assert!(longest <= policy.max_backoff, "{failures}");
         }
     }
 
     #[test]
-    fn max_fetches_per_minute_depends_on_the_ttl() {
-        for (name, policy, expected) in
-            [("default", RefreshPolicy::default(), 16), ("short ttl", fixed(20), 24)]
-        {
-            assert_eq!(policy.max_fetches_per_minute(), expected, "{name}");
-        }
+    fn backoff_grows_to_five_minutes_for_a_server_that_never_answered() {
+        assert_eq!(RefreshPolicy::default().backoff(20, false, 1.0), Duration::from_secs(5 * MIN));
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
 
 use super::query::KeyQuery;
+use crate::time::Moment;
 
 /// The queries that wait for a fetch, and those for which a recent fetch found no key.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct UnknownKey {
     /// The number of the fetch that the query waits for.
     fetch: u64,
     /// The end of the TTL. Set when that fetch succeeds.
-    absent_until: Option<Instant>,
+    absent_until: Option<Moment>,
 }
 
 impl UnknownKeys {
@@ -34,10 +34,11 @@ impl UnknownKeys {
     }
 
     /// Records that `query` waits for the fetch with the number `fetch`, which has not started yet.
-    pub(super) fn insert(&mut self, query: KeyQuery<'_>, fetch: u64, now: Instant) {
+    pub(super) fn insert(&mut self, query: KeyQuery<'_>, fetch: u64, now: Moment) {
         let Some(query) = self.hash(query) else { return };
-        self.entries
-            .retain(|entry| entry.query != query && entry.absent_until.is_none_or(|until| now < until));
+        self.entries.retain(|entry| {
+            entry.query != query && entry.absent_until.is_none_or(|until| !now.has_reached(until))
+        });
         self.entries.push_back(UnknownKey { query, fetch, absent_until: None });
         if self.entries.len() > self.capacity {
             self.entries.pop_front();
@@ -45,7 +46,7 @@ impl UnknownKeys {
     }
 
     /// Records that `fetch` succeeded. The keys that its queries do not find now are unknown until `until`.
-    pub(super) fn fetch_succeeded(&mut self, fetch: u64, until: Instant) {
+    pub(super) fn fetch_succeeded(&mut self, fetch: u64, until: Moment) {
         for entry in self.entries.iter_mut().filter(|entry| entry.fetch == fetch) {
             entry.absent_until = Some(until);
         }
@@ -56,11 +57,16 @@ impl UnknownKeys {
         self.entries.retain(|entry| entry.fetch != fetch);
     }
 
+    /// Forgets every query, because the keys are fetched from another URL now.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// Whether a recent fetch did not find the key of `query`.
-    pub(super) fn contains(&self, query: KeyQuery<'_>, now: Instant) -> bool {
+    pub(super) fn contains(&self, query: KeyQuery<'_>, now: Moment) -> bool {
         let Some(query) = self.hash(query) else { return false };
         let entry = self.entries.iter().find(|entry| entry.query == query);
-        entry.and_then(|entry| entry.absent_until).is_some_and(|until| now < until)
+        entry.and_then(|entry| entry.absent_until).is_some_and(|until| !now.has_reached(until))
     }
 
     /// `None` for `AnyKey`, which is never cached.

@@ -7,6 +7,7 @@ use crate::crypto::AlgorithmSet;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::refresh::RefreshPolicy;
 use crate::metadata::Discoverable;
+use crate::time::{Clock, Moment, SystemClock};
 use crate::transport::{FetchLimits, HttpClient};
 
 /// How to fetch the keys of one issuer.
@@ -22,6 +23,8 @@ pub(crate) struct RemoteConfig {
     pub(crate) limits: FetchLimits,
     /// The maximum total time that one request waits for keys. Default: 3 s.
     pub(crate) max_wait: Duration,
+    /// The wall clock, which counts while the machine is suspended. Default: the system clock.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// Where the key set of an issuer is.
@@ -44,7 +47,19 @@ impl RemoteConfig {
             policy: RefreshPolicy::default(),
             limits: FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 },
             max_wait: Duration::from_secs(3),
+            clock: Arc::new(SystemClock::default()),
         }
+    }
+
+    /// The current time.
+    pub(super) fn now(&self) -> Moment {
+        Moment::now(&*self.clock)
+    }
+
+    /// The maximum duration of one fetch of keys whose URL is known: from that URL, and once more if the keys
+    /// have moved meanwhile.
+    pub(super) fn max_fetch_time(&self) -> Duration {
+        self.limits.timeout.saturating_mul(2)
     }
 }
 

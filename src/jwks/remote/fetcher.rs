@@ -1,29 +1,30 @@
 //! Fetches the key set of one issuer, from a configured URL or from the URL that its metadata names.
 //!
-//! Checks: the same as [`fetch`] and [`KeySet::parse`].
+//! Checks: the same as [`send`] and [`KeySet::parse`], and the status.
 //! Does not check: when a fetch is due.
 //!
 //! Why: a request is conditional (RFC 9110 section 13.1.2) if the cached keys came with an ETag from the same
-//! URL.
+//! URL. A fetch for a missing key is unconditional and asks caches to pass it on (RFC 9111 section 5.2.1.4).
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ETAG, IF_NONE_MATCH};
-use http::{HeaderValue, Request, StatusCode};
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
-use super::config::{KeySource, RemoteConfig};
+use super::config::RemoteConfig;
+use super::metadata_reader::MetadataReader;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::error::KeysError;
 use crate::jwks::key_set::KeySet;
-use crate::jwks::refresh::freshness;
-use crate::metadata::{Endpoint, discover_endpoint};
+use crate::jwks::refresh::{max_age, remaining};
 use crate::time::now;
-use crate::transport::{FetchError, FetchErrorKind, FetchRequest, UrlKind, fetch};
+use crate::transport::{FetchError, FetchErrorKind, FetchRequest, UrlKind, retry_after, send};
 
-/// The maximum age of the discovered URL. The keys may have moved although the old URL still answers.
-const MAX_METADATA_AGE: Duration = Duration::from_secs(60 * 60);
+/// Some servers know only one of the two media types and reject a request that names the other alone.
+const MEDIA_TYPES: &str = "application/json, application/jwk-set+json";
 
 /// The result of a successful fetch.
 pub(super) struct FetchedKeys {
@@ -33,85 +34,174 @@ pub(super) struct FetchedKeys {
     pub(super) freshness: Option<Duration>,
 }
 
+/// The result of a failed fetch.
+pub(super) struct FetchFailure {
+    pub(super) error: KeysError,
+    /// The `Retry-After` of the response.
+    pub(super) retry_after: Option<Duration>,
+}
+
 /// Fetches the keys of one issuer and caches what makes the next fetch cheaper.
 #[derive(Default)]
 pub(super) struct KeyFetcher {
-    /// The `jwks_uri` that was discovered last.
-    discovered: Option<FetchUrl>,
-    discovered_at: Option<Instant>,
-    /// The last fetch failed, so the keys may have moved.
+    metadata: MetadataReader,
+    /// The last fetch failed, so a pooled connection may be dead.
     last_failed: bool,
-    /// The ETag of the cached keys and the URL that sent it.
-    validator: Option<(FetchUrl, HeaderValue)>,
+    cached: Option<CachedResponse>,
+}
+
+/// The last response with keys.
+struct CachedResponse {
+    url: FetchUrl,
+    etag: Option<HeaderValue>,
+    max_age: Option<Duration>,
 }
 
 impl KeyFetcher {
-    /// Fetches the keys. `whole` makes the request unconditional.
+    /// Fetches the keys. `whole` makes the request unconditional and bypasses caches.
     ///
     /// # Errors
-    /// [`KeysError`], by the first step that failed.
+    /// [`FetchFailure`], by the first step that failed.
     pub(super) async fn fetch(
         &mut self,
         config: &RemoteConfig,
         whole: bool,
-    ) -> Result<FetchedKeys, KeysError> {
-        let fetched = self.fetch_keys(config, whole).await;
+    ) -> Result<FetchedKeys, FetchFailure> {
+        let fetched = self.fetch_located(config, whole).await;
         self.last_failed = fetched.is_err();
+        if self.last_failed {
+            self.metadata.start_after_failure(config);
+        }
         fetched
+    }
+
+    /// The same, without the read of the metadata in flight.
+    pub(super) fn at_rest(mut self) -> Self {
+        self.metadata.cancel();
+        self
     }
 
     /// The URL of the latest fetch, to log it.
     pub(super) fn url<'a>(&'a self, config: &'a RemoteConfig) -> &'a FetchUrl {
-        self.discovered.as_ref().unwrap_or_else(|| config.source.url())
+        self.metadata.url().unwrap_or_else(|| config.source.url())
     }
 
-    async fn fetch_keys(&mut self, config: &RemoteConfig, whole: bool) -> Result<FetchedKeys, KeysError> {
-        let url = self.locate(config).await?;
-        let request = self.request(config, &url, whole);
-        let conditional = request.request().headers().contains_key(IF_NONE_MATCH);
-        let response = fetch(&*config.client, request, config.limits.timeout).await?;
-        let freshness = freshness(response.headers());
-        if response.status() != StatusCode::NOT_MODIFIED {
-            let keys = KeySet::parse(response.body(), &config.issuer, config.allowed)?;
-            self.validator = response.headers().get(ETAG).map(|etag| (url, etag.clone()));
-            return Ok(FetchedKeys { keys: Some(keys), freshness });
-        }
-        if conditional {
-            return Ok(FetchedKeys { keys: None, freshness });
-        }
-        Err(FetchError::from(FetchErrorKind::Status(StatusCode::NOT_MODIFIED.as_u16())).into())
-    }
-
-    /// The URL of the key set. If discovery fails, the URL that was discovered last.
-    async fn locate(&mut self, config: &RemoteConfig) -> Result<FetchUrl, KeysError> {
-        let issuer = match &config.source {
-            KeySource::Url(url) => return Ok(url.clone()),
-            KeySource::Discovered(issuer) => issuer,
-        };
-        let now = now();
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < MAX_METADATA_AGE;
-        let cached = self.discovered_at.is_some_and(is_recent) && !self.last_failed;
-        if let Some(url) = self.discovered.as_ref().filter(|_| cached) {
-            return Ok(url.clone());
-        }
-        let found = discover_endpoint(Endpoint::Jwks, issuer, &*config.client, config.limits).await;
-        match (found, &self.discovered) {
-            (Ok(url), _) => {
-                self.discovered_at = Some(now);
-                Ok(self.discovered.insert(url).clone())
+    /// Completes when the metadata names another URL than before. Dropping the future loses nothing.
+    pub(super) async fn moved(&mut self, config: &RemoteConfig) {
+        loop {
+            let known = self.metadata.url().cloned();
+            if self.metadata.finished(config).await.is_ok_and(|url| known.is_some_and(|known| known != url)) {
+                return;
             }
-            (Err(_), Some(previous)) => Ok(previous.clone()),
-            (Err(error), None) => Err(error.into()),
         }
     }
 
-    fn request(&self, config: &RemoteConfig, url: &FetchUrl, whole: bool) -> FetchRequest {
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = url.uri().clone();
-        if let Some((_, etag)) = self.validator.as_ref().filter(|(from, _)| !whole && from == url) {
-            request.headers_mut().insert(IF_NONE_MATCH, etag.clone());
+    async fn fetch_located(
+        &mut self,
+        config: &RemoteConfig,
+        whole: bool,
+    ) -> Result<FetchedKeys, FetchFailure> {
+        let url = self.metadata.locate(config).await?;
+        let fetched = self.fetch_from(&url, config, whole).await;
+        match self.metadata.url() {
+            Some(current) if *current != url => {
+                let current = current.clone();
+                self.fetch_from(&current, config, whole).await
+            }
+            _ => fetched,
         }
-        let issuer = Arc::clone(&config.issuer);
-        FetchRequest::new(request, UrlKind::Jwks, issuer, config.limits.max_body_bytes)
+    }
+
+    async fn fetch_from(
+        &mut self,
+        url: &FetchUrl,
+        config: &RemoteConfig,
+        whole: bool,
+    ) -> Result<FetchedKeys, FetchFailure> {
+        let cached = self.cached.as_ref().filter(|cached| !whole && cached.url == *url);
+        let etag = cached.and_then(|cached| cached.etag.clone());
+        let stated_before = cached.and_then(|cached| cached.max_age);
+        let request = request(config, url, etag.clone(), whole);
+        let response = {
+            let mut sent = pin!(send_again_if_lost(config, request, self.last_failed));
+            loop {
+                tokio::select! {
+                    response = sent.as_mut() => break response?,
+                    _ = self.metadata.finished(config) => {}
+                }
+            }
+        };
+        match response.status() {
+            StatusCode::OK => self.store(url, config, &response),
+            StatusCode::NOT_MODIFIED if etag.is_some() => {
+                let headers = response.headers();
+                let stated =
+                    if headers.contains_key(CACHE_CONTROL) { max_age(headers) } else { stated_before };
+                Ok(FetchedKeys { keys: None, freshness: remaining(stated, headers) })
+            }
+            status => Err(FetchFailure {
+                error: FetchError::from(FetchErrorKind::Status(status.as_u16())).into(),
+                retry_after: retry_after(response.headers(), config.clock.now()),
+            }),
+        }
+    }
+
+    fn store(
+        &mut self,
+        url: &FetchUrl,
+        config: &RemoteConfig,
+        response: &Response<Bytes>,
+    ) -> Result<FetchedKeys, FetchFailure> {
+        let keys = KeySet::parse(response.body(), &config.issuer, config.allowed)?;
+        let headers: &HeaderMap = response.headers();
+        let (etag, max_age) = (headers.get(ETAG).cloned(), max_age(headers));
+        self.cached = Some(CachedResponse { url: url.clone(), etag, max_age });
+        Ok(FetchedKeys { keys: Some(keys), freshness: remaining(max_age, headers) })
+    }
+}
+
+fn request(config: &RemoteConfig, url: &FetchUrl, etag: Option<HeaderValue>, whole: bool) -> FetchRequest {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = url.uri().clone();
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static(MEDIA_TYPES));
+    if whole {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    if let Some(etag) = etag {
+        headers.insert(IF_NONE_MATCH, etag);
+    }
+    FetchRequest::new(request, UrlKind::Jwks, Arc::clone(&config.issuer), config.limits.max_body_bytes)
+}
+
+/// Sends `request`, and once more on a new connection if the first one was lost. Both share one time limit.
+///
+/// Why: servers and load balancers close idle connections, often just when the next request is sent. After a
+/// failed fetch, the request needs a new connection from the start.
+async fn send_again_if_lost(
+    config: &RemoteConfig,
+    request: FetchRequest,
+    after_failure: bool,
+) -> Result<Response<Bytes>, FetchError> {
+    let (client, timeout, start) = (&*config.client, config.limits.timeout, now());
+    let again = request.clone().on_fresh_connection();
+    if after_failure {
+        return send(client, again, timeout).await;
+    }
+    match send(client, request, timeout).await {
+        Err(error) if error.kind() == FetchErrorKind::ConnectionLost => {
+            let spent = now().saturating_duration_since(start);
+            send(client, again, timeout.saturating_sub(spent)).await
+        }
+        response => response,
+    }
+}
+
+impl<E> From<E> for FetchFailure
+where
+    KeysError: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self { error: error.into(), retry_after: None }
     }
 }

@@ -10,24 +10,29 @@
 mod config;
 mod driver;
 mod fetcher;
+mod metadata_reader;
+mod shared;
 mod status;
 mod wait;
 
 use std::hash::RandomState;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 pub(crate) use self::config::{KeySource, RemoteConfig};
-use self::driver::{Driver, Shared};
+use self::driver::Driver;
+use self::shared::{Shared, Snapshot};
 pub use self::status::{KeysStatus, SkippedKey};
 pub(crate) use self::wait::{PendingKeys, WaitBudget};
 use super::error::KeysError;
 use super::key_set::{KeySet, KeySetId};
-use super::refresh::{GracePeriod, KeyQuery, Refresh, RefreshDecision};
-use crate::time::now;
+use super::refresh::{GracePeriod, KeyQuery, Refresh, RefreshDecision, STALL};
+use crate::time::{Moment, NumericDate};
 
 /// The `Retry-After` if the time of the next attempt is not known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -55,6 +60,11 @@ pub(crate) enum KeyLookup {
         /// Why the last fetch failed, if it did.
         cause: Option<Arc<KeysError>>,
     },
+    /// The rate limit allows no fetch, so it is not known whether the issuer has such a key.
+    RateLimited {
+        /// When to try again, at least 1 s from now.
+        retry_after: Duration,
+    },
     /// The issuer has no such key, as far as is known.
     NotFound,
 }
@@ -78,33 +88,54 @@ impl RemoteKeys {
     /// Keys that the first request fetches. Sends nothing yet, and needs no runtime.
     ///
     /// The keys in `seed` are usable at once and for `stale_for`. The first request still causes a fetch.
-    pub(crate) fn new(config: RemoteConfig, seed: Option<KeySet>) -> Self {
-        let (policy, hasher) = (config.policy.clone(), RandomState::new());
+    pub(crate) fn new(mut config: RemoteConfig, seed: Option<KeySet>) -> Self {
+        config.policy.max_fetch_time = config.max_fetch_time();
+        let (policy, hasher, now) = (config.policy.clone(), RandomState::new(), config.now());
         let refresh = match seed {
-            Some(_) => Refresh::seeded(policy, hasher, now()),
-            None => Refresh::new(policy, hasher, now()),
+            Some(_) => Refresh::seeded(policy, hasher, now),
+            None => Refresh::new(policy, hasher, now),
         };
         let shared = Arc::new(Shared::new(config, refresh, seed));
         Self { handle: Arc::new(Handle { shared, task: Mutex::new(None) }) }
     }
 
-    /// The cached keys, if they are usable at `now`.
-    pub(crate) fn current(&self, now: Instant) -> Option<Arc<KeySet>> {
-        self.read(now, Arc::clone)
-    }
-
-    /// Whether the cached keys are usable at `now` and are this version of the key set.
-    pub(crate) fn is_current_set(&self, id: KeySetId, now: Instant) -> bool {
-        self.read(now, |keys| keys.id() == id).unwrap_or_default()
-    }
-
-    fn read<T>(&self, now: Instant, read: impl FnOnce(&Arc<KeySet>) -> T) -> Option<T> {
+    /// The cached keys, if they are usable now.
+    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
         let snapshot = self.shared().snapshot.load();
-        let snapshot = snapshot.as_ref()?;
-        if now >= snapshot.validity.fresh_until {
-            self.ensure_driver();
+        let usable = snapshot.as_ref().filter(|snapshot| snapshot.is_usable(self.now()));
+        usable.map(|snapshot| Arc::clone(&snapshot.keys))
+    }
+
+    /// Whether the cached keys are usable now and are this version of the key set. Counts as a use of the
+    /// keys. `wall` is the time of the wall clock, which the caller has read anyway.
+    pub(crate) fn is_current_set(&self, id: KeySetId, wall: NumericDate) -> bool {
+        let snapshot = self.shared().snapshot.load();
+        let Some(snapshot) = snapshot.as_ref().filter(|snapshot| snapshot.keys.id() == id) else {
+            return false;
+        };
+        let now = Moment::at(wall);
+        let is_usable = snapshot.is_usable(now);
+        if is_usable && !self.shared().used.load(Ordering::Relaxed) {
+            self.record_use(snapshot, now);
         }
-        snapshot.is_usable(now).then(|| read(&snapshot.keys))
+        is_usable
+    }
+
+    /// Records that the cached keys verified a token, so that they stay refreshed.
+    pub(crate) fn mark_used(&self) {
+        if let Some(snapshot) = self.shared().snapshot.load().as_ref() {
+            self.record_use(snapshot, self.now());
+        }
+    }
+
+    #[cold]
+    fn record_use(&self, snapshot: &Snapshot, now: Moment) {
+        let was_used = self.shared().used.swap(true, Ordering::Relaxed);
+        if !was_used && now.has_reached(snapshot.refresh_from) {
+            // The task has ended, because nobody used the keys. This use also counts for the next refresh.
+            self.shared().lock().refresh.resume();
+            self.wake_driver();
+        }
     }
 
     /// Looks up a key that is not in the cached keys `seen`. May cause a fetch.
@@ -116,21 +147,32 @@ impl RemoteKeys {
         seen: Option<&Arc<KeySet>>,
         wait_budget: &mut WaitBudget,
     ) -> KeyLookup {
-        let now = now();
-        let mut state = self.shared().lock();
-        let decision = if self.shared().has_keys_other_than(seen, now) {
+        let shared = self.shared();
+        let now = self.now();
+        let left = wait_budget.left(now.monotonic(), shared.config.max_wait);
+        let mut state = shared.lock();
+        let decision = if shared.has_keys_other_than(seen, now) {
             RefreshDecision::RETRY_NOW
+        } else if !left.is_zero() {
+            state.refresh.decide(query, now, left)
+        } else if matches!(query, KeyQuery::Mismatch(Some(_))) || state.refresh.is_unknown(query, now) {
+            RefreshDecision::NotFound
         } else {
-            state.refresh.decide(query, now)
+            // Whether the key exists is still unknown.
+            RefreshDecision::Unavailable { retry_after: RETRY_AFTER }
         };
         let cause = state.last_error.clone();
         drop(state);
         match decision {
-            RefreshDecision::Wait { fetch } if Runtime::try_current().is_ok() && self.ensure_driver() => {
-                self.wait(query, fetch, wait_budget, now)
+            RefreshDecision::Wait { fetch } => match self.wait(fetch, wait_budget) {
+                Some(pending) => KeyLookup::Pending(pending),
+                None => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause },
+            },
+            RefreshDecision::Unavailable { retry_after } => {
+                self.wake_driver();
+                KeyLookup::Unavailable { retry_after, cause }
             }
-            RefreshDecision::Wait { .. } => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause },
-            RefreshDecision::Unavailable { retry_after } => KeyLookup::Unavailable { retry_after, cause },
+            RefreshDecision::RateLimited { retry_after } => KeyLookup::RateLimited { retry_after },
             RefreshDecision::NotFound => KeyLookup::NotFound,
         }
     }
@@ -138,28 +180,29 @@ impl RemoteKeys {
     /// Waits until keys are usable or a fetch has failed.
     ///
     /// # Errors
-    /// Why the first fetch that ended during the wait failed. The task keeps trying.
+    /// Why the first fetch that ended during the wait failed. The task keeps trying for a while.
     pub(crate) async fn ready(&self) -> Result<(), Arc<KeysError>> {
         loop {
             let mut ended = self.shared().ended.subscribe();
-            if self.current(now()).is_some() {
+            if self.current().is_some() {
                 return Ok(());
             }
-            if !self.ensure_driver() {
+            self.shared().lock().refresh.want(self.now());
+            if !self.wake_driver() {
                 return Err(Arc::new(KeysError::refresh_task("no tokio runtime is available here")));
             }
-            // `self` owns the sender, so this cannot fail and ends only with a fetch.
-            let _ = ended.changed().await;
-            match self.shared().failure(now()) {
-                Some(error) => return Err(error),
-                None => continue,
+            // `self` owns the sender, so a change is the end of a fetch. After a timeout, the loop checks
+            // that the task makes progress.
+            let has_ended = timeout(STALL, ended.changed()).await.is_ok();
+            if let Some(error) = self.shared().failure(self.now()).filter(|_| has_ended) {
+                return Err(error);
             }
         }
     }
 
     /// The status for operators.
     pub(crate) fn status(&self) -> KeysStatus {
-        self.shared().status(now())
+        self.shared().status(self.now())
     }
 
     /// The guaranteed bounds.
@@ -167,37 +210,58 @@ impl RemoteKeys {
         let RemoteConfig { policy, source, .. } = &self.shared().config;
         let retired_key = policy.max_freshness();
         KeysBounds {
-            retired_key,
+            // Stale keys are used while a fetch is in flight.
+            retired_key: retired_key.saturating_add(policy.max_fetch_time.min(policy.stale_for)),
             retired_key_in_outage: retired_key.saturating_add(policy.stale_for),
             outage: policy.grace(GracePeriod::Full),
             outage_with_refusals: policy.grace(GracePeriod::Short),
+            // The first request of a run is sent again if its connection is lost.
             max_calls_per_minute: policy
                 .max_fetches_per_minute()
-                .saturating_mul(source.max_requests_per_fetch()),
+                .saturating_mul(source.max_requests_per_fetch())
+                .saturating_add(policy.max_runs_per_minute()),
         }
     }
 
-    fn wait(&self, query: KeyQuery<'_>, fetch: u64, wait_budget: &mut WaitBudget, now: Instant) -> KeyLookup {
-        let shared = self.shared();
-        shared.woken.notify_one();
-        match wait_budget.take(now, shared.config.max_wait) {
-            Some(deadline) => KeyLookup::Pending(PendingKeys::new(shared.ended.subscribe(), fetch, deadline)),
-            None if matches!(query, KeyQuery::Mismatch(Some(_))) => KeyLookup::NotFound,
-            // Whether the key exists is still unknown.
-            None => KeyLookup::Unavailable { retry_after: RETRY_AFTER, cause: None },
+    /// A future that completes with this fetch. `None` if the request cannot wait.
+    fn wait(&self, fetch: u64, wait_budget: &mut WaitBudget) -> Option<PendingKeys> {
+        if Runtime::try_current().is_err() || !self.wake_driver() {
+            return None;
         }
+        let keys = self.clone();
+        let check = move || {
+            keys.wake_driver();
+        };
+        let deadline = wait_budget.take()?;
+        Some(PendingKeys::new(self.shared().ended.subscribe(), fetch, deadline, check))
+    }
+
+    /// Makes the task look at the state now. False if there is no task and no runtime to spawn it on.
+    fn wake_driver(&self) -> bool {
+        let is_running = self.ensure_driver();
+        self.shared().woken.notify_one();
+        is_running
     }
 
     /// Spawns the task unless it is running. False if there is no runtime to spawn it on.
+    ///
+    /// A task that stands still is replaced, because nothing drives its runtime.
     fn ensure_driver(&self) -> bool {
         let mut task = self.handle.lock_task();
-        if task.as_ref().is_some_and(|task| !task.is_finished()) {
-            return true;
+        let Ok(runtime) = Runtime::try_current() else {
+            return task.as_ref().is_some_and(|task| !task.is_finished());
+        };
+        let Some(number) = self.shared().lock().new_driver(self.now()) else { return true };
+        let driver = Driver::new(Arc::clone(self.shared()), number);
+        let previous = task.replace(runtime.spawn(driver.run()).abort_handle());
+        if let Some(previous) = previous {
+            previous.abort();
         }
-        let Ok(runtime) = Runtime::try_current() else { return false };
-        let driver = Driver::new(Arc::clone(self.shared()));
-        *task = Some(runtime.spawn(driver.run()).abort_handle());
         true
+    }
+
+    fn now(&self) -> Moment {
+        self.shared().config.now()
     }
 
     fn shared(&self) -> &Arc<Shared> {

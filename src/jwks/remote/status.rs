@@ -42,7 +42,10 @@ impl KeysStatus {
         Self { usable: true, key_ids, skipped, ..Self::default() }
     }
 
-    /// Whether tokens can be verified with the cached keys now.
+    /// Whether keys are cached whose grace period has not ended.
+    ///
+    /// While nobody uses the keys they are not refreshed, and become stale. The next request then waits for a
+    /// fetch, and uses the stale keys if it fails.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.usable
@@ -77,8 +80,8 @@ impl KeysStatus {
         self.age
     }
 
-    /// The time to the next scheduled fetch. `None` while a fetch is in flight, and for keys that are never
-    /// fetched.
+    /// The time to the next scheduled fetch, which takes place if the keys are used until then. `None` while
+    /// a fetch is in flight, and for keys that are never fetched.
     #[must_use]
     pub fn next_refresh(&self) -> Option<Duration> {
         self.next_refresh

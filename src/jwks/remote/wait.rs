@@ -1,16 +1,24 @@
 //! Waiting for a fetch of keys, within the limits of one request.
+//!
+//! Why: a waiting request checks that the fetch makes progress. The fetch may run on another runtime, which
+//! nothing drives.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::timeout_at;
 
-use crate::time::later;
+use crate::jwks::refresh::STALL;
+use crate::time::{later, now};
 
-/// The maximum number of fetches that one request waits for: one that was in flight, and one that it caused.
-const MAX_WAITS: u8 = 2;
+/// The maximum number of fetches that one request waits for. The deadline ends the wait much earlier.
+const MAX_WAITS: u8 = 16;
+
+/// How often a waiting request checks that the fetch makes progress.
+const CHECK_INTERVAL: Duration = STALL;
 
 /// The remaining waits of one request, and their common deadline.
 #[derive(Debug, Default)]
@@ -20,15 +28,17 @@ pub(crate) struct WaitBudget {
 }
 
 impl WaitBudget {
-    /// Takes one wait and returns the deadline. `None` if no wait is left.
-    ///
-    /// The first wait sets the deadline to `max_wait` from `now`.
-    pub(super) fn take(&mut self, now: Instant, max_wait: Duration) -> Option<Instant> {
-        if self.waits >= MAX_WAITS {
-            return None;
-        }
+    /// The time that is left to wait. The first call sets the deadline to `max_wait` from `now`.
+    pub(super) fn left(&mut self, now: Instant, max_wait: Duration) -> Duration {
+        let deadline = *self.deadline.get_or_insert_with(|| later(now, max_wait));
+        deadline.saturating_duration_since(now)
+    }
+
+    /// Takes one wait and returns its deadline. `None` if no wait is left.
+    pub(super) fn take(&mut self) -> Option<Instant> {
+        let deadline = self.deadline.filter(|_| self.waits < MAX_WAITS)?;
         self.waits = self.waits.saturating_add(1);
-        Some(*self.deadline.get_or_insert_with(|| later(now, max_wait)))
+        Some(deadline)
     }
 }
 
@@ -45,13 +55,22 @@ pub(crate) enum WaitOutcome {
 }
 
 impl PendingKeys {
-    /// Completes when `ended` reaches the number `fetch`, or at `deadline`.
-    pub(super) fn new(mut ended: watch::Receiver<u64>, fetch: u64, deadline: Instant) -> Self {
+    /// Completes when `ended` reaches the number `fetch`, or at `deadline`. Calls `check` once per second.
+    pub(super) fn new(
+        mut ended: watch::Receiver<u64>,
+        fetch: u64,
+        deadline: Instant,
+        check: impl Fn() + Send + 'static,
+    ) -> Self {
         Self(Box::pin(async move {
-            let fetched = ended.wait_for(|ended| *ended >= fetch);
-            match tokio::time::timeout_at(deadline.into(), fetched).await {
-                Ok(_) => WaitOutcome::FetchEnded,
-                Err(_) => WaitOutcome::TimedOut,
+            let mut fetched = pin!(ended.wait_for(|ended| *ended >= fetch));
+            loop {
+                let next_check = later(now(), CHECK_INTERVAL).min(deadline);
+                match timeout_at(next_check.into(), fetched.as_mut()).await {
+                    Ok(_) => return WaitOutcome::FetchEnded,
+                    Err(_) if now() >= deadline => return WaitOutcome::TimedOut,
+                    Err(_) => check(),
+                }
             }
         }))
     }

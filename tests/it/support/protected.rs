@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -26,6 +27,8 @@ use super::log::enable_all_events;
 pub(crate) const API: &str = "https://api.example.com";
 /// The issuer of valid tokens.
 pub(crate) const ISSUER: &str = "https://login.example.com";
+/// The interval of the fetches that unknown keys cause.
+pub(crate) const COOLDOWN: Duration = Duration::from_secs(30);
 
 /// `Ok` if the request reached the handler, else the kind of its rejection.
 pub(crate) type Outcome = Result<(), RejectionKind>;
@@ -285,7 +288,7 @@ fn expected(kind: RejectionKind) -> (u16, Option<&'static str>) {
         K::MalformedRequest | K::TokenTooLarge => (400, Some("invalid_request")),
         K::BodyTooLarge => (413, Some("invalid_request")),
         K::ScopeInsufficient | K::RequirementUnmet => (403, Some("insufficient_scope")),
-        K::KeysUnavailable | K::IntrospectionUnavailable => (503, None),
+        K::KeysUnavailable | K::KeyUnconfirmed | K::IntrospectionUnavailable => (503, None),
         K::IntrospectionMisconfigured | K::NotCovered => (500, None),
         _ => (401, Some("invalid_token")),
     }

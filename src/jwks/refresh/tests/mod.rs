@@ -3,20 +3,34 @@
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "a test that overflows fails")]
 
 mod fetch_limit;
+mod idle;
 mod schedule;
+mod stale;
 mod unknown_keys;
 
+use std::time::Instant;
+
 use super::*;
+use crate::time::NumericDate;
 
 const MIN: u64 = 60;
 const HOUR: u64 = 60 * MIN;
 
+/// How long requests wait.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+
+fn start() -> Moment {
+    Moment::at(NumericDate::from_secs(1_700_000_000).unwrap())
+}
+
 /// A state machine with a clock that the test advances, and the start times of its fetches.
 struct Harness {
     refresh: Refresh,
-    now: Instant,
+    now: Moment,
     random: f64,
     fetched_at: Vec<Instant>,
+    /// Whether the keys are in use.
+    used: bool,
 }
 
 impl Harness {
@@ -25,9 +39,9 @@ impl Harness {
     }
 
     fn with(policy: RefreshPolicy) -> Self {
-        let now = Instant::now();
+        let now = start();
         let refresh = Refresh::new(policy, RandomState::new(), now);
-        Self { refresh, now, random: 1.0, fetched_at: Vec::new() }
+        Self { refresh, now, random: 1.0, fetched_at: Vec::new(), used: true }
     }
 
     /// With keys that are fresh for an hour, and a full token bucket.
@@ -44,13 +58,17 @@ impl Harness {
     }
 
     fn advance_millis(&mut self, millis: u64) {
-        self.now += Duration::from_millis(millis);
+        self.pass(Duration::from_millis(millis));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now.later(time);
     }
 
     fn next(&mut self) -> Next {
-        let next = self.refresh.next(self.now);
+        let next = self.refresh.next(self.now, self.used);
         if matches!(next, Next::Fetch { .. }) {
-            self.fetched_at.push(self.now);
+            self.fetched_at.push(self.now.monotonic());
         }
         next
     }
@@ -63,8 +81,9 @@ impl Harness {
     #[track_caller]
     fn expect_idle(&mut self) -> Duration {
         match self.next() {
-            Next::At(due) => due - self.now,
+            Next::At(due) => self.now.until(due),
             Next::Fetch { .. } => panic!("a fetch started early"),
+            Next::Idle => panic!("the task ended"),
         }
     }
 
@@ -73,11 +92,11 @@ impl Harness {
     }
 
     fn fail(&mut self, grace: GracePeriod) {
-        self.refresh.failed(grace, self.now, self.random);
+        self.refresh.failed(Failure { grace, retry_after: None }, self.now, self.random);
     }
 
     fn decide(&mut self, query: KeyQuery<'_>) -> RefreshDecision {
-        self.refresh.decide(query, self.now)
+        self.refresh.decide(query, self.now, MAX_WAIT)
     }
 
     fn must_wait(&mut self, query: KeyQuery<'_>) -> bool {

@@ -37,20 +37,21 @@ fn success_renews_the_freshness() {
     let validity = harness.refresh.validity().unwrap();
     assert_eq!(
         (validity.confirmed_at, validity.fresh_until),
-        (Some(harness.now), harness.now + Duration::from_secs(HOUR))
+        (Some(harness.now), harness.now.later(Duration::from_secs(HOUR)))
     );
 }
 
 #[test]
 fn retry_backoff_starts_over_after_a_success() {
-    let mut harness = Harness::without_keys();
+    let mut harness = Harness::with_fresh_keys();
+    harness.advance(58 * MIN);
     let mut waits = Vec::new();
     for _ in 0..9 {
         harness.expect_fetch();
         harness.fail(GracePeriod::Full);
         let wait = harness.expect_idle();
         waits.push(wait.as_millis());
-        harness.now += wait;
+        harness.pass(wait);
     }
     assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     harness.expect_fetch();
@@ -62,28 +63,69 @@ fn retry_backoff_starts_over_after_a_success() {
 }
 
 #[test]
-fn keys_are_unavailable_until_the_first_success() {
+fn requests_stay_for_the_next_retry_of_a_short_outage_and_are_rejected_in_a_long_one() {
     let mut harness = Harness::without_keys();
-    harness.expect_fetch();
-    harness.fail(GracePeriod::Full);
-    for query in [KeyQuery::AnyKey, KeyQuery::Kid("a")] {
-        let retry_after = Duration::from_secs(1);
-        assert_eq!(harness.decide(query), RefreshDecision::Unavailable { retry_after }, "{query:?}");
-    }
-    for _ in 0..6 {
-        let wait = harness.expect_idle();
-        harness.now += wait;
+    for failed in 1..=10 {
         harness.expect_fetch();
         harness.fail(GracePeriod::Full);
+        for query in [KeyQuery::AnyKey, KeyQuery::Kid("a")] {
+            let decision = harness.decide(query);
+            if failed <= 4 {
+                assert_eq!(decision, RefreshDecision::Wait { fetch: failed + 1 }, "{failed}, {query:?}");
+            } else {
+                let retry_after = Duration::from_secs(4);
+                assert_eq!(decision, RefreshDecision::Unavailable { retry_after }, "{failed}, {query:?}");
+            }
+        }
+        let wait = harness.expect_idle();
+        assert!(wait <= Duration::from_secs(4), "{failed}: {wait:?}");
+        harness.pass(wait);
     }
-    let retry_after = Duration::from_secs(16);
-    assert_eq!(harness.decide(KeyQuery::AnyKey), RefreshDecision::Unavailable { retry_after });
-    harness.advance(16);
-    assert_eq!(harness.decide(KeyQuery::AnyKey), RefreshDecision::Wait { fetch: 8 });
     harness.expect_fetch();
     harness.succeed(None);
     assert!(harness.usable());
     assert_eq!(harness.decide(KeyQuery::AnyKey), RefreshDecision::RETRY_NOW);
+}
+
+#[test]
+fn waiting_request_repeats_a_fetch_at_once_that_has_timed_out() {
+    let mut harness = Harness::without_keys();
+    for _ in 0..8 {
+        harness.expect_fetch();
+        harness.advance(5);
+        harness.fail(GracePeriod::Full);
+        assert!(harness.must_wait(KeyQuery::AnyKey));
+    }
+    harness.expect_fetch();
+}
+
+#[test]
+fn request_that_can_wait_less_than_the_backoff_is_rejected_but_brings_the_retry_forward() {
+    let mut harness = Harness::without_keys();
+    for _ in 0..3 {
+        harness.expect_fetch();
+        harness.fail(GracePeriod::Full);
+        harness.advance(1);
+    }
+    harness.expect_fetch();
+    harness.fail(GracePeriod::Full);
+    let decision = harness.refresh.decide(KeyQuery::AnyKey, harness.now, Duration::from_millis(500));
+    assert_eq!(decision, RefreshDecision::Unavailable { retry_after: Duration::from_secs(2) });
+}
+
+#[test]
+fn retry_after_postpones_the_next_fetch_and_for_requests_by_at_most_30_s() {
+    for (stated, scheduled, requested) in [(2, 2, 2), (20, 20, 20), (120, 120, 30), (3600, 300, 30)] {
+        let mut harness = Harness::with_fresh_keys();
+        harness.advance(53 * MIN);
+        harness.expect_fetch();
+        let retry_after = Some(Duration::from_secs(stated));
+        let failure = Failure { grace: GracePeriod::Full, retry_after };
+        harness.refresh.failed(failure, harness.now, 1.0);
+        assert_eq!(harness.expect_idle().as_secs(), scheduled, "{stated}");
+        harness.decide(KeyQuery::Kid("new"));
+        assert_eq!(harness.expect_idle().as_secs(), requested, "{stated}");
+    }
 }
 
 #[test]
@@ -102,15 +144,13 @@ fn shortest_grace_period_since_the_last_success_applies() {
         harness.succeed(Some(HOUR));
         let start = harness.now;
         for grace in failures {
-            harness.now = harness.refresh.next_fetch().unwrap();
+            harness.now = harness.refresh.due();
             harness.expect_fetch();
             harness.fail(*grace);
         }
-        assert!(harness.now < start + Duration::from_secs(HOUR), "{name}");
-        harness.now = start + Duration::from_secs(usable_for) - Duration::from_millis(1);
-        assert!(harness.usable(), "{name}");
-        harness.advance_millis(1);
-        assert!(!harness.usable(), "{name}");
+        assert!(harness.now.since(start) < Duration::from_secs(HOUR), "{name}");
+        let grace_until = harness.refresh.validity().unwrap().grace_until;
+        assert_eq!(grace_until, start.later(Duration::from_secs(usable_for)), "{name}");
     }
 }
 
@@ -123,20 +163,20 @@ fn success_restores_the_grace_period() {
     harness.advance(1);
     harness.expect_fetch();
     harness.succeed(Some(HOUR));
-    harness.advance(HOUR + 1);
-    assert!(harness.usable());
+    let grace_until = harness.refresh.validity().unwrap().grace_until;
+    assert_eq!(grace_until, harness.now.later(Duration::from_secs(5 * HOUR)));
 }
 
 #[test]
 fn configured_keys_are_usable_and_stale_from_the_start() {
-    let now = Instant::now();
+    let now = start();
     let mut refresh = Refresh::seeded(RefreshPolicy::default(), RandomState::new(), now);
     assert!(refresh.usable(now));
-    assert!(refresh.usable(now + Duration::from_secs(4 * HOUR - 1)));
-    assert!(!refresh.usable(now + Duration::from_secs(4 * HOUR)));
+    assert!(refresh.usable(now.later(Duration::from_secs(4 * HOUR - 1))));
+    assert!(!refresh.usable(now.later(Duration::from_secs(4 * HOUR))));
     assert_eq!(refresh.validity().and_then(|validity| validity.confirmed_at), None);
-    assert_eq!(refresh.next(now), Next::Fetch { whole: false });
-    refresh.failed(GracePeriod::Full, now, 0.5);
+    assert_eq!(refresh.next(now, true), Next::Fetch { whole: false, is_scheduled: true });
+    refresh.failed(Failure { grace: GracePeriod::Full, retry_after: None }, now, 0.5);
     assert!(refresh.usable(now));
 }
 
@@ -170,7 +210,7 @@ fn stopped_clock_causes_no_extra_fetch() {
         harness.expect_idle();
     }
     assert!(harness.usable());
-    assert_eq!(harness.fetched_at.len(), 2);
+    assert_eq!(harness.fetched_at.len(), 3);
 }
 
 #[test]

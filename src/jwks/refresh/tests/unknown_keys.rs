@@ -45,17 +45,23 @@ fn unknown_key_is_not_found_even_while_a_fetch_is_in_flight() {
 }
 
 #[test]
-fn missing_key_during_an_outage_is_unavailable() {
+fn missing_key_during_an_outage_waits_for_a_retry_or_is_unavailable() {
     let mut harness = Harness::with_fresh_keys();
     assert!(harness.must_wait(KeyQuery::Kid("a")));
     harness.expect_fetch();
     harness.fail(GracePeriod::Full);
+    // A key with this `kid` is cached, so the mismatch needs no fetch.
+    assert_eq!(harness.decide(KeyQuery::Mismatch(Some("cached"))), RefreshDecision::NotFound);
+    for _ in 0..5 {
+        let wait = harness.expect_idle();
+        harness.pass(wait);
+        harness.expect_fetch();
+        harness.fail(GracePeriod::Full);
+    }
     for kid in ["a", "b"] {
         assert!(matches!(harness.decide(KeyQuery::Kid(kid)), RefreshDecision::Unavailable { .. }), "{kid}");
     }
-    // A key with this `kid` is cached, so the mismatch needs no fetch.
-    assert_eq!(harness.decide(KeyQuery::Mismatch(Some("cached"))), RefreshDecision::NotFound);
-    harness.advance_millis(250);
+    harness.advance(4);
     assert!(harness.must_wait(KeyQuery::Kid("a")));
     harness.expect_fetch();
     harness.succeed(None);
@@ -63,19 +69,23 @@ fn missing_key_during_an_outage_is_unavailable() {
 }
 
 #[test]
-fn key_rotation_right_after_a_scheduled_refresh_causes_a_fetch() {
-    let mut harness = Harness::with_fresh_keys();
-    harness.advance(53 * MIN);
+fn scheduled_fetches_do_not_draw_on_the_rate_limit_of_requests() {
+    let mut harness = Harness::without_keys();
     harness.expect_fetch();
     harness.succeed(Some(HOUR));
-    assert!(harness.must_wait(KeyQuery::Kid("new key right after the refresh")));
-    harness.expect_fetch();
-    harness.succeed(Some(HOUR));
-    assert_eq!(harness.decide(KeyQuery::Kid("another")), RefreshDecision::NotFound);
+    for kid in ["first", "second"] {
+        assert!(harness.must_wait(KeyQuery::Kid(kid)), "{kid}");
+        harness.expect_fetch();
+        harness.succeed(Some(HOUR));
+    }
+    let rate_limited = |secs| RefreshDecision::RateLimited { retry_after: Duration::from_secs(secs) };
+    assert_eq!(harness.decide(KeyQuery::Kid("third")), rate_limited(30));
+    assert_eq!(harness.decide(KeyQuery::Mismatch(None)), rate_limited(30));
+    assert_eq!(harness.decide(KeyQuery::Mismatch(Some("cached"))), RefreshDecision::NotFound);
     harness.advance(29);
-    assert_eq!(harness.decide(KeyQuery::Kid("another")), RefreshDecision::NotFound);
+    assert_eq!(harness.decide(KeyQuery::Kid("third")), rate_limited(1));
     harness.advance(1);
-    assert!(harness.must_wait(KeyQuery::Kid("another")));
+    assert!(harness.must_wait(KeyQuery::Kid("third")));
 }
 
 #[test]
@@ -97,15 +107,19 @@ fn a_hundred_thousand_random_kids_in_a_minute_cause_four_fetches() {
     let start = harness.now;
     let mut waited = 0;
     for n in 0..=100_000_u32 {
-        harness.now = start + Duration::from_secs(MIN) * n / 100_000;
+        harness.now = start.later(Duration::from_secs(MIN) * n / 100_000);
         let kid = format!("random-{n}");
         if harness.must_wait(KeyQuery::Kid(&kid)) {
             waited += 1;
             harness.expect_fetch();
             harness.succeed(None);
+            assert_eq!(harness.decide(KeyQuery::Kid(&kid)), RefreshDecision::NotFound);
+        } else {
+            let decision = harness.decide(KeyQuery::Kid(&kid));
+            assert!(matches!(decision, RefreshDecision::RateLimited { .. }), "{n}: {decision:?}");
         }
-        assert_eq!(harness.decide(KeyQuery::Kid(&kid)), RefreshDecision::NotFound);
     }
+    // The first fetch of all, a burst of two, and one after 30 s.
     assert_eq!((harness.fetched_at.len(), waited), (4, 4));
     assert!(harness.refresh.unknown_keys.len() <= 4);
 }

@@ -41,11 +41,11 @@ async fn metadata_is_fetched_once_and_again_after_a_failed_fetch() {
     let jwks_uri = Arc::new(Mutex::new(Some(JWKS)));
     let (server, keys) = discovered(&jwks_uri, &["a"]);
     keys.ready().await.unwrap();
-    sleep(10 * MIN).await;
+    sleep_in_use(&keys, 10 * MIN).await;
     assert_eq!(server.urls(), [WELL_KNOWN, JWKS, JWKS]);
     let moved = "https://keys.example/v2";
     *jwks_uri.lock().unwrap() = Some(moved);
-    sleep(10 * MIN).await;
+    sleep_in_use(&keys, 10 * MIN).await;
     assert_eq!(server.urls()[3..6], [JWKS, WELL_KNOWN, moved]);
     assert!(keys.status().last_error.is_none());
 }
@@ -57,10 +57,10 @@ async fn previous_jwks_uri_is_used_while_the_metadata_is_unavailable() {
     keys.ready().await.unwrap();
     *jwks_uri.lock().unwrap() = Some("https://keys.example/v2");
     server.set_reply(Reply::Down);
-    sleep(10 * MIN).await;
+    sleep_in_use(&keys, 10 * MIN).await;
     assert!(keys.status().last_error.is_some());
     server.set_script(|request| if request.url == JWKS { Reply::keys(&["b"]) } else { Reply::Down });
-    sleep(MIN).await;
+    sleep_in_use(&keys, MIN).await;
     assert_eq!(kids(&keys), ["b"]);
 }
 

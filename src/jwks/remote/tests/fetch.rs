@@ -9,12 +9,11 @@ use crate::crypto::AlgorithmSet;
 async fn keys_are_fetched_in_the_background_after_an_outage_at_start() {
     let server = Server::always(Reply::Down);
     let keys = server.keys();
-    assert_eq!(find(&keys, "a").await, Outcome::Unavailable);
-    assert_eq!(find(&keys, "a").await, Outcome::Unavailable);
+    assert_eq!(error_kind(keys.ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Transport)));
     assert_eq!(keys.status().last_error.unwrap().kind(), KeysErrorKind::Fetch(FetchErrorKind::Transport));
     server.set_reply(Reply::keys(&["a"]));
     sleep(Duration::from_secs(1)).await;
-    assert!(keys.current(now()).is_some());
+    assert!(keys.current().is_some());
     assert_eq!(find(&keys, "a").await, Outcome::Found);
     assert!(keys.status().last_error.is_none());
 }
@@ -28,11 +27,11 @@ async fn etag_is_sent_back_and_a_304_keeps_the_keys() {
     });
     let keys = server.keys();
     keys.ready().await.unwrap();
-    let set = keys.current(now()).unwrap();
-    sleep(10 * MIN).await;
+    let set = keys.current().unwrap();
+    sleep_in_use(&keys, 10 * MIN).await;
     let etags: Vec<_> = server.received().into_iter().map(|request| request.etag).collect();
     assert_eq!(etags, [None, Some("\"v1\"".to_owned())]);
-    assert!(Arc::ptr_eq(&set, &keys.current(now()).unwrap()));
+    assert!(Arc::ptr_eq(&set, &keys.current().unwrap()));
     sleep(30 * MIN).await;
     assert_eq!(server.requests(), 2);
 }
@@ -67,17 +66,17 @@ async fn response_without_keys_never_replaces_the_cached_keys() {
         let keys = server.keys();
         keys.ready().await.unwrap();
         server.set_reply(reply);
-        sleep(10 * MIN - Duration::from_secs(1)).await;
+        sleep_in_use(&keys, 10 * MIN - Duration::from_secs(1)).await;
         assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
         assert_eq!(keys.status().last_error.unwrap().kind(), expected, "{name}");
-        sleep(grace).await;
-        assert!(keys.current(now()).is_some(), "{name}");
-        sleep(MIN).await;
-        assert!(keys.current(now()).is_none(), "{name}");
+        sleep_in_use(&keys, grace).await;
+        assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
+        sleep_in_use(&keys, MIN).await;
+        assert!(keys.current().is_none(), "{name}");
         let found = find(&keys, "a").await;
         assert!(matches!(found, Outcome::Unavailable | Outcome::TimedOut), "{name}: {found:?}");
         server.set_reply(Reply::keys(&["a"]));
-        sleep(MIN).await;
+        sleep_in_use(&keys, MIN).await;
         assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
     }
 }
@@ -88,13 +87,13 @@ async fn configured_keys_are_used_during_an_outage_and_replaced_afterwards() {
     let seed = KeySet::parse(&key_set(&["seed"]), "https://h.example", AlgorithmSet::ALL).unwrap();
     let keys = RemoteKeys::new(server.config(), Some(seed));
     assert_eq!(find(&keys, "seed").await, Outcome::Found);
-    sleep(4 * HOUR - MIN).await;
+    sleep_in_use(&keys, 4 * HOUR - MIN).await;
     assert!(server.requests() > 1);
     assert_eq!(find(&keys, "seed").await, Outcome::Found);
-    sleep(MIN).await;
+    sleep_in_use(&keys, MIN).await;
     assert_eq!(find(&keys, "seed").await, Outcome::Unavailable);
     server.set_reply(Reply::keys(&["a"]));
-    sleep(MIN).await;
+    sleep_in_use(&keys, MIN).await;
     assert_eq!(find(&keys, "a").await, Outcome::Found);
     assert_eq!(kids(&keys), ["a"]);
 }

@@ -6,7 +6,7 @@ use super::*;
 fn construction_needs_no_runtime_and_sends_no_request() {
     let server = Server::always(Reply::keys(&["a"]));
     let keys = server.keys();
-    assert!(keys.current(now()).is_none());
+    assert!(keys.current().is_none());
     assert_eq!(server.requests(), 0);
 }
 
@@ -64,7 +64,7 @@ async fn new_key_is_found_on_first_use_and_a_retired_key_is_dropped_by_the_refre
     server.set_reply(Reply::keys(&["old", "new"]));
     assert_eq!(find(&keys, "new").await, Outcome::Found);
     server.set_reply(Reply::keys(&["new"]));
-    sleep(10 * MIN).await;
+    sleep_in_use(&keys, 10 * MIN).await;
     assert_eq!(kids(&keys), ["new"]);
     assert_eq!(find(&keys, "old").await, Outcome::NotFound);
 }
@@ -75,9 +75,10 @@ async fn random_kids_cause_four_requests_a_minute_and_evict_no_key() {
     let keys = server.keys();
     for burst in 0..1000 {
         for n in 0..100 {
-            assert_eq!(find(&keys, &format!("random-{burst}-{n}")).await, Outcome::NotFound);
+            let found = find(&keys, &format!("random-{burst}-{n}")).await;
+            assert!(matches!(found, Outcome::NotFound | Outcome::RateLimited), "{found:?}");
         }
-        assert!(keys.current(now()).unwrap().key_ids().any(|kid| kid == "good"));
+        assert!(keys.current().unwrap().key_ids().any(|kid| kid == "good"));
         sleep(Duration::from_millis(60)).await;
     }
     assert!(server.requests() <= 4, "{}", server.requests());
@@ -88,9 +89,9 @@ async fn keys_that_arrived_before_the_lookup_cause_no_fetch() {
     let server = Server::always(Reply::keys(&["old"]));
     let keys = server.keys();
     keys.ready().await.unwrap();
-    let seen = keys.current(now()).unwrap();
+    let seen = keys.current().unwrap();
     server.set_reply(Reply::keys(&["new"]));
-    sleep(10 * MIN).await;
+    sleep_in_use(&keys, 10 * MIN).await;
     let before = server.requests();
     match keys.lookup(KeyQuery::Kid("new"), Some(&seen), &mut WaitBudget::default()) {
         KeyLookup::Pending(pending) => assert_eq!(pending.await, WaitOutcome::FetchEnded),
@@ -105,7 +106,7 @@ async fn mismatch_causes_one_fetch_and_is_then_not_found() {
     let server = Server::always(Reply::keys(&["a"]));
     let keys = server.keys();
     keys.ready().await.unwrap();
-    let set = keys.current(now()).unwrap();
+    let set = keys.current().unwrap();
     let mut wait_budget = WaitBudget::default();
     let KeyLookup::Pending(pending) =
         keys.lookup(KeyQuery::Mismatch(Some("a")), Some(&set), &mut wait_budget)
@@ -113,7 +114,7 @@ async fn mismatch_causes_one_fetch_and_is_then_not_found() {
         panic!("the mismatch caused no fetch");
     };
     assert_eq!(pending.await, WaitOutcome::FetchEnded);
-    let set = keys.current(now()).unwrap();
+    let set = keys.current().unwrap();
     let again = keys.lookup(KeyQuery::Mismatch(Some("a")), Some(&set), &mut wait_budget);
     assert!(matches!(again, KeyLookup::NotFound));
     assert_eq!(server.requests(), 2);

@@ -18,6 +18,7 @@ use super::wait::WaitOutcome;
 use super::*;
 use crate::fetch_url::{FetchUrl, PlainHttp};
 use crate::jwks::error::KeysErrorKind;
+use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, HttpClient};
 
 const JWKS: &str = "https://h.example/keys";
@@ -180,6 +181,7 @@ impl HttpClient for Server {
 enum Outcome {
     Found,
     NotFound,
+    RateLimited,
     Unavailable,
     TimedOut,
 }
@@ -188,8 +190,9 @@ enum Outcome {
 async fn find(keys: &RemoteKeys, kid: &str) -> Outcome {
     let mut wait_budget = WaitBudget::default();
     loop {
-        let set = keys.current(now());
+        let set = keys.current();
         if set.as_ref().is_some_and(|set| set.key_ids().any(|id| id == kid)) {
+            keys.mark_used();
             return Outcome::Found;
         }
         let query = if set.is_some() { KeyQuery::Kid(kid) } else { KeyQuery::AnyKey };
@@ -202,8 +205,32 @@ async fn find(keys: &RemoteKeys, kid: &str) -> Outcome {
                 assert!(retry_after >= Duration::from_secs(1));
                 return Outcome::Unavailable;
             }
+            KeyLookup::RateLimited { retry_after } => {
+                assert!(retry_after >= Duration::from_secs(1));
+                return Outcome::RateLimited;
+            }
             KeyLookup::NotFound => return Outcome::NotFound,
         }
+    }
+}
+
+/// Looks for a key for a token with a forged signature, and waits for fetches.
+async fn find_unverified(keys: &RemoteKeys) {
+    let mut wait_budget = WaitBudget::default();
+    while keys.current().is_none() {
+        match keys.lookup(KeyQuery::AnyKey, None, &mut wait_budget) {
+            KeyLookup::Pending(pending) => drop(pending.await),
+            _ => return,
+        }
+    }
+}
+
+/// Sleeps while tokens are verified with the cached keys.
+async fn sleep_in_use(keys: &RemoteKeys, time: Duration) {
+    let end = now() + time;
+    while now() < end {
+        keys.mark_used();
+        sleep(MIN.min(end - now())).await;
     }
 }
 

@@ -3,23 +3,39 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_refreshed_without_requests() {
+async fn keys_in_use_are_refreshed_in_the_background() {
     let server = Server::always(Reply::keys(&["a"]));
     let keys = server.keys();
     keys.ready().await.unwrap();
-    sleep(HOUR).await;
+    sleep_in_use(&keys, HOUR).await;
     assert!((6..=8).contains(&server.requests()), "{}", server.requests());
     assert!(keys.status().age.unwrap() < 10 * MIN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_nobody_uses_are_fetched_once_and_their_task_ends() {
+    for reply in [Reply::keys(&["a"]), Reply::Down, Reply::Hang, Reply::status(404)] {
+        let server = Server::always(reply);
+        let keys = server.keys();
+        // One unsigned token: its key is looked up, and it verifies with none.
+        find_unverified(&keys).await;
+        sleep(24 * HOUR).await;
+        assert!(server.requests() <= 6, "{}", server.requests());
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+        // The first use fetches them again.
+        server.set_reply(Reply::keys(&["a"]));
+        assert_eq!(find(&keys, "a").await, Outcome::Found);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropping_a_lookup_does_not_cancel_the_fetch() {
     let server = Server::always(Reply::keys(&["a"]).after(Duration::from_secs(1)));
     let keys = server.keys();
-    let dropped = tokio::time::timeout(Duration::from_millis(10), find(&keys, "a")).await;
+    let dropped = timeout(Duration::from_millis(10), find(&keys, "a")).await;
     assert!(dropped.is_err());
     sleep(Duration::from_secs(1)).await;
-    assert!(keys.current(now()).is_some());
+    assert!(keys.current().is_some());
     assert_eq!(server.requests(), 1);
 }
 
@@ -48,7 +64,7 @@ fn lookup_spawns_the_task_again_after_its_runtime_is_dropped() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let first = runtime();
     first.block_on(async {
-        let dropped = tokio::time::timeout(Duration::from_millis(1), find(&keys, "a")).await;
+        let dropped = timeout(Duration::from_millis(1), find(&keys, "a")).await;
         assert!(dropped.is_err());
     });
     drop(first);
@@ -60,16 +76,15 @@ fn lookup_spawns_the_task_again_after_its_runtime_is_dropped() {
 }
 
 #[test]
-fn reading_stale_keys_spawns_the_task_again_after_its_runtime_is_dropped() {
+fn using_keys_spawns_the_task_again_after_its_runtime_is_dropped() {
     let server = Server::always(Reply::keys(&["a"]));
     let keys = server.keys();
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime().block_on(keys.ready()).unwrap();
     runtime().block_on(async {
-        sleep(HOUR).await;
-        assert_eq!(server.requests(), 1);
-        assert!(keys.current(now()).is_some());
+        sleep(9 * MIN).await;
+        keys.mark_used();
         sleep(Duration::from_secs(1)).await;
         assert_eq!(server.requests(), 2);
     });
@@ -82,8 +97,9 @@ async fn panic_in_the_http_client_counts_as_an_outage_with_backoff() {
     for _ in 0..100 {
         assert_eq!(find(&keys, "a").await, Outcome::Unavailable);
     }
-    assert_eq!(server.requests(), 1);
+    // The first request stays for four retries.
+    assert_eq!(server.requests(), 5);
     server.set_reply(Reply::keys(&["a"]));
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(4)).await;
     assert_eq!(find(&keys, "a").await, Outcome::Found);
 }

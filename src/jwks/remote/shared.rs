@@ -1,0 +1,232 @@
+//! The state that the handles and the refresh task of one issuer share.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, watch};
+
+use super::config::RemoteConfig;
+use super::fetcher::{FetchFailure, FetchedKeys, KeyFetcher};
+use super::status::KeysStatus;
+use crate::jwks::error::KeysError;
+use crate::jwks::key_set::KeySet;
+use crate::jwks::refresh::{Failure, GracePeriod, Next, Refresh, Validity};
+use crate::time::Moment;
+
+/// The shared state.
+pub(super) struct Shared {
+    pub(super) config: RemoteConfig,
+    /// The cached keys. Written under the lock of `state`, read without a lock.
+    pub(super) snapshot: ArcSwapOption<Snapshot>,
+    /// Whether the keys verified a token since the last scheduled fetch.
+    pub(super) used: AtomicBool,
+    /// The number of the latest completed fetch.
+    pub(super) ended: watch::Sender<u64>,
+    /// What the last task has learned about the server, for the next one.
+    fetcher: Mutex<KeyFetcher>,
+    /// Wakes the task after a request changed `state`.
+    pub(super) woken: Notify,
+    /// Never locked across an `await`. A runtime that is shutting down drops the driver as soon as it is
+    /// spawned, and that drop takes this lock.
+    state: Mutex<State>,
+}
+
+/// The state that refresh decisions depend on.
+pub(super) struct State {
+    pub(super) refresh: Refresh,
+    /// Why the last fetch failed. `None` if it succeeded.
+    pub(super) last_error: Option<Arc<KeysError>>,
+    /// The number of the latest driver.
+    latest_driver: u64,
+    /// The driver that carries out the decisions. An earlier one whose runtime stood still is ignored.
+    driver: Option<u64>,
+}
+
+/// The cached keys and how long they are valid.
+pub(super) struct Snapshot {
+    pub(super) keys: Arc<KeySet>,
+    pub(super) validity: Validity,
+    /// When a use of the keys causes a fetch.
+    pub(super) refresh_from: Moment,
+}
+
+impl Snapshot {
+    pub(super) fn is_usable(&self, now: Moment) -> bool {
+        !now.has_reached(self.validity.usable_until)
+    }
+}
+
+impl State {
+    /// The number of the driver to spawn. `None` if one is alive.
+    pub(super) fn new_driver(&mut self, now: Moment) -> Option<u64> {
+        if self.driver.is_some() && !self.refresh.take_over(now) {
+            return None;
+        }
+        self.latest_driver = self.latest_driver.saturating_add(1);
+        self.driver = Some(self.latest_driver);
+        self.driver
+    }
+}
+
+impl Shared {
+    pub(super) fn new(config: RemoteConfig, refresh: Refresh, seed: Option<KeySet>) -> Self {
+        let shared = Self {
+            config,
+            snapshot: ArcSwapOption::empty(),
+            used: AtomicBool::new(false),
+            ended: watch::Sender::new(0),
+            fetcher: Mutex::default(),
+            woken: Notify::new(),
+            state: Mutex::new(State { refresh, last_error: None, latest_driver: 0, driver: None }),
+        };
+        shared.publish(&shared.lock(), seed.map(Arc::new));
+        shared
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what the last task has learned. A default value if that task still has it.
+    pub(super) fn take_fetcher(&self) -> KeyFetcher {
+        mem::take(&mut *self.fetcher.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps what a task has learned, without the read of the metadata in flight.
+    pub(super) fn keep_fetcher(&self, fetcher: KeyFetcher) {
+        *self.fetcher.lock().unwrap_or_else(PoisonError::into_inner) = fetcher.at_rest();
+    }
+
+    /// Whether usable keys are cached that are not the set `seen`.
+    pub(super) fn has_keys_other_than(&self, seen: Option<&Arc<KeySet>>, now: Moment) -> bool {
+        let snapshot = self.snapshot.load();
+        let usable = snapshot.as_ref().filter(|snapshot| snapshot.is_usable(now));
+        usable.is_some_and(|snapshot| seen.is_none_or(|seen| !Arc::ptr_eq(seen, &snapshot.keys)))
+    }
+
+    /// The error of the last fetch, unless usable keys are cached.
+    pub(super) fn failure(&self, now: Moment) -> Option<Arc<KeysError>> {
+        let state = self.lock();
+        state.last_error.clone().filter(|_| !state.refresh.usable(now))
+    }
+
+    pub(super) fn status(&self, now: Moment) -> KeysStatus {
+        let state = self.lock();
+        let snapshot = self.snapshot.load();
+        let validity = state.refresh.validity();
+        KeysStatus {
+            usable: validity.is_some_and(|validity| !now.has_reached(validity.grace_until)),
+            age: validity.and_then(|validity| validity.confirmed_at).map(|at| now.since(at)),
+            next_refresh: (!state.refresh.in_flight()).then(|| now.until(state.refresh.due())),
+            last_error: state.last_error.clone(),
+            ..snapshot.as_ref().map(|snapshot| KeysStatus::of_static(&snapshot.keys)).unwrap_or_default()
+        }
+    }
+
+    /// The next action of this driver. `None` if another one has taken over.
+    pub(super) fn next(&self, driver: u64) -> Option<Next> {
+        let mut state = self.lock();
+        if state.driver != Some(driver) {
+            return None;
+        }
+        let next = state.refresh.next(self.config.now(), self.used.load(Ordering::Relaxed));
+        match next {
+            Next::Fetch { is_scheduled, .. } => {
+                if is_scheduled {
+                    self.used.store(false, Ordering::Relaxed);
+                }
+                self.publish(&state, None);
+            }
+            Next::Idle => state.driver = None,
+            Next::At(_) => {}
+        }
+        Some(next)
+    }
+
+    /// Records a sign of life of this driver. False if another one has taken over.
+    pub(super) fn beat(&self, driver: u64) -> bool {
+        let mut state = self.lock();
+        state.refresh.beat(self.config.now());
+        state.driver == Some(driver)
+    }
+
+    /// Records that the keys have moved to another URL.
+    pub(super) fn moved(&self) {
+        self.lock().refresh.moved(self.config.now());
+    }
+
+    /// Records the result of a fetch, then wakes the requests that wait for it. `None` if another driver has
+    /// taken over.
+    pub(super) fn complete(
+        &self,
+        driver: u64,
+        fetched: Result<FetchedKeys, FetchFailure>,
+    ) -> Option<Result<(), Arc<KeysError>>> {
+        let (now, random) = (self.config.now(), fastrand::f64());
+        let mut state = self.lock();
+        if state.driver != Some(driver) {
+            return None;
+        }
+        let (outcome, keys) = match fetched {
+            Ok(FetchedKeys { keys, freshness }) => {
+                state.refresh.succeeded(freshness, now, random);
+                (Ok(()), keys.map(Arc::new))
+            }
+            Err(FetchFailure { error, retry_after }) => {
+                let grace = error.grace_period();
+                state.refresh.failed(Failure { grace, retry_after }, now, random);
+                (Err(Arc::new(error)), None)
+            }
+        };
+        state.last_error = outcome.as_ref().err().cloned();
+        self.publish(&state, keys);
+        self.announce(state);
+        Some(outcome)
+    }
+
+    /// Records that the task of this driver ended. A panic counts as a failed fetch, so that the backoff
+    /// applies.
+    pub(super) fn driver_ended(&self, driver: u64) {
+        let mut state = self.lock();
+        if state.driver != Some(driver) {
+            return;
+        }
+        state.driver = None;
+        if std::thread::panicking() && state.refresh.in_flight() {
+            let failure = Failure { grace: GracePeriod::Full, retry_after: None };
+            state.refresh.failed(failure, self.config.now(), fastrand::f64());
+            state.last_error = Some(Arc::new(KeysError::refresh_task("the refresh task panicked")));
+        } else {
+            state.refresh.abandoned();
+        }
+        // The next use of the keys spawns the task again.
+        self.used.store(false, Ordering::Relaxed);
+        self.publish(&state, None);
+        self.announce(state);
+    }
+
+    /// Wakes the requests that wait for the latest fetch.
+    fn announce(&self, state: MutexGuard<'_, State>) {
+        let ended = state.refresh.latest_fetch();
+        drop(state);
+        self.ended.send_replace(ended);
+    }
+
+    /// Replaces the snapshot. `None` keeps the cached keys and updates only their validity.
+    fn publish(&self, state: &State, keys: Option<Arc<KeySet>>) {
+        let keys = keys.or_else(|| Some(Arc::clone(&self.snapshot.load().as_ref()?.keys)));
+        if let (Some(keys), Some(validity)) = (keys, state.refresh.validity()) {
+            let refresh_from = state.refresh.due();
+            self.snapshot.store(Some(Arc::new(Snapshot { keys, validity, refresh_from })));
+        }
+    }
+
+    /// The number of cached keys, and the number of skipped keys in their set.
+    pub(super) fn key_counts(&self) -> (usize, usize) {
+        let snapshot = self.snapshot.load();
+        let keys = snapshot.as_ref().map(|snapshot| &*snapshot.keys);
+        keys.map_or((0, 0), |keys| (keys.len(), keys.skipped().len()))
+    }
+}
