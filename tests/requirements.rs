@@ -84,7 +84,8 @@ fn tests_in(folder: &Path, path: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for entry in fs::read_dir(folder).expect("tests/it is readable") {
         let entry = entry.expect("tests/it is readable").path();
-        let module = format!("{path}{}::", entry.file_stem().unwrap_or_default().to_string_lossy());
+        let stem = entry.file_stem().unwrap_or_default().to_string_lossy();
+        let module = if stem == "mod" { path.to_owned() } else { format!("{path}{stem}::") };
         if entry.is_dir() {
             tests.extend(tests_in(&entry, &module));
         } else if entry.extension().is_some_and(|extension| extension == "rs") {

@@ -1,5 +1,10 @@
 //! The key cache through outages, rotations and attacks (RFC 7517 section 5).
 
+mod freshness;
+mod idle;
+mod recovery;
+mod rotation;
+
 use std::error::Error;
 use std::time::Duration;
 

@@ -1,0 +1,149 @@
+//! Stale keys are used only because a fetch has failed, never because nobody has looked.
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::*;
+
+/// A runtime with a paused clock. Nothing drives it between two calls of `block_on`.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+/// A test issuer, an API with its keys, and a token of a key that was retired right after its fetch.
+async fn with_retired_key() -> (TestIssuer, BearerAuth, String) {
+    let idp = TestIssuer::new();
+    let auth = idp.bearer_auth(API).build().unwrap();
+    let (kid, old) = (idp.key_id(), idp.token(API).lifetime(100 * HOUR).sign());
+    assert_eq!(Protected::by(&auth).outcome(&old).await, ACCEPTED);
+    idp.rotate_key();
+    idp.retire_key(&kid);
+    (idp, auth, old)
+}
+
+#[test]
+fn a_retired_key_is_rejected_although_nothing_drove_the_refresh_task() {
+    let first = runtime();
+    let (_idp, auth, old) = first.block_on(with_retired_key());
+    // The first runtime stands still from here on. The clock of the second one goes on.
+    runtime().block_on(async {
+        sleep(10 * MINUTE - SECOND).await;
+        let api = Protected::by(&auth);
+        assert_eq!(api.outcome(&old).await, ACCEPTED, "the keys are fresh");
+        sleep(2 * SECOND).await;
+        assert_eq!(api.outcome(&old).await, Err(KeyUnknown), "the keys are stale");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retired_key_is_rejected_after_the_machine_was_suspended() {
+    let (idp, auth, old) = with_retired_key().await;
+    let api = Protected::by(&auth);
+    assert_eq!(api.outcome_at_once(&old), ACCEPTED);
+    // The monotonic clock stands still meanwhile.
+    idp.clock().advance(HOUR);
+    assert_eq!(api.outcome(&old).await, Err(KeyUnknown));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    // A wall clock that is set back makes nothing younger.
+    idp.clock().set(std::time::SystemTime::now());
+    let before = idp.requests(Endpoint::Jwks);
+    sleep(11 * MINUTE).await;
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert!(idp.requests(Endpoint::Jwks) > before);
+}
+
+#[test]
+fn stale_keys_are_used_in_an_outage_although_nothing_drove_the_refresh_task() {
+    let first = runtime();
+    let (idp, auth, old) = first.block_on(with_retired_key());
+    for fault in [Fault::Refuse, Fault::Hang] {
+        idp.set_outage(Some(fault.clone()));
+        runtime().block_on(async {
+            sleep(11 * MINUTE).await;
+            assert_eq!(Protected::by(&auth).outcome(&old).await, ACCEPTED, "{fault:?}");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_request() {
+    let idp = TestIssuer::new();
+    let auth = idp.bearer_auth(API).build().unwrap();
+    let token = idp.token(API).sign();
+    // A fetch starts on another runtime, which nothing drives afterwards.
+    let stuck = std::thread::spawn({
+        let (auth, token, idp) = (auth.clone(), token.clone(), idp.clone());
+        move || {
+            idp.set_fault(Endpoint::Jwks, Some(Fault::Hang));
+            let stuck = Builder::new_current_thread().enable_all().build().unwrap();
+            stuck.block_on(async {
+                let api = Protected::by(&auth);
+                let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
+                assert!(request.await.is_err());
+            });
+            stuck
+        }
+    });
+    let stuck = stuck.join().unwrap();
+    idp.set_fault(Endpoint::Jwks, None);
+    let start = Instant::now();
+    assert_eq!(Protected::by(&auth).outcome(&token).await, ACCEPTED);
+    assert!(start.elapsed() <= 2 * SECOND, "{:?}", start.elapsed());
+    stuck.shutdown_background();
+    assert_eq!(Protected::by(&auth).outcome_at_once(&token), ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_sends_no_cache_may_look_like_404_for_an_hour() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    net.set(JWKS, Reply::body(idp.jwks()).header("cache-control", "no-cache"));
+    let api = Protected::by(&discovering(&idp, &net));
+    let token = idp.token(API).lifetime(100 * HOUR).sign();
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    net.script(|_| Act::Instead(Reply::status(404)));
+    let mut rejected = 0;
+    for _ in 0..3600 {
+        rejected += usize::from(api.outcome(&token).await != ACCEPTED);
+        sleep(SECOND).await;
+    }
+    assert_eq!(rejected, 0, "of 3600");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jwks_ttl_raises_as_well_as_lowers_the_freshness() {
+    for (stated, ttl) in [("max-age=60", HOUR), ("max-age=86400", MINUTE), ("no-store", 30 * MINUTE)] {
+        let idp = TestIssuer::new();
+        idp.set_cache_control(Some(stated));
+        let auth = idp.bearer_auth(API).jwks_ttl(ttl).build().unwrap();
+        auth.ready().await.unwrap();
+        let next = auth.status()[0].keys().unwrap().next_refresh().unwrap();
+        assert!(next >= ttl * 3 / 4 && next <= ttl, "{stated}: {next:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_304_without_cache_control_keeps_the_freshness_of_the_200() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    let server = idp.clone();
+    net.script(move |sent| match sent.url.as_str() {
+        JWKS if sent.headers.contains_key("if-none-match") => {
+            Act::Instead(Reply::With(304, Vec::new(), Bytes::new()))
+        }
+        JWKS => {
+            let reply = Reply::body(server.jwks()).header("etag", "\"1\"");
+            Act::Instead(reply.header("cache-control", "max-age=7200"))
+        }
+        _ => Act::Pass,
+    });
+    let auth = discovering(&idp, &net);
+    let api = Protected::by(&auth);
+    let token = idp.token(API).lifetime(100 * HOUR).sign();
+    for _ in 0..3 {
+        assert_eq!(api.outcome(&token).await, ACCEPTED);
+        let next = auth.status()[0].keys().unwrap().next_refresh().unwrap();
+        assert!(next >= 90 * MINUTE && next <= 2 * HOUR, "{next:?}");
+        sleep(next + SECOND).await;
+    }
+    assert_eq!(net.count(JWKS), 4);
+}

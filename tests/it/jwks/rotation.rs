@@ -1,0 +1,95 @@
+//! Keys that are not cached: rotations, the rate limit, and the request that fetches them.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_token_after_the_start_leaves_room_for_a_rotation() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    assert_eq!(api.outcome(unknown_kid(idp.identifier(), "bad")).await, Err(KeyUnknown));
+    idp.rotate_key();
+    let mut rejected = 0;
+    for _ in 0..29 {
+        rejected += usize::from(api.outcome(idp.token(API).sign()).await != ACCEPTED);
+        sleep(SECOND).await;
+    }
+    assert_eq!(rejected, 0, "of 29");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_token_is_never_401_because_the_rate_limit_is_used_up() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    for n in 0..10 {
+        api.outcome(unknown_kid(idp.identifier(), &n.to_string())).await.unwrap_err();
+    }
+    idp.rotate_key();
+    let token = idp.token(API).sign();
+    let response = api.get(&token).await;
+    assert_eq!((response.status(), response.outcome()), (503.try_into().unwrap(), Err(KeyUnconfirmed)));
+    let retry_after = response.rejection().unwrap().retry_after().unwrap();
+    assert!(retry_after <= 30 * SECOND && retry_after >= 25 * SECOND, "{retry_after:?}");
+    sleep(retry_after).await;
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_for_an_unknown_key_bypasses_caches_and_every_fetch_names_both_media_types() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert_eq!(api.outcome(unknown_kid(ISSUER, "unknown")).await, Err(KeyUnknown));
+    let fetches: Vec<_> = net.sent().into_iter().filter(|sent| sent.url == JWKS).collect();
+    let bypasses: Vec<_> = fetches.iter().map(|sent| sent.headers.get("cache-control").cloned()).collect();
+    assert_eq!(bypasses, [None, Some("no-cache".parse().unwrap())]);
+    for sent in fetches {
+        assert_eq!(sent.headers["accept"], "application/json, application/jwk-set+json");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_hangs_does_not_delay_a_rotation() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    idp.set_fault(Endpoint::Metadata, Some(Fault::Hang));
+    for _ in 0..3 {
+        sleep(2 * HOUR).await;
+        idp.rotate_key();
+        let start = Instant::now();
+        assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_is_read_at_most_once_a_minute_while_the_keys_cannot_be_fetched() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    let token = idp.token(API).lifetime(100 * HOUR).sign();
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    idp.set_outage(Some(Fault::Status(503)));
+    for _ in 0..3600 {
+        api.outcome(&token).await.unwrap();
+        sleep(SECOND).await;
+    }
+    // Each read tries two well-known URLs.
+    assert!(idp.requests(Endpoint::Metadata) <= 1 + 2 * 60, "{}", idp.requests(Endpoint::Metadata));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_move_are_followed_within_a_minute_of_the_first_failure() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    let api = Protected::by(&discovering(&idp, &net));
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    idp.rotate_key();
+    let moved = format!("{ISSUER}/new");
+    let metadata = json!({"issuer": ISSUER, "jwks_uri": moved}).to_string();
+    net.set(&format!("{ISSUER}/.well-known/oauth-authorization-server"), Reply::body(metadata));
+    net.set(&moved, Reply::body(idp.jwks()));
+    net.set(JWKS, Reply::status(404));
+    sleep(2 * MINUTE).await;
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "the request stays for the new URL");
+}
