@@ -125,6 +125,18 @@ impl KeyFetch<'_> {
     }
 }
 
+/// The metadata of an issuer could not be read again. The URLs that it named before stay in use.
+pub(crate) fn metadata_failed(issuer: &str, url: &dyn fmt::Display, error: &dyn Error) {
+    warn!(
+        target: TARGET,
+        issuer,
+        url = %url,
+        outcome = "failed",
+        cause = %Causes(error),
+        "metadata read failed"
+    );
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

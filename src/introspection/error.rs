@@ -107,7 +107,7 @@ impl IntrospectionError {
                 Self::with_source(IntrospectionErrorKind::EndpointMissing, fault)
             }
             MetadataError::Fetch(error) => Self::fetch(error),
-            MetadataError::IssuerMismatch => Self::new(IntrospectionErrorKind::IssuerMismatch),
+            MetadataError::IssuerMismatch(_) => Self::new(IntrospectionErrorKind::IssuerMismatch),
             MetadataError::Unreadable(reason) => {
                 Self::with_source(IntrospectionErrorKind::MetadataUnreadable, reason)
             }
@@ -212,6 +212,7 @@ impl Error for IntrospectionError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::IssuerMismatch;
 
     #[test]
     fn only_an_unavailable_or_broken_server_is_an_outage() {
@@ -248,7 +249,8 @@ mod tests {
         assert_eq!(error.kind(), IntrospectionErrorKind::Fetch(FetchErrorKind::Transport));
         assert_eq!(error.to_string(), FetchErrorKind::Transport.to_string());
         assert_eq!(error.source().unwrap().to_string(), "connection reset by peer");
-        let error = IntrospectionError::metadata(MetadataError::IssuerMismatch);
+        let issuers = IssuerMismatch::new("https://x.example", &"https://h.example".into());
+        let error = IntrospectionError::metadata(MetadataError::IssuerMismatch(issuers));
         assert_eq!(error.kind(), IntrospectionErrorKind::IssuerMismatch);
         assert!(error.source().is_none());
     }

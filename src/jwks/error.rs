@@ -11,7 +11,8 @@ use crate::transport::{FetchError, FetchErrorKind};
 /// Why the keys of an issuer could not be fetched.
 ///
 /// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error below it. The
-/// error holds no query string, no credentials and no part of a fetched document.
+/// error holds no query string, no credentials and no part of a fetched document, except the issuer that
+/// metadata of another issuer names: escaped, and at most 200 characters.
 ///
 /// [`KeysStatus::last_error`](super::KeysStatus::last_error) returns it.
 /// [`NotReady::issuers`](crate::diagnostics::NotReady::issuers) yields it, too. It is the source of a
@@ -104,7 +105,7 @@ impl KeysError {
             Cause::Metadata(MetadataError::EndpointMissing | MetadataError::EndpointUnusable(_)) => {
                 KeysErrorKind::JwksUriMissing
             }
-            Cause::Metadata(MetadataError::IssuerMismatch) => KeysErrorKind::IssuerMismatch,
+            Cause::Metadata(MetadataError::IssuerMismatch(_)) => KeysErrorKind::IssuerMismatch,
             Cause::Metadata(MetadataError::Unreadable(_)) => KeysErrorKind::MetadataUnreadable,
             Cause::RefreshTask(_) => KeysErrorKind::RefreshTaskFailed,
         }

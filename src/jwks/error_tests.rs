@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::event::Causes;
-use crate::metadata::Unreadable;
+use crate::metadata::{IssuerMismatch, Unreadable};
+
+fn mismatch(named: &str) -> IssuerMismatch {
+    IssuerMismatch::new(named, &"https://h.example".into())
+}
 
 #[test]
 fn each_cause_has_its_kind_and_its_grace_period() {
@@ -33,7 +37,11 @@ fn each_cause_has_its_kind_and_its_grace_period() {
             GracePeriod::Short,
         ),
         (MetadataError::EndpointMissing.into(), Kind::JwksUriMissing, GracePeriod::Short),
-        (MetadataError::IssuerMismatch.into(), Kind::IssuerMismatch, GracePeriod::Short),
+        (
+            MetadataError::IssuerMismatch(mismatch("https://x.example")).into(),
+            Kind::IssuerMismatch,
+            GracePeriod::Short,
+        ),
         (
             MetadataError::from(Unreadable::NotAString("issuer")).into(),
             Kind::MetadataUnreadable,
@@ -61,6 +69,11 @@ fn text_and_sources_name_each_cause_once() {
             "the metadata document is not valid: the member `issuer` is missing or not a string",
         ),
         (KeysError::from(KeySetFault::NoUsableKey), "the key set has no usable key"),
+        (
+            MetadataError::IssuerMismatch(mismatch("https://x.example\nforged line")).into(),
+            "the metadata document is about another issuer: \"https://x.example\\nforged line\" instead of \
+             \"https://h.example\"",
+        ),
     ] {
         assert_eq!(Causes(&error).to_string(), text);
     }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::discoverable::Discoverable;
-use super::error::{MetadataError, Unreadable};
+use super::error::{IssuerMismatch, MetadataError, Unreadable};
 use crate::encoding::json;
 use crate::fetch_url::FetchUrl;
 
@@ -36,7 +36,7 @@ pub(crate) fn find_endpoint(
     let document: Value = json::parse(document).map_err(Unreadable::Json)?;
     let named = document.get("issuer").and_then(Value::as_str).ok_or(Unreadable::NotAString("issuer"))?;
     if named != &*issuer.identifier {
-        return Err(MetadataError::IssuerMismatch);
+        return Err(MetadataError::IssuerMismatch(IssuerMismatch::new(named, &issuer.identifier)));
     }
     let url = endpoint.url_in(&document).ok_or(MetadataError::EndpointMissing)?;
     let url = url.as_str().ok_or_else(|| Unreadable::NotAString(endpoint.member()))?;

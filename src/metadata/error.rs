@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::fetch_url::UrlFault;
 use crate::transport::FetchError;
@@ -16,9 +17,16 @@ pub(crate) enum MetadataError {
     /// The document could not be fetched.
     Fetch(FetchError),
     /// The document is about another issuer (RFC 8414 section 3.3).
-    IssuerMismatch,
+    IssuerMismatch(IssuerMismatch),
     /// The document is not valid metadata, for this reason.
     Unreadable(Unreadable),
+}
+
+/// The issuer that a document names, and the configured one.
+#[derive(Debug)]
+pub(crate) struct IssuerMismatch {
+    named: Box<str>,
+    expected: Arc<str>,
 }
 
 /// Why a document is not valid metadata. The reason never quotes the document.
@@ -39,12 +47,30 @@ impl MetadataError {
     /// Ranks the failures of the well-known URLs. Most servers use only one of them, so a 404 says least.
     fn specificity(&self) -> u8 {
         match self {
-            Self::IssuerMismatch => 4,
+            Self::IssuerMismatch(_) => 4,
             Self::EndpointMissing | Self::EndpointUnusable(_) => 3,
             Self::Unreadable(_) => 2,
             Self::Fetch(error) if error.is_outage() => 1,
             Self::Fetch(_) => 0,
         }
+    }
+}
+
+impl IssuerMismatch {
+    /// The longest part of the name to show, in characters. The document is untrusted.
+    const MAX_SHOWN: usize = 200;
+
+    pub(crate) fn new(named: &str, expected: &Arc<str>) -> Self {
+        let named: String = named.chars().take(Self::MAX_SHOWN).collect();
+        Self { named: named.into(), expected: Arc::clone(expected) }
+    }
+}
+
+impl fmt::Display for IssuerMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Quoted and escaped, so that the name cannot forge a line of a log.
+        let Self { named, expected } = self;
+        write!(f, "the metadata document is about another issuer: {named:?} instead of {expected:?}")
     }
 }
 
@@ -58,7 +84,7 @@ impl fmt::Display for MetadataError {
                 f.write_str("the metadata document names a URL for the endpoint that must not be fetched")
             }
             Self::Fetch(error) => error.fmt(f),
-            Self::IssuerMismatch => f.write_str("the metadata document is about another issuer"),
+            Self::IssuerMismatch(issuers) => issuers.fmt(f),
             Self::Unreadable(_) => f.write_str("the metadata document is not valid"),
         }
     }
@@ -70,7 +96,7 @@ impl Error for MetadataError {
             Self::Fetch(error) => error.source(),
             Self::Unreadable(reason) => Some(reason),
             Self::EndpointUnusable(fault) => Some(fault),
-            Self::EndpointMissing | Self::IssuerMismatch => None,
+            Self::EndpointMissing | Self::IssuerMismatch(_) => None,
         }
     }
 }

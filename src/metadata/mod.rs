@@ -20,7 +20,7 @@ pub(crate) use discovery::discover_endpoint;
 pub(crate) use document::Endpoint;
 pub(crate) use error::MetadataError;
 #[cfg(test)]
-pub(crate) use error::Unreadable;
+pub(crate) use error::{IssuerMismatch, Unreadable};
 
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ fn kind(error: &MetadataError) -> Kind {
         MetadataError::EndpointMissing => Kind::EndpointMissing,
         MetadataError::EndpointUnusable(fault) => Kind::EndpointUnusable(*fault),
         MetadataError::Fetch(error) => Kind::Fetch(error.kind()),
-        MetadataError::IssuerMismatch => Kind::IssuerMismatch,
+        MetadataError::IssuerMismatch(_) => Kind::IssuerMismatch,
         MetadataError::Unreadable(_) => Kind::Unreadable,
     }
 }
@@ -139,11 +139,20 @@ fn document_that_is_not_the_issuers_metadata_is_rejected() {
 }
 
 #[test]
-fn error_does_not_quote_the_document() {
-    for document in [r#""topsecret""#, r#"{"issuer":topsecret}"#, r#"{"issuer":"topsecret"}"#, "topsecret"] {
+fn error_quotes_nothing_of_the_document_but_the_issuer() {
+    let url = r#"{"issuer":"https://h.example/t1","jwks_uri":"topsecret"}"#;
+    for document in [r#""topsecret""#, r#"{"issuer":topsecret}"#, url, "topsecret"] {
         let error = find_jwks_uri(document.as_bytes()).unwrap_err();
         assert!(!format!("{error:?}").contains("topsecret"), "{document}");
     }
+}
+
+#[test]
+fn error_names_both_issuers_shortened() {
+    let named = format!("https://x.example/{}", "a".repeat(1000));
+    let error = find_jwks_uri(format!(r#"{{"issuer":"{named}"}}"#).as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("https://x.example/aaa") && error.contains("\"https://h.example/t1\""), "{error}");
+    assert!(error.len() < 320, "{error}");
 }
 
 #[test]

@@ -120,6 +120,7 @@ impl BearerAuthBuilder {
             config.limits.timeout = self.fetch_timeout;
             config.max_wait = self.max_key_wait;
             config.clock = Arc::clone(&self.clock);
+            config.runtime = self.runtime.clone();
             Some(config)
         };
         let cx = BuildContext {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::BearerAuthBuilder;
 use crate::transport::HttpClient;
 
@@ -104,6 +106,23 @@ impl BearerAuthBuilder {
     /// For introspection requests, use [`Introspection::timeout`](crate::Introspection::timeout).
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
+        self
+    }
+
+    /// Sets the tokio runtime that fetches keys. Default: the runtime of the request that first needs them.
+    ///
+    /// Set it if the runtime of a request does not live long or is not driven between requests. If this
+    /// runtime stands still, a waiting request fetches the keys on its own runtime after a second.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    /// let builder = BearerAuth::builder("https://api.example.com").runtime(runtime.handle().clone());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
         self
     }
 

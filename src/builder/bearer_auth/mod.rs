@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::issuer::Issuer;
 use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
@@ -56,6 +58,7 @@ pub struct BearerAuthBuilder {
     client: Option<Arc<dyn HttpClient>>,
     refresh: RefreshPolicy,
     fetch_timeout: Duration,
+    runtime: Option<Handle>,
     max_key_wait: Duration,
     token_cache: TokenCache,
     response_limits: CacheLimits,
@@ -94,6 +97,7 @@ impl BearerAuthBuilder {
             client: None,
             refresh: RefreshPolicy::default(),
             fetch_timeout: Duration::from_secs(5),
+            runtime: None,
             max_key_wait: Duration::from_secs(3),
             token_cache: TokenCache::new(),
             response_limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::crypto::AlgorithmSet;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::refresh::RefreshPolicy;
@@ -23,6 +25,8 @@ pub(crate) struct RemoteConfig {
     pub(crate) limits: FetchLimits,
     /// The maximum total time that one request waits for keys. Default: 3 s.
     pub(crate) max_wait: Duration,
+    /// The runtime of the refresh task. Default: that of the request that first needs the keys.
+    pub(crate) runtime: Option<Handle>,
     /// The wall clock, which counts while the machine is suspended. Default: the system clock.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -47,6 +51,7 @@ impl RemoteConfig {
             policy: RefreshPolicy::default(),
             limits: FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 },
             max_wait: Duration::from_secs(3),
+            runtime: None,
             clock: Arc::new(SystemClock::default()),
         }
     }

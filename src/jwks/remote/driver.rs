@@ -57,7 +57,8 @@ impl Driver {
         };
         let duration = now().saturating_duration_since(start);
         let changed = fetched.as_ref().is_ok_and(|fetched| fetched.keys.is_some());
-        let Some(outcome) = self.shared.complete(self.number, fetched) else { return };
+        let metadata_error = fetcher.metadata_error();
+        let Some(outcome) = self.shared.complete(self.number, fetched, metadata_error) else { return };
         let event = KeyFetch { issuer: &config.issuer, url: fetcher.url(config), duration };
         let (keys, skipped) = self.shared.key_counts();
         match outcome {
@@ -67,12 +68,14 @@ impl Driver {
         }
     }
 
-    /// Waits until `due`, or until a request wakes the task, or until the metadata names another URL.
+    /// Waits until `due`, or until a request wakes the task, or until the metadata was read.
     async fn rest_until(&self, due: Moment, fetcher: &mut KeyFetcher) {
         tokio::select! {
             () = sleep_until(due.monotonic().into()) => {}
             () = self.shared.woken.notified() => {}
-            () = fetcher.moved(&self.shared.config) => self.shared.moved(),
+            has_moved = fetcher.metadata_read(&self.shared.config) => {
+                self.shared.metadata_read(fetcher.metadata_error(), has_moved);
+            }
         }
     }
 }

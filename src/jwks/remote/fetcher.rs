@@ -36,7 +36,7 @@ pub(super) struct FetchedKeys {
 
 /// The result of a failed fetch.
 pub(super) struct FetchFailure {
-    pub(super) error: KeysError,
+    pub(super) error: Arc<KeysError>,
     /// The `Retry-After` of the response.
     pub(super) retry_after: Option<Duration>,
 }
@@ -86,14 +86,17 @@ impl KeyFetcher {
         self.metadata.url().unwrap_or_else(|| config.source.url())
     }
 
-    /// Completes when the metadata names another URL than before. Dropping the future loses nothing.
-    pub(super) async fn moved(&mut self, config: &RemoteConfig) {
-        loop {
-            let known = self.metadata.url().cloned();
-            if self.metadata.finished(config).await.is_ok_and(|url| known.is_some_and(|known| known != url)) {
-                return;
-            }
-        }
+    /// Completes when a read of the metadata has ended, and says whether it names another URL than before.
+    /// Dropping the future loses nothing.
+    pub(super) async fn metadata_read(&mut self, config: &RemoteConfig) -> bool {
+        let known = self.metadata.url().cloned();
+        let read = self.metadata.finished(config).await;
+        read.is_ok_and(|url| known.is_some_and(|known| known != url))
+    }
+
+    /// Why the metadata could not be read last. `None` if it could.
+    pub(super) fn metadata_error(&self) -> Option<&Arc<KeysError>> {
+        self.metadata.last_error()
     }
 
     async fn fetch_located(
@@ -101,7 +104,8 @@ impl KeyFetcher {
         config: &RemoteConfig,
         whole: bool,
     ) -> Result<FetchedKeys, FetchFailure> {
-        let url = self.metadata.locate(config).await?;
+        let url = self.metadata.locate(config).await;
+        let url = url.map_err(|error| FetchFailure { error, retry_after: None })?;
         let fetched = self.fetch_from(&url, config, whole).await;
         match self.metadata.url() {
             Some(current) if *current != url => {
@@ -140,7 +144,7 @@ impl KeyFetcher {
                 Ok(FetchedKeys { keys: None, freshness: remaining(stated, headers) })
             }
             status => Err(FetchFailure {
-                error: FetchError::from(FetchErrorKind::Status(status.as_u16())).into(),
+                error: Arc::new(FetchError::from(FetchErrorKind::Status(status.as_u16())).into()),
                 retry_after: retry_after(response.headers(), config.clock.now()),
             }),
         }
@@ -202,6 +206,6 @@ where
     KeysError: From<E>,
 {
     fn from(error: E) -> Self {
-        Self { error: error.into(), retry_after: None }
+        Self { error: Arc::new(error.into()), retry_after: None }
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{KeySource, RemoteConfig};
+use crate::event;
 use crate::fetch_url::FetchUrl;
+use crate::jwks::error::KeysError;
 use crate::metadata::{Endpoint, MetadataError, discover_endpoint};
 use crate::time::Moment;
 
@@ -29,6 +31,7 @@ pub(super) struct MetadataReader {
     read_at: Option<Moment>,
     started_at: Option<Moment>,
     reading: Option<Reading>,
+    last_error: Option<Arc<KeysError>>,
 }
 
 impl MetadataReader {
@@ -41,7 +44,7 @@ impl MetadataReader {
     ///
     /// # Errors
     /// Why the metadata names no URL.
-    pub(super) async fn locate(&mut self, config: &RemoteConfig) -> Result<FetchUrl, MetadataError> {
+    pub(super) async fn locate(&mut self, config: &RemoteConfig) -> Result<FetchUrl, Arc<KeysError>> {
         if let KeySource::Url(url) = &config.source {
             return Ok(url.clone());
         }
@@ -73,13 +76,30 @@ impl MetadataReader {
     ///
     /// # Errors
     /// Why the read failed. The known URL stays.
-    pub(super) async fn finished(&mut self, config: &RemoteConfig) -> Result<FetchUrl, MetadataError> {
+    pub(super) async fn finished(&mut self, config: &RemoteConfig) -> Result<FetchUrl, Arc<KeysError>> {
         let Some(reading) = &mut self.reading else { return pending().await };
         let read = reading.await;
         self.reading = None;
-        let url = read?;
-        self.read_at = Some(config.now());
-        Ok(self.url.insert(url).clone())
+        match read {
+            Ok(url) => {
+                self.read_at = Some(config.now());
+                self.last_error = None;
+                Ok(self.url.insert(url).clone())
+            }
+            Err(error) => {
+                let error = Arc::new(KeysError::from(error));
+                if self.url.is_some() {
+                    event::metadata_failed(&config.issuer, config.source.url(), &*error);
+                }
+                self.last_error = Some(Arc::clone(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Why the last read failed. `None` if it succeeded.
+    pub(super) fn last_error(&self) -> Option<&Arc<KeysError>> {
+        self.last_error.as_ref()
     }
 
     fn start(&mut self, config: &RemoteConfig, now: Moment) {

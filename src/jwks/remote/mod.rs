@@ -248,11 +248,14 @@ impl RemoteKeys {
     /// A task that stands still is replaced, because nothing drives its runtime.
     fn ensure_driver(&self) -> bool {
         let mut task = self.handle.lock_task();
-        let Ok(runtime) = Runtime::try_current() else {
+        let (configured, current) = (self.shared().config.runtime.clone(), Runtime::try_current().ok());
+        if configured.is_none() && current.is_none() {
             return task.as_ref().is_some_and(|task| !task.is_finished());
-        };
-        let Some(number) = self.shared().lock().new_driver(self.now()) else { return true };
-        let driver = Driver::new(Arc::clone(self.shared()), number);
+        }
+        let Some(new) = self.shared().lock().new_driver(self.now()) else { return true };
+        let preferred = if new.is_replacement { [current, configured] } else { [configured, current] };
+        let Some(runtime) = preferred.into_iter().flatten().next() else { return false };
+        let driver = Driver::new(Arc::clone(self.shared()), new.number);
         let previous = task.replace(runtime.spawn(driver.run()).abort_handle());
         if let Some(previous) = previous {
             previous.abort();

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) refresh: Refresh,
     /// Why the last fetch failed. `None` if it succeeded.
     pub(super) last_error: Option<Arc<KeysError>>,
+    /// Why the metadata could not be read last. `None` if it could.
+    metadata_error: Option<Arc<KeysError>>,
     /// The number of the latest driver.
     latest_driver: u64,
     /// The driver that carries out the decisions. An earlier one whose runtime stood still is ignored.
@@ -58,15 +60,23 @@ impl Snapshot {
     }
 }
 
+/// A driver to spawn.
+pub(super) struct NewDriver {
+    pub(super) number: u64,
+    /// It replaces one that stands still.
+    pub(super) is_replacement: bool,
+}
+
 impl State {
-    /// The number of the driver to spawn. `None` if one is alive.
-    pub(super) fn new_driver(&mut self, now: Moment) -> Option<u64> {
-        if self.driver.is_some() && !self.refresh.take_over(now) {
+    /// The driver to spawn. `None` if one is alive.
+    pub(super) fn new_driver(&mut self, now: Moment) -> Option<NewDriver> {
+        let is_replacement = self.driver.is_some();
+        if is_replacement && !self.refresh.take_over(now) {
             return None;
         }
         self.latest_driver = self.latest_driver.saturating_add(1);
         self.driver = Some(self.latest_driver);
-        self.driver
+        Some(NewDriver { number: self.latest_driver, is_replacement })
     }
 }
 
@@ -79,7 +89,13 @@ impl Shared {
             ended: watch::Sender::new(0),
             fetcher: Mutex::default(),
             woken: Notify::new(),
-            state: Mutex::new(State { refresh, last_error: None, latest_driver: 0, driver: None }),
+            state: Mutex::new(State {
+                refresh,
+                last_error: None,
+                metadata_error: None,
+                latest_driver: 0,
+                driver: None,
+            }),
         };
         shared.publish(&shared.lock(), seed.map(Arc::new));
         shared
@@ -121,6 +137,7 @@ impl Shared {
             age: validity.and_then(|validity| validity.confirmed_at).map(|at| now.since(at)),
             next_refresh: (!state.refresh.in_flight()).then(|| now.until(state.refresh.due())),
             last_error: state.last_error.clone(),
+            metadata_error: state.metadata_error.clone(),
             ..snapshot.as_ref().map(|snapshot| KeysStatus::of_static(&snapshot.keys)).unwrap_or_default()
         }
     }
@@ -152,9 +169,13 @@ impl Shared {
         state.driver == Some(driver)
     }
 
-    /// Records that the keys have moved to another URL.
-    pub(super) fn moved(&self) {
-        self.lock().refresh.moved(self.config.now());
+    /// Records a read of the metadata between two fetches.
+    pub(super) fn metadata_read(&self, error: Option<&Arc<KeysError>>, has_moved: bool) {
+        let mut state = self.lock();
+        state.metadata_error = error.cloned();
+        if has_moved {
+            state.refresh.moved(self.config.now());
+        }
     }
 
     /// Records the result of a fetch, then wakes the requests that wait for it. `None` if another driver has
@@ -163,6 +184,7 @@ impl Shared {
         &self,
         driver: u64,
         fetched: Result<FetchedKeys, FetchFailure>,
+        metadata_error: Option<&Arc<KeysError>>,
     ) -> Option<Result<(), Arc<KeysError>>> {
         let (now, random) = (self.config.now(), fastrand::f64());
         let mut state = self.lock();
@@ -177,10 +199,11 @@ impl Shared {
             Err(FetchFailure { error, retry_after }) => {
                 let grace = error.grace_period();
                 state.refresh.failed(Failure { grace, retry_after }, now, random);
-                (Err(Arc::new(error)), None)
+                (Err(error), None)
             }
         };
         state.last_error = outcome.as_ref().err().cloned();
+        state.metadata_error = metadata_error.cloned();
         self.publish(&state, keys);
         self.announce(state);
         Some(outcome)

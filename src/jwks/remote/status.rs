@@ -31,6 +31,7 @@ pub struct KeysStatus {
     pub(super) age: Option<Duration>,
     pub(super) next_refresh: Option<Duration>,
     pub(super) last_error: Option<Arc<KeysError>>,
+    pub(super) metadata_error: Option<Arc<KeysError>>,
 }
 
 impl KeysStatus {
@@ -91,6 +92,25 @@ impl KeysStatus {
     #[must_use]
     pub fn last_error(&self) -> Option<&KeysError> {
         self.last_error.as_deref()
+    }
+
+    /// Why the metadata of the issuer could not be read last. `None` if it could, and for keys whose URL is
+    /// configured.
+    ///
+    /// While the keys can be fetched from the URL that is known, this is no outage. But the authorization
+    /// server may move its keys unnoticed. If the metadata is about another issuer, the text has both names:
+    ///
+    /// ```
+    /// # use tower_bearer::diagnostics::KeysStatus;
+    /// fn warn(keys: &KeysStatus) {
+    ///     if let Some(error) = keys.metadata_error() {
+    ///         eprintln!("metadata: {error}");
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn metadata_error(&self) -> Option<&KeysError> {
+        self.metadata_error.as_deref()
     }
 }
 

@@ -147,3 +147,18 @@ async fn a_304_without_cache_control_keeps_the_freshness_of_the_200() {
     }
     assert_eq!(net.count(JWKS), 4);
 }
+
+#[test]
+fn the_configured_runtime_fetches_the_keys_unless_it_stands_still() {
+    let driven = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let idle = runtime();
+    for (name, configured, tasks) in [("driven", &driven, 1), ("idle", &idle, 0)] {
+        let idp = TestIssuer::new();
+        let auth = idp.bearer_auth(API).runtime(configured.handle().clone()).build().unwrap();
+        let request = Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(request.block_on(Protected::by(&auth).outcome(idp.token(API).sign())), ACCEPTED, "{name}");
+        if tasks > 0 {
+            assert_eq!(configured.metrics().num_alive_tasks(), tasks, "{name}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Keys that are not cached: rotations, the rate limit, and the request that fetches them.
 
 use super::*;
+use crate::support::log::Log;
 
 #[tokio::test(start_paused = true)]
 async fn one_bad_token_after_the_start_leaves_room_for_a_rotation() {
@@ -92,4 +93,29 @@ async fn keys_that_move_are_followed_within_a_minute_of_the_first_failure() {
     net.set(JWKS, Reply::status(404));
     sleep(2 * MINUTE).await;
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "the request stays for the new URL");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_read_of_the_metadata_is_reported_with_both_issuers() {
+    let idp = TestIssuer::in_memory(ISSUER);
+    let net = Net::of(&idp);
+    let auth = discovering(&idp, &net);
+    let api = Protected::by(&auth);
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
+    assert!(auth.status()[0].keys().unwrap().metadata_error().is_none());
+    let metadata = json!({"issuer": "https://other.example\nforged", "jwks_uri": JWKS}).to_string();
+    for path in ["oauth-authorization-server", "openid-configuration"] {
+        net.set(&format!("{ISSUER}/.well-known/{path}"), Reply::body(metadata.clone()));
+    }
+    let log = Log::start();
+    sleep(2 * HOUR).await;
+    assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "the known URL stays in use");
+    run_pending_tasks().await;
+    let status = auth.status().remove(0);
+    let error = status.keys().unwrap().metadata_error().unwrap().to_string();
+    let events = log.events();
+    let event = events.iter().find(|event| event.field("cause").is_some()).expect("an event");
+    for text in [error.as_str(), event.field("cause").unwrap()] {
+        assert!(text.contains(r#""https://other.example\nforged""#) && text.contains(ISSUER), "{text}");
+    }
 }
