@@ -34,7 +34,7 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 ///   their secrets and forge their responses.
 /// - Read at most [`FetchRequest::max_body_bytes`] of the body. Return [`FetchError::too_large`] beyond that.
 /// - Return [`FetchError::connection_lost`] if an established connection closed before the response arrived.
-///   Servers close idle connections, so introspection retries such a request once.
+///   Servers close idle connections, so introspection and the fetch of keys retry such a request once.
 /// - Open a new connection if the request [needs one](FetchRequest::needs_fresh_connection).
 /// - Return [`FetchError::transport`] for every other failure. Such a request is not retried.
 /// - Keep the request out of logs. An introspection request carries the access token and often a client

@@ -53,7 +53,8 @@ impl BearerAuthBuilder {
     /// Sets the minimum interval between fetches that unknown keys or invalid signatures cause, per issuer.
     /// Default: 30 s.
     ///
-    /// The rate limit has a burst of 2, so a key rotation right after a scheduled refresh is noticed at once.
+    /// The rate limit has a burst of 2. Scheduled refreshes do not count. While it is used up, tokens with
+    /// unknown keys are rejected with 503 ([`KeyUnconfirmed`](crate::RejectionKind::KeyUnconfirmed)).
     pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
         self.refresh.cooldown = cooldown;
         self

@@ -33,7 +33,7 @@ pub(super) use validity::Validity;
 use crate::sync::RateLimit;
 use crate::time::Moment;
 
-/// A task that has made no sign of life for this long stands still, because nothing drives its runtime.
+/// A task without a heartbeat for this long stands still, because nothing drives its runtime.
 pub(super) const STALL: Duration = Duration::from_secs(1);
 
 /// Retries end this long after the keys were last used.
@@ -67,8 +67,8 @@ pub(super) struct Refresh {
 #[derive(Clone, Copy, Debug)]
 struct InFlight {
     started_at: Moment,
-    /// The latest sign of life of its task.
-    alive_at: Moment,
+    /// The latest heartbeat of its task.
+    heartbeat_at: Moment,
 }
 
 impl Refresh {
@@ -111,9 +111,9 @@ impl Refresh {
         }
         let is_scheduled = !self.requested;
         self.latest_fetch = self.latest_fetch.saturating_add(1);
-        self.in_flight = Some(InFlight { started_at: now, alive_at: now });
+        self.in_flight = Some(InFlight { started_at: now, heartbeat_at: now });
         if let Some(validity) = &mut self.validity {
-            validity.tolerate_until(now.later(self.policy.max_fetch_time));
+            validity.allow_stale_until(now.later(self.policy.max_fetch_time));
         }
         self.requested = false;
         Next::Fetch { whole: mem::take(&mut self.key_missing), is_scheduled }
@@ -134,10 +134,10 @@ impl Refresh {
         self.requested |= self.in_flight.is_none();
     }
 
-    /// Records a sign of life of the task whose fetch is in flight.
-    pub(super) fn beat(&mut self, now: Moment) {
+    /// Records a heartbeat of the task whose fetch is in flight.
+    pub(super) fn heartbeat(&mut self, now: Moment) {
         if let Some(fetch) = &mut self.in_flight {
-            fetch.alive_at = now;
+            fetch.heartbeat_at = now;
         }
     }
 
@@ -170,9 +170,9 @@ impl Refresh {
         if let Some(validity) = &mut self.validity {
             validity.limit_grace(self.policy.grace(failure.grace));
             if started_at.has_reached(validity.fresh_until) {
-                validity.tolerate_until(self.due.later(STALL));
+                validity.allow_stale_until(self.due.later(STALL));
             } else {
-                validity.tolerate_nothing();
+                validity.forbid_stale();
             }
         }
     }
@@ -194,7 +194,7 @@ impl Refresh {
         }
         self.unknown_keys.fetch_failed(self.latest_fetch);
         if let Some(validity) = &mut self.validity {
-            validity.tolerate_nothing();
+            validity.forbid_stale();
         }
     }
 
@@ -202,8 +202,8 @@ impl Refresh {
     ///
     /// Requests that wait for it go on waiting: the next fetch has a higher number.
     pub(super) fn take_over(&mut self, now: Moment) -> bool {
-        let last_sign = self.in_flight.map_or(self.due, |fetch| fetch.alive_at);
-        let is_stalled = now.has_reached(last_sign.later(STALL));
+        let last_heartbeat = self.in_flight.map_or(self.due, |fetch| fetch.heartbeat_at);
+        let is_stalled = now.has_reached(last_heartbeat.later(STALL));
         if is_stalled && self.in_flight.take().is_some() {
             self.unknown_keys.fetch_failed(self.latest_fetch);
             self.requested = true;

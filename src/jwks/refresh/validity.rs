@@ -36,7 +36,7 @@ impl Validity {
     }
 
     /// Lets stale keys be used until `end`, or the end of the grace period.
-    pub(super) fn tolerate_until(&mut self, end: Moment) {
+    pub(super) fn allow_stale_until(&mut self, end: Moment) {
         self.usable_until = match self.confirmed_at {
             Some(_) => end.min(self.grace_until).max(self.fresh_until),
             None => self.grace_until,
@@ -44,8 +44,8 @@ impl Validity {
     }
 
     /// Lets no stale keys be used, until a fetch starts.
-    pub(super) fn tolerate_nothing(&mut self) {
-        self.tolerate_until(self.fresh_until);
+    pub(super) fn forbid_stale(&mut self) {
+        self.allow_stale_until(self.fresh_until);
     }
 
     /// Shortens the grace period to `grace`, unless it is shorter already.

@@ -1,7 +1,7 @@
 //! The background task that fetches the keys of one issuer.
 //!
-//! Why: while a fetch is in flight, the task gives a sign of life four times a second. A runtime that nothing
-//! drives gives none, and the next request that needs the keys starts another task on its own runtime.
+//! Why: while a fetch is in flight, the task sends a heartbeat four times a second. A runtime that nothing
+//! drives sends none, and the next request that needs the keys starts another task on its own runtime.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::event::KeyFetch;
 use crate::jwks::refresh::Next;
 use crate::time::{Moment, now};
 
-/// The interval between two signs of life.
-const BEAT_INTERVAL: Duration = Duration::from_millis(250);
+/// The interval between two heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The refresh task. However it ends, dropping it wakes every waiting request.
 pub(super) struct Driver {
@@ -36,7 +36,7 @@ impl Driver {
         loop {
             match self.shared.next(self.number) {
                 Some(Next::Fetch { whole, .. }) => self.fetch(&mut fetcher, whole).await,
-                Some(Next::At(due)) => self.rest_until(due, &mut fetcher).await,
+                Some(Next::At(due)) => self.wait_until(due, &mut fetcher).await,
                 Some(Next::Idle) => return self.shared.keep_fetcher(fetcher),
                 None => return,
             }
@@ -51,7 +51,7 @@ impl Driver {
             loop {
                 tokio::select! {
                     fetched = fetch.as_mut() => break fetched,
-                    () = sleep(BEAT_INTERVAL) => if !self.shared.beat(self.number) { return },
+                    () = sleep(HEARTBEAT_INTERVAL) => if !self.shared.heartbeat(self.number) { return },
                 }
             }
         };
@@ -69,7 +69,7 @@ impl Driver {
     }
 
     /// Waits until `due`, or until a request wakes the task, or until the metadata was read.
-    async fn rest_until(&self, due: Moment, fetcher: &mut KeyFetcher) {
+    async fn wait_until(&self, due: Moment, fetcher: &mut KeyFetcher) {
         tokio::select! {
             () = sleep_until(due.monotonic().into()) => {}
             () = self.shared.woken.notified() => {}

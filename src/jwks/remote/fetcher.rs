@@ -18,7 +18,7 @@ use super::config::RemoteConfig;
 use super::metadata_reader::MetadataReader;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::error::KeysError;
-use crate::jwks::key_set::KeySet;
+use crate::jwks::key_set::{KeySet, KeySetId};
 use crate::jwks::refresh::{max_age, remaining};
 use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, FetchRequest, UrlKind, retry_after, send};
@@ -52,6 +52,7 @@ pub(super) struct KeyFetcher {
 
 /// The last response with keys.
 struct CachedResponse {
+    keys: KeySetId,
     url: FetchUrl,
     etag: Option<HeaderValue>,
     max_age: Option<Duration>,
@@ -75,8 +76,14 @@ impl KeyFetcher {
         fetched
     }
 
+    /// The same, for the cached key set `keys`. A 304 must not confirm another one.
+    pub(super) fn with_cached(mut self, keys: Option<KeySetId>) -> Self {
+        self.cached = self.cached.filter(|cached| Some(cached.keys) == keys);
+        self
+    }
+
     /// The same, without the read of the metadata in flight.
-    pub(super) fn at_rest(mut self) -> Self {
+    pub(super) fn without_read(mut self) -> Self {
         self.metadata.cancel();
         self
     }
@@ -159,7 +166,7 @@ impl KeyFetcher {
         let keys = KeySet::parse(response.body(), &config.issuer, config.allowed)?;
         let headers: &HeaderMap = response.headers();
         let (etag, max_age) = (headers.get(ETAG).cloned(), max_age(headers));
-        self.cached = Some(CachedResponse { url: url.clone(), etag, max_age });
+        self.cached = Some(CachedResponse { keys: keys.id(), url: url.clone(), etag, max_age });
         Ok(FetchedKeys { keys: Some(keys), freshness: remaining(max_age, headers) })
     }
 }

@@ -107,12 +107,13 @@ impl Shared {
 
     /// Takes what the last task has learned. A default value if that task still has it.
     pub(super) fn take_fetcher(&self) -> KeyFetcher {
-        mem::take(&mut *self.fetcher.lock().unwrap_or_else(PoisonError::into_inner))
+        let fetcher = mem::take(&mut *self.fetcher.lock().unwrap_or_else(PoisonError::into_inner));
+        fetcher.with_cached(self.snapshot.load().as_ref().map(|snapshot| snapshot.keys.id()))
     }
 
     /// Keeps what a task has learned, without the read of the metadata in flight.
     pub(super) fn keep_fetcher(&self, fetcher: KeyFetcher) {
-        *self.fetcher.lock().unwrap_or_else(PoisonError::into_inner) = fetcher.at_rest();
+        *self.fetcher.lock().unwrap_or_else(PoisonError::into_inner) = fetcher.without_read();
     }
 
     /// Whether usable keys are cached that are not the set `seen`.
@@ -162,11 +163,14 @@ impl Shared {
         Some(next)
     }
 
-    /// Records a sign of life of this driver. False if another one has taken over.
-    pub(super) fn beat(&self, driver: u64) -> bool {
+    /// Records a heartbeat of this driver. False if another one has taken over.
+    pub(super) fn heartbeat(&self, driver: u64) -> bool {
         let mut state = self.lock();
-        state.refresh.beat(self.config.now());
-        state.driver == Some(driver)
+        let is_current = state.driver == Some(driver);
+        if is_current {
+            state.refresh.heartbeat(self.config.now());
+        }
+        is_current
     }
 
     /// Records a read of the metadata between two fetches.

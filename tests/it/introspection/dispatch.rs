@@ -15,7 +15,7 @@ use tower_bearer::{BearerAuth, Issuer};
 use super::{Api, INACTIVE};
 use crate::support::introspected::introspection;
 use crate::support::keys::encode;
-use crate::support::protected::{ACCEPTED, API, Outcome, Protected};
+use crate::support::protected::{ACCEPTED, API, COOLDOWN, Outcome, Protected};
 
 /// Tokens that are not a JWS.
 const OPAQUE: [&str; 11] = [
@@ -144,6 +144,8 @@ async fn a_jws_that_fails_a_check_is_never_introspected() {
         ("by a prefix", accept(Api::introspecting(introspection().opaque_prefix("e")))),
     ] {
         for (name, token, expected) in bad_jws(&api) {
+            // An unknown `kid` causes a fetch, within the rate limit.
+            tokio::time::sleep(COOLDOWN).await;
             assert_eq!(api.outcome(&token).await, expected, "{configuration}: {name}");
             assert!(!api.auth.explain(&token).await.is_accepted(), "{configuration}: {name}");
         }

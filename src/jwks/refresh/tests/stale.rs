@@ -80,13 +80,13 @@ fn keys_are_as_old_as_the_clock_says_that_counted_more() {
 }
 
 #[test]
-fn task_without_a_sign_of_life_for_a_second_is_replaced() {
+fn task_without_a_heartbeat_for_a_second_is_replaced() {
     let mut harness = Harness::without_keys();
     assert_eq!(harness.decide(KeyQuery::AnyKey), RefreshDecision::Wait { fetch: 1 });
     harness.expect_fetch();
     for _ in 0..20 {
         harness.advance_millis(250);
-        harness.refresh.beat(harness.now);
+        harness.refresh.heartbeat(harness.now);
         assert!(!harness.refresh.take_over(harness.now));
     }
     harness.advance(1);

@@ -37,6 +37,43 @@ async fn etag_is_sent_back_and_a_304_keeps_the_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lost_connection_is_replaced_once_and_retries_use_a_fresh_one() {
+    for (name, replies, expected) in [
+        ("lost once", vec![Reply::Lost], &[false, true][..]),
+        ("lost twice", vec![Reply::Lost, Reply::Lost], &[false, true, true]),
+        ("lost at every attempt", vec![Reply::Lost; 3], &[false, true, true, true]),
+        ("refused", vec![Reply::Down], &[false, true]),
+        ("hanging", vec![Reply::Hang], &[false, true]),
+    ] {
+        let mut replies = replies.into_iter();
+        let server = Server::new(move |_| replies.next().unwrap_or_else(|| Reply::keys(&["a"])));
+        let keys = server.keys();
+        while keys.ready().await.is_err() {}
+        let fresh: Vec<bool> = server.received().into_iter().map(|request| request.fresh).collect();
+        assert_eq!(fresh, expected, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn etag_of_another_key_set_than_the_cached_one_is_not_sent() {
+    let server = Server::always(Reply::keys(&["a"]).header(ETAG.as_str(), "\"v1\""));
+    let keys = server.keys();
+    keys.ready().await.unwrap();
+    sleep(HOUR).await;
+    // The task has ended. Meanwhile, another one has stored other keys.
+    let shared = keys.shared();
+    let (validity, refresh_from) = {
+        let snapshot = shared.snapshot.load();
+        let snapshot = snapshot.as_ref().unwrap();
+        (snapshot.validity, snapshot.refresh_from)
+    };
+    let other = Arc::new(KeySet::parse(&key_set(&["b"]), AlgorithmSet::ALL).unwrap());
+    shared.snapshot.store(Some(Arc::new(Snapshot { keys: other, validity, refresh_from })));
+    assert_eq!(find(&keys, "a").await, Outcome::Found);
+    assert!(server.received().iter().all(|request| request.etag.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn unsolicited_304_is_a_failure() {
     let server = Server::always(Reply::status(304));
     assert_eq!(

@@ -32,6 +32,8 @@ enum Reply {
     With(u16, Vec<(&'static str, &'static str)>, Bytes),
     /// Refuses the connection.
     Down,
+    /// Closes the connection before the response.
+    Lost,
     /// Accepts the request and never responds.
     Hang,
     /// Applies the inner reply after a delay.
@@ -75,6 +77,7 @@ impl Reply {
                     headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
                 Ok(builder.body(body).unwrap().into())
             }
+            Self::Lost => Err(FetchError::connection_lost("closed by the server")),
             Self::Down => Err(FetchError::transport("connection refused")),
             Self::Hang => std::future::pending().await,
             Self::After(delay, reply) => {
@@ -99,6 +102,8 @@ fn key_set(kids: &[&str]) -> Bytes {
 struct ReceivedRequest {
     url: String,
     etag: Option<String>,
+    /// Whether it needs a new connection.
+    fresh: bool,
 }
 
 type Script = Box<dyn FnMut(&ReceivedRequest) -> Reply + Send>;
@@ -161,10 +166,11 @@ impl Drop for Open {
 
 impl HttpClient for Server {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let fresh = request.needs_fresh_connection();
         let request = request.into_request();
         let etag = request.headers().get(IF_NONE_MATCH);
         let etag = etag.map(|etag| etag.to_str().unwrap().to_owned());
-        let received = ReceivedRequest { url: request.uri().to_string(), etag };
+        let received = ReceivedRequest { url: request.uri().to_string(), etag, fresh };
         let reply = (self.script.lock().unwrap())(&received);
         self.log.lock().unwrap().push(received);
         self.open.fetch_add(1, Ordering::SeqCst);
