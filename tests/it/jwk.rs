@@ -386,12 +386,14 @@ async fn key_set_in_another_order_does_not_void_the_token_cache() {
         DESERIALIZED.load(Ordering::Relaxed)
     };
     assert_eq!((verified().await, verified().await), (1, 1));
-    for fetches in 2..=5 {
+    for round in 0..4 {
+        let fetches = idp.requests(Endpoint::Jwks);
         let in_order = [named(ES256, "a"), named(EdDSA, "b")];
         let [first, second] = in_order.clone();
-        set(if fetches % 2 == 0 { [second, first] } else { in_order });
+        set(if round % 2 == 0 { [second, first] } else { in_order });
         sleep(Duration::from_secs(600)).await;
-        assert_eq!((verified().await, idp.requests(Endpoint::Jwks)), (1, fetches));
+        assert_eq!(verified().await, 1);
+        assert!(idp.requests(Endpoint::Jwks) > fetches, "the keys were fetched again");
     }
     // Other keys do.
     set([named(ES256, "a"), named(ES384, "b")]);
