@@ -67,7 +67,7 @@ async fn etag_of_another_key_set_than_the_cached_one_is_not_sent() {
         let snapshot = snapshot.as_ref().unwrap();
         (snapshot.validity, snapshot.refresh_from)
     };
-    let other = Arc::new(KeySet::parse(&key_set(&["b"]), AlgorithmSet::ALL).unwrap());
+    let other = Arc::new(KeySet::parse(&key_set(&["b"]), "https://h.example", AlgorithmSet::ALL).unwrap());
     shared.snapshot.store(Some(Arc::new(Snapshot { keys: other, validity, refresh_from })));
     assert_eq!(find(&keys, "a").await, Outcome::Found);
     assert!(server.received().iter().all(|request| request.etag.is_none()));
