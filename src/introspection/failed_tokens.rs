@@ -16,14 +16,18 @@ use crate::time::later;
 /// The number of tokens to remember.
 const MAX_TOKENS: usize = 1024;
 
-/// How long the first failure is remembered. A token that was active before is more likely to be a victim of
-/// a short disruption. A client of any other token is told to retry after a second, the least that
-/// `Retry-After` can say.
+/// How long a token is held back after its first failure. A token that was active before is more likely to
+/// be a victim of a short disruption. A client of any other token is told to retry after a second, the least
+/// that `Retry-After` can say.
 const FIRST_HOLD_TRUSTED: Duration = Duration::from_millis(250);
 const FIRST_HOLD_UNTRUSTED: Duration = Duration::from_secs(1);
 
-/// The longest time that a failure is remembered.
+/// The longest hold.
 const MAX_HOLD: Duration = Duration::from_secs(8);
+
+/// How long a failure is remembered after the hold, to tell a repeated failure from a first one. A call that
+/// times out ends long after the hold.
+const REMEMBER_FOR: Duration = Duration::from_secs(30);
 
 /// The tokens whose latest introspection failed, by key.
 #[derive(Debug, Default)]
@@ -82,9 +86,8 @@ impl FailedTokens {
 }
 
 impl Failed {
-    /// After the hold, the failure is remembered once more as long, to tell a repeated failure from a first.
     fn is_forgotten(&self, now: Instant) -> bool {
-        now >= later(self.until, self.hold.max(FIRST_HOLD_UNTRUSTED))
+        now >= later(self.until, REMEMBER_FOR)
     }
 }
 
@@ -127,7 +130,7 @@ mod tests {
         tokens.succeeded(1);
         assert_eq!(hold(&tokens, 1, now), None);
         tokens.failed(1, Untrusted, &error(), now);
-        let then = now + Duration::from_secs(2);
+        let then = now + FIRST_HOLD_UNTRUSTED + REMEMBER_FOR;
         tokens.failed(1, Untrusted, &error(), then);
         assert_eq!(hold(&tokens, 1, then), Some(1000));
     }

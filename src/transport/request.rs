@@ -142,8 +142,9 @@ impl FetchRequest {
 
     /// Whether the client should open a new connection, because a pooled one may be dead.
     ///
-    /// It is `true` for a retry after a lost connection or a timeout. A client without a connection pool can
-    /// ignore it.
+    /// It is `true` for a retry after a lost connection, for requests after a timeout, for the probe of a
+    /// circuit breaker, and for requests while a pooled connection delivers no response. A client without a
+    /// connection pool can ignore it.
     #[must_use]
     pub fn needs_fresh_connection(&self) -> bool {
         self.fresh_connection

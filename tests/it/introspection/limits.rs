@@ -206,6 +206,39 @@ async fn more_concurrent_tokens_than_permits_do_not_open_the_circuit() {
     }
 }
 
+/// `BearerAuth` and `still_active` share 4 s, and a response takes 2.5 s.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_get_a_response_in_time_sends_nothing() {
+    let setup = IssuerIntrospection::new();
+    setup.fail(Fault::Delay(SECOND * 5 / 2));
+    let route = setup.still_active_route();
+    assert_eq!(timed(route.outcome(setup.opaque())).await, (UNAVAILABLE, SECOND * 5 / 2));
+    assert_eq!(setup.calls(), 1);
+}
+
+/// The oldest waits in vain: its client has given up first.
+#[tokio::test(start_paused = true)]
+async fn the_newest_queued_request_is_sent_first() {
+    let setup = IssuerIntrospection::with(|introspection| introspection.max_concurrent_calls(1));
+    setup.fail(Fault::Delay(SECOND / 2));
+    let mut requests = Vec::new();
+    for _ in 0..4 {
+        let (api, token) = (setup.api.clone(), setup.opaque());
+        requests.push(tokio::spawn(async move { timed(api.outcome(token)).await }));
+        sleep(SECOND / 10).await;
+    }
+    let mut results = Vec::new();
+    for request in requests {
+        results.push(request.await.unwrap());
+    }
+    let millis = Duration::from_millis;
+    // The second request waits for a second. Until then the fourth and the third get the permit.
+    assert_eq!(results[0], (ACCEPTED, millis(500)));
+    assert_eq!(results[1], (UNAVAILABLE, millis(1000)));
+    assert_eq!(results[2], (ACCEPTED, millis(1300)));
+    assert_eq!(results[3], (ACCEPTED, millis(700)));
+}
+
 /// Each limit has a reserve that only tokens accepted before can use.
 #[tokio::test(start_paused = true)]
 async fn tokens_accepted_before_are_introspected_during_a_flood_of_unknown_ones() {
