@@ -113,7 +113,7 @@ impl BearerAuthBuilder {
     /// Sets the tokio runtime that fetches keys. Default: the runtime of the request that first needs them.
     ///
     /// Set it if the runtime of a request does not live long or is not driven between requests. If this
-    /// runtime stands still, a waiting request fetches the keys on its own runtime after a second.
+    /// runtime stands still, a waiting request fetches the keys on its own runtime after two seconds.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;

@@ -1,5 +1,5 @@
-//! What goes into the state machine and what comes out: the failure of a fetch, the decision about a request,
-//! and the next action of the task.
+//! The input and output of the state machine: the failure of a fetch, the decision about a request, and the
+//! next action of the task.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ pub(in crate::jwks) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     max_age
 }
 
-/// What is left of `max_age` after the time that the response spent in caches: its `Age`.
+/// `max_age` less the `Age` of the response: the time that it spent in caches.
 pub(in crate::jwks) fn remaining(max_age: Option<Duration>, headers: &HeaderMap) -> Option<Duration> {
     max_age.map(|max_age| max_age.saturating_sub(age(headers)))
 }

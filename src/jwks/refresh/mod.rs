@@ -36,6 +36,9 @@ use crate::time::Moment;
 /// A task without a heartbeat for this long stands still, because nothing drives its runtime.
 pub(super) const STALL: Duration = Duration::from_secs(1);
 
+/// A heartbeat of this age is late: two of them are missing.
+const LATE_HEARTBEAT: Duration = Duration::from_millis(500);
+
 /// Retries end this long after the keys were last used.
 const IDLE_AFTER: Duration = Duration::from_secs(10 * 60);
 
@@ -59,6 +62,8 @@ pub(super) struct Refresh {
     requested: bool,
     /// It does because the cached keys lack its key.
     key_missing: bool,
+    /// An old heartbeat that a waiting request saw, and when it was seen first.
+    suspicion: Option<(Moment, Moment)>,
     /// The latest sign that the keys were used since the last successful fetch.
     used_at: Option<Moment>,
 }
@@ -85,6 +90,7 @@ impl Refresh {
             retry_from: now,
             requested: false,
             key_missing: false,
+            suspicion: None,
             used_at: None,
             policy,
         }
@@ -200,15 +206,25 @@ impl Refresh {
 
     /// Abandons the fetch in flight or overdue if its task stands still. A new driver must then start one.
     ///
-    /// Requests that wait for it go on waiting: the next fetch has a higher number.
+    /// Requests that wait for it go on waiting: the next fetch has a higher number. A task stands still if two
+    /// calls, a second apart, find the same old heartbeat. One call is not enough: where a handler has blocked
+    /// the runtime, a request may run before the task sends its next heartbeat.
     pub(super) fn take_over(&mut self, now: Moment) -> bool {
-        let last_heartbeat = self.in_flight.map_or(self.due, |fetch| fetch.heartbeat_at);
-        let is_stalled = now.has_reached(last_heartbeat.later(STALL));
-        if is_stalled && self.in_flight.take().is_some() {
+        let heartbeat = self.in_flight.map_or(self.due, |fetch| fetch.heartbeat_at);
+        if !now.has_reached(heartbeat.later(LATE_HEARTBEAT)) {
+            return false;
+        }
+        let suspicion = self.suspicion.filter(|(seen, _)| *seen == heartbeat);
+        let (_, since) = *self.suspicion.insert(suspicion.unwrap_or((heartbeat, now)));
+        if !now.has_reached(since.later(STALL)) {
+            return false;
+        }
+        self.suspicion = None;
+        if self.in_flight.take().is_some() {
             self.unknown_keys.fetch_failed(self.latest_fetch);
             self.requested = true;
         }
-        is_stalled
+        true
     }
 
     /// Whether a recent fetch did not find the key of `query`.

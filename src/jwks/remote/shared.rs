@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) used: AtomicBool,
     /// The number of the latest completed fetch.
     pub(super) ended: watch::Sender<u64>,
-    /// What the last task has learned about the server, for the next one.
+    /// The metadata and the ETag that the last task has learned, for the next one.
     fetcher: Mutex<KeyFetcher>,
     /// Wakes the task after a request changed `state`.
     pub(super) woken: Notify,

@@ -89,7 +89,14 @@ fn task_without_a_heartbeat_for_a_second_is_replaced() {
         harness.refresh.heartbeat(harness.now);
         assert!(!harness.refresh.take_over(harness.now));
     }
-    harness.advance(1);
+    harness.advance(10);
+    assert!(!harness.refresh.take_over(harness.now), "the runtime may have been blocked");
+    harness.refresh.heartbeat(harness.now);
+    harness.advance(10);
+    for _ in 0..4 {
+        assert!(!harness.refresh.take_over(harness.now), "a second has not passed");
+        harness.advance_millis(250);
+    }
     assert!(harness.refresh.take_over(harness.now));
     // The request that waits for fetch 1 goes on waiting for fetch 2.
     harness.used = false;
