@@ -206,9 +206,9 @@ impl Refresh {
 
     /// Abandons the fetch in flight or overdue if its task stands still. A new driver must then start one.
     ///
-    /// Requests that wait for it go on waiting: the next fetch has a higher number. A task stands still if two
-    /// calls, a second apart, find the same old heartbeat. One call is not enough: where a handler has blocked
-    /// the runtime, a request may run before the task sends its next heartbeat.
+    /// Requests that wait for it go on waiting: the next fetch has a higher number. A task stands still if
+    /// two calls, a second apart, find the same old heartbeat. One call is not enough: where a handler has
+    /// blocked the runtime, a request may run before the task sends its next heartbeat.
     pub(super) fn take_over(&mut self, now: Moment) -> bool {
         let heartbeat = self.in_flight.map_or(self.due, |fetch| fetch.heartbeat_at);
         if !now.has_reached(heartbeat.later(LATE_HEARTBEAT)) {
