@@ -27,7 +27,7 @@ use crate::jwks::{Keys, KeysBounds};
 /// assert_eq!(bounds.revoked_token(), Bound::Unlimited);
 /// assert_eq!(bounds.revoked_introspected_token(), Bound::NotApplicable);
 /// assert_eq!(bounds.outage(), Bound::Value(Duration::from_secs(4 * 60 * 60)));
-/// assert_eq!(bounds.outage_with_refusals(), Bound::Value(Duration::from_secs(60 * 60)));
+/// assert_eq!(bounds.outage_with_bad_responses(), Bound::Value(Duration::from_secs(60 * 60)));
 /// # }
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
@@ -39,7 +39,7 @@ pub struct Bounds {
     retired_key: Bound,
     retired_key_in_outage: Bound,
     outage: Bound,
-    outage_with_refusals: Bound,
+    outage_with_bad_responses: Bound,
     max_calls_per_minute: Bound<u32>,
 }
 
@@ -131,8 +131,8 @@ impl Bounds {
     /// The same as [`outage`](Self::outage), if the authorization server or a proxy in front of it responds,
     /// but without a key set: 3xx, 401, 403, 404, or HTML.
     #[must_use]
-    pub fn outage_with_refusals(&self) -> Bound {
-        self.outage_with_refusals
+    pub fn outage_with_bad_responses(&self) -> Bound {
+        self.outage_with_bad_responses
     }
 
     /// The maximum number of HTTP requests to all authorization servers together within any 60 s.
@@ -164,8 +164,8 @@ impl fmt::Display for Bounds {
         line("during an outage, for at most", self.retired_key_in_outage, "until the next start")?;
         let outage = survived(self.outage);
         writeln!(f, "an outage of the authorization server is survived for at least: {outage}")?;
-        if self.outage_with_refusals != self.outage {
-            let outage = survived(self.outage_with_refusals);
+        if self.outage_with_bad_responses != self.outage {
+            let outage = survived(self.outage_with_bad_responses);
             writeln!(f, "if it responds without a key set, for at least: {outage}")?;
         }
         f.write_str("requests to authorization servers per minute, at most: ")?;
@@ -211,7 +211,7 @@ impl Authenticator {
             retired_key: retired(|bounds| bounds.retired_key),
             retired_key_in_outage: retired(|bounds| bounds.retired_key_in_outage),
             outage: outage(|bounds| bounds.outage),
-            outage_with_refusals: outage(|bounds| bounds.outage_with_refusals),
+            outage_with_bad_responses: outage(|bounds| bounds.outage_with_bad_responses),
             max_calls_per_minute: Bound::of_limit(
                 issuers()
                     .map(TrustedIssuer::max_calls_per_minute)
@@ -311,7 +311,7 @@ mod tests {
             retired_key: bound(2_000),
             retired_key_in_outage: Bound::Unlimited,
             outage: bound(1_999),
-            outage_with_refusals: bound(999),
+            outage_with_bad_responses: bound(999),
             max_calls_per_minute: Bound::Value(48),
         };
         let shown = bounds.to_string();

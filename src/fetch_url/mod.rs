@@ -256,7 +256,7 @@ mod tests {
                 let theirs = reqwest::Url::parse(&ours.uri().to_string()).unwrap();
                 let host = ours.uri().host().unwrap().to_ascii_lowercase();
                 assert_eq!(theirs.host_str(), Some(&*host), "{text}");
-                let port = ours.uri().port_u16().unwrap_or(if ours.is_https() { 443 } else { 80 });
+                let port = ours.uri().port_u16().unwrap_or_else(|| if ours.is_https() { 443 } else { 80 });
                 assert_eq!(theirs.port_or_known_default(), Some(port), "{text}");
             }
         }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 use super::error::{IntrospectionError, IntrospectionErrorKind};
@@ -24,7 +24,7 @@ use crate::encoding::json;
 use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, TrustedClaims};
 use crate::jwt::{Claim, ConfiguredNames, UnverifiedClaims};
 use crate::time::NumericDate;
-use crate::transport::FetchErrorKind;
+use crate::transport::{FetchErrorKind, retry_after};
 
 /// The members of a response that are not claims of a JWT.
 pub(crate) const RESPONSE_MEMBERS: [&str; 3] = ["active", "token_type", "username"];
@@ -85,7 +85,7 @@ pub(super) fn requested_pause(response: &Response<Bytes>, now: SystemTime) -> Op
     if !too_many && response.status() != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
-    let requested = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value, now));
+    let requested = retry_after(response.headers(), now);
     // 429 asks for a pause even without `Retry-After` (RFC 6585 section 4).
     requested.or_else(|| too_many.then_some(Duration::from_secs(1)))
 }
@@ -223,15 +223,6 @@ fn failure(status: StatusCode, body: &[u8], token: &str) -> IntrospectionError {
 
 fn unreadable(source: impl Into<Box<dyn Error + Send + Sync>>) -> IntrospectionError {
     IntrospectionError::with_source(IntrospectionErrorKind::ResponseUnreadable, source)
-}
-
-fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(secs) = text.parse() {
-        return Some(Duration::from_secs(secs));
-    }
-    let until = httpdate::parse_http_date(text).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ impl KeysError {
     /// `true` for broken connections, timeouts, status 429 and every 5xx. Stale keys then stay in use for
     /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). After any other error but
     /// [`NoUsableKey`](KeysErrorKind::NoUsableKey), they stay in use for
-    /// [`jwks_stale_for_refusals`](crate::BearerAuthBuilder::jwks_stale_for_refusals).
+    /// [`jwks_stale_for_bad_responses`](crate::BearerAuthBuilder::jwks_stale_for_bad_responses).
     #[must_use]
     pub fn is_outage(&self) -> bool {
         self.grace_period() == GracePeriod::Full

@@ -63,8 +63,9 @@ impl BearerAuthBuilder {
     /// Sets the grace period for stale keys during an outage. Default: 4 h.
     ///
     /// It applies while the authorization server is unreachable, times out or responds with 429 or 5xx. For
-    /// all other responses without keys, see [`jwks_stale_for_refusals`](Self::jwks_stale_for_refusals). With
-    /// zero, tokens are rejected with 503 as soon as the keys are stale.
+    /// all other responses without keys, see
+    /// [`jwks_stale_for_bad_responses`](Self::jwks_stale_for_bad_responses). With zero, tokens are rejected with
+    /// 503 as soon as the keys are stale.
     ///
     /// ```
     /// use std::time::Duration;
@@ -91,13 +92,13 @@ impl BearerAuthBuilder {
     /// use tower_bearer::BearerAuth;
     ///
     /// let builder = BearerAuth::builder("https://api.example.com")
-    ///     .jwks_stale_for_refusals(Duration::from_secs(2 * 60 * 60));
+    ///     .jwks_stale_for_bad_responses(Duration::from_secs(2 * 60 * 60));
     /// ```
     ///
     /// # Risk
     /// A key that the authorization server retires meanwhile is accepted until the grace period ends.
-    pub fn jwks_stale_for_refusals(mut self, duration: Duration) -> Self {
-        self.refresh.stale_for_refusals = duration;
+    pub fn jwks_stale_for_bad_responses(mut self, duration: Duration) -> Self {
+        self.refresh.stale_for_bad_responses = duration;
         self
     }
 

@@ -18,8 +18,8 @@ const RETRY_EARLIEST: f64 = 0.5;
 pub(crate) enum GracePeriod {
     /// Not at all: the server published a key set, and it has no usable key.
     None,
-    /// For `stale_for_refusals`: the server, or a proxy in front of it, responded with something else than a
-    /// key set. A maintenance page, a firewall and an ingress without a backend all do.
+    /// For `stale_for_bad_responses`: the server, or a proxy in front of it, responded with something else
+    /// than a key set. A maintenance page, a firewall and an ingress without a backend all do.
     Short,
     /// For `stale_for`: the server was unreachable, or failed.
     Full,
@@ -41,7 +41,7 @@ pub(crate) struct RefreshPolicy {
     /// The full grace period: how long stale keys are used during an outage. Default: 4 h.
     pub(crate) stale_for: Duration,
     /// The short grace period, if the server responds without a key set. At most `stale_for`. Default: 1 h.
-    pub(crate) stale_for_refusals: Duration,
+    pub(crate) stale_for_bad_responses: Duration,
     /// The capacity of the negative cache of unknown keys, whose TTL is `cooldown`. Default: 1024.
     pub(crate) max_unknown_kids: usize,
     /// The backoff before the first retry. Doubles with each retry. Default: 250 ms.
@@ -63,7 +63,7 @@ impl Default for RefreshPolicy {
             max_ttl: Duration::from_secs(24 * 60 * 60),
             cooldown: Duration::from_secs(30),
             stale_for: Duration::from_secs(4 * 60 * 60),
-            stale_for_refusals: Duration::from_secs(60 * 60),
+            stale_for_bad_responses: Duration::from_secs(60 * 60),
             max_unknown_kids: 1024,
             min_backoff: Duration::from_millis(250),
             max_backoff: Duration::from_secs(30),
@@ -108,7 +108,7 @@ impl RefreshPolicy {
     pub(crate) fn grace(&self, grace: GracePeriod) -> Duration {
         match grace {
             GracePeriod::Full => self.stale_for,
-            GracePeriod::Short => self.stale_for_refusals.min(self.stale_for),
+            GracePeriod::Short => self.stale_for_bad_responses.min(self.stale_for),
             GracePeriod::None => Duration::ZERO,
         }
     }

@@ -79,7 +79,7 @@ pub(crate) struct KeysBounds {
     /// freshness.
     pub(crate) outage: Duration,
     /// The same, if the server responds during the outage, but without a key set.
-    pub(crate) outage_with_refusals: Duration,
+    pub(crate) outage_with_bad_responses: Duration,
     /// The maximum number of HTTP requests within any 60 s.
     pub(crate) max_calls_per_minute: u32,
 }
@@ -214,7 +214,7 @@ impl RemoteKeys {
             retired_key: retired_key.saturating_add(policy.max_fetch_time.min(policy.stale_for)),
             retired_key_in_outage: retired_key.saturating_add(policy.stale_for),
             outage: policy.grace(GracePeriod::Full),
-            outage_with_refusals: policy.grace(GracePeriod::Short),
+            outage_with_bad_responses: policy.grace(GracePeriod::Short),
             // The first request of a run is sent again if its connection is lost.
             max_calls_per_minute: policy
                 .max_fetches_per_minute()

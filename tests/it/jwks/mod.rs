@@ -678,7 +678,7 @@ async fn bounds_on_retired_keys_and_outages_hold() {
     assert_eq!(bounds.retired_key_in_outage(), Bound::Value(28 * HOUR));
     assert_eq!(bounds.outage(), Bound::Value(4 * HOUR));
     let text = bounds.to_string();
-    assert_eq!(bounds.outage_with_refusals(), Bound::Value(HOUR));
+    assert_eq!(bounds.outage_with_bad_responses(), Bound::Value(HOUR));
     assert_eq!(text.lines().count(), 6, "{text}");
     for figure in ["its own lifetime", "86410 s", "100800 s", "14400 s", "3600 s", "163"] {
         assert!(text.contains(figure), "{figure}: {text}");

@@ -133,10 +133,10 @@ fn shortest_grace_period_since_the_last_success_applies() {
     use GracePeriod::{Full, None, Short};
     for (name, failures, usable_for) in [
         ("outage", &[Full][..], 5 * HOUR),
-        ("refusal", &[Short][..], 2 * HOUR),
+        ("bad response", &[Short][..], 2 * HOUR),
         ("empty key set", &[None][..], HOUR),
-        ("outage, then refusal", &[Full, Short], 2 * HOUR),
-        ("refusal, then outage", &[Short, Full], 2 * HOUR),
+        ("outage, then bad response", &[Full, Short], 2 * HOUR),
+        ("bad response, then outage", &[Short, Full], 2 * HOUR),
         ("empty key set, then outage", &[None, Full], HOUR),
     ] {
         let mut harness = Harness::without_keys();
