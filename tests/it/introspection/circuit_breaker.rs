@@ -16,11 +16,11 @@ use crate::support::protected::{ACCEPTED, Outcome, at_once};
 
 const MILLI: Duration = Duration::from_millis(1);
 
-/// The outcomes of a thousand concurrent requests, each with a new JWT, on a route that introspects it.
-async fn thousand_outcomes(setup: &IssuerIntrospection) -> Vec<Outcome> {
+/// The outcomes of a hundred concurrent requests, each with a new JWT, on a route that introspects it.
+async fn hundred_outcomes(setup: &IssuerIntrospection) -> Vec<Outcome> {
     let route = setup.still_active_route();
     let mut requests = JoinSet::new();
-    for _ in 0..1000 {
+    for _ in 0..100 {
         let (route, jwt) = (route.clone(), setup.jwt());
         requests.spawn(async move { route.outcome(jwt).await });
     }
@@ -65,7 +65,7 @@ async fn a_half_open_circuit_allows_one_probe_a_second_and_each_failed_probe_dou
         assert_eq!((setup.circuit(), setup.calls()), (CircuitState::Open, calls), "{open_for:?}");
         setup.pass(open_for.mul_f64(0.3)).await;
         assert_eq!(setup.circuit(), CircuitState::HalfOpen, "{open_for:?}");
-        let outcomes = thousand_outcomes(&setup).await;
+        let outcomes = hundred_outcomes(&setup).await;
         calls += 1;
         assert_eq!((accepted(&outcomes), setup.calls()), (0, calls), "{open_for:?}");
     }
@@ -74,14 +74,14 @@ async fn a_half_open_circuit_allows_one_probe_a_second_and_each_failed_probe_dou
     let log = Log::start();
     setup.pass(10 * SECOND).await;
     setup.fail(Fault::Delay(SECOND));
-    let outcomes = thousand_outcomes(&setup).await;
+    let outcomes = hundred_outcomes(&setup).await;
     assert_eq!(accepted(&outcomes), 1);
     assert_eq!((setup.calls(), setup.circuit()), (calls + 1, CircuitState::Closed));
     let closed: Vec<_> = log.events().into_iter().filter(|event| event.field("circuit").is_some()).collect();
     assert_eq!(closed.len(), 1);
     assert_eq!((closed[0].level, closed[0].field("circuit")), (Level::INFO, Some("closed")));
     setup.fail(None);
-    assert_eq!(accepted(&thousand_outcomes(&setup).await), 1000);
+    assert_eq!(accepted(&hundred_outcomes(&setup).await), 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,10 +32,10 @@ async fn goodput(setup: &IssuerIntrospection, offered: u32, seconds: usize) -> V
 /// Untrusted tokens have 48 of the 64 permits, so the capacity is 48 / 1.6 s = 30 per second.
 #[tokio::test(start_paused = true)]
 async fn goodput_is_at_least_70_percent_of_capacity_at_any_offered_load() {
-    for offered in [50, 100, 500] {
+    for (offered, seconds) in [(50, 40), (500, 20)] {
         let setup = IssuerIntrospection::new();
         setup.net.always(Act::After(SECOND * 8 / 5, Box::new(Act::Pass)));
-        let counts = goodput(&setup, offered, 40).await;
+        let counts = goodput(&setup, offered, seconds).await;
         println!("1.6 s per response, capacity 30/s, {offered} new tokens/s: {counts:?} accepted per 10 s");
         assert!(counts.iter().all(|count| *count >= 210), "{offered}: {counts:?}");
     }
@@ -44,7 +44,7 @@ async fn goodput_is_at_least_70_percent_of_capacity_at_any_offered_load() {
 /// The server handles one request at a time, in order, and does not notice that a client has given up.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_slows_down_under_load_keeps_70_percent_of_its_capacity() {
-    for (capacity, offered) in [(10, 30), (10, 300), (20, 200)] {
+    for (capacity, offered) in [(10, 30), (20, 100)] {
         let setup = IssuerIntrospection::new();
         let free_at = Mutex::new(Instant::now());
         setup.net.script(move |_| {
