@@ -1,6 +1,8 @@
 //! The `tracing` events for operators: one per request and one per fetch, with the target `tower_bearer`.
 //!
-//! No event holds a token, the value of a claim or a secret. An issuer appears in it only as configured.
+//! No event holds a token, the value of a claim or a secret. The field `issuer` is the configured identifier.
+//! A `cause` can quote the issuer that a metadata document names, and plain words of the error that an
+//! introspection endpoint reports.
 
 use std::error::Error;
 use std::fmt;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The clock that the dates in a token are compared with; see
+/// The clock for the dates in tokens and for the age of cached keys; see
 /// [`BearerAuthBuilder::clock`](crate::BearerAuthBuilder::clock).
 ///
 /// The default is [`SystemClock`]. Tests set the time with `testing::ManualClock` (feature `test-util`), or

@@ -37,7 +37,8 @@ impl BearerAuthBuilder {
     ///
     /// `ttl` replaces what the response states, whether that is shorter or longer. `BearerAuth` refreshes
     /// keys in the background before they become stale. While the authorization server is reachable, a
-    /// retired key is accepted for at most this long.
+    /// retired key is accepted for at most this long and twice [`fetch_timeout`](Self::fetch_timeout): stale
+    /// keys are used while a fetch is in flight.
     ///
     /// ```
     /// use std::time::Duration;

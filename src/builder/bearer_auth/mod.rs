@@ -241,7 +241,8 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Sets the clock for the dates in tokens. Default: the clock of this machine.
+    /// Sets the clock for the dates in tokens and for the age of cached keys. Default: the clock of this
+    /// machine.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

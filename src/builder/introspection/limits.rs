@@ -12,8 +12,9 @@ impl Introspection {
     /// that no request waits for it. A token that is not used is not.
     ///
     /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With
-    /// zero, every request causes an introspection request. Then no token counts as recently active, so none
-    /// can use the share of the limits that is reserved for such tokens.
+    /// zero, every request causes an introspection request. Then an opaque token never counts as recently
+    /// active, unless [`serve_stale`](Self::serve_stale) is set. It cannot use the share of the limits that is
+    /// reserved for such tokens.
     ///
     /// ```
     /// use std::time::Duration;
@@ -101,8 +102,8 @@ impl Introspection {
     ///
     /// Above the limit, requests are rejected with 503. No window of 60 s exceeds the limit. In return the
     /// sustained rate is only about half of it: 6000 allows a burst of 3000, then about 3000 per minute. A
-    /// quarter of the burst is reserved for tokens that were recently active. If the
-    /// [`endpoint`](Self::endpoint) is discovered, the minimum is 5, or 7 for an issuer whose URL has a path.
+    /// quarter of the burst is reserved for tokens that were recently active and for JWTs that passed every
+    /// other check. If the [`endpoint`](Self::endpoint) is discovered, the minimum is 5, or 7 for an issuer whose URL has a path.
     ///
     /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
     /// client with a valid token can exhaust it if that token is introspected on every request.
@@ -146,8 +147,8 @@ impl Introspection {
     ///
     /// # Risk
     /// A token that is revoked during an outage is accepted until the grace period ends. If the authorization
-    /// server responds, but later than a quarter of `timeout`, a revoked token that has not been used since
-    /// is accepted once more, until the response arrives.
+    /// server responds, but later than a quarter of `timeout`, a revoked token is accepted until the response
+    /// arrives.
     pub fn serve_stale(mut self, duration: Duration) -> Self {
         self.cache.stale_for = duration;
         self

@@ -70,8 +70,8 @@ use crate::transport::{FetchLimits, HttpClient};
 /// A token whose introspection fails gets 503 for 250 ms to 8 s without another request. The circuit breaker
 /// opens if at least half of the latest calls fail: of the last 50 within 10 s, and of 10 at least. Then a
 /// probe tests the authorization server after 250 ms; each failed probe doubles the time, up to 10 s. A token
-/// counts once, and one that was never active does not count, unless the connection cannot be established. A
-/// `Retry-After` from the endpoint is honored, up to 30 s, and up to 5 min if the next request confirms it.
+/// counts once. An untrusted token, which was never active and is no valid JWT, counts only if it cannot be
+/// the cause of the failure, for example if the connection cannot be established. A `Retry-After` from the endpoint is honored, up to 30 s, and up to 5 min if the next request confirms it.
 ///
 /// # Runtime
 ///
