@@ -197,11 +197,11 @@ fn one_hit_in_the_last_part_of_the_ttl_makes_a_refresh_due() {
 fn issuers_share_the_limits_and_each_counts_its_own_entries() {
     let (store, now) = (store(), Instant::now());
     let (first, second) = (sharing(&store, 30, 10, 0), sharing(&store, 30, 10, 0));
-    for number in 0..80_u64 {
+    for number in 0..20_u64 {
         first.insert(digest(&format!("a-{number}")), origin(number, now), &Ok(token(1_000)), 0.0);
     }
     second.insert(digest("b"), origin(1, now), &Err(IntrospectionFault::Inactive), 0.0);
-    assert_eq!((first.len(), second.len()), ((80, 0), (0, 1)));
+    assert_eq!((first.len(), second.len()), ((20, 0), (0, 1)));
     for number in 0..1_000_u64 {
         second.insert(digest(&format!("b-{number}")), origin(number, now), &Ok(token(1_000)), 0.0);
         assert!(first.len().0 + second.len().0 <= 100, "{number}");

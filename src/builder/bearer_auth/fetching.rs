@@ -65,8 +65,8 @@ impl BearerAuthBuilder {
     ///
     /// It applies while the authorization server is unreachable, times out or responds with 429 or 5xx. For
     /// all other responses without keys, see
-    /// [`jwks_stale_for_bad_responses`](Self::jwks_stale_for_bad_responses). With zero, tokens are rejected with
-    /// 503 as soon as the keys are stale.
+    /// [`jwks_stale_for_bad_responses`](Self::jwks_stale_for_bad_responses). With zero, tokens are rejected
+    /// with 503 as soon as the keys are stale.
     ///
     /// ```
     /// use std::time::Duration;

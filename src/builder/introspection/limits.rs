@@ -13,8 +13,8 @@ impl Introspection {
     ///
     /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With
     /// zero, every request causes an introspection request. Then an opaque token never counts as recently
-    /// active, unless [`serve_stale`](Self::serve_stale) is set. It cannot use the share of the limits that is
-    /// reserved for such tokens.
+    /// active, unless [`serve_stale`](Self::serve_stale) is set. It cannot use the share of the limits that
+    /// is reserved for such tokens.
     ///
     /// ```
     /// use std::time::Duration;
@@ -103,7 +103,8 @@ impl Introspection {
     /// Above the limit, requests are rejected with 503. No window of 60 s exceeds the limit. In return the
     /// sustained rate is only about half of it: 6000 allows a burst of 3000, then about 3000 per minute. A
     /// quarter of the burst is reserved for tokens that were recently active and for JWTs that passed every
-    /// other check. If the [`endpoint`](Self::endpoint) is discovered, the minimum is 5, or 7 for an issuer whose URL has a path.
+    /// other check. If the [`endpoint`](Self::endpoint) is discovered, the minimum is 5, or 7 for an issuer
+    /// whose URL has a path.
     ///
     /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
     /// client with a valid token can exhaust it if that token is introspected on every request.

@@ -71,7 +71,8 @@ use crate::transport::{FetchLimits, HttpClient};
 /// opens if at least half of the latest calls fail: of the last 50 within 10 s, and of 10 at least. Then a
 /// probe tests the authorization server after 250 ms; each failed probe doubles the time, up to 10 s. A token
 /// counts once. An untrusted token, which was never active and is no valid JWT, counts only if it cannot be
-/// the cause of the failure, for example if the connection cannot be established. A `Retry-After` from the endpoint is honored, up to 30 s, and up to 5 min if the next request confirms it.
+/// the cause of the failure, for example if the connection cannot be established. A `Retry-After` from the
+/// endpoint is honored, up to 30 s, and up to 5 min if the next request confirms it.
 ///
 /// # Runtime
 ///

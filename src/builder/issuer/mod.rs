@@ -73,8 +73,8 @@ impl Issuer {
     /// that of OpenID Connect Discovery section 4, and for an identifier with a path the URL of OpenID
     /// Connect with the path at its end. The next URL is tried when one fails or takes 250 ms. The one that
     /// answered comes first the next time. The `issuer` in the metadata must equal `identifier`.
-    /// `BearerAuth` reads the metadata again after an hour, and when fetching the keys fails, at most once per
-    /// minute.
+    /// `BearerAuth` reads the metadata again after an hour, and when fetching the keys fails, at most once
+    /// per minute.
     ///
     /// ```
     /// use tower_bearer::Issuer;
