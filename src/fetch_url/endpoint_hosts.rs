@@ -25,7 +25,7 @@ use super::host::Host;
 /// use tower_bearer::Issuer;
 /// use tower_bearer::builder::EndpointHosts;
 ///
-/// let acme = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::same_site());
+/// let acme = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::issuer_and_subdomains());
 /// let google = Issuer::discover("https://accounts.google.com")
 ///     .endpoint_hosts(EndpointHosts::listed(["www.googleapis.com", "*.sts.example.com"]));
 /// ```
@@ -37,7 +37,7 @@ pub struct EndpointHosts(Allowed);
 enum Allowed {
     #[default]
     Any,
-    SameSite,
+    IssuerAndSubdomains,
     Listed(Vec<String>),
 }
 
@@ -62,10 +62,10 @@ impl EndpointHosts {
     /// use tower_bearer::Issuer;
     /// use tower_bearer::builder::EndpointHosts;
     ///
-    /// let issuer = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::same_site());
+    /// let issuer = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::issuer_and_subdomains());
     /// ```
-    pub fn same_site() -> Self {
-        Self(Allowed::SameSite)
+    pub fn issuer_and_subdomains() -> Self {
+        Self(Allowed::IssuerAndSubdomains)
     }
 
     /// These hosts, and the host of the issuer identifier.
@@ -100,7 +100,7 @@ impl EndpointHosts {
     pub(super) fn allow(&self, host: Host<'_>, own: Host<'_>) -> bool {
         let is_allowed = match &self.0 {
             Allowed::Any => true,
-            Allowed::SameSite => host.is_subdomain_of(own),
+            Allowed::IssuerAndSubdomains => host.is_subdomain_of(own),
             Allowed::Listed(entries) => {
                 entries.iter().filter_map(|entry| Pattern::parse(entry)).any(|entry| entry.matches(host))
             }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn same_site_is_the_host_of_the_issuer_and_its_subdomains() {
+    fn issuer_and_subdomains_allows_nothing_else() {
         let issuer = "https://login.example.com/realms/a";
         for (endpoint, expected) in [
             ("https://login.example.com/keys", true),
@@ -165,18 +165,22 @@ mod tests {
             ("https://127.0.0.1/", false),
             ("https://[::1]/", false),
         ] {
-            assert_eq!(allowed(&EndpointHosts::same_site(), issuer, endpoint), expected, "{endpoint}");
+            assert_eq!(
+                allowed(&EndpointHosts::issuer_and_subdomains(), issuer, endpoint),
+                expected,
+                "{endpoint}"
+            );
             assert!(allowed(&EndpointHosts::any(), issuer, endpoint), "{endpoint}");
         }
     }
 
     #[test]
-    fn address_is_the_same_site_as_itself_only() {
-        let same_site = EndpointHosts::same_site();
-        assert!(allowed(&same_site, "http://127.0.0.1:9000", "http://127.0.0.1:9001/keys"));
-        assert!(allowed(&same_site, "http://[::1]", "http://[0:0:0:0:0:0:0:1]/keys"));
-        assert!(!allowed(&same_site, "http://127.0.0.1", "http://127.0.0.2/keys"));
-        assert!(!allowed(&same_site, "http://127.0.0.1", "http://localhost/keys"));
+    fn an_address_has_no_subdomains() {
+        let hosts = EndpointHosts::issuer_and_subdomains();
+        assert!(allowed(&hosts, "http://127.0.0.1:9000", "http://127.0.0.1:9001/keys"));
+        assert!(allowed(&hosts, "http://[::1]", "http://[0:0:0:0:0:0:0:1]/keys"));
+        assert!(!allowed(&hosts, "http://127.0.0.1", "http://127.0.0.2/keys"));
+        assert!(!allowed(&hosts, "http://127.0.0.1", "http://localhost/keys"));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub(crate) struct Discoverable {
     pub(crate) plain_http: PlainHttp,
     /// The hosts on which its endpoints may be.
     pub(crate) endpoint_hosts: EndpointHosts,
-    /// The number of the well-known URL that answered last. Clones share it.
-    answered: Arc<AtomicUsize>,
+    /// The number of the well-known URL that responded last. Clones share it.
+    last_responding: Arc<AtomicUsize>,
 }
 
 impl Discoverable {
@@ -28,7 +28,7 @@ impl Discoverable {
         plain_http: PlainHttp,
         endpoint_hosts: EndpointHosts,
     ) -> Self {
-        Self { identifier, url, plain_http, endpoint_hosts, answered: Arc::default() }
+        Self { identifier, url, plain_http, endpoint_hosts, last_responding: Arc::default() }
     }
 
     /// The most requests that one discovery sends.
@@ -36,16 +36,16 @@ impl Discoverable {
         u32::try_from(well_known_urls(&self.url).len()).unwrap_or(u32::MAX)
     }
 
-    /// Remembers that the well-known URL with this number answered.
-    pub(super) fn answered(&self, number: usize) {
-        self.answered.store(number, Ordering::Relaxed);
+    /// Remembers that the well-known URL with this number responded.
+    pub(super) fn responded(&self, number: usize) {
+        self.last_responding.store(number, Ordering::Relaxed);
     }
 
-    /// The well-known URLs with their numbers. The one that answered last comes first.
+    /// The well-known URLs with their numbers. The one that responded last comes first.
     pub(super) fn urls(&self) -> Vec<(usize, String)> {
-        let answered = self.answered.load(Ordering::Relaxed);
+        let last = self.last_responding.load(Ordering::Relaxed);
         let mut urls: Vec<(usize, String)> = well_known_urls(&self.url).into_iter().enumerate().collect();
-        urls.sort_by_key(|(number, _)| *number != answered);
+        urls.sort_by_key(|(number, _)| *number != last);
         urls
     }
 }

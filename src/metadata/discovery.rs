@@ -28,7 +28,7 @@ type Attempt<'a> = Pin<Box<dyn Future<Output = (usize, Result<FetchUrl, Metadata
 
 /// Fetches the metadata of `issuer` and finds an endpoint in it, within one time limit.
 ///
-/// Tries the well-known URL that answered last, then the others. The next one is tried when one fails or
+/// Tries the well-known URL that responded last, then the others. The next one is tried when one fails or
 /// takes long. The first usable document is used.
 ///
 /// # Errors
@@ -60,7 +60,7 @@ pub(crate) async fn discover_endpoint(
         };
         match completed {
             Some((number, Ok(url))) => {
-                issuer.answered(number);
+                issuer.responded(number);
                 return Ok(url);
             }
             Some((_, Err(error))) if failure.as_ref().is_none_or(|other| error.outranks(other)) => {

@@ -38,7 +38,7 @@ enum Entry {
 
 /// A request that has passed the gate. Dropping it lets the waiting requests pass.
 #[derive(Debug)]
-pub(super) struct Passed<'g> {
+pub(super) struct GateGuard<'g> {
     gates: &'g ConnectionGates,
     origin: String,
     _first: Option<watch::Sender<()>>,
@@ -51,7 +51,7 @@ impl ConnectionGates {
 
     /// Waits until another request to `origin` has opened a connection, for at most 300 ms. Does not wait if
     /// a connection is open or no other request is in flight.
-    pub(super) async fn pass(&self, origin: String) -> Passed<'_> {
+    pub(super) async fn pass(&self, origin: String) -> GateGuard<'_> {
         let first = match self.enter(&origin, now()) {
             Entry::Open => None,
             Entry::First(first) => Some(first),
@@ -61,7 +61,7 @@ impl ConnectionGates {
                 None
             }
         };
-        Passed { gates: self, origin, _first: first }
+        GateGuard { gates: self, origin, _first: first }
     }
 
     fn enter(&self, origin: &str, now: Instant) -> Entry {
@@ -92,7 +92,7 @@ impl Gate {
     }
 }
 
-impl Passed<'_> {
+impl GateGuard<'_> {
     /// The server has responded, so a connection to it is open.
     pub(super) fn responded(&self) {
         if let Some(gate) = self.gates.lock().get_mut(&self.origin) {

@@ -90,11 +90,11 @@ async fn endpoint_on_a_host_that_is_not_allowed_gets_no_request() {
     let listed = || EndpointHosts::listed(["keys.example.net", "*.example.org"]);
     let cases: [(&str, Hosts, &str, bool); 10] = [
         ("any host", EndpointHosts::any, "https://keys.example.net/k", true),
-        ("the issuer's host", EndpointHosts::same_site, "https://login.example.com:8443/k", true),
-        ("a subdomain", EndpointHosts::same_site, "https://keys.login.example.com/k", true),
-        ("a sibling", EndpointHosts::same_site, "https://keys.example.com/k", false),
-        ("a prefix", EndpointHosts::same_site, "https://evil-login.example.com/k", false),
-        ("a suffix", EndpointHosts::same_site, "https://login.example.com.evil.net/k", false),
+        ("the issuer's host", EndpointHosts::issuer_and_subdomains, "https://login.example.com:8443/k", true),
+        ("a subdomain", EndpointHosts::issuer_and_subdomains, "https://keys.login.example.com/k", true),
+        ("a sibling", EndpointHosts::issuer_and_subdomains, "https://keys.example.com/k", false),
+        ("a prefix", EndpointHosts::issuer_and_subdomains, "https://evil-login.example.com/k", false),
+        ("a suffix", EndpointHosts::issuer_and_subdomains, "https://login.example.com.evil.net/k", false),
         ("a listed host", listed, "https://keys.example.net/k", true),
         ("a subdomain of a listed domain", listed, "https://a.example.org/k", true),
         ("a listed domain itself", listed, "https://example.org/k", false),
@@ -127,7 +127,7 @@ fn endpoint_hosts_that_are_invalid_or_without_effect_are_config_errors() {
         assert_eq!((issuer.as_str(), host.as_str()), (ISSUER, entry));
     }
     let configured = Issuer::with_jwks_url(ISSUER, "https://login.example.com/keys");
-    let restricted = configured.endpoint_hosts(EndpointHosts::same_site());
+    let restricted = configured.endpoint_hosts(EndpointHosts::issuer_and_subdomains());
     let error = build(restricted.clone()).unwrap_err();
     let [ConfigProblem::EndpointHostsWithoutEffect { issuer, .. }] = error.problems() else {
         panic!("{error}")

@@ -214,7 +214,7 @@ impl Issuer {
     /// use tower_bearer::Issuer;
     /// use tower_bearer::builder::EndpointHosts;
     ///
-    /// let issuer = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::same_site());
+    /// let issuer = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::issuer_and_subdomains());
     /// ```
     pub fn endpoint_hosts(mut self, hosts: EndpointHosts) -> Self {
         self.endpoint_hosts = hosts;
