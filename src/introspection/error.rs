@@ -34,6 +34,8 @@ use crate::transport::{FetchError, FetchErrorKind};
 pub struct IntrospectionError {
     kind: IntrospectionErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// Whether one of our own limits prevented the fetch of keys.
+    is_rate_limited: bool,
 }
 
 /// The kind of an [`IntrospectionError`].
@@ -84,14 +86,20 @@ pub enum IntrospectionErrorKind {
 
 impl IntrospectionError {
     pub(super) fn new(kind: IntrospectionErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, source: None, is_rate_limited: false }
     }
 
     pub(super) fn with_source(
         kind: IntrospectionErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, source: Some(source.into()) }
+        Self { kind, source: Some(source.into()), is_rate_limited: false }
+    }
+
+    /// The key of a signed response is not cached, and the rate limit of the JWKS allows no fetch now.
+    pub(super) fn keys_rate_limited() -> Self {
+        let source = "the rate limit for fetches of keys is reached";
+        Self { is_rate_limited: true, ..Self::with_source(IntrospectionErrorKind::KeysUnavailable, source) }
     }
 
     /// The introspection request failed in the HTTP client.
@@ -123,13 +131,14 @@ impl IntrospectionError {
     /// Whether the authorization server is unavailable or returns unusable documents.
     ///
     /// Only an outage lets [`Introspection::serve_stale`](crate::Introspection::serve_stale) use a cached
-    /// response. Status 429 is not an outage, because clients with forged tokens can provoke it.
+    /// response. Status 429 is not an outage, because clients with forged tokens can provoke it. For the same
+    /// reason, a signed response whose key may not be fetched within
+    /// [`jwks_cooldown`](crate::BearerAuthBuilder::jwks_cooldown) is not an outage.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self.kind {
-            IntrospectionErrorKind::KeysUnavailable
-            | IntrospectionErrorKind::MetadataUnreadable
-            | IntrospectionErrorKind::ResponseUnreadable => true,
+            IntrospectionErrorKind::KeysUnavailable => !self.is_rate_limited,
+            IntrospectionErrorKind::MetadataUnreadable | IntrospectionErrorKind::ResponseUnreadable => true,
             IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status)) => status >= 500,
             IntrospectionErrorKind::Fetch(kind) => matches!(
                 kind,
@@ -241,6 +250,7 @@ mod tests {
         ] {
             assert_eq!(IntrospectionError::new(kind).is_outage(), expected, "{kind:?}");
         }
+        assert!(!IntrospectionError::keys_rate_limited().is_outage());
     }
 
     #[test]

@@ -68,6 +68,10 @@ impl ResponseVerifier {
             match self.keys.verify(compact, header, claims, &mut wait_budget) {
                 Ok(verified) => break verified.signed,
                 Err(VerifyError::Pending(keys)) => keys.await,
+                // Not an outage: anybody can use up this limit with forged tokens.
+                Err(VerifyError::Unavailable { rate_limited: true, .. }) => {
+                    return Err(IntrospectionError::keys_rate_limited());
+                }
                 Err(VerifyError::Unavailable { cause, .. }) => return Err(keys_unavailable(cause)),
                 Err(VerifyError::KeyUnknown) => return Err(untrusted("its key is unknown")),
                 Err(VerifyError::Malformed(_) | VerifyError::Mismatch(_)) => {

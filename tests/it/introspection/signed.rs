@@ -249,6 +249,30 @@ async fn a_signed_response_is_an_outage_while_the_keys_are_unavailable() {
     assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
 }
 
+/// Anybody can use up the rate limit of the JWKS with forged JWTs. Otherwise the holder of a revoked token
+/// could do so after each key rotation to keep the token accepted.
+#[tokio::test(start_paused = true)]
+async fn no_stale_response_is_served_while_only_the_rate_limit_of_the_jwks_prevents_a_fetch() {
+    let hour = 3600 * SECOND;
+    let api = Api::introspecting(introspection().require_signed().serve_stale(hour));
+    let token = api.token().lifetime(24 * hour).opaque();
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    api.idp.revoke(&token);
+    api.pass(60 * SECOND).await;
+    let fetched = api.idp.requests(Endpoint::Jwks);
+    for kid in ["bogus-1", "bogus-2", "bogus-3", "bogus-4"] {
+        assert!(api.outcome(api.token().header("kid", kid).sign()).await.is_err(), "{kid}");
+    }
+    assert!(api.idp.requests(Endpoint::Jwks) > fetched);
+    api.idp.rotate_key();
+    assert_eq!(api.outcome(&token).await, UNAVAILABLE);
+    let status = api.status();
+    let error = status.last_error().unwrap();
+    assert_eq!((error.kind(), error.is_outage()), (IntrospectionErrorKind::KeysUnavailable, false));
+    api.pass(60 * SECOND).await;
+    assert_eq!(api.outcome(&token).await, INACTIVE);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_key_is_fetched_to_verify_a_signed_response() {
     let api = signed();
