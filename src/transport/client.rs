@@ -33,8 +33,10 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 /// - Send plain http requests to the loopback interface directly, never through a proxy. The proxy could read
 ///   their secrets and forge their responses.
 /// - Read at most [`FetchRequest::max_body_bytes`] of the body. Return [`FetchError::too_large`] beyond that.
-/// - Return [`FetchError::connection_lost`] if an established connection closed before the response arrived.
-///   Servers close idle connections, so introspection and the fetch of keys retry such a request once.
+/// - Return [`FetchError::connection_lost`] if an established connection closed before the response was
+///   complete. Servers close idle connections, and one that fails over a single token may close the
+///   connection. So introspection and the fetch of keys retry such a request once, and untrusted tokens that
+///   cause this error do not open the circuit breaker.
 /// - Open a new connection if the request [needs one](FetchRequest::needs_fresh_connection).
 /// - Return [`FetchError::transport`] for every other failure. Such a request is not retried.
 /// - Keep the request out of logs. An introspection request carries the access token and often a client

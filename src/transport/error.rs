@@ -44,10 +44,10 @@ pub struct FetchError {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum FetchErrorKind {
-    /// The connection could not be established or broke, or the TLS handshake failed.
+    /// The connection could not be established, for example because the TLS handshake failed.
     Transport,
-    /// An established connection closed before the response arrived. Most often the server closed an idle
-    /// connection, so a retry helps.
+    /// An established connection closed before the response was complete. Most often the server closed an
+    /// idle connection, so a retry helps.
     ConnectionLost,
     /// No complete response arrived within the time limit.
     TimedOut,
@@ -125,7 +125,7 @@ impl fmt::Display for FetchErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transport => f.write_str("the connection failed"),
-            Self::ConnectionLost => f.write_str("the connection closed before the response arrived"),
+            Self::ConnectionLost => f.write_str("the connection closed before the response was complete"),
             Self::TimedOut => f.write_str("the request timed out"),
             Self::TooLarge => f.write_str("the response body exceeds the size limit"),
             Self::Redirected => f.write_str("the server redirected the request"),

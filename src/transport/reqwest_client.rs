@@ -176,7 +176,7 @@ impl HttpClient for ReqwestClient {
                 return Err(FetchError::redirected());
             }
             let mut body = BytesMut::new();
-            while let Some(chunk) = received.chunk().await.map_err(transport)? {
+            while let Some(chunk) = received.chunk().await.map_err(no_response)? {
                 if chunk.len() > max_body_bytes.saturating_sub(body.len()) {
                     return Err(FetchError::too_large());
                 }
@@ -220,7 +220,7 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Classifies a failure before the response: only an established connection can be lost.
+/// Classifies a failure before the end of the response: only an established connection can be lost.
 ///
 /// A timeout after the connection is established comes from the pings of HTTP/2, or is one that the user set.
 fn no_response(error: reqwest::Error) -> FetchError {
