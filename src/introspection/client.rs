@@ -211,7 +211,7 @@ impl Call<'_> {
         let begun = self.client.limiter.pause(PauseRequest {
             wait,
             is_rate_limit: status == StatusCode::TOO_MANY_REQUESTS,
-            priority: self.permit.priority(),
+            token: self.permit.token(),
             sent_at: self.permit.started_at(),
             cause: Arc::new(IntrospectionError::new(kind)),
         });

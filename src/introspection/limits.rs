@@ -196,6 +196,10 @@ impl Drop for Waiting<'_> {
 }
 
 impl Permit<'_> {
+    pub(super) fn token(&self) -> CallToken {
+        self.call.token
+    }
+
     pub(super) fn priority(&self) -> Priority {
         self.call.token.priority
     }

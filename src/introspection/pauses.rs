@@ -3,20 +3,21 @@
 //! A state machine: it takes the time as an argument and returns decisions.
 //!
 //! Why: one response with a long `Retry-After` can come from one sick replica, or from a firewall that
-//! objects to one token. So a first pause is limited to 30 s, and a response about a token that was never
-//! active holds back only such tokens.
+//! objects to one token. So a pause is limited to 30 s until a response about another token confirms it, and
+//! a response about a token that was never active holds back only such tokens.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::IntrospectionError;
+use super::limiter_state::CallToken;
 use super::priority::Priority;
 use crate::time::later;
 
-/// The longest first pause.
+/// The longest pause that is not confirmed.
 const MAX_FIRST: Duration = Duration::from_secs(30);
 
-/// The longest pause after another one: the first request after a pause asked for it.
+/// The longest pause after another one: the first request after a pause, about another token, asked for it.
 const MAX_CONFIRMED: Duration = Duration::from_secs(300);
 
 /// A response that asks for a pause.
@@ -26,8 +27,8 @@ pub(super) struct PauseRequest {
     pub(super) wait: Duration,
     /// Whether the status is 429 (RFC 6585 section 4): the server is healthy and limits its clients.
     pub(super) is_rate_limit: bool,
-    /// The priority of the token that the response is about.
-    pub(super) priority: Priority,
+    /// The token that the response is about.
+    pub(super) token: CallToken,
     /// When the request was sent.
     pub(super) sent_at: Instant,
     pub(super) cause: Arc<IntrospectionError>,
@@ -52,6 +53,8 @@ pub(super) struct Pauses {
 struct Pause {
     began_at: Instant,
     until: Instant,
+    /// The key of the token that caused it.
+    token: u64,
     cause: Arc<IntrospectionError>,
 }
 
@@ -60,13 +63,13 @@ impl Pauses {
     pub(super) fn request(&mut self, request: PauseRequest, now: Instant) -> Option<NewPause> {
         let untrusted_only = self.affects_untrusted_only(&request);
         let pause = if untrusted_only { &mut self.untrusted } else { &mut self.all };
-        let is_confirmed = pause.as_ref().is_some_and(|pause| request.sent_at >= pause.until);
+        let is_confirmed = pause.as_ref().is_some_and(|pause| pause.is_confirmed_by(&request));
         let length = request.wait.min(if is_confirmed { MAX_CONFIRMED } else { MAX_FIRST });
         let until = later(now, length);
         if length.is_zero() || pause.as_ref().is_some_and(|pause| pause.until >= until) {
             return None;
         }
-        *pause = Some(Pause { began_at: now, until, cause: request.cause });
+        *pause = Some(Pause { began_at: now, until, token: request.token.key, cause: request.cause });
         Some(NewPause { length, untrusted_only })
     }
 
@@ -74,7 +77,7 @@ impl Pauses {
     /// ones are held back, all have to wait.
     fn affects_untrusted_only(&self, request: &PauseRequest) -> bool {
         let was_held = self.untrusted.as_ref().is_some_and(|pause| request.sent_at >= pause.began_at);
-        !request.priority.is_trusted() || (request.is_rate_limit && !was_held)
+        !request.token.priority.is_trusted() || (request.is_rate_limit && !was_held)
     }
 
     /// The server responded, so a later pause is not a confirmation of an earlier one.
@@ -97,6 +100,13 @@ impl Pauses {
     }
 }
 
+impl Pause {
+    /// A pause that one token causes again and again may be due to that token.
+    fn is_confirmed_by(&self, request: &PauseRequest) -> bool {
+        request.sent_at >= self.until && request.token.key != self.token
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 mod tests {
@@ -107,8 +117,9 @@ mod tests {
     const SEC: Duration = Duration::from_secs(1);
 
     fn asked(secs: u64, is_rate_limit: bool, priority: Priority, sent_at: Instant) -> PauseRequest {
+        let token = CallToken { key: 0, priority };
         let cause = Arc::new(IntrospectionError::new(IntrospectionErrorKind::NotSent));
-        PauseRequest { wait: Duration::from_secs(secs), is_rate_limit, priority, sent_at, cause }
+        PauseRequest { wait: Duration::from_secs(secs), is_rate_limit, token, sent_at, cause }
     }
 
     fn secs(pauses: &Pauses, priority: Priority, now: Instant) -> u64 {
@@ -119,8 +130,10 @@ mod tests {
     fn a_first_pause_lasts_at_most_30_s_and_a_confirmed_one_300_s() {
         let mut now = Instant::now();
         let mut pauses = Pauses::default();
-        for expected in [30, 300, 300] {
-            let pause = pauses.request(asked(u64::MAX, false, Trusted, now), now).unwrap();
+        for (key, expected) in [(1, 30), (2, 300), (3, 300)] {
+            let token = CallToken { key, priority: Trusted };
+            let request = PauseRequest { token, ..asked(u64::MAX, false, Trusted, now) };
+            let pause = pauses.request(request, now).unwrap();
             assert_eq!(pause, NewPause { length: expected * SEC, untrusted_only: false });
             assert_eq!(secs(&pauses, Trusted, now), u64::from(expected));
             // Calls that were sent before the pause confirm nothing.
@@ -131,6 +144,17 @@ mod tests {
         pauses.responded(now);
         pauses.request(asked(300, false, Trusted, now), now);
         assert_eq!(secs(&pauses, Trusted, now), 30, "a response resets the confirmation");
+    }
+
+    #[test]
+    fn a_token_does_not_confirm_a_pause_that_it_caused_itself() {
+        let mut now = Instant::now();
+        let mut pauses = Pauses::default();
+        for _ in 0..5 {
+            let pause = pauses.request(asked(300, false, Trusted, now), now).unwrap();
+            assert_eq!(pause.length, 30 * SEC);
+            now += pause.length;
+        }
     }
 
     #[test]

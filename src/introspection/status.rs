@@ -44,7 +44,8 @@ impl IntrospectionStatus {
     /// The end of a pause that the authorization server asked for with `Retry-After` or with status 429
     /// (RFC 9110 section 10.2.3, RFC 6585 section 4). `None` without a pause.
     ///
-    /// A first pause lasts at most 30 s. If the next request asks for another one, that lasts at most 5 min.
+    /// A first pause lasts at most 30 s. If the next request, about another token, asks for another pause,
+    /// that lasts at most 5 min.
     /// After a response about a token that was never active, and at first after a 429, only such tokens are
     /// held back. A pause of all tokens is [`CircuitState::Open`], too.
     #[must_use]
