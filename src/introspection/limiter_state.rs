@@ -130,7 +130,7 @@ impl<W> LimiterState<W> {
         // A request that was not sent says nothing new about the server.
         if failure.is_none_or(|failure| failure.error.kind() != IntrospectionErrorKind::NotSent) {
             let end = failure.map_or(CallEnd::Responded, |failure| failure.call_end(priority));
-            self.permits.ended(EndedCall { started_at: call.started_at, end }, now);
+            self.permits.ended(priority, EndedCall { started_at: call.started_at, end }, now);
             self.last_error = failure.map(|failure| Arc::clone(&failure.error));
         }
         let paused_for = self.pauses.blocking(priority, now).map(|(_, rest)| rest);

@@ -1,4 +1,8 @@
 //! The permits of an adaptive concurrency limit, and the queue for them.
+//!
+//! Why the reserve for trusted tokens has a limit of its own: anybody can make up tokens over which the
+//! server hangs. They decrease the limit of all calls, but must not take the reserve. A server that is
+//! overloaded is late for trusted tokens as well, and their calls decrease the reserve.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +17,8 @@ const SMOOTHING: u32 = 8;
 #[derive(Debug)]
 pub(super) struct Permits<W> {
     limit: AdaptiveLimit,
+    /// The calls about trusted tokens that may be in flight beyond `limit`. Only such calls change it.
+    reserve: AdaptiveLimit,
     in_flight: usize,
     untrusted_in_flight: usize,
     typical_response_time: Option<Duration>,
@@ -23,6 +29,7 @@ impl<W> Permits<W> {
     pub(super) fn new(max_concurrent: usize, max_queued: usize, timeout: Duration) -> Self {
         Self {
             limit: AdaptiveLimit::new(max_concurrent, timeout),
+            reserve: AdaptiveLimit::new((max_concurrent / 4).max(1), timeout),
             in_flight: 0,
             untrusted_in_flight: 0,
             typical_response_time: None,
@@ -51,11 +58,14 @@ impl<W> Permits<W> {
             // After a decrease, untrusted calls in flight may exceed the limit. They must not use the share
             // that is reserved for trusted ones.
             Priority::Trusted => {
-                let trusted_in_flight = self.in_flight.saturating_sub(self.untrusted_in_flight);
-                let has_reserve = trusted_in_flight < (limit / 4).max(1);
+                let has_reserve = self.trusted_in_flight() < self.reserve.current();
                 is_below_limit || (has_reserve && self.in_flight < self.limit.max())
             }
         }
+    }
+
+    fn trusted_in_flight(&self) -> usize {
+        self.in_flight.saturating_sub(self.untrusted_in_flight)
     }
 
     pub(super) fn put_back(&mut self, priority: Priority) {
@@ -75,9 +85,12 @@ impl<W> Permits<W> {
     }
 
     /// A call that still holds its permit ended.
-    pub(super) fn ended(&mut self, call: EndedCall, now: Instant) {
+    pub(super) fn ended(&mut self, priority: Priority, call: EndedCall, now: Instant) {
         if call.end == CallEnd::Responded {
             self.record_response_time(now.saturating_duration_since(call.started_at));
+        }
+        if priority.is_trusted() {
+            self.reserve.ended(call, self.trusted_in_flight(), now);
         }
         self.limit.ended(call, self.in_flight, now);
     }
@@ -101,6 +114,7 @@ impl<W> Permits<W> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 mod tests {
     use super::Priority::{Trusted, Untrusted};
     use super::*;
@@ -115,6 +129,29 @@ mod tests {
         assert_eq!((untrusted, trusted), (6, 2));
         permits.put_back(Untrusted);
         assert!(permits.try_take(Untrusted) && !permits.try_take(Trusted));
+    }
+
+    /// The trusted calls that can start after `overdue` calls with this priority, while untrusted ones take
+    /// all permits that they get.
+    fn trusted_beside_untrusted_after(priority: Priority, overdue: usize) -> usize {
+        let (mut permits, mut now): (Permits<u8>, _) = (Permits::new(64, 0, TIMEOUT), Instant::now());
+        for _ in 0..overdue {
+            assert!(permits.try_take(priority));
+            let call = EndedCall { started_at: now, end: CallEnd::Overdue };
+            now += TIMEOUT;
+            permits.ended(priority, call, now);
+            permits.put_back(priority);
+        }
+        assert_eq!(permits.limit.current(), if overdue == 0 { 64 } else { 4 });
+        while permits.try_take(Untrusted) {}
+        (0..64).filter(|_| permits.try_take(Trusted)).count()
+    }
+
+    #[test]
+    fn overdue_calls_shrink_the_reserve_only_if_they_are_about_trusted_tokens() {
+        assert_eq!(trusted_beside_untrusted_after(Untrusted, 0), 16);
+        assert_eq!(trusted_beside_untrusted_after(Untrusted, 500), 16);
+        assert_eq!(trusted_beside_untrusted_after(Trusted, 500), 1);
     }
 
     #[test]
