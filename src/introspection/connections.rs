@@ -59,19 +59,31 @@ impl Connections {
             if self.pool().may_check() {
                 match first_response(pooled, request(true)).await {
                     First::Pooled(received) => break received,
-                    First::Fresh(received) => {
+                    First::Fresh { response, pooled: None } => {
                         self.pool().pool_is_silent(now());
-                        return Ok(received);
+                        return Ok(response);
+                    }
+                    First::Fresh { response, pooled: Some(failure) } => {
+                        self.pooled_ended(&Err(failure));
+                        return Ok(response);
                     }
                 }
             }
             // Another late call checks the pool at the moment.
             wait = recheck_after;
         };
-        if !received.as_ref().is_err_and(is_timeout) {
-            self.pool().pool_responded();
-        }
+        self.pooled_ended(&received);
         received
+    }
+
+    /// A request over the pool ended.
+    fn pooled_ended(&self, received: &Received) {
+        match received {
+            Ok(_) => self.pool().pool_responded(),
+            Err(failure) if is_timeout(failure) => {}
+            Err(failure) if is_over_connection(failure) => self.pool().pool_responded(),
+            Err(_) => self.pool().check_abandoned(),
+        }
     }
 
     /// A call ended with this failure.
@@ -90,23 +102,105 @@ impl Connections {
 enum First {
     /// The pooled connection delivered a response, or both failed.
     Pooled(Received),
-    Fresh(Response<Bytes>),
+    /// The new connection delivered a response: while the pooled one was silent, or after it had failed.
+    Fresh { response: Response<Bytes>, pooled: Option<CallFailure> },
 }
 
 async fn first_response(
     mut pooled: impl Future<Output = Received> + Unpin,
     fresh: impl Future<Output = Received>,
 ) -> First {
+    let mut fresh = pin!(fresh);
     tokio::select! {
-        received = &mut pooled => First::Pooled(received),
-        received = fresh => match received {
-            Ok(response) => First::Fresh(response),
+        received = &mut pooled => match received {
+            Ok(response) => First::Pooled(Ok(response)),
+            Err(failure) => match fresh.await {
+                Ok(response) => First::Fresh { response, pooled: Some(failure) },
+                Err(_) => First::Pooled(Err(failure)),
+            },
+        },
+        received = &mut fresh => match received {
+            Ok(response) => First::Fresh { response, pooled: None },
             Err(_) => First::Pooled(pooled.await),
         },
     }
 }
 
+/// Whether the request was sent. One that a limit, the credentials or the lookup prevents says nothing about
+/// the pool.
+fn is_over_connection(failure: &CallFailure) -> bool {
+    !failure.in_lookup && matches!(failure.error.kind(), IntrospectionErrorKind::Fetch(_))
+}
+
 /// The lookup of the endpoint uses other connections.
 fn is_timeout(failure: &CallFailure) -> bool {
     !failure.in_lookup && failure.error.kind() == IntrospectionErrorKind::Fetch(FetchErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::introspection::error::IntrospectionError;
+    use crate::transport::FetchError;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn failure(error: IntrospectionError) -> CallFailure {
+        CallFailure { error: Arc::new(error), in_lookup: false }
+    }
+
+    fn lost() -> CallFailure {
+        failure(IntrospectionError::fetch(FetchError::connection_lost("closed by the server")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_request_over_a_new_connection_continues_if_the_pooled_one_fails() {
+        let (connections, sent) = (Connections::default(), AtomicUsize::new(0));
+        let received = connections.send(false, Some(SECOND), |fresh| {
+            sent.fetch_add(1, Ordering::Relaxed);
+            async move {
+                sleep(if fresh { 2 * SECOND } else { SECOND * 3 / 2 }).await;
+                if fresh { Ok(Response::default()) } else { Err(lost()) }
+            }
+        });
+        assert!(received.await.is_ok());
+        assert_eq!(sent.into_inner(), 2);
+        assert!(!connections.pool().needs_fresh_connection(now()), "the pool was not silent");
+        assert!(connections.pool().may_check());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_request_that_was_sent_makes_the_pool_healthy() {
+        let not_sent = || failure(IntrospectionError::new(IntrospectionErrorKind::NotSent));
+        for (name, failure, is_healthy) in [
+            ("connection lost", lost(), true),
+            ("not sent", not_sent(), false),
+            ("lost in the lookup", CallFailure { in_lookup: true, ..lost() }, false),
+        ] {
+            let connections = Connections::default();
+            let received = connections.send(false, None, |_| async {
+                // Another call times out in the meantime.
+                connections.pool().timed_out();
+                Err(failure.clone())
+            });
+            assert!(received.await.is_err(), "{name}");
+            assert_eq!(!connections.pool().needs_fresh_connection(now()), is_healthy, "{name}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_of_the_pool_that_was_not_sent_lets_the_next_late_call_check() {
+        let connections = Connections::default();
+        let received = connections.send(false, Some(SECOND), |_| async {
+            sleep(2 * SECOND).await;
+            Err(CallFailure { in_lookup: true, ..lost() })
+        });
+        assert!(received.await.is_err());
+        assert!(connections.pool().may_check());
+    }
 }

@@ -64,6 +64,13 @@ impl PoolHealth {
         self.0 = State::Healthy;
     }
 
+    /// A call over the pool ended without being sent. If it checked the pool, the next late call may.
+    pub(super) fn check_abandoned(&mut self) {
+        if matches!(self.0, State::Checking) {
+            self.0 = State::Healthy;
+        }
+    }
+
     /// A new connection delivered a response while a late call over the pool still waits.
     pub(super) fn pool_is_silent(&mut self, now: Instant) {
         self.0 = State::AvoidedUntil(later(now, AVOID_FOR));
