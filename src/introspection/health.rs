@@ -53,6 +53,11 @@ impl CallFailure {
         }
     }
 
+    /// Whether one of our own limits prevented the request.
+    pub(super) fn is_not_sent(&self) -> bool {
+        self.error.kind() == IntrospectionErrorKind::NotSent
+    }
+
     /// Whether the token may be the cause, so that a request for another token may succeed.
     pub(super) fn may_be_due_to_token(&self) -> bool {
         use FetchErrorKind::{ConnectionLost, Status, TimedOut, TooLarge};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::error::{IntrospectionError, IntrospectionErrorKind};
+use super::error::IntrospectionError;
 use super::failed_tokens::FailedTokens;
 use super::fault::IntrospectionFault;
 use super::health::{CallFailure, ServerHealth};
@@ -128,7 +128,7 @@ impl<W> LimiterState<W> {
         let transition = self.record_health(health, call.purpose, failure, now, random);
         self.record_token(call.token, failure, now);
         // A request that was not sent says nothing new about the server.
-        if failure.is_none_or(|failure| failure.error.kind() != IntrospectionErrorKind::NotSent) {
+        if failure.is_none_or(|failure| !failure.is_not_sent()) {
             let end = failure.map_or(CallEnd::Responded, |failure| failure.call_end(priority));
             self.permits.ended(priority, EndedCall { started_at: call.started_at, end }, now);
             self.last_error = failure.map(|failure| Arc::clone(&failure.error));
@@ -168,6 +168,10 @@ impl<W> LimiterState<W> {
                     self.opened_by = failure.map(|failure| Arc::clone(&failure.error));
                 }
                 opened.then_some(CircuitState::Open)
+            }
+            ServerHealth::Unknown if failure.is_some_and(|failure| !failure.is_not_sent()) => {
+                self.breaker.inconclusive(purpose, now, random);
+                None
             }
             ServerHealth::Responding | ServerHealth::Unknown => {
                 self.breaker.abandoned(purpose);

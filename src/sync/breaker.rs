@@ -120,6 +120,10 @@ struct Open {
     trusted_probes: u32,
     untrusted_probes: u32,
     last_trusted_probe_at: Option<Instant>,
+    /// When the next probe with an untrusted token may start.
+    untrusted_from: Option<Instant>,
+    /// The delay after the next inconclusive probe with an untrusted token.
+    untrusted_delay: Duration,
 }
 
 impl Breaker {
@@ -161,6 +165,9 @@ impl Breaker {
                 open.trusted_probes == 0 || (open.trusted_probes < MAX_PROBES && is_next)
             }
             false => {
+                if let Some(rest) = open.untrusted_blocked_for(now) {
+                    return Err(rest);
+                }
                 let is_only = open.trusted_probes == 0 && open.untrusted_probes == 0;
                 is_only && is_past(self.trusted_asked_at, TRUSTED_FIRST)
             }
@@ -214,6 +221,18 @@ impl Breaker {
         }
     }
 
+    /// The call failed, perhaps because of its untrusted token. If it was a probe, the next one with an
+    /// untrusted token is delayed, with exponential backoff. Probes with trusted tokens are not delayed.
+    pub(crate) fn inconclusive(&mut self, call: Purpose, now: Instant, random: f64) {
+        self.abandoned(call);
+        if let (Some(open), Purpose::Probe { opening, trusted: false }) = (&mut self.open, call)
+            && opening == self.openings
+        {
+            open.untrusted_from = Some(later(now, with_jitter(open.untrusted_delay, random)));
+            open.untrusted_delay = open.untrusted_delay.saturating_mul(2).min(MAX_OPEN);
+        }
+    }
+
     /// The state, for operators.
     pub(crate) fn circuit(&self, now: Instant) -> CircuitState {
         match &self.open {
@@ -255,17 +274,31 @@ impl Breaker {
 
     fn open_for(&mut self, length: Duration, now: Instant, random: f64) {
         let length = length.min(MAX_OPEN);
-        let share = CERTAIN_SHARE + (1.0 - CERTAIN_SHARE) * random.clamp(0.0, 1.0);
-        let until = later(now, length.mul_f64(share));
         self.openings = self.openings.wrapping_add(1);
-        self.open =
-            Some(Open { until, length, trusted_probes: 0, untrusted_probes: 0, last_trusted_probe_at: None });
+        self.open = Some(Open {
+            until: later(now, with_jitter(length, random)),
+            length,
+            trusted_probes: 0,
+            untrusted_probes: 0,
+            last_trusted_probe_at: None,
+            untrusted_from: None,
+            untrusted_delay: length,
+        });
     }
+}
+
+fn with_jitter(length: Duration, random: f64) -> Duration {
+    length.mul_f64(CERTAIN_SHARE + (1.0 - CERTAIN_SHARE) * random.clamp(0.0, 1.0))
 }
 
 impl Open {
     fn probes(&mut self, trusted: bool) -> &mut u32 {
         if trusted { &mut self.trusted_probes } else { &mut self.untrusted_probes }
+    }
+
+    fn untrusted_blocked_for(&self, now: Instant) -> Option<Duration> {
+        let rest = self.untrusted_from?.saturating_duration_since(now);
+        (!rest.is_zero()).then_some(rest)
     }
 
     fn is_probing(&self) -> bool {

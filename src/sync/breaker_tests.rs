@@ -165,6 +165,24 @@ fn the_success_of_an_untrusted_probe_closes_the_breaker_if_no_trusted_token_is_u
 }
 
 #[test]
+fn an_inconclusive_untrusted_probe_delays_the_next_untrusted_one_with_backoff() {
+    let now = Instant::now();
+    let mut breaker = opened(now);
+    let mut then = now + 2 * SEC;
+    for millis in [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000] {
+        let untrusted = breaker.admit(false, then).unwrap();
+        breaker.inconclusive(untrusted, then, LONGEST);
+        assert_eq!(breaker.admit(false, then), Err(Duration::from_millis(millis)));
+        then += Duration::from_millis(millis);
+    }
+    let untrusted = breaker.admit(false, then).unwrap();
+    breaker.inconclusive(untrusted, then, LONGEST);
+    let trusted = probe(&mut breaker, then);
+    breaker.failed(trusted, Failure::Server, then, LONGEST);
+    assert_eq!(breaker.check(false, then), Err(500 * MILLI), "a new opening starts anew");
+}
+
+#[test]
 fn calls_from_before_the_opening_neither_end_the_probe_nor_close_the_breaker() {
     let now = Instant::now();
     let mut breaker = opened(now);

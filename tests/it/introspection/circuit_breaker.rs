@@ -84,6 +84,24 @@ async fn a_half_open_circuit_allows_one_probe_a_second_and_each_failed_probe_dou
     assert_eq!(accepted(&hundred_outcomes(&setup).await), 100);
 }
 
+/// A failure about an untrusted token may be due to the token, but each one is a request to a failing server.
+#[tokio::test(start_paused = true)]
+async fn probes_with_untrusted_tokens_have_a_backoff_and_delay_no_trusted_one() {
+    for fault in [Fault::Status(500), Fault::Hang] {
+        let setup = IssuerIntrospection::new();
+        setup.open_the_circuit(fault.clone()).await;
+        let before = setup.net.total();
+        for _ in 0..300 {
+            assert_eq!(setup.api.outcome(setup.opaque()).await, UNAVAILABLE, "{fault:?}");
+            setup.pass(100 * MILLI).await;
+        }
+        let probes = setup.net.total() - before;
+        assert!((5..=15).contains(&probes), "{fault:?}: {probes}");
+        setup.fail(None);
+        assert_eq!(setup.still_active_route().outcome(setup.jwt()).await, ACCEPTED, "{fault:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_circuit_is_half_open_during_the_probe() {
     let setup = IssuerIntrospection::new();
