@@ -227,7 +227,7 @@ impl Call<'_> {
             self.pause(wait, response.status());
         }
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
-            endpoint.clear().await;
+            endpoint.expire().await;
         }
         let json = match (response::parse(response, token)?, &config.response_verifier) {
             (ResponseBody::Signed(jwt), Some(response_verifier)) => {

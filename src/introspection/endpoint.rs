@@ -17,6 +17,10 @@ use crate::transport::{FetchLimits, HttpClient};
 /// although the old URL still responds.
 const METADATA_TTL: Duration = Duration::from_secs(60 * 60);
 
+/// The shortest time from one early expiry of the URL to the next. A response that says the endpoint is gone
+/// may be due to its token, and must not cause a lookup each time.
+const MIN_EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+
 /// How long metadata without an endpoint is not fetched again. Somebody has to change a configuration first.
 const MISSING_TTL: Duration = Duration::from_secs(10);
 
@@ -41,6 +45,8 @@ struct State {
     cached: Option<CachedUrl>,
     /// The latest lookup that failed.
     last_failure: Option<FailedLookup>,
+    /// When the cached URL last expired because the endpoint seemed to be gone.
+    expired_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +59,8 @@ struct FailedLookup {
 struct CachedUrl {
     url: FetchUrl,
     fetched_at: Instant,
+    /// Whether the URL is looked up again before its TTL.
+    is_expired: bool,
 }
 
 impl EndpointSource {
@@ -113,7 +121,7 @@ impl EndpointCache {
             return Ok(url);
         }
         // Renewed before the lookup, so that other callers neither repeat it nor wait for it.
-        cached.fetched_at = now();
+        *cached = CachedUrl::now(&url);
         drop(state);
         let half = limits.timeout.checked_div(2).unwrap_or_default();
         let Ok(Ok(url)) = timeout(half, discover_endpoint(endpoint, issuer, client, limits)).await else {
@@ -144,9 +152,18 @@ impl EndpointCache {
         cached.unwrap_or_else(|| source.configured_url().clone())
     }
 
-    /// Clears the cache, because the endpoint is gone. The next call looks it up again.
-    pub(super) async fn clear(&self) {
-        self.state.lock().await.cached = None;
+    /// The endpoint seems to be gone: the next call looks it up again. The cached URL stays in use until a
+    /// lookup succeeds.
+    pub(super) async fn expire(&self) {
+        let (mut state, now) = (self.state.lock().await, now());
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < MIN_EXPIRY_INTERVAL;
+        if state.expired_at.is_some_and(is_recent) {
+            return;
+        }
+        if let Some(cached) = &mut state.cached {
+            cached.is_expired = true;
+            state.expired_at = Some(now);
+        }
     }
 }
 
@@ -159,10 +176,10 @@ impl FailedLookup {
 
 impl CachedUrl {
     fn now(url: &FetchUrl) -> Self {
-        Self { url: url.clone(), fetched_at: now() }
+        Self { url: url.clone(), fetched_at: now(), is_expired: false }
     }
 
     fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.fetched_at) < METADATA_TTL
+        !self.is_expired && now.saturating_duration_since(self.fetched_at) < METADATA_TTL
     }
 }

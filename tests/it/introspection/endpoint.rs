@@ -118,6 +118,25 @@ async fn a_moved_endpoint_is_discovered_again() {
     }
 }
 
+/// One token may be enough to get a 404, for example from a firewall.
+#[tokio::test(start_paused = true)]
+async fn responses_that_the_endpoint_is_gone_cause_one_discovery_per_minute_and_the_url_stays_in_use() {
+    let idp = TestIssuer::new();
+    let (_, api, _) = discovering(&idp);
+    assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED);
+    for (discoveries, fault) in [(2, None), (4, Some(Fault::Refuse))] {
+        idp.set_fault(Endpoint::Metadata, fault);
+        for _ in 0..59 {
+            idp.set_fault_for(Endpoint::Introspection, Fault::Status(404), 1);
+            assert_eq!(api.outcome(idp.token(API).opaque()).await, UNAVAILABLE);
+            assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED, "{discoveries}");
+            assert_eq!(idp.requests(Endpoint::Metadata), discoveries);
+            tokio::time::sleep(SECOND).await;
+        }
+        tokio::time::sleep(SECOND).await;
+    }
+}
+
 /// The old endpoint may still respond. If the second discovery fails, it stays in use.
 #[tokio::test(start_paused = true)]
 async fn the_endpoint_is_discovered_again_after_an_hour() {
