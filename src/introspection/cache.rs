@@ -139,12 +139,34 @@ impl ResponseCache {
         now: Instant,
         date: NumericDate,
     ) -> Option<Hit> {
+        self.find(digest, freshness, now, date, |entry| entry.start_refresh(now))
+    }
+
+    /// The same without a refresh: a later hit makes it due.
+    pub(super) fn peek(
+        &self,
+        digest: &TokenDigest,
+        freshness: Freshness,
+        now: Instant,
+        date: NumericDate,
+    ) -> Option<Result<AccessToken, IntrospectionFault>> {
+        self.find(digest, freshness, now, date, |_| false).map(|hit| hit.outcome)
+    }
+
+    fn find(
+        &self,
+        digest: &TokenDigest,
+        freshness: Freshness,
+        now: Instant,
+        date: NumericDate,
+        is_refresh_due: impl FnOnce(&ActiveEntry) -> bool,
+    ) -> Option<Hit> {
         let is_within =
             |origin: Origin, ttl: Duration| now.saturating_duration_since(origin.requested_at) < ttl;
         let active = self.store.active.get(digest, |entry| {
             let fresh = is_within(entry.origin, self.policy.active_ttl) && freshness.accepts(entry.origin);
             (fresh && date < entry.expires_at)
-                .then(|| Hit { outcome: Ok(entry.token.clone()), is_refresh_due: entry.start_refresh(now) })
+                .then(|| Hit { outcome: Ok(entry.token.clone()), is_refresh_due: is_refresh_due(entry) })
         });
         if let Some(hit) = active {
             return hit;

@@ -173,6 +173,16 @@ fn a_stale_response_is_usable_for_the_grace_period_and_never_past_exp() {
 }
 
 #[test]
+fn a_peek_does_not_use_up_the_refresh() {
+    let (cache, now) = (cache(100, 10, 0), Instant::now());
+    cache.insert(digest("t"), origin(1, now), &Ok(token(1_000)), 0.0);
+    let then = now + 80 * SEC;
+    assert!(cache.peek(&digest("t"), Freshness::Cached, then, date(0)).unwrap().is_ok());
+    assert!(cache.get(&digest("t"), Freshness::Cached, then, date(0)).unwrap().is_refresh_due);
+    assert!(cache.peek(&digest("t"), Freshness::Cached, now + 100 * SEC, date(0)).is_none());
+}
+
+#[test]
 fn one_hit_in_the_last_part_of_the_ttl_makes_a_refresh_due() {
     let now = Instant::now();
     for (random, after) in [(0.0, 75), (0.5, 82), (1.0, 90)] {

@@ -3,7 +3,8 @@
 //! A state machine: it takes the time as an argument.
 //!
 //! Why: a revoked JWT must not be accepted again each time its cached response expires. So each JWT is
-//! remembered until it has expired, and if there are too many, no further JWT is accepted this way.
+//! remembered until it has expired, and if there are too many, no further JWT is accepted this way. The key
+//! of a JWT leaves its signature out, because some signatures have more than one valid form.
 
 use std::collections::HashMap;
 use std::time::Duration;

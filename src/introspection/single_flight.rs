@@ -16,6 +16,7 @@ use tokio::time::timeout_at;
 use super::cache::{Freshness, Hit, Origin, ResponseCache};
 use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
 use super::digest::{RequestContext, TokenDigest};
+use super::error::IntrospectionErrorKind;
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
 use super::first_use::FirstUses;
 use super::limiter_state::CallToken;
@@ -65,6 +66,8 @@ struct Calls {
 #[derive(Clone)]
 struct InFlight {
     number: u64,
+    /// When the response has to be there, for the request that started the call.
+    deadline: Instant,
     progress: watch::Receiver<Progress>,
 }
 
@@ -83,6 +86,16 @@ enum Progress {
 struct Completed {
     origin: Origin,
     outcome: Outcome,
+}
+
+impl Completed {
+    fn is_not_sent(&self) -> bool {
+        matches!(
+            &self.outcome,
+            Err(IntrospectionFault::Unavailable { cause, .. })
+                if cause.kind() == IntrospectionErrorKind::NotSent
+        )
+    }
 }
 
 /// The result of joining or starting a call.
@@ -178,7 +191,10 @@ impl SingleFlight {
         let (first_uses, jwt) = (self.first_uses.as_ref()?, query.jwt.as_ref()?);
         let runtime = Runtime::try_current().ok()?;
         let mut first_uses = first_uses.lock().unwrap_or_else(PoisonError::into_inner);
-        if !first_uses.take(query.digest.short(), jwt.expiry(), NumericDate::now(&*self.clock)) {
+        // Without the signature: an ECDSA signature (r, s) is valid as (r, n - s), too.
+        let signed = query.token.rsplit_once('.').map_or(&*query.token, |(signed, _)| signed);
+        let key = self.context.digest(signed).short();
+        if !first_uses.take(key, jwt.expiry(), NumericDate::now(&*self.clock)) {
             return None;
         }
         drop(first_uses);
@@ -222,6 +238,9 @@ impl SingleFlight {
                 Err(_) => call.progress.borrow().clone(),
             };
             match progress {
+                // The request that started the call had less time left than this one has.
+                Progress::Done(completed)
+                    if rounds < MAX_ROUNDS && call.deadline < deadline && completed.is_not_sent() => {}
                 Progress::Done(completed) if query.freshness.accepts(completed.origin) => {
                     return completed.outcome;
                 }
@@ -246,8 +265,9 @@ impl SingleFlight {
             return Joined::Call(call.clone());
         }
         // A call may have completed since the cache was read.
-        if let Some(hit) = self.cached(&query.digest, query.freshness) {
-            return Joined::Outcome(hit.outcome);
+        let date = NumericDate::now(&*self.clock);
+        if let Some(outcome) = self.cache.peek(&query.digest, query.freshness, now(), date) {
+            return Joined::Outcome(outcome);
         }
         let token = CallToken { key: query.digest.short(), priority: self.priority(query) };
         if let Err(fault) = self.client.check(token) {
@@ -256,7 +276,7 @@ impl SingleFlight {
         calls.latest = calls.latest.saturating_add(1);
         let origin = Origin { call: calls.latest, requested_at: now() };
         let (sender, progress) = watch::channel(Progress::Queued);
-        let call = InFlight { number: calls.latest, progress };
+        let call = InFlight { number: calls.latest, deadline, progress };
         calls.in_flight.insert(query.digest, call.clone());
         // A runtime that is shutting down drops the task in `spawn`, and the task's `Drop` takes the lock.
         drop(calls);
@@ -323,5 +343,8 @@ impl Drop for CallTask {
         self.remove_from_in_flight();
     }
 }
+
+/// How many calls that were not sent a request joins, at most, before it reports that.
+const MAX_ROUNDS: u32 = 3;
 
 pub(super) const NO_RUNTIME: &str = "no tokio runtime is running";

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::task::JoinSet;
 use tower_bearer::diagnostics::{Bound, CircuitState};
 use tower_bearer::testing::{Fault, TestIssuer};
@@ -59,6 +61,34 @@ async fn a_revoked_jwt_is_accepted_at_most_once_while_its_introspection_is_pendi
         setup.pass(10 * SECOND).await;
         assert_ne!(setup.api.outcome(&jwt).await, ACCEPTED);
     }
+}
+
+/// The same JWT with the other valid form of its ES256 signature: s is replaced by n - s.
+fn with_other_signature(jwt: &str) -> String {
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let (signed, signature) = jwt.rsplit_once('.').unwrap();
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut borrow = false;
+    for (byte, n) in signature[32..].iter_mut().zip(N).rev() {
+        let (difference, first) = n.overflowing_sub(*byte);
+        let (difference, second) = difference.overflowing_sub(u8::from(borrow));
+        (*byte, borrow) = (difference, first || second);
+    }
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_other_form_of_its_signature_gives_a_pending_jwt_no_second_use() {
+    let setup = IssuerIntrospection::with(pending);
+    let jwt = setup.idp.token(API).sign();
+    let other = with_other_signature(&jwt);
+    assert_ne!(jwt, other);
+    setup.fail(Fault::Refuse);
+    assert_eq!(setup.api.outcome(&other).await, ACCEPTED, "the signature is valid");
+    assert_eq!(setup.api.outcome(&jwt).await, UNAVAILABLE);
 }
 
 #[tokio::test(start_paused = true)]

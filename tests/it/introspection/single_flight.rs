@@ -11,7 +11,7 @@ use tower_bearer::Require;
 use tower_bearer::testing::Fault;
 
 use super::{INACTIVE, UNAVAILABLE};
-use crate::support::introspected::{IssuerIntrospection, SECOND};
+use crate::support::introspected::{IssuerIntrospection, SECOND, timed};
 use crate::support::protected::ACCEPTED;
 
 #[tokio::test(start_paused = true)]
@@ -59,6 +59,29 @@ async fn a_thousand_requests_share_one_failure() {
     }
     assert!(requests.join_all().await.iter().all(|outcome| *outcome == UNAVAILABLE));
     assert_eq!((setup.calls(), setup.api.handler.calls()), (1, 0));
+}
+
+/// One permit, which another call holds for 1.5 s. The time in the queue is 1 s.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_joins_a_queued_call_has_its_own_time_in_the_queue() {
+    let setup = IssuerIntrospection::with(|introspection| introspection.max_concurrent_calls(1));
+    setup.fail(Fault::Delay(SECOND * 3 / 2));
+    let (holder, token) = (setup.opaque(), setup.opaque());
+    let spawn = |token: &String| {
+        let (api, token) = (setup.api.clone(), token.clone());
+        tokio::spawn(async move { timed(api.outcome(token)).await })
+    };
+    let holding = spawn(&holder);
+    sleep(Duration::from_millis(1)).await;
+    let first = spawn(&token);
+    sleep(Duration::from_millis(900)).await;
+    let joined = spawn(&token);
+    assert_eq!(first.await.unwrap(), (UNAVAILABLE, SECOND));
+    assert_eq!(holding.await.unwrap().0, ACCEPTED);
+    let (outcome, waited) = joined.await.unwrap();
+    assert_eq!(outcome, ACCEPTED);
+    assert!(waited < SECOND * 5 / 2, "{waited:?}");
+    assert_eq!(setup.calls(), 2, "the first call was not sent");
 }
 
 #[tokio::test(start_paused = true)]
