@@ -66,7 +66,7 @@ impl OutageDetector {
         let (started_at, mut call) = (now(), pin!(call));
         let sign = || {
             if priority == Priority::Trusted {
-                self.signs.send_modify(|signs| signs.sign(started_at, now()));
+                self.signs.send_if_modified(|signs| signs.sign(started_at, now()));
             }
         };
         let (result, in_time) = match timeout(self.overdue_after, &mut call).await {
@@ -89,18 +89,24 @@ impl OutageDetector {
 
     fn responded(&self, in_time: bool) {
         if in_time {
-            self.signs.send_modify(|signs| signs.responded_in_time(now()));
+            self.signs.send_if_modified(|signs| {
+                signs.responded_in_time(now());
+                // Whoever waits, waits for an outage to begin.
+                false
+            });
         }
     }
 }
 
 impl Signs {
     /// A call that started at `started_at` is overdue or has failed. If another call got its response in the
-    /// meantime, that says more about the server.
-    fn sign(&mut self, started_at: Instant, now: Instant) {
-        if self.last_response_in_time.is_none_or(|responded_at| responded_at < started_at) {
+    /// meantime, that says more about the server. Returns whether it is a sign.
+    fn sign(&mut self, started_at: Instant, now: Instant) -> bool {
+        let is_sign = self.last_response_in_time.is_none_or(|responded_at| responded_at < started_at);
+        if is_sign {
             self.last_sign = Some(now);
         }
+        is_sign
     }
 
     fn responded_in_time(&mut self, now: Instant) {
@@ -128,6 +134,18 @@ mod tests {
         signs.sign(at(10), at(12));
         signs.responded_in_time(at(13));
         assert!(!signs.is_outage(at(13)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_in_time_wakes_nobody_and_a_sign_wakes_all() {
+        let detector = OutageDetector::new(Duration::from_secs(1));
+        let mut signs = detector.signs.subscribe();
+        assert!(detector.observe(Priority::Trusted, async { Ok(()) }).await.is_ok());
+        assert!(!signs.has_changed().unwrap());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let slow = async { Ok(tokio::time::sleep(Duration::from_secs(2)).await) };
+        assert!(detector.observe(Priority::Trusted, slow).await.is_ok());
+        assert!(signs.has_changed().unwrap() && signs.borrow_and_update().is_outage(now()));
     }
 
     #[test]
