@@ -132,7 +132,8 @@ impl Introspector {
         now().checked_sub(age).map_or(Freshness::After(0), Freshness::Since)
     }
 
-    /// Introspects `token` for an explanation and returns the response unchecked. Bypasses the cache.
+    /// Introspects `token` for an explanation and returns the response unchecked. Bypasses the cache, but no
+    /// limit. Any text may be explained, so the token counts as untrusted.
     ///
     /// # Errors
     /// [`IntrospectionFault`], if there is no response.
@@ -141,7 +142,8 @@ impl Introspector {
             return Err(IntrospectionFault::not_sent(NO_RUNTIME, DEFAULT_RETRY_AFTER));
         }
         let digest = self.digest(token);
-        let call = CallToken { key: digest.short(), priority: Priority::Trusted };
+        let call = CallToken { key: digest.short(), priority: Priority::Untrusted };
+        self.shared.client.check(call)?;
         let deadline = later(now(), self.shared.client.max_wait());
         self.shared.client.acquire(call, deadline).await?.introspect(token).await
     }

@@ -163,7 +163,8 @@ impl BearerAuth {
 
     /// Runs every check on `token` without stopping at the first that fails, for a developer's terminal.
     /// `Display` prints a table. It fetches keys that are not cached, and introspects the token where a
-    /// request would, whatever is cached.
+    /// request would, whatever is cached. The limits on introspection apply as to a token that was never
+    /// active.
     ///
     /// The result shows the issuer, audience, dates, algorithm, type, key id and client that the token
     /// presents, and nothing else of it. Never send it to a client: it says what would be accepted.

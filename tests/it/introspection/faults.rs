@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_bearer::diagnostics::IntrospectionErrorKind;
+use tower_bearer::diagnostics::{CircuitState, IntrospectionErrorKind};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{BearerAuth, ClientAuth};
@@ -226,6 +226,19 @@ async fn unsupported_token_type_rejects_an_opaque_token_and_is_a_misconfiguratio
     let log = Log::start();
     assert_eq!(setup.api.outcome(setup.idp.token(API).sign()).await, MISCONFIGURED);
     assert!(log.requests()[0].field("cause").unwrap().contains("also_jwts"));
+}
+
+/// Any text may be explained.
+#[tokio::test(start_paused = true)]
+async fn an_explanation_is_subject_to_the_limits_of_an_untrusted_token() {
+    let setup = IssuerIntrospection::new();
+    setup.fail(Fault::Status(500));
+    for n in 0..12 {
+        assert!(!setup.auth.explain(&format!("made-up-{n}")).await.is_accepted());
+    }
+    assert_eq!((setup.calls(), setup.circuit()), (12, CircuitState::Closed));
+    assert!(!setup.auth.explain("made-up-11").await.is_accepted());
+    assert_eq!(setup.calls(), 12, "a token that has just failed is held back");
 }
 
 #[tokio::test(start_paused = true)]
