@@ -104,7 +104,8 @@ impl Bounds {
         self.revoked_introspected_token
     }
 
-    /// The longest that a retired key is used while its authorization server is available.
+    /// The longest that a retired key is used while its authorization server is available: it responds to a
+    /// fetch of keys within half of [`max_key_wait`](crate::BearerAuthBuilder::max_key_wait).
     /// [`Bound::Unlimited`] with a static key set, which changes at the next start only;
     /// [`Bound::NotApplicable`] if no issuer has keys.
     #[must_use]

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 pub(super) use decision::{Failure, Next, RefreshDecision};
 pub(super) use freshness::{max_age, remaining};
+use policy::share;
 pub(crate) use policy::{GracePeriod, RefreshPolicy};
 pub(crate) use query::KeyQuery;
 use unknown_keys::UnknownKeys;
@@ -118,7 +119,7 @@ impl Refresh {
         let is_scheduled = !self.requested;
         self.latest_fetch = self.latest_fetch.saturating_add(1);
         self.in_flight = Some(InFlight { started_at: now, heartbeat_at: now });
-        if let Some(validity) = &mut self.validity {
+        if let Some(validity) = self.validity.as_mut().filter(|validity| validity.is_usable(now)) {
             validity.allow_stale_until(now.later(self.policy.max_fetch_time));
         }
         self.requested = false;
@@ -175,12 +176,26 @@ impl Refresh {
             .max(now.later(pause.min(RefreshPolicy::MAX_REQUESTED_PAUSE)));
         if let Some(validity) = &mut self.validity {
             validity.limit_grace(self.policy.grace(failure.grace));
-            if started_at.has_reached(validity.fresh_until) {
+            let is_in_use = now.has_reached(validity.fresh_until) && validity.is_usable(now);
+            if is_in_use || started_at.has_reached(validity.fresh_until) {
                 validity.allow_stale_until(self.due.later(STALL));
             } else {
                 validity.forbid_stale();
             }
         }
+    }
+
+    /// Records that a request has waited for keys in vain, for `max_wait`. Returns whether they are usable.
+    ///
+    /// If its task has driven the fetch in flight for half of that time, the server hangs: stale keys are
+    /// used while this fetch is in flight.
+    pub(super) fn wait_timed_out(&mut self, now: Moment, max_wait: Duration) -> bool {
+        if let (Some(fetch), Some(validity)) = (self.in_flight, &mut self.validity)
+            && fetch.heartbeat_at.since(fetch.started_at) >= share(max_wait, 0.5)
+        {
+            validity.allow_stale_until(fetch.started_at.later(self.policy.max_fetch_time));
+        }
+        self.usable(now)
     }
 
     /// Records that the keys have moved to another URL: makes a fetch due, and forgets which keys the old URL
@@ -234,7 +249,7 @@ impl Refresh {
 
     /// Whether cached keys can be used now, without waiting for a fetch.
     pub(super) fn usable(&self, now: Moment) -> bool {
-        self.validity.is_some_and(|validity| !now.has_reached(validity.usable_until))
+        self.validity.is_some_and(|validity| validity.is_usable(now))
     }
 
     /// How long the cached keys are valid. `None` if no keys are cached.

@@ -1,8 +1,9 @@
 //! How long cached keys are valid: fresh, then stale, then unusable.
 //!
-//! Why: stale keys are used only while a fetch is in flight, or after one that began past their freshness has
-//! failed. Otherwise nobody knows whether the server still publishes them: the refresh task may not have run
-//! since they became stale, because its runtime was not driven or the machine was suspended.
+//! Why: stale keys are used only after a fetch past their freshness has failed or hangs, or while a fetch is
+//! in flight that began when they were usable. Otherwise nobody knows whether the server still publishes
+//! them: the refresh task may not have run since they became stale, because nobody used the keys, its runtime
+//! was not driven or the machine was suspended.
 
 use std::time::Duration;
 
@@ -35,6 +36,11 @@ impl Validity {
         Self { confirmed_at: None, fresh_until: now, grace_until, usable_until: grace_until }
     }
 
+    /// Whether the keys are used now without waiting for a fetch.
+    pub(in crate::jwks) fn is_usable(&self, now: Moment) -> bool {
+        !now.has_reached(self.usable_until)
+    }
+
     /// Lets stale keys be used until `end`, or the end of the grace period.
     pub(super) fn allow_stale_until(&mut self, end: Moment) {
         self.usable_until = match self.confirmed_at {
@@ -43,7 +49,7 @@ impl Validity {
         };
     }
 
-    /// Lets no stale keys be used, until a fetch starts.
+    /// Lets no stale keys be used, until a fetch fails or hangs.
     pub(super) fn forbid_stale(&mut self) {
         self.allow_stale_until(self.fresh_until);
     }

@@ -157,6 +157,8 @@ impl RemoteKeys {
             state.refresh.decide(query, now, left)
         } else if matches!(query, KeyQuery::Mismatch(Some(_))) || state.refresh.is_unknown(query, now) {
             RefreshDecision::NotFound
+        } else if query == KeyQuery::AnyKey && shared.wait_timed_out(&mut state, now) {
+            RefreshDecision::RETRY_NOW
         } else {
             // Whether the key exists is still unknown.
             RefreshDecision::Unavailable { retry_after: RETRY_AFTER }
@@ -210,7 +212,7 @@ impl RemoteKeys {
         let RemoteConfig { policy, source, .. } = &self.shared().config;
         let retired_key = policy.max_freshness();
         KeysBounds {
-            // Stale keys are used while a fetch is in flight.
+            // Keys that become stale during a fetch are used until it ends.
             retired_key: retired_key.saturating_add(policy.max_fetch_time.min(policy.stale_for)),
             retired_key_in_outage: retired_key.saturating_add(policy.stale_for),
             outage: policy.grace(GracePeriod::Full),

@@ -56,7 +56,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn is_usable(&self, now: Moment) -> bool {
-        !now.has_reached(self.validity.usable_until)
+        self.validity.is_usable(now)
     }
 }
 
@@ -121,6 +121,13 @@ impl Shared {
         let snapshot = self.snapshot.load();
         let usable = snapshot.as_ref().filter(|snapshot| snapshot.is_usable(now));
         usable.is_some_and(|snapshot| seen.is_none_or(|seen| !Arc::ptr_eq(seen, &snapshot.keys)))
+    }
+
+    /// Records that a request has waited for keys in vain. Returns whether stale ones are usable now.
+    pub(super) fn wait_timed_out(&self, state: &mut State, now: Moment) -> bool {
+        let is_usable = state.refresh.wait_timed_out(now, self.config.max_wait);
+        self.publish(state, None);
+        is_usable
     }
 
     /// The error of the last fetch, unless usable keys are cached.

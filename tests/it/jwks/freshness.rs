@@ -1,4 +1,4 @@
-//! Stale keys are used only because a fetch has failed, never because nobody has looked.
+//! Stale keys are used only because a fetch has failed or hangs, never because nobody has looked.
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -49,6 +49,43 @@ async fn a_retired_key_is_rejected_after_the_machine_was_suspended() {
     sleep(11 * MINUTE).await;
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
     assert!(idp.requests(Endpoint::Jwks) > before);
+}
+
+/// The outcomes of two requests with the same token, the second one 500 ms after the first.
+async fn outcomes_of_two(api: &Protected, token: &str) -> [Result<(), tower_bearer::RejectionKind>; 2] {
+    let second = async {
+        sleep(SECOND / 2).await;
+        api.outcome(token).await
+    };
+    let (first, second) = tokio::join!(api.outcome(token), second);
+    [first, second]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retired_key_is_rejected_while_the_first_fetch_after_a_pause_is_in_flight() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    let (kid, old) = (idp.key_id(), idp.token(API).lifetime(100 * HOUR).sign());
+    assert_eq!(api.outcome(&old).await, ACCEPTED);
+    // The last refresh takes place. Nobody uses the keys afterwards.
+    sleep(10 * MINUTE).await;
+    idp.rotate_key();
+    idp.retire_key(&kid);
+    sleep(3 * HOUR).await;
+    idp.set_fault(Endpoint::Jwks, Some(Fault::Delay(SECOND)));
+    assert_eq!(outcomes_of_two(&api, &old).await, [Err(KeyUnknown); 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_after_a_pause_are_accepted_with_stale_keys_if_the_server_hangs() {
+    let idp = TestIssuer::new();
+    let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
+    let token = idp.token(API).lifetime(100 * HOUR).sign();
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    sleep(3 * HOUR).await;
+    idp.set_outage(Some(Fault::Hang));
+    assert_eq!(outcomes_of_two(&api, &token).await, [ACCEPTED; 2]);
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! When stale keys are used: not because nobody has looked, but because a fetch has failed.
+//! When stale keys are used: not because nobody has looked, but because a fetch has failed or hangs.
 
 use super::*;
 
@@ -20,14 +20,59 @@ fn stale_keys_wait_for_a_fetch_although_the_grace_period_has_not_ended() {
 }
 
 #[test]
-fn stale_keys_are_used_while_a_fetch_is_in_flight_for_at_most_its_time_limit() {
-    let mut harness = with_stale_keys();
+fn keys_that_become_stale_during_a_fetch_are_used_for_at_most_its_time_limit() {
+    let mut harness = Harness::with_fresh_keys();
+    harness.advance(57 * MIN + 59);
     harness.expect_fetch();
-    assert!(harness.usable());
     harness.advance(9);
     assert!(harness.usable());
     harness.advance(1);
     assert!(!harness.usable());
+}
+
+#[test]
+fn stale_keys_are_not_used_while_the_first_fetch_after_a_pause_is_in_flight() {
+    let mut harness = with_stale_keys();
+    harness.advance(3 * HOUR);
+    assert!(harness.must_wait(KeyQuery::AnyKey));
+    harness.expect_fetch();
+    for _ in 0..10 {
+        assert!(!harness.usable());
+        harness.advance(1);
+    }
+}
+
+#[test]
+fn stale_keys_are_used_while_a_fetch_hangs_for_which_a_request_has_waited_in_vain() {
+    let mut harness = with_stale_keys();
+    harness.expect_fetch();
+    harness.advance(1);
+    harness.refresh.heartbeat(harness.now);
+    harness.advance(2);
+    assert!(!harness.refresh.wait_timed_out(harness.now, MAX_WAIT), "its task may stand still");
+    harness.refresh.heartbeat(harness.now);
+    assert!(!harness.usable(), "no request has waited in vain since");
+    assert!(harness.refresh.wait_timed_out(harness.now, MAX_WAIT));
+    harness.advance(6);
+    assert!(harness.usable());
+    harness.advance(1);
+    assert!(!harness.usable());
+}
+
+#[test]
+fn keys_that_became_stale_during_a_fetch_stay_in_use_when_it_fails() {
+    let mut harness = Harness::with_fresh_keys();
+    harness.advance(57 * MIN + 59);
+    harness.expect_fetch();
+    harness.advance(5);
+    harness.fail(GracePeriod::Full);
+    assert!(harness.usable());
+    let mut stalled = Harness::with_fresh_keys();
+    stalled.advance(57 * MIN + 59);
+    stalled.expect_fetch();
+    stalled.advance(HOUR);
+    stalled.fail(GracePeriod::Full);
+    assert!(!stalled.usable(), "nothing drove the fetch");
 }
 
 #[test]
