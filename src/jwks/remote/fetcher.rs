@@ -50,7 +50,10 @@ pub(super) struct KeyFetcher {
     cached: Option<CachedResponse>,
 }
 
-/// The last response with keys.
+/// The result of one request, and its response if it has keys.
+type Received = (FetchedKeys, Option<CachedResponse>);
+
+/// The response with the keys of the last successful fetch.
 struct CachedResponse {
     keys: KeySetId,
     url: FetchUrl,
@@ -68,12 +71,15 @@ impl KeyFetcher {
         config: &RemoteConfig,
         whole: bool,
     ) -> Result<FetchedKeys, FetchFailure> {
-        let fetched = self.fetch_located(config, whole).await;
-        self.last_failed = fetched.is_err();
+        let received = self.fetch_located(config, whole).await;
+        self.last_failed = received.is_err();
         if self.last_failed {
             self.metadata.start_after_failure(config);
         }
-        fetched
+        let (fetched, response) = received?;
+        // Only now, because keys from a URL that they have moved from meanwhile are dropped.
+        self.cached = response.or_else(|| self.cached.take());
+        Ok(fetched)
     }
 
     /// The same, for the cached key set `keys`. A 304 must not confirm another one.
@@ -106,20 +112,16 @@ impl KeyFetcher {
         self.metadata.last_error()
     }
 
-    async fn fetch_located(
-        &mut self,
-        config: &RemoteConfig,
-        whole: bool,
-    ) -> Result<FetchedKeys, FetchFailure> {
+    async fn fetch_located(&mut self, config: &RemoteConfig, whole: bool) -> Result<Received, FetchFailure> {
         let url = self.metadata.locate(config).await;
         let url = url.map_err(|error| FetchFailure { error, retry_after: None })?;
-        let fetched = self.fetch_from(&url, config, whole).await;
+        let received = self.fetch_from(&url, config, whole).await;
         match self.metadata.url() {
             Some(current) if *current != url => {
                 let current = current.clone();
                 self.fetch_from(&current, config, whole).await
             }
-            _ => fetched,
+            _ => received,
         }
     }
 
@@ -128,7 +130,7 @@ impl KeyFetcher {
         url: &FetchUrl,
         config: &RemoteConfig,
         whole: bool,
-    ) -> Result<FetchedKeys, FetchFailure> {
+    ) -> Result<Received, FetchFailure> {
         let cached = self.cached.as_ref().filter(|cached| !whole && cached.url == *url);
         let etag = cached.and_then(|cached| cached.etag.clone());
         let stated_before = cached.and_then(|cached| cached.max_age);
@@ -143,12 +145,12 @@ impl KeyFetcher {
             }
         };
         match response.status() {
-            StatusCode::OK => self.store(url, config, &response),
+            StatusCode::OK => parse(url, config, &response),
             StatusCode::NOT_MODIFIED if etag.is_some() => {
                 let headers = response.headers();
                 let stated =
                     if headers.contains_key(CACHE_CONTROL) { max_age(headers) } else { stated_before };
-                Ok(FetchedKeys { keys: None, freshness: remaining(stated, headers) })
+                Ok((FetchedKeys { keys: None, freshness: remaining(stated, headers) }, None))
             }
             status => Err(FetchFailure {
                 error: Arc::new(FetchError::from(FetchErrorKind::Status(status.as_u16())).into()),
@@ -156,19 +158,18 @@ impl KeyFetcher {
             }),
         }
     }
+}
 
-    fn store(
-        &mut self,
-        url: &FetchUrl,
-        config: &RemoteConfig,
-        response: &Response<Bytes>,
-    ) -> Result<FetchedKeys, FetchFailure> {
-        let keys = KeySet::parse(response.body(), &config.issuer, config.allowed)?;
-        let headers: &HeaderMap = response.headers();
-        let (etag, max_age) = (headers.get(ETAG).cloned(), max_age(headers));
-        self.cached = Some(CachedResponse { keys: keys.id(), url: url.clone(), etag, max_age });
-        Ok(FetchedKeys { keys: Some(keys), freshness: remaining(max_age, headers) })
-    }
+fn parse(
+    url: &FetchUrl,
+    config: &RemoteConfig,
+    response: &Response<Bytes>,
+) -> Result<Received, FetchFailure> {
+    let keys = KeySet::parse(response.body(), &config.issuer, config.allowed)?;
+    let headers: &HeaderMap = response.headers();
+    let (etag, max_age) = (headers.get(ETAG).cloned(), max_age(headers));
+    let cached = CachedResponse { keys: keys.id(), url: url.clone(), etag, max_age };
+    Ok((FetchedKeys { keys: Some(keys), freshness: remaining(max_age, headers) }, Some(cached)))
 }
 
 fn request(config: &RemoteConfig, url: &FetchUrl, etag: Option<HeaderValue>, whole: bool) -> FetchRequest {

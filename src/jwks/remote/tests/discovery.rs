@@ -1,5 +1,7 @@
 //! Key sets that are found through the metadata of the issuer.
 
+use http::header::ETAG;
+
 use super::*;
 use crate::fetch_url::EndpointHosts;
 use crate::metadata::Discoverable;
@@ -72,4 +74,42 @@ async fn metadata_of_another_issuer_is_not_used() {
     let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
     assert_eq!(error_kind(keys.ready().await), Some(KeysErrorKind::IssuerMismatch));
     assert!(server.urls().iter().all(|url| url.contains("/.well-known/")));
+}
+
+/// The metadata that names `url`, after 2 s.
+fn metadata_naming(url: &'static str) -> Reply {
+    let body = format!(r#"{{"issuer":"https://h.example","jwks_uri":"{url}"}}"#);
+    Reply::With(200, Vec::new(), body.into()).after(Duration::from_secs(2))
+}
+
+#[tokio::test(start_paused = true)]
+async fn etag_of_keys_that_were_dropped_because_they_moved_meanwhile_is_not_sent() {
+    let (v1, v2) = ("\"v1\"", "\"v2\"");
+    let server = Server::new(move |request| match request.url.as_str() {
+        JWKS => Reply::keys(&["a"]).header(ETAG.as_str(), v1),
+        _ => metadata_naming(JWKS),
+    });
+    let source = discovered_source();
+    let keys = RemoteKeys::new(RemoteConfig { source, ..server.config() }, None);
+    keys.ready().await.unwrap();
+    // One failure starts a read of the metadata. It names another URL while the old one returns new keys.
+    let mut failed = false;
+    server.set_script(move |request| match request.url.as_str() {
+        JWKS if std::mem::replace(&mut failed, true) => {
+            Reply::keys(&["b"]).header(ETAG.as_str(), v2).after(Duration::from_secs(3))
+        }
+        JWKS | "https://keys.example/v2" => Reply::status(503),
+        _ => metadata_naming("https://keys.example/v2"),
+    });
+    sleep_in_use(&keys, 10 * MIN).await;
+    assert_eq!(kids(&keys), ["a"]);
+    assert!(server.urls().iter().any(|url| url == "https://keys.example/v2"));
+    server.set_script(move |request| match (request.url.as_str(), request.etag.as_deref()) {
+        (JWKS, Some(etag)) if etag == v2 => Reply::status(304),
+        (JWKS, _) => Reply::keys(&["b"]).header(ETAG.as_str(), v2),
+        ("https://keys.example/v2", _) => Reply::status(503),
+        _ => metadata_naming(JWKS),
+    });
+    sleep_in_use(&keys, 5 * MIN).await;
+    assert_eq!(kids(&keys), ["b"]);
 }
