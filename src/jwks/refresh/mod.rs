@@ -131,9 +131,14 @@ impl Refresh {
         self.requested || self.used_at.is_some_and(is_recent)
     }
 
-    /// Records that somebody needs the keys who has not asked for one, such as a readiness probe.
+    /// Records that a readiness probe needs keys, any of them. Brings the next retry forward, as a request
+    /// does.
     pub(super) fn want(&mut self, now: Moment) {
         self.used_at = Some(now);
+        if self.in_flight.is_none() {
+            self.requested = true;
+            self.due = self.due.min(self.retry_from.max(now));
+        }
     }
 
     /// Makes a use of the keys cause the fetch that is due. The task has ended because nobody used them.
@@ -203,7 +208,7 @@ impl Refresh {
     pub(super) fn moved(&mut self, now: Moment) {
         self.unknown_keys.clear();
         self.due = self.due.min(now);
-        self.want(now);
+        self.used_at = Some(now);
     }
 
     /// Records that the driver was dropped, and with it the fetch in flight or about to start.

@@ -190,7 +190,8 @@ impl RemoteKeys {
                 return Ok(());
             }
             self.shared().lock().refresh.want(self.now());
-            if !self.wake_driver() {
+            // Outside of a runtime, the timer below would panic although the task may run on another one.
+            if !self.wake_driver() || Runtime::try_current().is_err() {
                 return Err(Arc::new(KeysError::refresh_task("no tokio runtime is available here")));
             }
             // `self` owns the sender, so a change is the end of a fetch. After a timeout, the loop checks

@@ -114,6 +114,39 @@ fn request_that_can_wait_less_than_the_backoff_is_rejected_but_brings_the_retry_
 }
 
 #[test]
+fn readiness_probe_brings_the_retry_forward_but_not_before_the_retry_after() {
+    let mut harness = Harness::without_keys();
+    for _ in 0..12 {
+        harness.expect_fetch();
+        harness.fail(GracePeriod::Full);
+        harness.now = harness.refresh.due();
+    }
+    harness.expect_fetch();
+    harness.fail(GracePeriod::Full);
+    assert_eq!(harness.expect_idle().as_secs(), 5 * MIN);
+    harness.refresh.want(harness.now);
+    assert_eq!(harness.expect_idle().as_secs(), 4);
+    harness.advance(4);
+    harness.expect_fetch();
+    let failure = Failure { grace: GracePeriod::Full, retry_after: Some(Duration::from_secs(MIN)) };
+    harness.refresh.failed(failure, harness.now, 1.0);
+    harness.refresh.want(harness.now);
+    assert_eq!(harness.expect_idle().as_secs(), 30);
+}
+
+#[test]
+fn readiness_probe_during_a_fetch_causes_no_further_fetch() {
+    let mut harness = Harness::without_keys();
+    harness.refresh.want(harness.now);
+    harness.expect_fetch();
+    harness.refresh.want(harness.now);
+    harness.succeed(Some(HOUR));
+    harness.used = false;
+    harness.advance(HOUR);
+    assert_eq!(harness.next(), Next::Idle);
+}
+
+#[test]
 fn retry_after_postpones_the_next_fetch_and_for_requests_by_at_most_30_s() {
     for (stated, scheduled, requested) in [(2, 2, 2), (20, 20, 20), (120, 120, 30), (3600, 300, 30)] {
         let mut harness = Harness::with_fresh_keys();

@@ -148,6 +148,31 @@ async fn ready_returns_the_error_of_each_failed_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ready_brings_the_retry_forward() {
+    for minutes in 1..10 {
+        let server = Server::always(Reply::Down);
+        let keys = server.keys();
+        assert!(keys.ready().await.is_err());
+        sleep(minutes * MIN).await;
+        server.set_reply(Reply::keys(&["a"]));
+        let start = now();
+        assert_eq!(error_kind(keys.ready().await), None);
+        assert!(now() - start <= Duration::from_secs(4), "after {minutes} min: {:?}", now() - start);
+    }
+}
+
+#[test]
+fn ready_outside_of_a_runtime_fails_although_the_task_has_one() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = Server::always(Reply::keys(&["a"]).after(Duration::from_millis(100)));
+    let config = RemoteConfig { runtime: Some(runtime.handle().clone()), ..server.config() };
+    let keys = RemoteKeys::new(config, None);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let polled = std::pin::pin!(keys.ready()).poll(&mut context);
+    assert!(matches!(polled, std::task::Poll::Ready(Err(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn status_reports_keys_skipped_keys_age_and_next_refresh() {
     let unusable = r#"{"kty":"oct","kid":"unusable","k":"AA"}"#;
     let body =
