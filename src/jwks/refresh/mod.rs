@@ -107,7 +107,7 @@ impl Refresh {
     ///
     /// `used` says whether the keys were used since the last fetch that took place because of a use.
     pub(super) fn next(&mut self, now: Moment, used: bool) -> Next {
-        if !now.has_reached(self.due) {
+        if !self.is_due(now) {
             return Next::At(self.due);
         }
         if used {
@@ -270,6 +270,11 @@ impl Refresh {
     /// Whether a fetch is in flight.
     pub(super) fn in_flight(&self) -> bool {
         self.in_flight.is_some()
+    }
+
+    /// Whether the next fetch is due.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        now.has_reached(self.due)
     }
 
     /// When the next scheduled fetch starts, if the keys are used.

@@ -116,7 +116,7 @@ impl RemoteKeys {
         let now = Moment::at(wall);
         let is_usable = snapshot.is_usable(now);
         if is_usable && !self.shared().used.load(Ordering::Relaxed) {
-            self.record_use(snapshot, now);
+            self.record_use(snapshot);
         }
         is_usable
     }
@@ -124,14 +124,16 @@ impl RemoteKeys {
     /// Records that the cached keys verified a token, so that they stay refreshed.
     pub(crate) fn mark_used(&self) {
         if let Some(snapshot) = self.shared().snapshot.load().as_ref() {
-            self.record_use(snapshot, self.now());
+            self.record_use(snapshot);
         }
     }
 
     #[cold]
-    fn record_use(&self, snapshot: &Snapshot, now: Moment) {
-        let was_used = self.shared().used.swap(true, Ordering::Relaxed);
-        if !was_used && now.has_reached(snapshot.refresh_from) {
+    fn record_use(&self, snapshot: &Snapshot) {
+        let was_used = self.shared().used.swap(true, Ordering::AcqRel);
+        // The time is read after the swap: if the driver has just ended without seeing this use, the refresh
+        // is due now, even if it was not when the request began.
+        if !was_used && self.now().has_reached(snapshot.refresh_from) {
             // The task has ended, because nobody used the keys. This use also counts for the next refresh.
             self.shared().lock().refresh.resume();
             self.wake_driver();

@@ -156,11 +156,14 @@ impl Shared {
         if state.driver != Some(driver) {
             return None;
         }
-        let next = state.refresh.next(self.config.now(), self.used.load(Ordering::Relaxed));
+        let now = self.config.now();
+        // A use after this swap reads the time after it, sees that the refresh is due and wakes the driver.
+        let used = state.refresh.is_due(now) && self.used.swap(false, Ordering::AcqRel);
+        let next = state.refresh.next(now, used);
         match next {
             Next::Fetch { is_scheduled, .. } => {
-                if is_scheduled {
-                    self.used.store(false, Ordering::Relaxed);
+                if used && !is_scheduled {
+                    self.used.store(true, Ordering::Release);
                 }
                 self.publish(&state, None);
             }

@@ -1,6 +1,7 @@
 //! The lifecycle of the refresh task.
 
 use super::*;
+use crate::jwks::refresh::Next;
 
 #[tokio::test(start_paused = true)]
 async fn keys_in_use_are_refreshed_in_the_background() {
@@ -102,4 +103,46 @@ async fn panic_in_the_http_client_counts_as_an_outage_with_backoff() {
     server.set_reply(Reply::keys(&["a"]));
     sleep(Duration::from_secs(4)).await;
     assert_eq!(find(&keys, "a").await, Outcome::Found);
+}
+
+/// A clock that calls `hook` each time it is read.
+struct HookedClock<F>(F);
+
+impl<F> std::fmt::Debug for HookedClock<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HookedClock")
+    }
+}
+
+impl<F: Fn() -> std::time::SystemTime + Send + Sync + 'static> crate::time::Clock for HookedClock<F> {
+    fn now(&self) -> std::time::SystemTime {
+        (self.0)()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn use_just_before_the_refresh_is_due_is_not_lost_when_the_driver_looks_meanwhile() {
+    let server = Server::always(Reply::keys(&["a"]));
+    let (start, offset) = (std::time::SystemTime::now(), Arc::new(Mutex::new(Duration::ZERO)));
+    let on_read: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>> = Arc::default();
+    let (hook, at) = (Arc::clone(&on_read), Arc::clone(&offset));
+    let clock = HookedClock(move || {
+        let time = start + *at.lock().unwrap();
+        let hook = hook.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
+        time
+    });
+    let keys = RemoteKeys::new(RemoteConfig { clock: Arc::new(clock), ..server.config() }, None);
+    keys.ready().await.unwrap();
+    let (shared, seen) = (Arc::clone(keys.shared()), Arc::new(Mutex::new(None)));
+    let driver_saw = Arc::clone(&seen);
+    // While the use reads the time, the refresh becomes due, and the driver looks for uses.
+    *on_read.lock().unwrap() = Some(Box::new(move || {
+        *offset.lock().unwrap() = 10 * MIN;
+        *driver_saw.lock().unwrap() = shared.next(1);
+    }));
+    keys.mark_used();
+    assert!(matches!(*seen.lock().unwrap(), Some(Next::Fetch { .. })), "the driver ended without this use");
 }
