@@ -72,7 +72,7 @@ use crate::transport::{FetchLimits, HttpClient};
 /// probe tests the authorization server after 250 ms; each failed probe doubles the time, up to 10 s. A token
 /// counts once. An untrusted token, which was never active and is no valid JWT, counts only if it cannot be
 /// the cause of the failure, for example if the connection cannot be established. A `Retry-After` from the
-/// endpoint is honored, up to 30 s, and up to 5 min if the next request confirms it.
+/// endpoint is honored, up to 30 s, and up to 5 min if the next request, about another token, confirms it.
 ///
 /// # Runtime
 ///
