@@ -11,16 +11,8 @@ use super::fault::IntrospectionFault;
 use super::health::{CallFailure, ServerHealth};
 use super::pauses::Pauses;
 use super::permits::Permits;
-use super::priority::Priority;
+use super::priority::{CallToken, Priority};
 use crate::sync::{Breaker, CallEnd, CircuitState, EndedCall, Purpose, RateLimit};
-
-/// The token of a call, as the limits see it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct CallToken {
-    /// The start of the token's digest.
-    pub(super) key: u64,
-    pub(super) priority: Priority,
-}
 
 /// A call that holds a permit.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::IntrospectionError;
-use super::limiter_state::CallToken;
-use super::priority::Priority;
+use super::priority::{CallToken, Priority};
 use crate::time::later;
 
 /// The longest pause that is not confirmed.

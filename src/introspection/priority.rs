@@ -9,6 +9,14 @@ pub(super) enum Priority {
     Untrusted,
 }
 
+/// The token of a call, as the limits see it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct CallToken {
+    /// The start of the token's digest.
+    pub(super) key: u64,
+    pub(super) priority: Priority,
+}
+
 impl Priority {
     pub(super) fn is_trusted(self) -> bool {
         self == Self::Trusted
