@@ -59,12 +59,11 @@ impl Connections {
             if self.pool().may_check() {
                 match first_response(pooled, request(true)).await {
                     First::Pooled(received) => break received,
-                    First::Fresh { response, pooled: None } => {
-                        self.pool().pool_is_silent(now());
-                        return Ok(response);
-                    }
-                    First::Fresh { response, pooled: Some(failure) } => {
-                        self.pooled_ended(&Err(failure));
+                    First::Fresh { response, pooled } => {
+                        match pooled {
+                            Some(failure) if !is_timeout(&failure) => self.pooled_ended(&Err(failure)),
+                            _ => self.pool().pool_is_silent(now()),
+                        }
                         return Ok(response);
                     }
                 }
@@ -160,18 +159,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_request_over_a_new_connection_continues_if_the_pooled_one_fails() {
-        let (connections, sent) = (Connections::default(), AtomicUsize::new(0));
-        let received = connections.send(false, Some(SECOND), |fresh| {
-            sent.fetch_add(1, Ordering::Relaxed);
-            async move {
-                sleep(if fresh { 2 * SECOND } else { SECOND * 3 / 2 }).await;
-                if fresh { Ok(Response::default()) } else { Err(lost()) }
-            }
-        });
-        assert!(received.await.is_ok());
-        assert_eq!(sent.into_inner(), 2);
-        assert!(!connections.pool().needs_fresh_connection(now()), "the pool was not silent");
-        assert!(connections.pool().may_check());
+        let timed_out = failure(IntrospectionError::fetch(FetchErrorKind::TimedOut.into()));
+        for (name, failure, is_silent) in [("lost", lost(), false), ("timed out", timed_out, true)] {
+            let (connections, sent) = (Connections::default(), AtomicUsize::new(0));
+            let received = connections.send(false, Some(SECOND), |fresh| {
+                sent.fetch_add(1, Ordering::Relaxed);
+                let failure = failure.clone();
+                async move {
+                    sleep(if fresh { 2 * SECOND } else { SECOND * 3 / 2 }).await;
+                    if fresh { Ok(Response::default()) } else { Err(failure) }
+                }
+            });
+            assert!(received.await.is_ok(), "{name}");
+            assert_eq!(sent.into_inner(), 2, "{name}");
+            assert_eq!(connections.pool().needs_fresh_connection(now()), is_silent, "{name}");
+            assert!(connections.pool().may_check(), "{name}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
