@@ -143,7 +143,10 @@ mod tests {
         assert!(detector.observe(Priority::Trusted, async { Ok(()) }).await.is_ok());
         assert!(!signs.has_changed().unwrap());
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let slow = async { Ok(tokio::time::sleep(Duration::from_secs(2)).await) };
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(())
+        };
         assert!(detector.observe(Priority::Trusted, slow).await.is_ok());
         assert!(signs.has_changed().unwrap() && signs.borrow_and_update().is_outage(now()));
     }

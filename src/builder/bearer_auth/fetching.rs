@@ -36,9 +36,9 @@ impl BearerAuthBuilder {
     /// 24 h; 10 min without one, and with `no-cache` or `no-store`.
     ///
     /// `ttl` replaces what the response states, whether that is shorter or longer. `BearerAuth` refreshes
-    /// keys in the background before they become stale. While the authorization server is reachable, a
-    /// retired key is accepted for at most this long and twice [`fetch_timeout`](Self::fetch_timeout): stale
-    /// keys are used while a fetch is in flight.
+    /// keys in the background before they become stale. While the authorization server responds within half
+    /// of [`max_key_wait`](Self::max_key_wait), a retired key is accepted for at most this long, plus the
+    /// duration of one fetch.
     ///
     /// ```
     /// use std::time::Duration;

@@ -120,11 +120,14 @@ impl<F: Fn() -> std::time::SystemTime + Send + Sync + 'static> crate::time::Cloc
     }
 }
 
+/// Runs once, when the clock is read.
+type Hook = Box<dyn FnOnce() + Send>;
+
 #[tokio::test(start_paused = true)]
 async fn use_just_before_the_refresh_is_due_is_not_lost_when_the_driver_looks_meanwhile() {
     let server = Server::always(Reply::keys(&["a"]));
     let (start, offset) = (std::time::SystemTime::now(), Arc::new(Mutex::new(Duration::ZERO)));
-    let on_read: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>> = Arc::default();
+    let on_read: Arc<Mutex<Option<Hook>>> = Arc::default();
     let (hook, at) = (Arc::clone(&on_read), Arc::clone(&offset));
     let clock = HookedClock(move || {
         let time = start + *at.lock().unwrap();
