@@ -157,8 +157,11 @@ impl Entry for CachedToken {
     fn hash(octets: &[u8], hasher: &mut impl Hasher) {
         let three_quarters = octets.len().saturating_sub(octets.len() / 4);
         let (_, last_quarter) = octets.split_at_checked(three_quarters).unwrap_or_default();
-        hasher.write(last_quarter.first_chunk::<SAMPLE_BYTES>().map_or(last_quarter, |sample| sample));
-        hasher.write(octets.last_chunk::<SAMPLE_BYTES>().map_or(octets, |sample| sample));
+        match (last_quarter.first_chunk::<SAMPLE_BYTES>(), octets.last_chunk::<SAMPLE_BYTES>()) {
+            (Some(inner), Some(end)) => hasher.write([*inner, *end].as_flattened()),
+            // Too short for two samples.
+            _ => hasher.write(octets),
+        }
     }
 
     fn bytes(&self) -> usize {
