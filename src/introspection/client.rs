@@ -17,7 +17,7 @@ use super::health::CallFailure;
 use super::limiter_state::{Completion, LimiterStatus};
 use super::limits::{Limiter, LimiterPolicy, Permit};
 use super::pauses::PauseRequest;
-use super::pool_health::late_after;
+use super::pool_health::hedge_after;
 use super::priority::{CallToken, Priority};
 use super::request::{self, Accept};
 use super::response::{self, ResponseBody};
@@ -175,9 +175,9 @@ impl Call<'_> {
 
     async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
         let IntrospectionClient { limiter, connections, .. } = self.client;
-        let late_after = late_after(limiter.typical_response_time(), self.client.timeout());
+        let hedge_after = hedge_after(limiter.typical_response_time(), self.client.timeout());
         let is_probe = self.permit.is_probe();
-        let received = connections.send(is_probe, late_after, |fresh| self.request(token, fresh)).await;
+        let received = connections.send(is_probe, hedge_after, |fresh| self.request(token, fresh)).await;
         let response = match received {
             // Introspection is idempotent, so a retry is safe (RFC 9110 section 9.2.2).
             Err(failure) if failure.error.kind() == CONNECTION_LOST => self.request(token, true).await,

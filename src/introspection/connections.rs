@@ -1,4 +1,4 @@
-//! Sends a request over a pooled connection, over a new one, or over both.
+//! Sends a request over a pooled connection, and hedges it over a new one if the response is late.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,7 +18,7 @@ use crate::transport::FetchErrorKind;
 /// The response to an introspection request, not read yet.
 pub(super) type Received = Result<Response<Bytes>, CallFailure>;
 
-/// A late call asks at this interval at least whether it may send a second request.
+/// The minimum interval between two checks whether a late call may hedge.
 const MIN_RECHECK: Option<Duration> = Some(Duration::from_millis(1));
 
 /// The connections of the HTTP client to one endpoint.
@@ -30,12 +30,12 @@ pub(super) struct Connections {
 impl Connections {
     /// Sends a request with `request`, which takes whether it needs a new connection.
     ///
-    /// If a pooled connection delivers no response for `late_after`, the request is sent over a new one, too,
+    /// If a pooled connection delivers no response for `hedge_after`, the request is sent over a new one, too,
     /// because the pooled one may be dead. The first response counts.
     pub(super) async fn send<F>(
         &self,
         avoid_pool: bool,
-        late_after: Option<Duration>,
+        hedge_after: Option<Duration>,
         request: impl Fn(bool) -> F,
     ) -> Received
     where
@@ -49,14 +49,14 @@ impl Connections {
             return received;
         }
         let mut pooled = pin!(request(false));
-        let recheck_after = late_after.and_then(|late_after| late_after.checked_div(4)).max(MIN_RECHECK);
-        let mut wait = late_after;
+        let recheck_after = hedge_after.and_then(|hedge_after| hedge_after.checked_div(4)).max(MIN_RECHECK);
+        let mut wait = hedge_after;
         let received = loop {
             let Some(limit) = wait else { break pooled.await };
             if let Ok(received) = timeout(limit, &mut pooled).await {
                 break received;
             }
-            if self.pool().may_check() {
+            if self.pool().may_hedge() {
                 match first_response(pooled, request(true)).await {
                     First::Pooled(received) => break received,
                     First::Fresh { response, pooled } => {
@@ -173,7 +173,7 @@ mod tests {
             assert!(received.await.is_ok(), "{name}");
             assert_eq!(sent.into_inner(), 2, "{name}");
             assert_eq!(connections.pool().needs_fresh_connection(now()), is_silent, "{name}");
-            assert!(connections.pool().may_check(), "{name}");
+            assert!(connections.pool().may_hedge(), "{name}");
         }
     }
 
@@ -204,6 +204,6 @@ mod tests {
             Err(CallFailure { in_lookup: true, ..lost() })
         });
         assert!(received.await.is_err());
-        assert!(connections.pool().may_check());
+        assert!(connections.pool().may_hedge());
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct TokenDigest([u8; 32]);
 pub(super) struct RequestContext([u8; 32]);
 
 impl TokenDigest {
-    /// The start of the digest: a key for memories in which a collision does no harm.
+    /// The start of the digest: a key for tables that tolerate collisions.
     pub(super) fn short(&self) -> u64 {
         self.0.first_chunk().map_or(0, |start| u64::from_be_bytes(*start))
     }

@@ -1,4 +1,4 @@
-//! Remembers for a few seconds that the introspection of a token failed.
+//! A backoff per token: holds a token back for seconds after its introspection failed.
 //!
 //! A state machine: it takes the time as an argument.
 //!

@@ -1,4 +1,4 @@
-//! Classifies the end of a call: what it says about the authorization server, and what about the token.
+//! Classifies a completed call: whether the authorization server or the token is at fault.
 //!
 //! Why: a failure that one token can cause must not open the circuit breaker. Otherwise the holder of that
 //! token could stop the introspection of all other tokens. A server that fails with 5xx over a

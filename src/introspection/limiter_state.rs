@@ -1,4 +1,4 @@
-//! The state of the limits: what each of them says about a call, and what the end of a call says to them.
+//! Combines the limits: decides whether a call may start, and updates each limit when it ends.
 //!
 //! A state machine: it takes the time and randomness as arguments.
 

@@ -45,10 +45,10 @@ impl PoolHealth {
         }
     }
 
-    /// A call over the pool is late. Returns whether it may send a second request, over a new connection.
+    /// A call over the pool is late. Returns whether it may hedge: send a second request over a new connection.
     /// Only one call at a time may, until that is known to help: a server that has become slow must not get
     /// twice as many requests.
-    pub(super) fn may_check(&mut self) -> bool {
+    pub(super) fn may_hedge(&mut self) -> bool {
         match self.0 {
             State::Checking => false,
             State::AvoidedUntil(_) => true,
@@ -92,7 +92,7 @@ impl PoolHealth {
 }
 
 /// The time after which a response is late; `None` if the server is not fast enough to tell.
-pub(super) fn late_after(typical: Option<Duration>, timeout: Duration) -> Option<Duration> {
+pub(super) fn hedge_after(typical: Option<Duration>, timeout: Duration) -> Option<Duration> {
     let half = timeout.checked_div(2)?;
     typical.filter(|typical| typical.saturating_mul(LATE_FACTOR) <= half).map(|_| half)
 }
@@ -106,11 +106,11 @@ mod tests {
     fn one_late_call_checks_the_pool_and_a_fresh_response_lets_all_avoid_it() {
         let (mut pool, now) = (PoolHealth::default(), Instant::now());
         assert!(!pool.needs_fresh_connection(now));
-        assert!(pool.may_check());
-        assert!(!pool.may_check(), "one at a time");
+        assert!(pool.may_hedge());
+        assert!(!pool.may_hedge(), "one at a time");
         assert!(!pool.needs_fresh_connection(now));
         pool.pool_is_silent(now);
-        assert!(pool.needs_fresh_connection(now) && pool.may_check() && pool.may_check());
+        assert!(pool.needs_fresh_connection(now) && pool.may_hedge() && pool.may_hedge());
         let then = now + AVOID_FOR;
         assert!(!pool.needs_fresh_connection(then), "one call tries the pool");
         assert!(pool.needs_fresh_connection(then), "the others do not");
@@ -122,7 +122,7 @@ mod tests {
     fn calls_after_a_timeout_use_new_connections_until_there_is_a_response() {
         for pooled in [true, false] {
             let (mut pool, now) = (PoolHealth::default(), Instant::now());
-            assert!(pool.may_check());
+            assert!(pool.may_hedge());
             pool.timed_out();
             assert!(pool.needs_fresh_connection(now + AVOID_FOR * 10));
             if pooled {
@@ -131,7 +131,7 @@ mod tests {
                 pool.fresh_responded()
             }
             assert!(!pool.needs_fresh_connection(now));
-            assert!(pool.may_check(), "the next late call");
+            assert!(pool.may_hedge(), "the next late call");
         }
     }
 
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn a_response_is_late_after_half_of_the_timeout_if_the_server_is_usually_fast() {
         let secs = Duration::from_secs;
-        assert_eq!(late_after(Some(secs(1)), secs(8)), Some(secs(4)));
-        assert_eq!(late_after(Some(secs(1)), secs(7)), None);
-        assert_eq!(late_after(None, secs(8)), None);
+        assert_eq!(hedge_after(Some(secs(1)), secs(8)), Some(secs(4)));
+        assert_eq!(hedge_after(Some(secs(1)), secs(7)), None);
+        assert_eq!(hedge_after(None, secs(8)), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The queue of calls that wait for a permit: trusted tokens first, then last in, first out.
 //!
-//! Why: under saturation somebody waits in vain. First in, first out makes everybody wait until nearly all
-//! have given up. The newest call has the best chance that its client still waits.
+//! Why: under saturation, first in, first out makes every call wait until its client has given up. Last in,
+//! first out serves clients that are still waiting.
 
 use std::collections::BTreeMap;
 

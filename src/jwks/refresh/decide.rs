@@ -13,9 +13,9 @@ use crate::time::Moment;
 /// The minimum `Retry-After` for clients.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Requests stay for the next retry while at most this many fetches have failed in a row. In a longer outage,
+/// Requests wait for the next retry while at most this many fetches have failed in a row. In a longer outage,
 /// waiting would only tie up clients.
-const PATIENT_FAILURES: u32 = 4;
+const MAX_FAILURES_TO_WAIT: u32 = 4;
 
 impl Refresh {
     /// Decides how to handle a request whose key is not cached and that can wait for `wait_left`. May make a
@@ -91,7 +91,7 @@ impl Refresh {
         }
         self.due = self.due.min(self.retry_from.max(now));
         let wait = now.until(self.due);
-        let is_soon = wait.is_zero() || (self.failures <= PATIENT_FAILURES && wait <= wait_left);
+        let is_soon = wait.is_zero() || (self.failures <= MAX_FAILURES_TO_WAIT && wait <= wait_left);
         (!is_soon).then(|| RefreshDecision::Unavailable { retry_after: wait.max(MIN_RETRY_AFTER) })
     }
 }

@@ -50,7 +50,7 @@ pub(in crate::jwks) enum Next {
     Fetch {
         /// Ask the server and all caches before it for the current keys. A key was missing, and a server
         /// whose ETag never changes would answer a conditional request with 304.
-        whole: bool,
+        bypass_caches: bool,
         /// The fetch takes place because the keys are used, not because a request needs it.
         is_scheduled: bool,
     },

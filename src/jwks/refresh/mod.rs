@@ -123,7 +123,7 @@ impl Refresh {
             validity.allow_stale_until(now.later(self.policy.max_fetch_time));
         }
         self.requested = false;
-        Next::Fetch { whole: mem::take(&mut self.key_missing), is_scheduled }
+        Next::Fetch { bypass_caches: mem::take(&mut self.key_missing), is_scheduled }
     }
 
     fn is_wanted(&self, now: Moment) -> bool {
@@ -133,7 +133,7 @@ impl Refresh {
 
     /// Records that a readiness probe needs keys, any of them. Brings the next retry forward, as a request
     /// does.
-    pub(super) fn want(&mut self, now: Moment) {
+    pub(super) fn request_keys(&mut self, now: Moment) {
         self.used_at = Some(now);
         if self.in_flight.is_none() {
             self.requested = true;

@@ -35,7 +35,7 @@ impl Driver {
         let mut fetcher = self.shared.take_fetcher();
         loop {
             match self.shared.next(self.number) {
-                Some(Next::Fetch { whole, .. }) => self.fetch(&mut fetcher, whole).await,
+                Some(Next::Fetch { bypass_caches, .. }) => self.fetch(&mut fetcher, bypass_caches).await,
                 Some(Next::At(due)) => self.wait_until(due, &mut fetcher).await,
                 Some(Next::Idle) => return self.shared.keep_fetcher(fetcher),
                 None => return,
@@ -43,11 +43,11 @@ impl Driver {
         }
     }
 
-    async fn fetch(&self, fetcher: &mut KeyFetcher, whole: bool) {
+    async fn fetch(&self, fetcher: &mut KeyFetcher, bypass_caches: bool) {
         let config = &self.shared.config;
         let start = now();
         let fetched = {
-            let mut fetch = pin!(fetcher.fetch(config, whole));
+            let mut fetch = pin!(fetcher.fetch(config, bypass_caches));
             loop {
                 tokio::select! {
                     fetched = fetch.as_mut() => break fetched,

@@ -62,16 +62,16 @@ struct CachedResponse {
 }
 
 impl KeyFetcher {
-    /// Fetches the keys. `whole` makes the request unconditional and bypasses caches.
+    /// Fetches the keys. `bypass_caches` makes the request unconditional and bypasses HTTP caches.
     ///
     /// # Errors
     /// [`FetchFailure`], by the first step that failed.
     pub(super) async fn fetch(
         &mut self,
         config: &RemoteConfig,
-        whole: bool,
+        bypass_caches: bool,
     ) -> Result<FetchedKeys, FetchFailure> {
-        let received = self.fetch_located(config, whole).await;
+        let received = self.fetch_located(config, bypass_caches).await;
         self.last_failed = received.is_err();
         if self.last_failed {
             self.metadata.start_after_failure(config);
@@ -112,14 +112,18 @@ impl KeyFetcher {
         self.metadata.last_error()
     }
 
-    async fn fetch_located(&mut self, config: &RemoteConfig, whole: bool) -> Result<Received, FetchFailure> {
+    async fn fetch_located(
+        &mut self,
+        config: &RemoteConfig,
+        bypass_caches: bool,
+    ) -> Result<Received, FetchFailure> {
         let url = self.metadata.locate(config).await;
         let url = url.map_err(|error| FetchFailure { error, retry_after: None })?;
-        let received = self.fetch_from(&url, config, whole).await;
+        let received = self.fetch_from(&url, config, bypass_caches).await;
         match self.metadata.url() {
             Some(current) if *current != url => {
                 let current = current.clone();
-                self.fetch_from(&current, config, whole).await
+                self.fetch_from(&current, config, bypass_caches).await
             }
             _ => received,
         }
@@ -129,12 +133,12 @@ impl KeyFetcher {
         &mut self,
         url: &FetchUrl,
         config: &RemoteConfig,
-        whole: bool,
+        bypass_caches: bool,
     ) -> Result<Received, FetchFailure> {
-        let cached = self.cached.as_ref().filter(|cached| !whole && cached.url == *url);
+        let cached = self.cached.as_ref().filter(|cached| !bypass_caches && cached.url == *url);
         let etag = cached.and_then(|cached| cached.etag.clone());
         let stated_before = cached.and_then(|cached| cached.max_age);
-        let request = request(config, url, etag.clone(), whole);
+        let request = request(config, url, etag.clone(), bypass_caches);
         let response = {
             let mut sent = pin!(send_again_if_lost(config, request, self.last_failed));
             loop {
@@ -172,12 +176,17 @@ fn parse(
     Ok((FetchedKeys { keys: Some(keys), freshness: remaining(max_age, headers) }, Some(cached)))
 }
 
-fn request(config: &RemoteConfig, url: &FetchUrl, etag: Option<HeaderValue>, whole: bool) -> FetchRequest {
+fn request(
+    config: &RemoteConfig,
+    url: &FetchUrl,
+    etag: Option<HeaderValue>,
+    bypass_caches: bool,
+) -> FetchRequest {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.uri().clone();
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static(MEDIA_TYPES));
-    if whole {
+    if bypass_caches {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     if let Some(etag) = etag {

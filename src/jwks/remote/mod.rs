@@ -191,7 +191,7 @@ impl RemoteKeys {
             if self.current().is_some() {
                 return Ok(());
             }
-            self.shared().lock().refresh.want(self.now());
+            self.shared().lock().refresh.request_keys(self.now());
             // Outside of a runtime, the timer below would panic although the task may run on another one.
             if !self.wake_driver() || Runtime::try_current().is_err() {
                 return Err(Arc::new(KeysError::refresh_task("no tokio runtime is available here")));

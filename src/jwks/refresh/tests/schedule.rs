@@ -124,22 +124,22 @@ fn readiness_probe_brings_the_retry_forward_but_not_before_the_retry_after() {
     harness.expect_fetch();
     harness.fail(GracePeriod::Full);
     assert_eq!(harness.expect_idle().as_secs(), 5 * MIN);
-    harness.refresh.want(harness.now);
+    harness.refresh.request_keys(harness.now);
     assert_eq!(harness.expect_idle().as_secs(), 4);
     harness.advance(4);
     harness.expect_fetch();
     let failure = Failure { grace: GracePeriod::Full, retry_after: Some(Duration::from_secs(MIN)) };
     harness.refresh.failed(failure, harness.now, 1.0);
-    harness.refresh.want(harness.now);
+    harness.refresh.request_keys(harness.now);
     assert_eq!(harness.expect_idle().as_secs(), 30);
 }
 
 #[test]
 fn readiness_probe_during_a_fetch_causes_no_further_fetch() {
     let mut harness = Harness::without_keys();
-    harness.refresh.want(harness.now);
+    harness.refresh.request_keys(harness.now);
     harness.expect_fetch();
-    harness.refresh.want(harness.now);
+    harness.refresh.request_keys(harness.now);
     harness.succeed(Some(HOUR));
     harness.used = false;
     harness.advance(HOUR);
@@ -208,7 +208,7 @@ fn configured_keys_are_usable_and_stale_from_the_start() {
     assert!(refresh.usable(now.later(Duration::from_secs(4 * HOUR - 1))));
     assert!(!refresh.usable(now.later(Duration::from_secs(4 * HOUR))));
     assert_eq!(refresh.validity().and_then(|validity| validity.confirmed_at), None);
-    assert_eq!(refresh.next(now, true), Next::Fetch { whole: false, is_scheduled: true });
+    assert_eq!(refresh.next(now, true), Next::Fetch { bypass_caches: false, is_scheduled: true });
     refresh.failed(Failure { grace: GracePeriod::Full, retry_after: None }, now, 0.5);
     assert!(refresh.usable(now));
 }
