@@ -30,8 +30,8 @@ pub(super) struct Connections {
 impl Connections {
     /// Sends a request with `request`, which takes whether it needs a new connection.
     ///
-    /// If a pooled connection delivers no response for `hedge_after`, the request is sent over a new one, too,
-    /// because the pooled one may be dead. The first response counts.
+    /// If a pooled connection delivers no response for `hedge_after`, the request is sent over a new one,
+    /// too, because the pooled one may be dead. The first response counts.
     pub(super) async fn send<F>(
         &self,
         avoid_pool: bool,

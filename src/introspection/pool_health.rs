@@ -45,9 +45,9 @@ impl PoolHealth {
         }
     }
 
-    /// A call over the pool is late. Returns whether it may hedge: send a second request over a new connection.
-    /// Only one call at a time may, until that is known to help: a server that has become slow must not get
-    /// twice as many requests.
+    /// A call over the pool is late. Returns whether it may hedge: send a second request over a new
+    /// connection. Only one call at a time may, until that is known to help: a server that has become slow
+    /// must not get twice as many requests.
     pub(super) fn may_hedge(&mut self) -> bool {
         match self.0 {
             State::Checking => false,
