@@ -25,7 +25,7 @@ const FIRST_HOLD_UNTRUSTED: Duration = Duration::from_secs(1);
 /// The longest hold.
 const MAX_HOLD: Duration = Duration::from_secs(8);
 
-/// How long a failure is remembered after the hold, to tell a repeated failure from a first one. A call that
+/// How long an entry stays after the hold, to tell a repeated failure from a first one. A call that
 /// times out ends long after the hold.
 const REMEMBER_FOR: Duration = Duration::from_secs(30);
 

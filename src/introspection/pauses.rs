@@ -22,7 +22,7 @@ const MAX_CONFIRMED: Duration = Duration::from_secs(300);
 /// A response that asks for a pause.
 #[derive(Clone, Debug)]
 pub(super) struct PauseRequest {
-    /// What the server asks for.
+    /// The pause that a response asks for.
     pub(super) wait: Duration,
     /// Whether the status is 429 (RFC 6585 section 4): the server is healthy and limits its clients.
     pub(super) is_rate_limit: bool,

@@ -15,7 +15,7 @@ const AVOID_FOR: Duration = Duration::from_secs(10);
 /// A response is late after half of the timeout, if that is at least this many typical response times.
 const LATE_FACTOR: u32 = 4;
 
-/// What is known about the pooled connections.
+/// The state of the pooled connections.
 #[derive(Debug, Default)]
 pub(super) struct PoolHealth(State);
 
@@ -76,7 +76,7 @@ impl PoolHealth {
         self.0 = State::AvoidedUntil(later(now, AVOID_FOR));
     }
 
-    /// A new connection delivered a response. That says nothing about the pool, which is tried again.
+    /// A new connection delivered a response. The pool may have recovered: the next request tries it.
     pub(super) fn fresh_responded(&mut self) {
         if matches!(self.0, State::Suspect) {
             self.0 = State::Healthy;

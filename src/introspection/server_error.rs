@@ -16,7 +16,7 @@ const MAX_WORD_BYTES: usize = 24;
 /// The maximum length of a description, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 200;
 
-/// The maximum number of words that are looked at.
+/// The maximum number of words to log.
 const MAX_WORDS: usize = 50;
 
 /// A part of a word that is this long and also a part of the token is not shown.

@@ -1,6 +1,6 @@
 //! An adaptive concurrency limit: additive increase, multiplicative decrease.
 //!
-//! A state machine: it is told how calls end and returns how many may be in flight.
+//! A state machine: it takes the ends of calls and returns how many may be in flight.
 //!
 //! Why: nobody knows how many calls a server can handle at a time. Above that number its responses are so
 //! late that the callers have given up, and the goodput falls to zero. The limit decreases before that, when

@@ -82,7 +82,7 @@ pub(crate) enum Purpose {
     },
 }
 
-/// What a failed call says about the server.
+/// The cause of a failed call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
     /// The server is unavailable, whatever the token.

@@ -190,7 +190,8 @@ impl Refresh {
         }
     }
 
-    /// Records that a request has waited for keys in vain, for `max_wait`. Returns whether they are usable.
+    /// Records that a request waited for keys for all of `max_wait` and got none. Returns whether they are
+    /// usable now.
     ///
     /// If its task has driven the fetch in flight for half of that time, the server hangs: stale keys are
     /// used while this fetch is in flight.

@@ -43,7 +43,7 @@ fn stale_keys_are_not_used_while_the_first_fetch_after_a_pause_is_in_flight() {
 }
 
 #[test]
-fn stale_keys_are_used_while_a_fetch_hangs_for_which_a_request_has_waited_in_vain() {
+fn stale_keys_are_used_while_a_fetch_hangs_and_a_request_has_timed_out() {
     let mut harness = with_stale_keys();
     harness.expect_fetch();
     harness.advance(1);
@@ -51,7 +51,7 @@ fn stale_keys_are_used_while_a_fetch_hangs_for_which_a_request_has_waited_in_vai
     harness.advance(2);
     assert!(!harness.refresh.wait_timed_out(harness.now, MAX_WAIT), "its task may stand still");
     harness.refresh.heartbeat(harness.now);
-    assert!(!harness.usable(), "no request has waited in vain since");
+    assert!(!harness.usable(), "no request has timed out since");
     assert!(harness.refresh.wait_timed_out(harness.now, MAX_WAIT));
     harness.advance(6);
     assert!(harness.usable());
