@@ -21,6 +21,8 @@ use crate::rejection::{Rejection, RejectionKind};
 pub(crate) struct TrustedIssuer {
     pub(crate) header: HeaderPolicy,
     pub(crate) claims: ClaimsPolicy,
+    /// The claims that its settings name.
+    pub(crate) names: ConfiguredNames,
     /// `None` for an issuer whose tokens are all introspected.
     pub(crate) keys: Option<Keys>,
     pub(crate) introspection: Option<IssuerIntrospection>,
@@ -59,6 +61,7 @@ pub(crate) struct Issuers {
     by_identifier: BTreeMap<Arc<str>, Arc<TrustedIssuer>>,
     /// The issuers that opaque tokens may belong to.
     opaque: Vec<Arc<TrustedIssuer>>,
+    names: ConfiguredNames,
     any_introspection: bool,
     any_without_keys: bool,
 }
@@ -84,9 +87,8 @@ impl Issuers {
         &self,
         token: BearerToken<'_>,
         presented: &Result<Presented<'_>, CompactFault>,
-        names: &ConfiguredNames,
     ) -> Result<&Arc<TrustedIssuer>, Rejection> {
-        if let Some(issuer) = self.without_keys(token, names) {
+        if let Some(issuer) = self.without_keys(token) {
             return Ok(issuer);
         }
         match presented {
@@ -100,16 +102,12 @@ impl Issuers {
     }
 
     /// The issuer that `token` names, if that issuer has no keys.
-    pub(crate) fn without_keys(
-        &self,
-        token: BearerToken<'_>,
-        names: &ConfiguredNames,
-    ) -> Option<&Arc<TrustedIssuer>> {
+    pub(crate) fn without_keys(&self, token: BearerToken<'_>) -> Option<&Arc<TrustedIssuer>> {
         if !self.any_without_keys {
             return None;
         }
         let claims_json = Compact::parse(token.octets()).ok()?.claims().ok()?;
-        let issuer = self.named_by(&UnverifiedClaims::parse(&claims_json, names)?).ok()?;
+        let issuer = self.named_by(&UnverifiedClaims::parse(&claims_json, &self.names)?).ok()?;
         issuer.keys.is_none().then_some(issuer)
     }
 
@@ -127,6 +125,12 @@ impl Issuers {
             (Some(_), Some(_)) => None,
             (None, _) => self.opaque.iter().find(|issuer| issuer.is_default_for_opaque()),
         }
+    }
+
+    /// The claims that the settings of any issuer name. The issuer of a token is known only once its claims
+    /// are parsed.
+    pub(crate) fn names(&self) -> &ConfiguredNames {
+        &self.names
     }
 
     /// Whether any issuer introspects tokens.
@@ -195,7 +199,10 @@ impl FromIterator<TrustedIssuer> for Issuers {
             issuers.into_iter().map(|issuer| (Arc::clone(issuer.identifier()), Arc::new(issuer))).collect();
         let may_own_opaque =
             |issuer: &&Arc<TrustedIssuer>| !matches!(issuer.opaque_tokens(), OpaqueTokens::None);
+        let mut names = ConfiguredNames::default();
+        by_identifier.values().for_each(|issuer| names.add_all(&issuer.names));
         Self {
+            names,
             opaque: by_identifier.values().filter(may_own_opaque).map(Arc::clone).collect(),
             any_introspection: by_identifier.values().any(|issuer| issuer.introspection.is_some()),
             any_without_keys: by_identifier.values().any(|issuer| issuer.keys.is_none()),

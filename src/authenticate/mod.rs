@@ -37,7 +37,7 @@ use crate::bearer::{BearerToken, Credential, TokenSource, extract};
 use crate::jwks::WaitBudget;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
-use crate::jwt::{ConfiguredNames, Presented, UnverifiedClaims, claims};
+use crate::jwt::{Presented, UnverifiedClaims, claims};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::{Clock, NumericDate};
 
@@ -50,7 +50,6 @@ pub(crate) use token_cache::{CachedToken, TokenStore};
 /// The trusted issuers, and what a request must present. It knows nothing of tower.
 pub(crate) struct Authenticator {
     pub(crate) issuers: Issuers,
-    pub(crate) names: Arc<ConfiguredNames>,
     pub(crate) sources: Vec<TokenSource>,
     pub(crate) max_token_bytes: usize,
     /// Whether a request without credentials is accepted.
@@ -141,7 +140,7 @@ impl Authenticator {
         if let Ok(Presented::Jwt { compact, header: Ok(header) }) = &presented {
             return self.verify_jwt(token, compact, header, budget);
         }
-        let issuer = self.issuers.introspecting(token, &presented, &self.names)?;
+        let issuer = self.issuers.introspecting(token, &presented)?;
         Ok(CachedToken::without_claims(token, issuer))
     }
 
@@ -162,7 +161,8 @@ impl Authenticator {
         budget: &mut WaitBudget,
     ) -> Result<CachedToken, Stop> {
         let claims_json = compact.claims()?;
-        let claims = UnverifiedClaims::parse(&claims_json, &self.names).ok_or(CompactFault::Undecodable)?;
+        let claims =
+            UnverifiedClaims::parse(&claims_json, self.issuers.names()).ok_or(CompactFault::Undecodable)?;
         let issuer = self.issuers.named_by(&claims)?;
         let Some(keys) = &issuer.keys else { return Ok(CachedToken::without_claims(token, issuer)) };
         let verified = issuer.header.check(header).map_err(Stop::from).and_then(|()| {

@@ -35,8 +35,8 @@ fn issuer() -> Arc<TrustedIssuer> {
             max_lifetime: None,
             clients: None,
             optional: OptionalClaims::default(),
-            names: Arc::new(ConfiguredNames::default()),
         },
+        names: ConfiguredNames::default(),
         keys: None,
         introspection: None,
     })

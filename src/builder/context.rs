@@ -19,7 +19,6 @@ use crate::transport::HttpClient;
 pub(super) struct BuildContext<'b> {
     pub(super) audiences: &'b [String],
     pub(super) leeway: Duration,
-    pub(super) names: &'b Arc<ConfiguredNames>,
     /// Makes the configuration of fetched keys; `None` without an HTTP client.
     pub(super) remote: &'b dyn Fn(&str, KeySource) -> Option<RemoteConfig>,
     pub(super) client: &'b Option<Arc<dyn HttpClient>>,
@@ -35,6 +34,8 @@ pub(super) struct IntrospectedIssuer<'i> {
     pub(super) claims: ClaimsPolicy,
     /// The claims that the user requires, without those that only JWTs must have.
     pub(super) required: Vec<Arc<str>>,
+    /// The claims that its settings name.
+    pub(super) names: ConfiguredNames,
     /// `None` for an issuer without keys; an error if its keys cannot be used.
     pub(super) keys: Option<Result<Keys, AlreadyReported>>,
     pub(super) discoverable: Option<Discoverable>,

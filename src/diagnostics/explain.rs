@@ -35,12 +35,10 @@ impl Authenticator {
         let mut header_json = Vec::new();
         let presented = self.classify(token, &mut header_json);
         match &presented {
-            Ok(Presented::Jwt { compact, header })
-                if self.issuers.without_keys(token, &self.names).is_none() =>
-            {
+            Ok(Presented::Jwt { compact, header }) if self.issuers.without_keys(token).is_none() => {
                 self.explain_jwt(token, compact, header, &mut explanation).await;
             }
-            _ => match self.issuers.introspecting(token, &presented, &self.names) {
+            _ => match self.issuers.introspecting(token, &presented) {
                 Ok(issuer) => self.explain_without_claims(token, issuer, &mut explanation).await,
                 Err(rejection) => {
                     let expected = "a signed JWT, or a token of an issuer that introspects";
@@ -115,7 +113,7 @@ impl Authenticator {
     ) -> Option<PendingKeys> {
         let header = header.as_ref().ok()?;
         let claims_json = compact.claims().ok()?;
-        let claims = UnverifiedClaims::parse(&claims_json, &self.names)?;
+        let claims = UnverifiedClaims::parse(&claims_json, self.issuers.names())?;
         let issuer = self.issuers.named_by(&claims).ok().or_else(|| self.issuers.only())?;
         match issuer.keys.as_ref()?.select(header, budget) {
             Err(VerifyError::Pending(keys)) => Some(keys),
@@ -143,7 +141,7 @@ impl Authenticator {
         let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
         explanation.add("header", "a JOSE header without crit", "", result);
         let claims_json = compact.claims().unwrap_or_default();
-        let claims = UnverifiedClaims::parse(&claims_json, &self.names);
+        let claims = UnverifiedClaims::parse(&claims_json, self.issuers.names());
         let result = CheckResult::of(claims.as_ref().ok_or(RejectionKind::TokenMalformed));
         explanation.add("claims", "a JSON object without duplicate members", "", result);
         let issuer = claims.as_ref().and_then(|claims| self.explain_issuer(claims, explanation));
@@ -227,15 +225,15 @@ impl TrustedIssuer {
             if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
-        let names = &introspector.policy().opaque.names;
+        let names = &introspector.policy().names;
         let claims = response.as_ref().ok().and_then(|json| UnverifiedClaims::parse(json, names));
         let Some(claims) = claims else { return };
-        let active = Active::of(&claims, names).ok_or(IntrospectionFault::Inactive);
+        let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive);
         explanation.add("active", "true", "", CheckResult::of(active.as_ref().map_err(Clone::clone)));
         let Ok(active) = active else { return };
-        let token_type = CheckResult::of(active.check_token_type(names));
+        let token_type = CheckResult::of(active.check_token_type());
         explanation.add("token_type", "Bearer, or none", "", token_type);
-        explanation.add("username", "text, or none", "", CheckResult::of(active.username(names)));
+        explanation.add("username", "text, or none", "", CheckResult::of(active.username()));
         explain_claims(&claims, policy, now, explanation);
         if let Some(jwt) = jwt {
             let same =

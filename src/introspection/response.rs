@@ -48,6 +48,8 @@ pub(crate) struct ResponsePolicy {
     pub(crate) opaque: ClaimsPolicy,
     /// For a JWT that passed every local check.
     pub(crate) jwt: ClaimsPolicy,
+    /// The claims that parsing a response must retain.
+    pub(crate) names: ConfiguredNames,
 }
 
 /// Checks the status and the content type of a response, and returns its body.
@@ -101,14 +103,13 @@ pub(super) fn check(
     policy: &ResponsePolicy,
     now: NumericDate,
 ) -> Result<AccessToken, IntrospectionFault> {
-    let names = &policy.opaque.names;
-    let claims = UnverifiedClaims::parse(&json, names).ok_or_else(|| {
+    let claims = UnverifiedClaims::parse(&json, &policy.names).ok_or_else(|| {
         let error = IntrospectionError::new(IntrospectionErrorKind::ResponseUnreadable);
         IntrospectionFault::from_error(Arc::new(error))
     })?;
-    let active = Active::of(&claims, names).ok_or(IntrospectionFault::Inactive)?;
-    active.check_token_type(names)?;
-    let username = active.username(names)?.map(|name| ClaimText::of(&name, &json));
+    let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive)?;
+    active.check_token_type()?;
+    let username = active.username()?.map(|name| ClaimText::of(&name, &json));
     if let Some(jwt) = jwt {
         claims::check_all(&active, &policy.jwt, now)?;
         return if active.is_about(jwt, policy.jwt.leeway) {
@@ -132,8 +133,8 @@ impl<'c> TrustedClaims<'c> for Active<'c> {
 
 impl<'c> Active<'c> {
     /// Returns `None` unless `active` is the boolean `true` (RFC 7662 section 2.2). `"true"` and `1` are not.
-    pub(crate) fn of(claims: &'c UnverifiedClaims<'c>, names: &ConfiguredNames) -> Option<Self> {
-        let active = claims.raw("active", names)?;
+    pub(crate) fn of(claims: &'c UnverifiedClaims<'c>) -> Option<Self> {
+        let active = claims.raw("active")?;
         (active.get() == "true").then_some(Self(claims))
     }
 
@@ -142,8 +143,8 @@ impl<'c> Active<'c> {
     ///
     /// # Errors
     /// [`ClaimFault::IllTyped`], [`ClaimFault::SenderNotProven`] for `DPoP`, or [`ClaimFault::OtherKind`].
-    pub(crate) fn check_token_type(&self, names: &ConfiguredNames) -> Result<(), ClaimFault> {
-        let token_type: Claim<Cow<'_, str>> = self.0.configured("token_type", names);
+    pub(crate) fn check_token_type(&self) -> Result<(), ClaimFault> {
+        let token_type: Claim<Cow<'_, str>> = self.0.configured("token_type");
         match claims::optional("token_type", &token_type)? {
             None => Ok(()),
             Some(value) if ["bearer", "access_token"].iter().any(|name| value.eq_ignore_ascii_case(name)) => {
@@ -159,8 +160,8 @@ impl<'c> Active<'c> {
     ///
     /// # Errors
     /// [`ClaimFault::IllTyped`] if it is not a string.
-    pub(crate) fn username(&self, names: &ConfiguredNames) -> Result<Option<String>, ClaimFault> {
-        let username: Claim<Cow<'_, str>> = self.0.configured("username", names);
+    pub(crate) fn username(&self) -> Result<Option<String>, ClaimFault> {
+        let username: Claim<Cow<'_, str>> = self.0.configured("username");
         claims::optional("username", &username).map(|username| username.map(|name| name.as_ref().to_owned()))
     }
 

@@ -20,10 +20,9 @@ fn policy() -> ResponsePolicy {
         max_lifetime: None,
         clients: None,
         optional: OptionalClaims { iss: true, aud: false, exp: false },
-        names: Arc::new(names),
     };
     let jwt = ClaimsPolicy { optional: OptionalClaims { iss: true, aud: true, exp: true }, ..opaque.clone() };
-    ResponsePolicy { opaque, jwt }
+    ResponsePolicy { opaque, jwt, names }
 }
 
 fn checked(json: &str, jwt: Option<&AccessToken>) -> Result<AccessToken, IntrospectionFault> {

@@ -48,7 +48,7 @@ impl ResponseVerifier {
         self.header.check_algorithm(&header).map_err(|_| untrusted("its algorithm is not allowed"))?;
         self.header.check_type(&header).map_err(|_| untrusted("its `typ` is wrong"))?;
         let claims_json = compact.claims().map_err(|_| untrusted("its claims are not base64url"))?;
-        let claims = UnverifiedClaims::parse(&claims_json, &ConfiguredNames::default());
+        let claims = UnverifiedClaims::parse(&claims_json, ConfiguredNames::NONE);
         let claims = claims.ok_or_else(|| untrusted("its claims are not a JSON object"))?;
         self.verify_envelope(&compact, &header, &claims, now).await?;
         let envelope: Envelope<'_> =

@@ -22,6 +22,7 @@ type Text<'a> = Claim<Cow<'a, str>>;
 pub(crate) struct UnverifiedClaims<'a> {
     /// The JSON text that they were parsed from.
     pub(crate) json: &'a str,
+    names: &'a ConfiguredNames,
     pub(crate) iss: Text<'a>,
     pub(crate) sub: Text<'a>,
     pub(crate) aud: Claim<Vec<Cow<'a, str>>>,
@@ -86,12 +87,34 @@ const BUILT_IN: [&str; 24] = [
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConfiguredNames(Vec<Box<str>>);
 
+impl<'n> FromIterator<&'n str> for ConfiguredNames {
+    fn from_iter<I: IntoIterator<Item = &'n str>>(names: I) -> Self {
+        let mut configured = Self::default();
+        names.into_iter().for_each(|name| configured.add(name));
+        configured
+    }
+}
+
+impl Default for &ConfiguredNames {
+    fn default() -> Self {
+        ConfiguredNames::NONE
+    }
+}
+
 impl ConfiguredNames {
+    /// No names: only the built-in claims are retained.
+    pub(crate) const NONE: &Self = &Self(Vec::new());
+
     /// Adds `name`, unless it is built in or already added.
     pub(crate) fn add(&mut self, name: &str) {
         if !BUILT_IN.contains(&name) && self.index_of(name).is_none() {
             self.0.push(name.into());
         }
+    }
+
+    /// Adds all names of `other`.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        other.0.iter().for_each(|name| self.add(name));
     }
 
     fn index_of(&self, name: &str) -> Option<usize> {
@@ -100,18 +123,19 @@ impl ConfiguredNames {
 }
 
 impl<'a> UnverifiedClaims<'a> {
-    /// Parses decoded claims. `None` if they are not one JSON object without duplicate members.
-    pub(crate) fn parse(json: &'a str, names: &ConfiguredNames) -> Option<Self> {
-        let mut claims = Self { json, ..Self::default() };
+    /// Parses decoded claims, and retains the built-in ones and those with these names. `None` if they are not
+    /// one JSON object without duplicate members.
+    pub(crate) fn parse(json: &'a str, names: &'a ConfiguredNames) -> Option<Self> {
+        let mut claims = Self { json, names, ..Self::default() };
         let mut reader = serde_json::Deserializer::from_str(json);
-        ClaimsSeed { claims: &mut claims, names }.deserialize(&mut reader).ok()?;
+        ClaimsSeed(&mut claims).deserialize(&mut reader).ok()?;
         reader.end().ok()?;
         Some(claims)
     }
 
     /// The claim `name` as a `T`. Finds only names that were configured.
-    pub(crate) fn configured<T: ClaimType<'a>>(&self, name: &str, names: &ConfiguredNames) -> Claim<T> {
-        match self.raw(name, names) {
+    pub(crate) fn configured<T: ClaimType<'a>>(&self, name: &str) -> Claim<T> {
+        match self.raw(name) {
             None => Claim::Absent,
             Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Claim::IllTyped),
         }
@@ -119,7 +143,7 @@ impl<'a> UnverifiedClaims<'a> {
 
     /// Whether the token has the claim `name`. A `null` does not count, nor does a built-in claim of the
     /// wrong type. Claims that are only tested for presence, such as `cnf`, count with any value.
-    pub(crate) fn has(&self, name: &str, names: &ConfiguredNames) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         match name {
             "iss" => self.iss.value().is_some(),
             "sub" => self.sub.value().is_some(),
@@ -142,23 +166,18 @@ impl<'a> UnverifiedClaims<'a> {
             "events" | "token_introspection" => self.statement.0,
             "token_use" => self.token_use.value().is_some(),
             "typ" => self.typ.value().is_some(),
-            _ => self.raw(name, names).is_some_and(|raw| raw.get() != "null"),
+            _ => self.raw(name).is_some_and(|raw| raw.get() != "null"),
         }
     }
 
     /// The JSON text of the claim `name`. Finds only names that were configured.
-    pub(crate) fn raw(&self, name: &str, names: &ConfiguredNames) -> Option<&'a RawValue> {
-        let index = names.index_of(name)?;
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        let index = self.names.index_of(name)?;
         self.configured.iter().find(|(at, _)| *at == index).map(|(_, raw)| *raw)
     }
 
     /// Deserializes the value of the claim `name`.
-    fn read<A: MapAccess<'a>>(
-        &mut self,
-        name: &str,
-        map: &mut A,
-        names: &ConfiguredNames,
-    ) -> Result<(), A::Error> {
+    fn read<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "iss" => self.iss = map.next_value()?,
             "sub" => self.sub = map.next_value()?,
@@ -181,7 +200,7 @@ impl<'a> UnverifiedClaims<'a> {
             "events" | "token_introspection" => self.statement = map.next_value()?,
             "token_use" => self.token_use = map.next_value()?,
             "typ" => self.typ = map.next_value()?,
-            _ => self.read_configured(names.index_of(name), map)?,
+            _ => self.read_configured(self.names.index_of(name), map)?,
         }
         Ok(())
     }
@@ -217,10 +236,7 @@ fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
 }
 
 /// Deserializes into existing claims, because moving the large struct would cost time.
-struct ClaimsSeed<'c, 'de> {
-    claims: &'c mut UnverifiedClaims<'de>,
-    names: &'c ConfiguredNames,
-}
+struct ClaimsSeed<'c, 'de>(&'c mut UnverifiedClaims<'de>);
 
 impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_, 'de> {
     type Value = ();
@@ -240,7 +256,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names = MemberNames::with_capacity(24);
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            self.claims.read(&name.0, &mut map, self.names)?;
+            self.0.read(&name.0, &mut map)?;
             names.add(name)?;
         }
         Ok(())

@@ -16,7 +16,6 @@ use crate::builder::issuer::Issuer;
 use crate::event;
 use crate::introspection::ResponseStore;
 use crate::jwks::{KeySource, RemoteConfig};
-use crate::jwt::ConfiguredNames;
 use crate::middleware::{BearerAuth, Responder, Shared};
 use crate::transport::{self, DefaultClientFault, HttpClient};
 
@@ -42,13 +41,12 @@ impl BearerAuthBuilder {
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let mut problems = Vec::new();
         self.check(&mut problems);
-        let (names, issuers) = self.build_issuers(&mut problems);
+        let issuers = self.build_issuers(&mut problems);
         let realm = self.checked_realm(&mut problems);
         ConfigError::unless_none(problems)?;
         let auth = BearerAuth::new(Shared {
             authenticator: Arc::new(Authenticator {
                 issuers,
-                names,
                 sources: self.sources,
                 max_token_bytes: self.max_token_bytes,
                 optional: self.optional,
@@ -109,10 +107,7 @@ impl BearerAuthBuilder {
         }
     }
 
-    fn build_issuers(&self, problems: &mut Vec<ConfigProblem>) -> (Arc<ConfiguredNames>, Issuers) {
-        let mut names = ConfiguredNames::default();
-        self.issuers().for_each(|issuer| issuer.add_names(&mut names));
-        let names = Arc::new(names);
+    fn build_issuers(&self, problems: &mut Vec<ConfigProblem>) -> Issuers {
         let client = self.checked_client(problems);
         let remote = |issuer: &str, source: KeySource| {
             let mut config = RemoteConfig::new(issuer, source, client.clone()?);
@@ -126,7 +121,6 @@ impl BearerAuthBuilder {
         let cx = BuildContext {
             audiences: &self.audiences,
             leeway: self.leeway,
-            names: &names,
             remote: &remote,
             client: &client,
             responses: &Arc::new(ResponseStore::new(self.response_limits)),
@@ -141,8 +135,7 @@ impl BearerAuthBuilder {
             built.extend(issuer.build(&cx, problems));
         }
         self.check_opaque_tokens(problems);
-        let issuers = built.into_iter().collect();
-        (Arc::clone(&names), issuers)
+        built.into_iter().collect()
     }
 
     /// Two issuers must not introspect the same opaque token: each would learn tokens of the other.

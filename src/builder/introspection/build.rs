@@ -32,8 +32,7 @@ impl Introspection {
         let endpoint = self.endpoint_source(&issuer, problems)?;
         self.check_rate_limit(&issuer, &endpoint, problems);
         let client = self.client.clone().or(issuer.client)?;
-        let names = response_names(&issuer.claims.names);
-        let claims = ClaimsPolicy { required: issuer.required, names: Arc::clone(&names), ..issuer.claims };
+        let claims = ClaimsPolicy { required: issuer.required, ..issuer.claims };
         let config = IntrospectorConfig {
             client: IntrospectionClientConfig {
                 issuer: Arc::clone(&claims.issuer),
@@ -55,7 +54,7 @@ impl Introspection {
             },
             responses: issuer.responses,
             accept_pending_jwts: self.accept_pending_jwts,
-            response_policy: self.response_policy(claims),
+            response_policy: self.response_policy(claims, issuer.names),
             clock: issuer.clock,
         };
         Some(IssuerIntrospection {
@@ -150,7 +149,8 @@ impl Introspection {
         }
     }
 
-    fn response_policy(&self, claims: ClaimsPolicy) -> ResponsePolicy {
+    fn response_policy(&self, claims: ClaimsPolicy, mut names: ConfiguredNames) -> ResponsePolicy {
+        RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
         let jwt = ClaimsPolicy {
             optional: OptionalClaims { iss: true, aud: true, exp: true },
             required: Vec::new(),
@@ -160,7 +160,7 @@ impl Introspection {
             ..claims.clone()
         };
         let optional = OptionalClaims { iss: true, aud: self.accept_without_audience, exp: false };
-        ResponsePolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt }
+        ResponsePolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt, names }
     }
 
     fn response_verifier(
@@ -176,11 +176,4 @@ impl Introspection {
         let claims = ClaimsPolicy { audiences, optional, max_age: Some(MAX_RESPONSE_AGE), ..claims.clone() };
         ResponseVerifier { keys, header, claims }
     }
-}
-
-/// The names of the claims that parsing a response must retain.
-fn response_names(names: &ConfiguredNames) -> Arc<ConfiguredNames> {
-    let mut names = names.clone();
-    RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
-    Arc::new(names)
 }

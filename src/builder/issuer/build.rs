@@ -51,13 +51,12 @@ impl Issuer {
         };
         // Only now, so that problems of the introspection are reported even if the keys are unusable.
         let keys = keys.transpose().ok()?;
-        Some(TrustedIssuer { header, claims, keys, introspection })
+        Some(TrustedIssuer { header, claims, names: self.names(), keys, introspection })
     }
 
-    /// Adds the names of the claims that parsing a token must retain.
-    pub(in crate::builder) fn add_names(&self, names: &mut ConfiguredNames) {
-        let required = self.required_names();
-        self.scope_claims.iter().map(String::as_str).chain(required).for_each(|name| names.add(name));
+    /// The claims that parsing a token must retain.
+    fn names(&self) -> ConfiguredNames {
+        self.scope_claims.iter().map(String::as_str).chain(self.required_names()).collect()
     }
 
     fn header_policy(&self, algorithms: AlgorithmSet) -> HeaderPolicy {
@@ -88,7 +87,6 @@ impl Issuer {
             max_lifetime: self.max_lifetime,
             clients: self.allowed_clients.as_deref().map(boxed),
             optional: OptionalClaims::default(),
-            names: Arc::clone(cx.names),
         }
     }
 
@@ -103,6 +101,7 @@ impl Issuer {
             header,
             claims: claims.clone(),
             required: self.required_claims.iter().map(|name| name.as_str().into()).collect(),
+            names: self.names(),
             keys,
             discoverable: self.discoverable(),
             plain_http: self.plain_http,

@@ -204,7 +204,7 @@ fn check_types(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(
     optional("acr", &claims.acr)?;
     optional("auth_time", &claims.auth_time)?;
     client(claims)?;
-    policy.scope_claims.iter().try_for_each(|name| scope_claim(claims, name, policy).map(drop))
+    policy.scope_claims.iter().try_for_each(|name| scope_claim(claims, name).map(drop))
 }
 
 fn check_age(

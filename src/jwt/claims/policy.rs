@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::jwt::claim_set::{ConfiguredNames, UnverifiedClaims};
+use crate::jwt::claim_set::UnverifiedClaims;
 
 /// The requirements on the claims of one issuer's tokens.
 #[derive(Clone, Debug)]
@@ -24,8 +24,6 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) clients: Option<Vec<Box<str>>>,
     /// The claims that are checked only if they are present.
     pub(crate) optional: OptionalClaims,
-    /// The names in `scope_claims` and `required` that are not built in.
-    pub(crate) names: Arc<ConfiguredNames>,
 }
 
 /// The claims that may be absent, because the caller knows their values from elsewhere. Default: none.
@@ -45,7 +43,7 @@ pub(crate) trait TrustedClaims<'c> {
 impl ClaimsPolicy {
     /// The required claims that the token does not have.
     pub(crate) fn absent<'p>(&'p self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = &'p Arc<str>> {
-        self.required.iter().filter(|name| !claims.has(name, &self.names))
+        self.required.iter().filter(|name| !claims.has(name))
     }
 }
 

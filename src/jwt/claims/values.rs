@@ -62,14 +62,11 @@ pub(crate) fn client<'c, 'a>(
 pub(super) fn scope_claim<'c>(
     claims: &'c UnverifiedClaims<'_>,
     name: &str,
-    policy: &ClaimsPolicy,
 ) -> Result<Option<Cow<'c, ScopeSet>>, ClaimFault> {
     match name {
         "scope" => Ok(optional(name, &claims.scope)?.map(Cow::Borrowed)),
         "scp" => Ok(optional(name, &claims.scp)?.map(Cow::Borrowed)),
-        _ => {
-            Ok(optional(name, &claims.configured::<ScopeSet>(name, &policy.names))?.cloned().map(Cow::Owned))
-        }
+        _ => Ok(optional(name, &claims.configured::<ScopeSet>(name))?.cloned().map(Cow::Owned)),
     }
 }
 
@@ -80,7 +77,7 @@ pub(crate) fn scopes(
 ) -> Result<Option<ScopeSet>, ClaimFault> {
     let mut all: Option<ScopeSet> = None;
     for name in &policy.scope_claims {
-        all = match (all, scope_claim(claims, name, policy)?) {
+        all = match (all, scope_claim(claims, name)?) {
             (None, found) => found.map(Cow::into_owned),
             (Some(previous), None) => Some(previous),
             (Some(previous), Some(found)) => {
