@@ -126,6 +126,7 @@ mod metadata;
 pub mod middleware;
 mod rejection;
 mod requirement;
+mod settings;
 mod sync;
 #[cfg(feature = "test-util")]
 pub mod testing;

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The floors, lowest first. Modules on one floor do not import each other, unless [`NEIGHBOURS`] lists
 /// them.
-const FLOORS: [&[&str]; 12] = [
+const FLOORS: [&[&str]; 13] = [
     &["encoding", "event", "fetch_url", "time"],
     &["bearer", "crypto", "sync"],
     &["access_token"],
@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 12] = [
     &["rejection"],
     &["authenticate"],
     &["diagnostics"],
+    &["settings"],
     &["middleware"],
     &["builder"],
     &["axum", "guide", "testing"],

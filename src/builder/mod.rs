@@ -26,16 +26,10 @@
 //! ```
 
 mod bearer_auth;
-mod config_error;
-mod context;
-mod introspection;
-mod issuer;
 mod token_cache;
 
 pub use bearer_auth::BearerAuthBuilder;
-pub use config_error::{ConfigError, ConfigProblem};
-pub use introspection::Introspection;
-pub use issuer::Issuer;
 pub use token_cache::TokenCache;
 
 pub use crate::fetch_url::EndpointHosts;
+pub use crate::settings::{ConfigError, ConfigProblem, Introspection, Issuer};

@@ -1,6 +1,6 @@
 //! Limits of the cache of validated tokens.
 
-use super::config_error::ConfigProblem;
+use crate::settings::ConfigProblem;
 use crate::sync::CacheLimits;
 
 /// Limits of the cache of validated tokens in a [`BearerAuth`](crate::BearerAuth).

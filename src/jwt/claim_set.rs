@@ -123,8 +123,8 @@ impl ConfiguredNames {
 }
 
 impl<'a> UnverifiedClaims<'a> {
-    /// Parses decoded claims, and retains the built-in ones and those with these names. `None` if they are not
-    /// one JSON object without duplicate members.
+    /// Parses decoded claims, and retains the built-in ones and those with these names. `None` if they are
+    /// not one JSON object without duplicate members.
     pub(crate) fn parse(json: &'a str, names: &'a ConfiguredNames) -> Option<Self> {
         let mut claims = Self { json, names, ..Self::default() };
         let mut reader = serde_json::Deserializer::from_str(json);

@@ -10,13 +10,10 @@ use std::sync::Arc;
 use super::BearerAuthBuilder;
 use crate::authenticate::{Authenticator, Issuers, OpaqueTokens, TokenStore};
 use crate::bearer::{TokenSource, realm_is_valid};
-use crate::builder::config_error::{ConfigError, ConfigProblem};
-use crate::builder::context::BuildContext;
-use crate::builder::issuer::Issuer;
 use crate::event;
 use crate::introspection::ResponseStore;
-use crate::jwks::{KeySource, RemoteConfig};
 use crate::middleware::{BearerAuth, Responder, Shared};
+use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer};
 use crate::transport::{self, DefaultClientFault, HttpClient};
 
 impl BearerAuthBuilder {
@@ -108,24 +105,7 @@ impl BearerAuthBuilder {
     }
 
     fn build_issuers(&self, problems: &mut Vec<ConfigProblem>) -> Issuers {
-        let client = self.checked_client(problems);
-        let remote = |issuer: &str, source: KeySource| {
-            let mut config = RemoteConfig::new(issuer, source, client.clone()?);
-            config.policy = self.refresh.clone();
-            config.limits.timeout = self.fetch_timeout;
-            config.max_wait = self.max_key_wait;
-            config.clock = Arc::clone(&self.clock);
-            config.runtime = self.runtime.clone();
-            Some(config)
-        };
-        let cx = BuildContext {
-            audiences: &self.audiences,
-            leeway: self.leeway,
-            remote: &remote,
-            client: &client,
-            responses: &Arc::new(ResponseStore::new(self.response_limits)),
-            clock: &self.clock,
-        };
+        let cx = self.context(problems);
         let mut identifiers = HashSet::new();
         let mut built = Vec::new();
         for issuer in self.issuers() {
@@ -136,6 +116,20 @@ impl BearerAuthBuilder {
         }
         self.check_opaque_tokens(problems);
         built.into_iter().collect()
+    }
+
+    fn context(&self, problems: &mut Vec<ConfigProblem>) -> BuildContext {
+        BuildContext {
+            audiences: self.audiences.clone(),
+            leeway: self.leeway,
+            client: self.checked_client(problems),
+            refresh: self.refresh.clone(),
+            fetch_timeout: self.fetch_timeout,
+            max_key_wait: self.max_key_wait,
+            runtime: self.runtime.clone(),
+            responses: Arc::new(ResponseStore::new(self.response_limits)),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     /// Two issuers must not introspect the same opaque token: each would learn tokens of the other.

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::issuer::Issuer;
 use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnReject};
+use crate::settings::Issuer;
 use crate::sync::CacheLimits;
 use crate::time::{Clock, SystemClock};
 use crate::transport::HttpClient;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::test_issuer::TestIssuer;
-use crate::builder::Introspection;
 use crate::introspection::ClientAuth;
+use crate::settings::Introspection;
 
 impl TestIssuer {
     /// An [`Introspection`] that uses this server, for [`Issuer::introspect`](crate::Issuer::introspect).

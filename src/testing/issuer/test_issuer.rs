@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::builder::{BearerAuthBuilder, Issuer};
+use crate::builder::BearerAuthBuilder;
 use crate::middleware::BearerAuth;
+use crate::settings::Issuer;
 use crate::testing::clock::ManualClock;
 use crate::testing::in_memory::InMemoryClient;
 use crate::testing::loopback::Loopback;

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::test_issuer::TestIssuer;
 use crate::access_token::AccessToken;
-use crate::builder::Issuer;
 use crate::middleware::BearerAuth;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::settings::Issuer;
 use crate::testing::server::{TokenForm, TokenSet, UnsignedToken};
 
 /// Builds a token of a [`TestIssuer`]. [`TestIssuer::token`] returns it.

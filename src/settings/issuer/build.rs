@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use super::{Issuer, KeyOrigin};
 use crate::authenticate::TrustedIssuer;
-use crate::builder::config_error::ConfigProblem;
-use crate::builder::context::{AlreadyReported, BuildContext, IntrospectedIssuer};
 use crate::crypto::AlgorithmSet;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
@@ -17,6 +15,8 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
+use crate::settings::config_error::ConfigProblem;
+use crate::settings::context::{AlreadyReported, BuildContext, IntrospectedIssuer};
 
 /// The `typ` of an access token in RFC 9068 section 2.1, without `application/`.
 const RFC_9068_TYPE: &str = "at+jwt";
@@ -29,9 +29,9 @@ const RFC_9068_CLAIMS: [&str; 4] = ["sub", "client_id", "iat", "jti"];
 
 impl Issuer {
     /// The issuer as the request path uses it; `None` after at least one problem.
-    pub(in crate::builder) fn build(
+    pub(crate) fn build(
         &self,
-        cx: &BuildContext<'_>,
+        cx: &BuildContext,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<TrustedIssuer> {
         self.check(problems);
@@ -74,7 +74,7 @@ impl Issuer {
         }
     }
 
-    fn claims_policy(&self, cx: &BuildContext<'_>) -> ClaimsPolicy {
+    fn claims_policy(&self, cx: &BuildContext) -> ClaimsPolicy {
         let boxed =
             |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect::<Vec<Box<str>>>();
         ClaimsPolicy {
@@ -95,7 +95,7 @@ impl Issuer {
         header: &'i HeaderPolicy,
         claims: &ClaimsPolicy,
         keys: Option<Result<Keys, AlreadyReported>>,
-        cx: &BuildContext<'_>,
+        cx: &BuildContext,
     ) -> IntrospectedIssuer<'i> {
         IntrospectedIssuer {
             header,
@@ -106,8 +106,8 @@ impl Issuer {
             discoverable: self.discoverable(),
             plain_http: self.plain_http,
             client: cx.client.clone(),
-            responses: Arc::clone(cx.responses),
-            clock: Arc::clone(cx.clock),
+            responses: Arc::clone(&cx.responses),
+            clock: Arc::clone(&cx.clock),
         }
     }
 
@@ -117,15 +117,15 @@ impl Issuer {
         self.required_claims.iter().map(String::as_str).chain(strict)
     }
 
-    fn audiences(&self, cx: &BuildContext<'_>) -> Vec<String> {
+    fn audiences(&self, cx: &BuildContext) -> Vec<String> {
         let own = self.audience.as_ref().map(slice::from_ref);
-        [own.unwrap_or(cx.audiences), &self.added_audiences].concat()
+        [own.unwrap_or(&cx.audiences), &self.added_audiences].concat()
     }
 
     fn build_keys(
         &self,
         algorithms: AlgorithmSet,
-        cx: &BuildContext<'_>,
+        cx: &BuildContext,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<Keys> {
         let mut parse = |jwks: &str| {
@@ -142,7 +142,7 @@ impl Issuer {
             None => None,
         };
         let source = self.key_source(problems)?;
-        let config = (cx.remote)(&self.identifier, source)?;
+        let config = cx.remote(&self.identifier, source)?;
         Some(Keys::Remote(RemoteKeys::new(RemoteConfig { allowed: algorithms, ..config }, seed)))
     }
 

@@ -232,12 +232,12 @@ impl Issuer {
         self
     }
 
-    pub(super) fn identifier(&self) -> &str {
+    pub(crate) fn identifier(&self) -> &str {
         &self.identifier
     }
 
     /// Whether it needs the HTTP client of the builder.
-    pub(super) fn needs_client(&self) -> bool {
+    pub(crate) fn needs_client(&self) -> bool {
         match self.keys {
             KeyOrigin::Discovery | KeyOrigin::Url(_) => true,
             KeyOrigin::Document(_) | KeyOrigin::None => {
@@ -253,7 +253,7 @@ impl Issuer {
     }
 
     /// Its rule for opaque tokens: `None` if it introspects none, `Some(None)` if the user set no rule.
-    pub(super) fn opaque_tokens(&self) -> Option<Option<&OpaqueTokens>> {
+    pub(crate) fn opaque_tokens(&self) -> Option<Option<&OpaqueTokens>> {
         let rule = self.introspection.as_ref()?.opaque_tokens();
         (!matches!(rule, Some(OpaqueTokens::None))).then_some(rule)
     }

@@ -24,7 +24,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// `Ok` if there are no problems.
-    pub(super) fn unless_none(problems: Vec<ConfigProblem>) -> Result<(), Self> {
+    pub(crate) fn unless_none(problems: Vec<ConfigProblem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 

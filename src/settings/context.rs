@@ -1,13 +1,13 @@
-//! The values that the parts of a configuration share while [`BearerAuthBuilder::build`] runs.
-//!
-//! [`BearerAuthBuilder::build`]: crate::BearerAuthBuilder::build
+//! The settings of the builder that every issuer uses, also issuers that are added later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::fetch_url::PlainHttp;
 use crate::introspection::ResponseStore;
-use crate::jwks::{KeySource, Keys, RemoteConfig};
+use crate::jwks::{KeySource, Keys, RefreshPolicy, RemoteConfig};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::HeaderPolicy;
@@ -16,15 +16,31 @@ use crate::time::Clock;
 use crate::transport::HttpClient;
 
 /// The settings of the builder that every issuer uses.
-pub(super) struct BuildContext<'b> {
-    pub(super) audiences: &'b [String],
-    pub(super) leeway: Duration,
-    /// Makes the configuration of fetched keys; `None` without an HTTP client.
-    pub(super) remote: &'b dyn Fn(&str, KeySource) -> Option<RemoteConfig>,
-    pub(super) client: &'b Option<Arc<dyn HttpClient>>,
+pub(crate) struct BuildContext {
+    pub(crate) audiences: Vec<String>,
+    pub(crate) leeway: Duration,
+    /// `None` if no issuer needs one.
+    pub(crate) client: Option<Arc<dyn HttpClient>>,
+    pub(crate) refresh: RefreshPolicy,
+    pub(crate) fetch_timeout: Duration,
+    pub(crate) max_key_wait: Duration,
+    pub(crate) runtime: Option<Handle>,
     /// The cached introspection responses of all issuers.
-    pub(super) responses: &'b Arc<ResponseStore>,
-    pub(super) clock: &'b Arc<dyn Clock>,
+    pub(crate) responses: Arc<ResponseStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl BuildContext {
+    /// The configuration of keys that are fetched from `source`; `None` without an HTTP client.
+    pub(super) fn remote(&self, issuer: &str, source: KeySource) -> Option<RemoteConfig> {
+        let mut config = RemoteConfig::new(issuer, source, self.client.clone()?);
+        config.policy = self.refresh.clone();
+        config.limits.timeout = self.fetch_timeout;
+        config.max_wait = self.max_key_wait;
+        config.clock = Arc::clone(&self.clock);
+        config.runtime = self.runtime.clone();
+        Some(config)
+    }
 }
 
 /// The settings of an issuer that its introspection uses.

@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use super::Introspection;
 use crate::authenticate::{IssuerIntrospection, JwtIntrospection, OpaqueTokens};
-use crate::builder::config_error::ConfigProblem;
-use crate::builder::context::IntrospectedIssuer;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::introspection::{
     CachePolicy, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
@@ -20,10 +18,12 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::HeaderPolicy;
 use crate::metadata::Endpoint;
+use crate::settings::config_error::ConfigProblem;
+use crate::settings::context::IntrospectedIssuer;
 
 impl Introspection {
     /// The introspection as the request path uses it; `None` after at least one problem.
-    pub(in crate::builder) fn build(
+    pub(in crate::settings) fn build(
         &self,
         issuer: IntrospectedIssuer<'_>,
         problems: &mut Vec<ConfigProblem>,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::{Issuer, KeyOrigin};
 use crate::authenticate::JwtIntrospection;
-use crate::builder::config_error::ConfigProblem;
 use crate::crypto::AlgorithmSet;
 use crate::fetch_url::{FetchUrl, redacted};
+use crate::settings::config_error::ConfigProblem;
 
 /// The hosts of Entra ID: the global cloud, the US government and China, with their earlier names.
 const ENTRA_HOSTS: [&str; 8] = [

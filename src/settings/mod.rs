@@ -1,0 +1,11 @@
+//! The settings of one issuer and of its introspection, their checks, and the problems of a configuration.
+
+mod config_error;
+mod context;
+mod introspection;
+mod issuer;
+
+pub use config_error::{ConfigError, ConfigProblem};
+pub(crate) use context::BuildContext;
+pub use introspection::Introspection;
+pub use issuer::Issuer;
