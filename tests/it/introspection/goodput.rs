@@ -32,7 +32,7 @@ async fn goodput(setup: &IssuerIntrospection, offered: u32, seconds: usize) -> V
 /// Untrusted tokens have 48 of the 64 permits, so the capacity is 48 / 1.6 s = 30 per second.
 #[tokio::test(start_paused = true)]
 async fn goodput_is_at_least_70_percent_of_capacity_at_any_offered_load() {
-    for (offered, seconds) in [(50, 40), (500, 20)] {
+    for (offered, seconds) in [(50, 40), (300, 20)] {
         let setup = IssuerIntrospection::new();
         setup.net.always(Act::After(SECOND * 8 / 5, Box::new(Act::Pass)));
         let counts = goodput(&setup, offered, seconds).await;
@@ -44,7 +44,7 @@ async fn goodput_is_at_least_70_percent_of_capacity_at_any_offered_load() {
 /// The server handles one request at a time, in order, and does not notice that a client has given up.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_slows_down_under_load_keeps_70_percent_of_its_capacity() {
-    for (capacity, offered) in [(10, 30), (20, 100)] {
+    for (capacity, offered, seconds) in [(10, 30, 60), (20, 100, 40)] {
         let setup = IssuerIntrospection::new();
         let free_at = Mutex::new(Instant::now());
         setup.net.script(move |_| {
@@ -52,7 +52,7 @@ async fn a_server_that_slows_down_under_load_keeps_70_percent_of_its_capacity() 
             *free_at = (*free_at).max(now) + SECOND / capacity;
             Act::After(*free_at - now, Box::new(Act::Pass))
         });
-        let counts = goodput(&setup, offered, 60).await;
+        let counts = goodput(&setup, offered, seconds).await;
         println!("capacity {capacity}/s, {offered} new tokens/s: {counts:?} accepted per 10 s");
         // The limit adapts within 20 s. Until then the server works on requests that nobody waits for.
         assert!(

@@ -232,7 +232,7 @@ async fn a_damaged_response_is_accepted_only_if_it_still_passes_every_check() {
         json!({"active": false}),
     ];
     let (mut accepted, mut rejected) = (0, 0);
-    for seed in 0..12_000_u64 {
+    for seed in 0..4_000_u64 {
         let mut random = fastrand::Rng::with_seed(seed);
         // Half of the responses start from the valid one.
         let original = if random.bool() { &good } else { random.choice(&originals).unwrap() };
@@ -257,6 +257,6 @@ async fn a_damaged_response_is_accepted_only_if_it_still_passes_every_check() {
             sleep(Duration::from_secs(10)).await;
         }
     }
-    println!("12 000 damaged responses: {accepted} accepted, {rejected} rejected");
-    assert!(accepted > 300 && rejected > 6000, "{accepted} {rejected}");
+    println!("4000 damaged responses: {accepted} accepted, {rejected} rejected");
+    assert!(accepted > 100 && rejected > 2000, "{accepted} {rejected}");
 }
