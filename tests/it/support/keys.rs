@@ -57,11 +57,11 @@ pub(crate) fn odd_key(name: &str) -> (Value, String) {
 
 /// An HS256 token with valid claims, signed with this secret.
 pub(crate) fn hmac_token(kid: &str, secret: &[u8]) -> String {
-    use jsonwebtoken::{Algorithm::HS256, EncodingKey, crypto::rust_crypto::DEFAULT_PROVIDER};
+    use hmac::{Hmac, Mac};
     let unsigned = token(Algorithm::ES256).header("alg", "HS256").header("kid", kid).sign();
     let (input, _) = unsigned.rsplit_once('.').unwrap();
-    let signer = (DEFAULT_PROVIDER.signer_factory)(&HS256, &EncodingKey::from_secret(secret)).unwrap();
-    format!("{input}.{}", encode(signer.try_sign(input.as_bytes()).unwrap()))
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(secret).unwrap();
+    format!("{input}.{}", encode(mac.chain_update(input).finalize().into_bytes()))
 }
 
 /// A token with this header and these claims, and 64 arbitrary octets as its signature.
