@@ -1,10 +1,11 @@
-//! An adaptive concurrency limit: additive increase, multiplicative decrease.
+//! An adaptive concurrency limit: slow start, then additive increase and multiplicative decrease.
 //!
 //! A state machine: it takes the ends of calls and returns how many may be in flight.
 //!
 //! Why: nobody knows how many calls a server can handle at a time. Above that number its responses are so
 //! late that the callers have given up, and the goodput falls to zero. The limit decreases before that, when
-//! responses take more than half of the timeout and clearly more than those of an idle server.
+//! responses take more than half of the timeout and clearly more than those of an idle server. It starts low,
+//! because a slow server would work for a while on the calls of a high limit that nobody waits for any more.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,15 @@ const MIN_WINDOW: usize = 4;
 /// The limit changes by an eighth when it increases or slowly decreases.
 const STEP: usize = 8;
 
+/// The limit starts at this share of its upper bound, but not below `MIN_START`.
+const START_SHARE: usize = 2;
+
+/// Every server handles this many calls at a time, or queues them for a moment.
+const MIN_START: usize = 16;
+
+/// Calls wait for each other in the server if their mean response time is this many times the shortest one.
+const QUEUEING_FACTOR: u32 = 2;
+
 /// The fastest response time creeps up by this factor per window.
 const CREEP: f64 = 1.01;
 
@@ -33,6 +43,8 @@ const LATE_FACTOR: f64 = 1.5;
 pub(crate) struct AdaptiveLimit {
     max: usize,
     limit: usize,
+    /// Whether the limit doubles instead of increasing by a step.
+    is_slow_start: bool,
     /// Half of the timeout of a call.
     late_after: Duration,
     /// The mean response time of the fastest window. It creeps up, so that a change of the server is noticed.
@@ -49,6 +61,7 @@ struct Window {
     overdue: usize,
     responded: u32,
     response_time: Duration,
+    shortest_response_time: Option<Duration>,
     /// The most calls in flight.
     peak: usize,
 }
@@ -71,10 +84,24 @@ pub(crate) enum CallEnd {
 }
 
 impl AdaptiveLimit {
-    /// Starts at the upper bound: a cold start is the time when most calls are needed.
+    /// Starts at half of the upper bound, but at 16 calls or more if the upper bound allows it. Doubles
+    /// until calls wait for each other in the server, because a cold start is when most calls are needed.
     pub(crate) fn new(max: usize, timeout: Duration) -> Self {
-        let late_after = timeout.checked_div(2).unwrap_or_default();
-        Self { max, limit: max, late_after, fastest: None, decreased_at: None, window: Window::default() }
+        let limit = (max / START_SHARE).max(MIN_START).min(max);
+        Self { limit, is_slow_start: limit < max, ..Self::at_max(max, timeout) }
+    }
+
+    /// Starts at the upper bound.
+    pub(crate) fn at_max(max: usize, timeout: Duration) -> Self {
+        Self {
+            max,
+            limit: max,
+            is_slow_start: false,
+            late_after: timeout.checked_div(2).unwrap_or_default(),
+            fastest: None,
+            decreased_at: None,
+            window: Window::default(),
+        }
     }
 
     /// How many calls may be in flight now.
@@ -107,13 +134,16 @@ impl AdaptiveLimit {
             self.decrease_to(self.limit.saturating_sub(step), now);
         } else if window.peak.saturating_mul(2) >= self.limit {
             // A limit that nobody reaches needs no increase, and its increase would be untested.
-            self.limit = self.limit.saturating_add(step).min(self.max);
+            self.is_slow_start &= !window.shows_queueing();
+            let increase = if self.is_slow_start { self.limit } else { step };
+            self.limit = self.limit.saturating_add(increase).min(self.max);
         }
     }
 
     fn decrease_to(&mut self, limit: usize, now: Instant) {
         self.limit = limit.max(self.max / MIN_SHARE).max(1);
         self.decreased_at = Some(now);
+        self.is_slow_start = false;
     }
 
     /// A server that is always slow is not late: fewer calls would not make it faster.
@@ -134,10 +164,18 @@ impl Window {
                 self.responded = self.responded.saturating_add(1);
                 let time = now.saturating_duration_since(call.started_at);
                 self.response_time = self.response_time.saturating_add(time);
+                let shortest = self.shortest_response_time.unwrap_or(time);
+                self.shortest_response_time = Some(shortest.min(time));
             }
             CallEnd::Overdue => self.overdue = self.overdue.saturating_add(1),
             CallEnd::Failed => {}
         }
+    }
+
+    /// Whether calls wait for each other in the server.
+    fn shows_queueing(&self) -> bool {
+        let times = self.mean().zip(self.shortest_response_time);
+        times.is_some_and(|(mean, shortest)| mean > shortest.saturating_mul(QUEUEING_FACTOR))
     }
 
     fn mean(&self) -> Option<Duration> {
@@ -164,7 +202,7 @@ mod tests {
 
     #[test]
     fn overdue_calls_decrease_the_limit_to_a_sixteenth_and_good_ones_restore_it() {
-        let (mut limit, mut now) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
         assert_eq!(limit.current(), 64);
         end(&mut limit, &mut now, 32, TIMEOUT);
         assert_eq!(limit.current(), 16);
@@ -175,8 +213,30 @@ mod tests {
     }
 
     #[test]
-    fn calls_from_before_a_decrease_do_not_decrease_the_limit_again() {
+    fn the_limit_starts_at_half_and_doubles_while_calls_do_not_wait_for_each_other() {
+        let (mut limit, mut now) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        let mut limits = vec![limit.current()];
+        for calls in [16, 32] {
+            end(&mut limit, &mut now, calls, TIMEOUT / 2);
+            limits.push(limit.current());
+        }
+        assert_eq!(limits, [32, 64, 64]);
+    }
+
+    /// A server that handles one call at a time: each response takes longer than the one before.
+    #[test]
+    fn the_limit_stops_doubling_once_calls_wait_for_each_other() {
         let (mut limit, start) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        for n in 1..=16 {
+            let call = EndedCall { started_at: start, end: CallEnd::Responded };
+            limit.ended(call, limit.current(), start + TIMEOUT * n / 100);
+        }
+        assert_eq!(limit.current(), 36);
+    }
+
+    #[test]
+    fn calls_from_before_a_decrease_do_not_decrease_the_limit_again() {
+        let (mut limit, start) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
         let overdue = EndedCall { started_at: start, end: CallEnd::Overdue };
         (0..64).for_each(|_| limit.ended(overdue, 64, start + TIMEOUT));
         assert_eq!(limit.current(), 16);
@@ -184,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_few_overdue_calls_among_many_good_ones_change_nothing() {
-        let (mut limit, now) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        let (mut limit, now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
         for n in 0..1000 {
             let end = if n % 5 == 0 { CallEnd::Overdue } else { CallEnd::Responded };
             limit.ended(EndedCall { started_at: now, end }, 64, now);
@@ -194,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_halved_if_a_quarter_of_the_calls_are_overdue() {
-        let (mut limit, now) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        let (mut limit, now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
         for n in 0..32 {
             let end = if n % 4 == 0 { CallEnd::Overdue } else { CallEnd::Responded };
             limit.ended(EndedCall { started_at: now, end }, 64, now);
@@ -204,7 +264,7 @@ mod tests {
 
     #[test]
     fn late_responses_decrease_the_limit_unless_the_server_is_always_slow() {
-        let (mut limit, mut now) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
         end(&mut limit, &mut now, 1000, TIMEOUT * 9 / 10);
         assert_eq!(limit.current(), 64, "always slow");
         end(&mut limit, &mut now, 1000, TIMEOUT / 10);
@@ -215,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_reached_does_not_increase() {
-        let (mut limit, mut now) = (AdaptiveLimit::new(64, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
         end(&mut limit, &mut now, 64, TIMEOUT);
         let decreased = limit.current();
         let good = EndedCall { started_at: now, end: CallEnd::Responded };
@@ -225,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_one_stays_one() {
-        let (mut limit, mut now) = (AdaptiveLimit::new(1, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::at_max(1, TIMEOUT), Instant::now());
         end(&mut limit, &mut now, 50, TIMEOUT);
         assert_eq!(limit.current(), 1);
         end(&mut limit, &mut now, 50, TIMEOUT / 10);

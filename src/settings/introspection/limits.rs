@@ -50,7 +50,8 @@ impl Introspection {
 
     /// Sets the upper bound of the adaptive concurrency limit of introspection requests. Default: 64.
     ///
-    /// The limit starts at the upper bound. It decreases, down to a sixteenth, while requests time out or
+    /// The limit starts at half of the upper bound, but at 16 if the upper bound allows it, and doubles once
+    /// responses do not slow each other down. It decreases, down to a sixteenth, while requests time out or
     /// responses take more than half of [`timeout`](Self::timeout) and longer than usual. It increases again
     /// while requests succeed. A quarter is reserved for tokens that were recently active, and for JWTs that
     /// passed every other check.

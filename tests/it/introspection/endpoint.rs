@@ -321,7 +321,7 @@ async fn requests_that_wait_for_a_failed_discovery_share_its_error() {
     let setup = IssuerIntrospection::discovered(|_, introspection| introspection);
     setup.net.always(Act::After(SECOND / 4, Box::new(Act::Instead(Reply::status(500)))));
     let mut requests = JoinSet::new();
-    for _ in 0..40 {
+    for _ in 0..20 {
         let (api, token) = (setup.api.clone(), setup.opaque());
         requests.spawn(async move { api.outcome(token).await });
     }

@@ -44,7 +44,7 @@ async fn hung_pooled_connections_reject_no_concurrent_request() {
     assert_eq!(setup.outcome_of_new().await, ACCEPTED);
     lose_pooled_connections(&setup);
     let mut requests = JoinSet::new();
-    for _ in 0..40 {
+    for _ in 0..20 {
         let (api, token) = (setup.api.clone(), setup.opaque());
         requests.spawn(async move { timed(api.outcome(token)).await });
     }
@@ -109,12 +109,12 @@ async fn a_server_that_becomes_slow_gets_one_request_more_at_a_time() {
     setup.fail(Fault::Delay(2 * SECOND));
     let before = setup.net.total();
     let mut requests = JoinSet::new();
-    for _ in 0..40 {
+    for _ in 0..20 {
         let (api, token) = (setup.api.clone(), setup.opaque());
         requests.spawn(async move { api.outcome(token).await });
     }
     assert!(requests.join_all().await.iter().all(Result::is_ok));
-    assert_eq!(setup.net.total() - before, 41);
+    assert_eq!(setup.net.total() - before, 21);
     assert_eq!(setup.net.sent().iter().filter(|sent| sent.fresh_connection).count(), 1);
 }
 

@@ -44,7 +44,7 @@ async fn goodput_is_at_least_70_percent_of_capacity_at_any_offered_load() {
 /// The server handles one request at a time, in order, and does not notice that a client has given up.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_slows_down_under_load_keeps_70_percent_of_its_capacity() {
-    for (capacity, offered, seconds) in [(10, 30, 60), (20, 100, 40)] {
+    for (capacity, offered, seconds) in [(10, 30, 60), (20, 100, 30)] {
         let setup = IssuerIntrospection::new();
         let free_at = Mutex::new(Instant::now());
         setup.net.script(move |_| {
@@ -54,9 +54,8 @@ async fn a_server_that_slows_down_under_load_keeps_70_percent_of_its_capacity() 
         });
         let counts = goodput(&setup, offered, seconds).await;
         println!("capacity {capacity}/s, {offered} new tokens/s: {counts:?} accepted per 10 s");
-        // The limit adapts within 20 s. Until then the server works on requests that nobody waits for.
         assert!(
-            counts[2..].iter().all(|count| *count >= capacity as usize * 7),
+            counts.iter().all(|count| *count >= capacity as usize * 7),
             "{capacity} {offered}: {counts:?}"
         );
     }
