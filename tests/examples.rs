@@ -240,7 +240,7 @@ async fn from_env_gives_503_during_an_introspection_outage_and_recovers() {
     assert!(rejected.headers().contains_key("retry-after"));
     assert!(!rejected.headers().contains_key("www-authenticate"));
     idp.set_fault(Endpoint::Introspection, None);
-    // The failure of the first token is remembered for a second.
+    // The failure of the first token is cached for a second.
     let next = idp.token(API).opaque();
     assert_eq!(get(&protected, Some(&next)).await.status(), 200);
 }

@@ -2,16 +2,16 @@
 //!
 //! A state machine: it takes the time as an argument.
 //!
-//! Why: a revoked JWT must not be accepted again each time its cached response expires. So each JWT is
-//! remembered until it has expired, and if there are too many, no further JWT is accepted this way. The key
-//! of a JWT leaves its signature out, because some signatures have more than one valid form.
+//! Why: a revoked JWT must not be accepted again each time its cached response expires. The first use
+//! of each JWT is recorded until the JWT has expired, and if the table is full, no further JWT is accepted
+//! this way. The key of a JWT leaves its signature out, because some signatures have two valid forms.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::time::NumericDate;
 
-/// The number of JWTs to remember: at most 4 MB.
+/// The capacity of the table: at most 4 MB.
 const MAX_JWTS: usize = 65_536;
 
 /// A JWT may be accepted for the leeway after its `exp`. This is the longest that can be configured.
@@ -25,8 +25,8 @@ pub(super) struct FirstUses {
 }
 
 impl FirstUses {
-    /// Whether this is the first use of a JWT that expires at `exp`. Returns `false` if too many are
-    /// remembered.
+    /// Whether this is the first use of a JWT that expires at `exp`. Returns `false` if the
+    /// table is full.
     pub(super) fn take(&mut self, jwt: u64, exp: NumericDate, now: NumericDate) -> bool {
         if self.forget_at.contains_key(&jwt) {
             return false;

@@ -30,7 +30,7 @@ impl<W> Permits<W> {
         Self {
             limit: AdaptiveLimit::new(max_concurrent, timeout),
             // At once, so that a flood at start finds it in place.
-            reserve: AdaptiveLimit::at_max((max_concurrent / 4).max(1), timeout),
+            reserve: AdaptiveLimit::without_slow_start((max_concurrent / 4).max(1), timeout),
             in_flight: 0,
             untrusted_in_flight: 0,
             typical_response_time: None,
@@ -136,7 +136,7 @@ mod tests {
     /// all permits that they get.
     fn trusted_beside_untrusted_after(priority: Priority, overdue: usize) -> usize {
         let (mut permits, mut now): (Permits<u8>, _) = (Permits::new(64, 0, TIMEOUT), Instant::now());
-        permits.limit = AdaptiveLimit::at_max(64, TIMEOUT);
+        permits.limit = AdaptiveLimit::without_slow_start(64, TIMEOUT);
         for _ in 0..overdue {
             assert!(permits.try_take(priority));
             let call = EndedCall { started_at: now, end: CallEnd::Overdue };

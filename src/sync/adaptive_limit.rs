@@ -88,11 +88,11 @@ impl AdaptiveLimit {
     /// until calls wait for each other in the server, because a cold start is when most calls are needed.
     pub(crate) fn new(max: usize, timeout: Duration) -> Self {
         let limit = (max / START_SHARE).max(MIN_START).min(max);
-        Self { limit, is_slow_start: limit < max, ..Self::at_max(max, timeout) }
+        Self { limit, is_slow_start: limit < max, ..Self::without_slow_start(max, timeout) }
     }
 
     /// Starts at the upper bound.
-    pub(crate) fn at_max(max: usize, timeout: Duration) -> Self {
+    pub(crate) fn without_slow_start(max: usize, timeout: Duration) -> Self {
         Self {
             max,
             limit: max,
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn overdue_calls_decrease_the_limit_to_a_sixteenth_and_good_ones_restore_it() {
-        let (mut limit, mut now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::without_slow_start(64, TIMEOUT), Instant::now());
         assert_eq!(limit.current(), 64);
         end(&mut limit, &mut now, 32, TIMEOUT);
         assert_eq!(limit.current(), 16);
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn calls_from_before_a_decrease_do_not_decrease_the_limit_again() {
-        let (mut limit, start) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
+        let (mut limit, start) = (AdaptiveLimit::without_slow_start(64, TIMEOUT), Instant::now());
         let overdue = EndedCall { started_at: start, end: CallEnd::Overdue };
         (0..64).for_each(|_| limit.ended(overdue, 64, start + TIMEOUT));
         assert_eq!(limit.current(), 16);
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_few_overdue_calls_among_many_good_ones_change_nothing() {
-        let (mut limit, now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
+        let (mut limit, now) = (AdaptiveLimit::without_slow_start(64, TIMEOUT), Instant::now());
         for n in 0..1000 {
             let end = if n % 5 == 0 { CallEnd::Overdue } else { CallEnd::Responded };
             limit.ended(EndedCall { started_at: now, end }, 64, now);
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_halved_if_a_quarter_of_the_calls_are_overdue() {
-        let (mut limit, now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
+        let (mut limit, now) = (AdaptiveLimit::without_slow_start(64, TIMEOUT), Instant::now());
         for n in 0..32 {
             let end = if n % 4 == 0 { CallEnd::Overdue } else { CallEnd::Responded };
             limit.ended(EndedCall { started_at: now, end }, 64, now);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn late_responses_decrease_the_limit_unless_the_server_is_always_slow() {
-        let (mut limit, mut now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::without_slow_start(64, TIMEOUT), Instant::now());
         end(&mut limit, &mut now, 1000, TIMEOUT * 9 / 10);
         assert_eq!(limit.current(), 64, "always slow");
         end(&mut limit, &mut now, 1000, TIMEOUT / 10);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_reached_does_not_increase() {
-        let (mut limit, mut now) = (AdaptiveLimit::at_max(64, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::without_slow_start(64, TIMEOUT), Instant::now());
         end(&mut limit, &mut now, 64, TIMEOUT);
         let decreased = limit.current();
         let good = EndedCall { started_at: now, end: CallEnd::Responded };
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_one_stays_one() {
-        let (mut limit, mut now) = (AdaptiveLimit::at_max(1, TIMEOUT), Instant::now());
+        let (mut limit, mut now) = (AdaptiveLimit::without_slow_start(1, TIMEOUT), Instant::now());
         end(&mut limit, &mut now, 50, TIMEOUT);
         assert_eq!(limit.current(), 1);
         end(&mut limit, &mut now, 50, TIMEOUT / 10);

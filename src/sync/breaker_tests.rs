@@ -179,7 +179,7 @@ fn an_inconclusive_untrusted_probe_delays_the_next_untrusted_one_with_backoff() 
     breaker.inconclusive(untrusted, then, LONGEST);
     let trusted = probe(&mut breaker, then);
     breaker.failed(trusted, Failure::Server, then, LONGEST);
-    assert_eq!(breaker.check(false, then), Err(500 * MILLI), "a new opening starts anew");
+    assert_eq!(breaker.check(false, then), Err(500 * MILLI), "a new opening has its own backoff");
 }
 
 #[test]

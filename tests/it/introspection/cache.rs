@@ -149,7 +149,7 @@ async fn a_failed_request_is_not_cached() {
         assert_eq!(api.outcome(&token).await, outcome, "{name}");
         assert_eq!((api.status().active_tokens(), api.status().inactive_tokens()), (0, 0), "{name}");
         api.idp.set_fault(Endpoint::Introspection, None);
-        // Ends the hanging call, and the second in which the failure is remembered.
+        // Ends the hanging call, and the second in which the failure is cached.
         api.pass(SECOND).await;
         assert_eq!(api.outcome(&token).await, ACCEPTED, "{name}");
     }

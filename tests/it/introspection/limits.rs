@@ -216,7 +216,7 @@ async fn a_request_that_cannot_get_a_response_in_time_sends_nothing() {
     assert_eq!(setup.calls(), 1);
 }
 
-/// The oldest waits in vain: its client has given up first.
+/// The oldest request times out in the queue: its client has given up first.
 #[tokio::test(start_paused = true)]
 async fn the_newest_queued_request_is_sent_first() {
     let setup = IssuerIntrospection::with(|introspection| introspection.max_concurrent_calls(1));

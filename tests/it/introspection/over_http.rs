@@ -145,7 +145,7 @@ async fn every_fault_over_http_gives_its_rejection_within_the_time_limit_and_log
         assert_eq!(api.outcome_at_once(&jwt), ACCEPTED, "{fault:?}");
         idp.set_fault(Endpoint::Introspection, None);
         let paused = matches!(fault, Fault::RetryAfter(..));
-        // The failure of the first token is remembered for a second.
+        // The failure of the first token is cached for a second.
         let next = opaque(&idp);
         assert_eq!(api.outcome(&next).await == ACCEPTED, !paused, "{fault:?}: recovered");
         secrets.extend([token, next]);

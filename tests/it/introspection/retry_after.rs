@@ -99,7 +99,7 @@ async fn a_pause_that_the_next_request_confirms_lasts_up_to_five_minutes() {
     assert_eq!(route.outcome(setup.jwt()).await, ACCEPTED);
 }
 
-/// Anybody can cause a 429 with made-up tokens.
+/// Any client can cause a 429 with forged tokens.
 #[tokio::test(start_paused = true)]
 async fn a_429_holds_back_untrusted_tokens_first() {
     let setup = IssuerIntrospection::new();

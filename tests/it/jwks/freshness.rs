@@ -162,17 +162,7 @@ async fn jwks_ttl_raises_as_well_as_lowers_the_freshness() {
 async fn a_304_without_cache_control_keeps_the_freshness_of_the_200() {
     let idp = TestIssuer::in_memory(ISSUER);
     let net = Net::of(&idp);
-    let server = idp.clone();
-    net.script(move |sent| match sent.url.as_str() {
-        JWKS if sent.headers.contains_key("if-none-match") => {
-            Act::Instead(Reply::With(304, Vec::new(), Bytes::new()))
-        }
-        JWKS => {
-            let reply = Reply::body(server.jwks()).header("etag", "\"1\"");
-            Act::Instead(reply.header("cache-control", "max-age=7200"))
-        }
-        _ => Act::Pass,
-    });
+    respond_with_a_constant_etag(&idp, &net, "max-age=7200");
     let auth = discovering(&idp, &net);
     let api = Protected::by(&auth);
     let token = idp.token(API).lifetime(100 * HOUR).sign();

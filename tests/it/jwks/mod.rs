@@ -861,6 +861,31 @@ async fn a_rotation_without_kids_during_an_outage_is_keys_unavailable() {
     assert_eq!(api.outcome(token()).await, Err(KeysUnavailable), "the server is down");
 }
 
+/// Rotates the key. The metadata names a new URL, and only that URL serves the new key.
+fn rotate_to_a_new_url(idp: &TestIssuer, net: &Net) {
+    idp.rotate_key();
+    let moved = format!("{ISSUER}/new");
+    let metadata = json!({"issuer": ISSUER, "jwks_uri": moved}).to_string();
+    net.set(&format!("{ISSUER}/.well-known/oauth-authorization-server"), Reply::body(metadata));
+    net.set(&moved, Reply::body(idp.jwks()));
+}
+
+/// The key set has this `Cache-Control` and an ETag that never changes. A conditional request gets 304
+/// without `Cache-Control`.
+fn respond_with_a_constant_etag(idp: &TestIssuer, net: &Net, cache_control: &'static str) {
+    let server = idp.clone();
+    net.script(move |sent| match sent.url.as_str() {
+        JWKS if sent.headers.contains_key("if-none-match") => {
+            Act::Instead(Reply::With(304, Vec::new(), Bytes::new()))
+        }
+        JWKS => {
+            let reply = Reply::body(server.jwks()).header("etag", "\"1\"");
+            Act::Instead(reply.header("cache-control", cache_control))
+        }
+        _ => Act::Pass,
+    });
+}
+
 /// Asserts that a token signed with a new key is accepted within a day, with one request per 30 min.
 async fn assert_rotation_is_followed_within_a_day(api: &Protected, idp: &TestIssuer) {
     for _ in 0..48 {
@@ -876,14 +901,7 @@ async fn assert_rotation_is_followed_within_a_day(api: &Protected, idp: &TestIss
 async fn a_constant_etag_hides_a_rotation_for_at_most_a_day() {
     let idp = TestIssuer::in_memory(ISSUER);
     let net = Net::of(&idp);
-    let server = idp.clone();
-    net.script(move |sent| match sent.url.as_str() {
-        JWKS if sent.headers.contains_key("if-none-match") => {
-            Act::Instead(Reply::With(304, Vec::new(), Bytes::new()))
-        }
-        JWKS => Act::Instead(Reply::body(server.jwks()).header("etag", "\"1\"")),
-        _ => Act::Pass,
-    });
+    respond_with_a_constant_etag(&idp, &net, "no-store");
     let api = Protected::by(&discovering(&idp, &net));
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
     idp.rotate_key();
@@ -897,10 +915,6 @@ async fn a_changed_jwks_uri_is_followed_within_a_day() {
     let api = Protected::by(&discovering(&idp, &net));
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
     // The old URL still serves the old keys.
-    idp.rotate_key();
-    let moved = format!("{ISSUER}/new");
-    let metadata = json!({"issuer": ISSUER, "jwks_uri": moved}).to_string();
-    net.set(&format!("{ISSUER}/.well-known/oauth-authorization-server"), Reply::body(metadata));
-    net.set(&moved, Reply::body(idp.jwks()));
+    rotate_to_a_new_url(&idp, &net);
     assert_rotation_is_followed_within_a_day(&api, &idp).await;
 }

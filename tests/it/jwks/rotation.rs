@@ -85,11 +85,7 @@ async fn keys_that_move_are_followed_within_a_minute_of_the_first_failure() {
     let net = Net::of(&idp);
     let api = Protected::by(&discovering(&idp, &net));
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
-    idp.rotate_key();
-    let moved = format!("{ISSUER}/new");
-    let metadata = json!({"issuer": ISSUER, "jwks_uri": moved}).to_string();
-    net.set(&format!("{ISSUER}/.well-known/oauth-authorization-server"), Reply::body(metadata));
-    net.set(&moved, Reply::body(idp.jwks()));
+    rotate_to_a_new_url(&idp, &net);
     net.set(JWKS, Reply::status(404));
     sleep(2 * MINUTE).await;
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED, "the request stays for the new URL");
