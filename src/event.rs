@@ -22,6 +22,11 @@ pub(crate) fn configured(bounds: &dyn fmt::Display) {
     info!(target: TARGET, bounds, "BearerAuth configured");
 }
 
+/// An issuer was added, replaced or removed at run time.
+pub(crate) fn issuer_changed(issuer: &str, change: &'static str) {
+    info!(target: TARGET, issuer, "{change}");
+}
+
 /// An accepted request, reported at its end.
 pub(crate) struct AcceptedRequest {
     issuer: Option<Arc<str>>,

@@ -120,6 +120,7 @@ mod fetch_url;
 ))]
 pub mod guide;
 mod introspection;
+pub mod issuers;
 mod jwks;
 mod jwt;
 mod metadata;

@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 13] = [
     &["diagnostics"],
     &["settings"],
     &["middleware"],
-    &["builder"],
+    &["builder", "issuers"],
     &["axum", "guide", "testing"],
 ];
 

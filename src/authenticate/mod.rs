@@ -41,7 +41,11 @@ use crate::jwt::{Presented, UnverifiedClaims, claims};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::{Clock, NumericDate};
 
-pub(crate) use issuers::{IssuerIntrospection, Issuers, JwtIntrospection, OpaqueTokens, TrustedIssuer};
+use issuers::CurrentIssuers;
+pub(crate) use issuers::{
+    IssuerChange, IssuerIntrospection, IssuerRegistry, IssuerState, Issuers, JwtIntrospection, OpaqueTokens,
+    TrustedIssuer,
+};
 use preflight::is_preflight;
 pub(crate) use progress::{Pending, Progress, Resumed, Stop};
 pub(crate) use still_active::StillActive;
@@ -49,7 +53,7 @@ pub(crate) use token_cache::{CachedToken, TokenStore};
 
 /// The trusted issuers, and what a request must present. It knows nothing of tower.
 pub(crate) struct Authenticator {
-    pub(crate) issuers: Issuers,
+    pub(crate) issuers: IssuerRegistry,
     pub(crate) sources: Vec<TokenSource>,
     pub(crate) max_token_bytes: usize,
     /// Whether a request without credentials is accepted.
@@ -87,7 +91,10 @@ impl Authenticator {
     pub(crate) async fn resume(self: Arc<Self>, mut pending: Pending) -> Resumed {
         loop {
             let (token, mut budget) = match pending {
-                Pending::Introspection(introspection) => return introspection.resumed().await,
+                Pending::Introspection(introspection) => match introspection.resumed().await {
+                    Ok(resumed) => return resumed,
+                    Err(token) => (token, WaitBudget::default()),
+                },
                 Pending::Keys { keys, token, budget } => {
                     keys.await;
                     (token, budget)
@@ -112,7 +119,7 @@ impl Authenticator {
         max_age: Duration,
         time_spent: Duration,
     ) -> StillActive {
-        still_active::introspect(&self.issuers, token, max_age, time_spent)
+        still_active::introspect(&self.issuers.load(), token, max_age, time_spent)
     }
 
     /// Step 1: the one credential of a request; none only where a request may come without.
@@ -126,7 +133,7 @@ impl Authenticator {
 
     /// Step 2: a token that was validated before, if it is still valid.
     fn cached(&self, token: &[u8]) -> Option<Result<AccessToken, Stop>> {
-        self.tokens.get(token, || self.now(), CachedToken::resolve)
+        self.tokens.get(token, &self.issuers, || self.now(), CachedToken::resolve)
     }
 
     /// Steps 3 to 6 of the module docs: everything that the text of a token can prove.
@@ -135,26 +142,19 @@ impl Authenticator {
         token: BearerToken<'_>,
         budget: &mut WaitBudget,
     ) -> Result<CachedToken, Stop> {
+        let issuers = self.issuers.load();
         let mut header_json = Vec::new();
-        let presented = self.classify(token, &mut header_json);
+        let presented = issuers.classify(token, &mut header_json);
         if let Ok(Presented::Jwt { compact, header: Ok(header) }) = &presented {
-            return self.verify_jwt(token, compact, header, budget);
+            return self.verify_jwt(&issuers, token, compact, header, budget);
         }
-        let issuer = self.issuers.introspecting(token, &presented)?;
-        Ok(CachedToken::without_claims(token, issuer))
-    }
-
-    /// Step 3.
-    pub(crate) fn classify<'t>(
-        &self,
-        token: BearerToken<'t>,
-        header_json: &'t mut Vec<u8>,
-    ) -> Result<Presented<'t>, CompactFault> {
-        Presented::classify(token.octets(), header_json, self.issuers.any_introspection())
+        let issuer = issuers.introspecting(token, &presented)?;
+        Ok(CachedToken::without_claims(token, issuer, issuers.opaque_version))
     }
 
     fn verify_jwt(
         &self,
+        issuers: &CurrentIssuers,
         token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Header<'_>,
@@ -162,9 +162,11 @@ impl Authenticator {
     ) -> Result<CachedToken, Stop> {
         let claims_json = compact.claims()?;
         let claims =
-            UnverifiedClaims::parse(&claims_json, self.issuers.names()).ok_or(CompactFault::Undecodable)?;
-        let issuer = self.issuers.named_by(&claims)?;
-        let Some(keys) = &issuer.keys else { return Ok(CachedToken::without_claims(token, issuer)) };
+            UnverifiedClaims::parse(&claims_json, issuers.names()).ok_or(CompactFault::Undecodable)?;
+        let issuer = issuers.named_by(&claims)?;
+        let Some(keys) = &issuer.keys else {
+            return Ok(CachedToken::without_claims(token, issuer, issuers.opaque_version));
+        };
         let verified = issuer.header.check(header).map_err(Stop::from).and_then(|()| {
             let verified = keys.verify(compact, header, &claims, budget);
             verified.map_err(|error| Stop::unverified(error, token, mem::take(budget)))
@@ -182,7 +184,8 @@ impl Authenticator {
         // A JWT is cached once its signature is verified, even while introspection is pending. An opaque
         // token is cached only if a response says that it is active, and never if a rule of the user's must
         // see it on every request.
-        let is_cacheable = token.jwt.is_some() || (accepted.is_ok() && !self.issuers.any_opaque_rule());
+        let is_cacheable =
+            token.jwt.is_some() || (accepted.is_ok() && !self.issuers.load().any_opaque_rule());
         if is_cacheable {
             self.tokens.insert(token);
         }

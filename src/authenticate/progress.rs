@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::issuers::TrustedIssuer;
 use crate::access_token::AccessToken;
 use crate::bearer::{BearerToken, Located, OwnedToken};
 use crate::introspection::PendingIntrospection;
@@ -41,7 +42,8 @@ pub(crate) enum Pending {
 /// The introspection that decides about a request.
 pub(crate) struct PendingResponse {
     pub(super) response: PendingIntrospection,
-    pub(super) issuer: Arc<str>,
+    pub(super) issuer: Arc<TrustedIssuer>,
+    pub(super) token: OwnedToken,
 }
 
 /// Why a step was the last one for now.
@@ -51,11 +53,19 @@ pub(crate) enum Stop {
 }
 
 impl PendingResponse {
-    pub(super) async fn resumed(self) -> Resumed {
+    /// Waits for the response.
+    ///
+    /// # Errors
+    /// The token, if its issuer was removed or replaced meanwhile: the response decides nothing any more.
+    pub(super) async fn resumed(self) -> Result<Resumed, OwnedToken> {
         let start = now();
         let token = self.response.await;
-        let outcome = token.map(Some).map_err(|fault| Rejection::from(fault).with_issuer(&self.issuer));
-        Resumed { outcome, introspection_time: now().saturating_duration_since(start) }
+        if self.issuer.is_removed() {
+            return Err(self.token);
+        }
+        let rejected = |fault| Rejection::from(fault).with_issuer(self.issuer.identifier());
+        let outcome = token.map(Some).map_err(rejected);
+        Ok(Resumed { outcome, introspection_time: now().saturating_duration_since(start) })
     }
 }
 

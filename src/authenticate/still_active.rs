@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::issuers::Issuers;
 use crate::access_token::AccessToken;
 use crate::introspection::IntrospectionLookup;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionKind};
 
 /// What introspection says now about a token that was accepted.
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
@@ -21,16 +21,28 @@ pub(super) fn introspect(
     max_age: Duration,
     time_spent: Duration,
 ) -> StillActive {
-    let introspector = issuers.get(token.issuer()).and_then(|issuer| issuer.introspector());
-    let Some((introspector, presented)) = introspector.zip(token.raw_token()) else {
+    // It was trusted a moment ago.
+    let Some(issuer) = issuers.get(token.issuer()) else { return Box::pin(ready(Err(removed(token)))) };
+    let Some((introspector, presented)) = issuer.introspector().zip(token.raw_token()) else {
         return Box::pin(ready(Err(Rejection::not_introspected())));
     };
     let jwt = token.is_jwt().then(|| token.clone());
-    let issuer = Arc::clone(token.issuer_name());
-    let rejected = move |fault| Rejection::from(fault).with_issuer(&issuer);
+    let issuer = Arc::clone(issuer);
+    let name = Arc::clone(token.issuer_name());
+    let rejected = move |fault| Rejection::from(fault).with_issuer(&name);
     let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(max_age));
     match introspector.introspect(presented, digest, jwt, freshness, time_spent) {
         IntrospectionLookup::Cached(result) => Box::pin(ready(result.map_err(rejected))),
-        IntrospectionLookup::Pending(response) => Box::pin(async move { response.await.map_err(rejected) }),
+        IntrospectionLookup::Pending(response) => Box::pin(async move {
+            match response.await {
+                Ok(token) if issuer.is_removed() => Err(removed(&token)),
+                response => response.map_err(rejected),
+            }
+        }),
     }
+}
+
+/// The issuer of `token` is no longer trusted.
+fn removed(token: &AccessToken) -> Rejection {
+    Rejection::from(RejectionKind::IssuerUnknown).with_issuer(token.issuer_name())
 }

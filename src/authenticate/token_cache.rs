@@ -1,8 +1,8 @@
 //! The token cache: tokens that passed every check their text allows, so that a cached token costs one
 //! lookup.
 //!
-//! Checks on every hit: the token, byte for byte; for a JWT, that its dates are valid now and that its issuer
-//! still publishes the key set it was verified with. Where the token is introspected, the introspector checks
+//! Checks on every hit: the token, byte for byte; that its issuer is still trusted; for a JWT, that its dates
+//! are valid now and that its issuer still publishes the key set it was verified with. Where the token is introspected, the introspector checks
 //! its own cache. Never holds a forged token: each entry was signed by its issuer, or its issuer said that it
 //! is active.
 //!
@@ -14,10 +14,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::issuers::TrustedIssuer;
+use super::issuers::{IssuerRegistry, TrustedIssuer};
 use super::progress::{Pending, PendingResponse, Stop};
 use crate::access_token::{AccessToken, Grant};
-use crate::bearer::BearerToken;
+use crate::bearer::{BearerToken, OwnedToken};
 use crate::introspection::{Freshness, IntrospectionLookup, Introspector, TokenDigest};
 use crate::jwks::{KeySetId, Keys};
 use crate::jwt::claims;
@@ -35,6 +35,8 @@ pub(crate) struct CachedToken {
     issuer: Arc<TrustedIssuer>,
     /// The claims, for a JWT that the issuer signed. Only the issuer can read any other token.
     pub(crate) jwt: Option<CachedJwt>,
+    /// For a token without claims: the version of the assignment of opaque tokens to issuers.
+    opaque_version: u64,
     /// The cache key of its introspection responses, once it was introspected.
     digest: OnceLock<Box<TokenDigest>>,
 }
@@ -58,16 +60,20 @@ impl CachedToken {
         let text: Arc<str> = token.as_str().into();
         let presented = issuer.introspection.as_ref().map(|_| Arc::clone(&text));
         let jwt = CachedJwt { token: AccessToken::new(grant, claims_json, presented), keys };
-        Self::new(text, issuer, Some(jwt))
+        Self::new(text, issuer, Some(jwt), 0)
     }
 
     /// A token whose claims only introspection at `issuer` can tell.
-    pub(super) fn without_claims(token: BearerToken<'_>, issuer: &Arc<TrustedIssuer>) -> Self {
-        Self::new(token.as_str().into(), issuer, None)
+    pub(super) fn without_claims(
+        token: BearerToken<'_>,
+        issuer: &Arc<TrustedIssuer>,
+        opaque_version: u64,
+    ) -> Self {
+        Self::new(token.as_str().into(), issuer, None, opaque_version)
     }
 
-    fn new(text: Arc<str>, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>) -> Self {
-        Self { text, issuer: Arc::clone(issuer), jwt, digest: OnceLock::new() }
+    fn new(text: Arc<str>, issuer: &Arc<TrustedIssuer>, jwt: Option<CachedJwt>, opaque_version: u64) -> Self {
+        Self { text, issuer: Arc::clone(issuer), jwt, opaque_version, digest: OnceLock::new() }
     }
 
     /// The access token, once introspection agrees where that is configured.
@@ -84,8 +90,8 @@ impl CachedToken {
                 result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
             }
             IntrospectionLookup::Pending(response) => {
-                let issuer = Arc::clone(self.issuer.identifier());
-                Err(Stop::Pending(Pending::Introspection(PendingResponse { response, issuer })))
+                let (issuer, token) = (Arc::clone(&self.issuer), OwnedToken::from_checked(&self.text));
+                Err(Stop::Pending(Pending::Introspection(PendingResponse { response, issuer, token })))
             }
         }
     }
@@ -94,8 +100,11 @@ impl CachedToken {
         **self.digest.get_or_init(|| Box::new(introspector.digest(&self.text)))
     }
 
-    fn is_valid(&self, now: impl FnOnce() -> NumericDate) -> bool {
-        let Some(jwt) = &self.jwt else { return true };
+    fn is_valid(&self, issuers: &IssuerRegistry, now: impl FnOnce() -> NumericDate) -> bool {
+        if self.issuer.is_removed() {
+            return false;
+        }
+        let Some(jwt) = &self.jwt else { return self.opaque_version == issuers.opaque_version() };
         let now = now();
         let is_same_set =
             self.issuer.keys.as_ref().is_some_and(|keys: &Keys| keys.is_current_set(jwt.keys, now));
@@ -121,11 +130,12 @@ impl<S: BuildHasher> TokenStore<S> {
     pub(super) fn get<T>(
         &self,
         token: &[u8],
+        issuers: &IssuerRegistry,
         now: impl FnOnce() -> NumericDate,
         read: impl FnOnce(&CachedToken) -> T,
     ) -> Option<T> {
         let tokens = self.tokens.as_ref()?;
-        let result = tokens.get(token, |cached| cached.is_valid(now).then(|| read(cached)))?;
+        let result = tokens.get(token, |cached| cached.is_valid(issuers, now).then(|| read(cached)))?;
         if result.is_none() {
             tokens.remove(token);
         }

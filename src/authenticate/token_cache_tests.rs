@@ -4,6 +4,7 @@ use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use super::*;
+use crate::authenticate::issuers::{IssuerState, Issuers};
 use crate::bearer::BearerToken;
 use crate::crypto::AlgorithmSet;
 use crate::jwt::ConfiguredNames;
@@ -39,17 +40,20 @@ fn issuer() -> Arc<TrustedIssuer> {
         names: ConfiguredNames::default(),
         keys: None,
         introspection: None,
+        state: IssuerState::default(),
     })
 }
 
 fn opaque(text: &str, issuer: &Arc<TrustedIssuer>) -> CachedToken {
     let token = BearerToken::parse(text.as_bytes()).unwrap();
-    CachedToken::without_claims(token, issuer)
+    CachedToken::without_claims(token, issuer, 0)
 }
 
 /// The text of the cached token that is found for `text`.
 fn cached<S: BuildHasher>(tokens: &TokenStore<S>, text: &str) -> Option<Arc<str>> {
-    tokens.get(text.as_bytes(), || NumericDate::from_secs(0).unwrap(), |token| Arc::clone(&token.text))
+    let issuers = IssuerRegistry::new(Issuers::default());
+    let now = || NumericDate::from_secs(0).unwrap();
+    tokens.get(text.as_bytes(), &issuers, now, |token| Arc::clone(&token.text))
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl From<Credential<'_>> for Located {
 }
 
 impl OwnedToken {
+    /// `text` is that of a [`BearerToken`].
+    pub(crate) fn from_checked(text: &Arc<str>) -> Self {
+        Self(Arc::clone(text))
+    }
+
     pub(crate) fn borrow(&self) -> BearerToken<'_> {
         BearerToken::from_checked(&self.0)
     }

@@ -194,7 +194,8 @@ fn secs_rounded_up(bound: Duration) -> u64 {
 
 impl Authenticator {
     pub(crate) fn bounds(&self) -> Bounds {
-        let issuers = || self.issuers.iter();
+        let all = self.issuers.load().sorted();
+        let issuers = || all.iter().map(|issuer| &**issuer);
         let revoked = |bound: fn(&IntrospectionBounds) -> Duration| {
             weakest(issuers().map(|issuer| Bound::of_limit(issuer.revoked_token(bound))))
         };

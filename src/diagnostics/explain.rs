@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::explain_claims::explain_claims;
 use super::explanation::{CheckResult, Explanation};
 use crate::access_token::AccessToken;
-use crate::authenticate::{Authenticator, Pending, Stop, TrustedIssuer};
+use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{KeySet, Keys, PendingKeys, VerifyError, WaitBudget};
@@ -32,13 +32,14 @@ impl Authenticator {
                 return explanation;
             }
         };
+        let issuers = self.issuers.snapshot();
         let mut header_json = Vec::new();
-        let presented = self.classify(token, &mut header_json);
+        let presented = issuers.classify(token, &mut header_json);
         match &presented {
-            Ok(Presented::Jwt { compact, header }) if self.issuers.without_keys(token).is_none() => {
-                self.explain_jwt(token, compact, header, &mut explanation).await;
+            Ok(Presented::Jwt { compact, header }) if issuers.without_keys(token).is_none() => {
+                self.explain_jwt(&issuers, token, compact, header, &mut explanation).await;
             }
-            _ => match self.issuers.introspecting(token, &presented) {
+            _ => match issuers.introspecting(token, &presented) {
                 Ok(issuer) => self.explain_without_claims(token, issuer, &mut explanation).await,
                 Err(rejection) => {
                     let expected = "a signed JWT, or a token of an issuer that introspects";
@@ -67,14 +68,17 @@ impl Authenticator {
 
     async fn explain_jwt(
         &self,
+        issuers: &Issuers,
         token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
         explanation: &mut Explanation,
     ) {
-        self.fetch_missing_keys(token, compact, header).await;
+        self.fetch_missing_keys(issuers, token, compact, header).await;
         explain_form(token.as_str(), "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
-        let Some(issuer) = self.explain_header_and_claims(compact, header, explanation) else { return };
+        let Some(issuer) = self.explain_header_and_claims(issuers, compact, header, explanation) else {
+            return;
+        };
         let Ok(verified) = self.verify(token, &mut WaitBudget::default()) else { return };
         let Some(introspector) = issuer.introspector() else { return };
         let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt));
@@ -89,12 +93,13 @@ impl Authenticator {
     /// Waits for the keys that a request with `token` would wait for if no check before them failed.
     async fn fetch_missing_keys(
         &self,
+        issuers: &Issuers,
         token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
     ) {
         let mut budget = WaitBudget::default();
-        while let Some(keys) = self.missing_keys(compact, header, &mut budget) {
+        while let Some(keys) = issuers.missing_keys(compact, header, &mut budget) {
             keys.await;
         }
         while let Err(Stop::Pending(Pending::Keys { keys, budget: left, .. })) =
@@ -102,22 +107,6 @@ impl Authenticator {
         {
             keys.await;
             budget = left;
-        }
-    }
-
-    fn missing_keys(
-        &self,
-        compact: &Compact<'_>,
-        header: &Result<Header<'_>, HeaderFault>,
-        budget: &mut WaitBudget,
-    ) -> Option<PendingKeys> {
-        let header = header.as_ref().ok()?;
-        let claims_json = compact.claims().ok()?;
-        let claims = UnverifiedClaims::parse(&claims_json, self.issuers.names())?;
-        let issuer = self.issuers.named_by(&claims).ok().or_else(|| self.issuers.only())?;
-        match issuer.keys.as_ref()?.select(header, budget) {
-            Err(VerifyError::Pending(keys)) => Some(keys),
-            _ => None,
         }
     }
 
@@ -132,19 +121,20 @@ impl Authenticator {
     }
 
     /// Returns the issuer whose configuration the checks used.
-    fn explain_header_and_claims(
+    fn explain_header_and_claims<'i>(
         &self,
+        issuers: &'i Issuers,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
         explanation: &mut Explanation,
-    ) -> Option<&Arc<TrustedIssuer>> {
+    ) -> Option<&'i Arc<TrustedIssuer>> {
         let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
         explanation.add("header", "a JOSE header without crit", "", result);
         let claims_json = compact.claims().unwrap_or_default();
-        let claims = UnverifiedClaims::parse(&claims_json, self.issuers.names());
+        let claims = UnverifiedClaims::parse(&claims_json, issuers.names());
         let result = CheckResult::of(claims.as_ref().ok_or(RejectionKind::TokenMalformed));
         explanation.add("claims", "a JSON object without duplicate members", "", result);
-        let issuer = claims.as_ref().and_then(|claims| self.explain_issuer(claims, explanation));
+        let issuer = claims.as_ref().and_then(|claims| issuers.explain_issuer(claims, explanation));
         if let (Some(issuer), Ok(header)) = (issuer, header) {
             issuer.explain_header(header, compact, explanation);
         }
@@ -153,6 +143,24 @@ impl Authenticator {
         }
         issuer
     }
+}
+
+impl Issuers {
+    fn missing_keys(
+        &self,
+        compact: &Compact<'_>,
+        header: &Result<Header<'_>, HeaderFault>,
+        budget: &mut WaitBudget,
+    ) -> Option<PendingKeys> {
+        let header = header.as_ref().ok()?;
+        let claims_json = compact.claims().ok()?;
+        let claims = UnverifiedClaims::parse(&claims_json, self.names())?;
+        let issuer = self.named_by(&claims).ok().or_else(|| self.only())?;
+        match issuer.keys.as_ref()?.select(header, budget) {
+            Err(VerifyError::Pending(keys)) => Some(keys),
+            _ => None,
+        }
+    }
 
     /// The issuer to continue with: the one that the token names, or the only one there is.
     fn explain_issuer(
@@ -160,9 +168,9 @@ impl Authenticator {
         claims: &UnverifiedClaims<'_>,
         explanation: &mut Explanation,
     ) -> Option<&Arc<TrustedIssuer>> {
-        let named = self.issuers.named_by(claims);
-        let mut known: Vec<&str> = self.issuers.iter().map(|issuer| &**issuer.identifier()).collect();
-        known.sort_unstable();
+        let named = self.named_by(claims);
+        let all = self.sorted();
+        let known: Vec<&str> = all.iter().map(|issuer| &**issuer.identifier()).collect();
         let presented = claims.iss.value().map_or("", |issuer| issuer);
         explanation.add(
             "issuer",
@@ -170,7 +178,7 @@ impl Authenticator {
             presented,
             CheckResult::of(named.as_ref().map_err(Clone::clone)),
         );
-        named.ok().or_else(|| self.issuers.only())
+        named.ok().or_else(|| self.only())
     }
 }
 

@@ -66,10 +66,11 @@ impl Authenticator {
     /// Waits until every issuer is ready or has failed.
     ///
     /// # Errors
-    /// [`NotReady`] if all have failed.
+    /// [`NotReady`] if all have failed, and there is one.
     pub(crate) async fn ready(&self) -> Result<(), NotReady> {
-        let issuers = self.unavailable().await;
-        if issuers.len() < self.issuers.iter().count() { Ok(()) } else { Err(NotReady { issuers }) }
+        let all = self.issuers.load().sorted();
+        let issuers = unavailable(&all).await;
+        if issuers.is_empty() || issuers.len() < all.len() { Ok(()) } else { Err(NotReady { issuers }) }
     }
 
     /// Waits until every issuer is ready or has failed.
@@ -77,7 +78,8 @@ impl Authenticator {
     /// # Errors
     /// [`NotReady`] if one has failed.
     pub(crate) async fn ready_all(&self) -> Result<(), NotReady> {
-        let issuers = self.unavailable().await;
+        let all = self.issuers.load().sorted();
+        let issuers = unavailable(&all).await;
         if issuers.is_empty() { Ok(()) } else { Err(NotReady { issuers }) }
     }
 
@@ -87,40 +89,43 @@ impl Authenticator {
     /// [`NotReady`] if it has failed or is not configured.
     pub(crate) async fn ready_for(&self, identifier: &str) -> Result<(), NotReady> {
         let not_ready = |error| NotReady { issuers: vec![(identifier.into(), error)] };
-        match self.issuers.get(identifier) {
+        let issuer = self.issuers.load().get(identifier).cloned();
+        match issuer {
             Some(issuer) => issuer.ready().await.map_err(not_ready),
             None => Err(not_ready(Arc::new(NotConfigured))),
         }
     }
+}
 
-    /// The issuers that have failed, sorted by identifier.
-    async fn unavailable(&self) -> Vec<Unavailable> {
-        let mut waiting = self.issuers.iter();
-        let mut pending = Vec::new();
-        let mut unavailable = Vec::new();
-        poll_fn(|cx| {
-            loop {
-                let free = MAX_CONCURRENT.saturating_sub(pending.len());
-                let next = waiting.by_ref().take(free);
-                pending.extend(next.map(|issuer| (issuer, Box::pin(issuer.ready()))));
-                let before = pending.len();
-                pending.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
-                    Poll::Ready(result) => {
-                        let failed = result.err().map(|error| (Arc::clone(issuer.identifier()), error));
-                        unavailable.extend(failed);
-                        false
-                    }
-                    Poll::Pending => true,
-                });
-                if pending.len() == before {
-                    return if before == 0 { Poll::Ready(()) } else { Poll::Pending };
+/// The issuers that have failed, sorted by identifier.
+async fn unavailable(issuers: &[Arc<TrustedIssuer>]) -> Vec<Unavailable> {
+    let mut waiting = issuers.iter();
+    let mut pending = Vec::new();
+    let mut unavailable = Vec::new();
+    poll_fn(|cx| {
+        loop {
+            let free = MAX_CONCURRENT.saturating_sub(pending.len());
+            let next = waiting.by_ref().take(free);
+            pending.extend(next.map(|issuer| (issuer, Box::pin(issuer.ready()))));
+            let before = pending.len();
+            pending.retain_mut(|(issuer, ready)| match ready.as_mut().poll(cx) {
+                Poll::Ready(result) => {
+                    // One that was removed meanwhile is nobody's problem.
+                    let error = result.err().filter(|_| !issuer.is_removed());
+                    let failed = error.map(|error| (Arc::clone(issuer.identifier()), error));
+                    unavailable.extend(failed);
+                    false
                 }
+                Poll::Pending => true,
+            });
+            if pending.len() == before {
+                return if before == 0 { Poll::Ready(()) } else { Poll::Pending };
             }
-        })
-        .await;
-        unavailable.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        unavailable
-    }
+        }
+    })
+    .await;
+    unavailable.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    unavailable
 }
 
 impl TrustedIssuer {

@@ -36,11 +36,11 @@ impl IssuerStatus {
 
 impl Authenticator {
     pub(crate) fn status(&self) -> Vec<IssuerStatus> {
-        let status = |issuer: &TrustedIssuer| IssuerStatus {
+        let status = |issuer: &Arc<TrustedIssuer>| IssuerStatus {
             issuer: Arc::clone(issuer.identifier()),
             keys: issuer.keys.as_ref().map(Keys::status),
             introspection: issuer.introspector().map(Introspector::status),
         };
-        self.issuers.iter().map(status).collect()
+        self.issuers.load().sorted().iter().map(status).collect()
     }
 }

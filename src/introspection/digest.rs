@@ -1,6 +1,8 @@
 //! The key of a cached introspection response: a digest of the token and of everything else that has an
 //! influence on the response.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::crypto;
 
 /// A digest of a token and its [`RequestContext`]: the key of the cache.
@@ -8,7 +10,10 @@ use crate::crypto;
 pub(crate) struct TokenDigest([u8; 32]);
 
 /// A digest of everything else that has an influence on a response: the issuer, the endpoint, the client and
-/// its authentication method.
+/// its authentication method, and a number.
+///
+/// Why a number: an issuer that replaces another one must not see the responses that were checked under the
+/// earlier settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestContext([u8; 32]);
 
@@ -20,11 +25,14 @@ impl TokenDigest {
 }
 
 impl RequestContext {
+    /// No two contexts are equal, even those with the same `parts`.
     pub(super) fn new(parts: &[String]) -> Self {
+        static CONTEXTS: AtomicU64 = AtomicU64::new(0);
+        let number = CONTEXTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         // Length-prefixed, so that different lists of parts never have the same bytes.
         let framed: Vec<u8> =
             parts.iter().flat_map(|part| [&part.len().to_be_bytes()[..], part.as_bytes()].concat()).collect();
-        Self(crypto::sha256(&[&framed]))
+        Self(crypto::sha256(&[&number, &framed]))
     }
 
     pub(super) fn digest(&self, token: &str) -> TokenDigest {

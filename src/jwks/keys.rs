@@ -157,6 +157,15 @@ impl Keys {
         }
     }
 
+    /// Ends the refresh task for good, because the issuer was removed. Requests that wait for keys look their
+    /// issuer up again.
+    pub(crate) fn close(&self) {
+        match self {
+            Self::Static(_) => {}
+            Self::Remote(keys) => keys.close(),
+        }
+    }
+
     /// The status for operators.
     pub(crate) fn status(&self) -> KeysStatus {
         match self {

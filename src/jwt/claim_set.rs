@@ -112,9 +112,9 @@ impl ConfiguredNames {
         }
     }
 
-    /// Adds all names of `other`.
-    pub(crate) fn add_all(&mut self, other: &Self) {
-        other.0.iter().for_each(|name| self.add(name));
+    /// The names, none of them twice.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
     }
 
     fn index_of(&self, name: &str) -> Option<usize> {

@@ -11,6 +11,7 @@ use super::responder::Responder;
 use crate::authenticate::Authenticator;
 use crate::event;
 use crate::rejection::Rejection;
+use crate::settings::BuildContext;
 use crate::sync::Shard;
 
 /// The trusted issuers, and the responses to rejected requests.
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) responder: Responder,
     pub(crate) strip_credentials: bool,
+    /// Builds the issuers that are added at run time.
+    pub(crate) context: BuildContext,
 }
 
 /// One request's reference to the shared state.

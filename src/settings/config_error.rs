@@ -14,7 +14,7 @@ use std::time::Duration;
 ///
 /// let error = BearerAuth::builder("https://api.example.com").build().unwrap_err();
 /// for problem in error.problems() {
-///     println!("{problem}"); // no issuer is configured; hint: add .issuer(Issuer::discover("https://..."))
+///     println!("{problem}"); // no issuer is configured; hint: add .issuer(Issuer::discover("https://...")), or ...
 /// }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -280,7 +280,9 @@ impl ConfigProblem {
 
     fn hint(&self) -> &'static str {
         match self {
-            Self::NoIssuer => "add .issuer(Issuer::discover(\"https://...\"))",
+            Self::NoIssuer => {
+                "add .issuer(Issuer::discover(\"https://...\")), or .allow_no_issuer() if all are added later"
+            }
             Self::IssuerRepeated { .. } => "add it once, with all its settings",
             Self::IssuerUnusable { .. } => "write it exactly like the `iss` claim of its tokens",
             Self::IssuerOfManyTenants { .. } => {

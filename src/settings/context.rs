@@ -1,10 +1,13 @@
 //! The settings of the builder that every issuer uses, also issuers that are added later.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::config_error::ConfigProblem;
+use super::issuer::Issuer;
+use crate::authenticate::TrustedIssuer;
 use crate::fetch_url::PlainHttp;
 use crate::introspection::ResponseStore;
 use crate::jwks::{KeySource, Keys, RefreshPolicy, RemoteConfig};
@@ -13,14 +16,14 @@ use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::HeaderPolicy;
 use crate::metadata::Discoverable;
 use crate::time::Clock;
-use crate::transport::HttpClient;
+use crate::transport::{self, DefaultClientFault, HttpClient};
 
 /// The settings of the builder that every issuer uses.
 pub(crate) struct BuildContext {
     pub(crate) audiences: Vec<String>,
     pub(crate) leeway: Duration,
-    /// `None` if no issuer needs one.
-    pub(crate) client: Option<Arc<dyn HttpClient>>,
+    /// Empty until an issuer needs it.
+    pub(crate) client: OnceLock<Arc<dyn HttpClient>>,
     pub(crate) refresh: RefreshPolicy,
     pub(crate) fetch_timeout: Duration,
     pub(crate) max_key_wait: Duration,
@@ -31,9 +34,36 @@ pub(crate) struct BuildContext {
 }
 
 impl BuildContext {
+    /// The HTTP client, if an issuer needed one.
+    pub(super) fn client(&self) -> Option<Arc<dyn HttpClient>> {
+        self.client.get().cloned()
+    }
+
+    /// Builds the default HTTP client if there is none, because an issuer needs one.
+    fn ensure_client(&self, problems: &mut Vec<ConfigProblem>) {
+        if self.client.get().is_some() {
+            return;
+        }
+        match transport::default_client() {
+            Ok(client) => drop(self.client.set(client)),
+            Err(DefaultClientFault::NotBuilt) => problems.push(ConfigProblem::NoHttpClient),
+            Err(DefaultClientFault::Unusable(reason)) => {
+                problems.push(ConfigProblem::HttpClientUnusable { reason });
+            }
+        }
+    }
+
+    /// Builds issuers. Reports a missing HTTP client once.
+    pub(crate) fn build(&self, issuers: &[&Issuer], problems: &mut Vec<ConfigProblem>) -> Vec<TrustedIssuer> {
+        if issuers.iter().any(|issuer| issuer.needs_client()) {
+            self.ensure_client(problems);
+        }
+        issuers.iter().filter_map(|issuer| issuer.build(self, problems)).collect()
+    }
+
     /// The configuration of keys that are fetched from `source`; `None` without an HTTP client.
     pub(super) fn remote(&self, issuer: &str, source: KeySource) -> Option<RemoteConfig> {
-        let mut config = RemoteConfig::new(issuer, source, self.client.clone()?);
+        let mut config = RemoteConfig::new(issuer, source, self.client()?);
         config.policy = self.refresh.clone();
         config.limits.timeout = self.fetch_timeout;
         config.max_wait = self.max_key_wait;

@@ -19,6 +19,7 @@ mod endpoint_hosts;
 #[cfg(feature = "axum")]
 mod handler_rejections;
 mod introspection;
+mod issuers;
 mod jwk;
 mod jwks;
 mod jws;

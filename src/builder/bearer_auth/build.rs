@@ -1,20 +1,19 @@
 //! Checks the whole configuration and builds the `BearerAuth`.
 //!
-//! Checks: at least one issuer; no issuer twice; audiences, realm, leeway, limits and token sources; at most
+//! Checks: at least one issuer, unless none is allowed; no issuer twice; audiences, realm, leeway, limits and token sources; at most
 //! one issuer per opaque token.
 //! Does not check: anything that needs the network.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::BearerAuthBuilder;
-use crate::authenticate::{Authenticator, Issuers, OpaqueTokens, TokenStore};
+use crate::authenticate::{Authenticator, IssuerRegistry, Issuers, OpaqueTokens, TokenStore};
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::event;
 use crate::introspection::ResponseStore;
 use crate::middleware::{BearerAuth, Responder, Shared};
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer};
-use crate::transport::{self, DefaultClientFault, HttpClient};
 
 impl BearerAuthBuilder {
     /// Checks the configuration and builds the layer. It performs no I/O.
@@ -38,12 +37,13 @@ impl BearerAuthBuilder {
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let mut problems = Vec::new();
         self.check(&mut problems);
-        let issuers = self.build_issuers(&mut problems);
+        let context = self.context();
+        let issuers = self.build_issuers(&context, &mut problems);
         let realm = self.checked_realm(&mut problems);
         ConfigError::unless_none(problems)?;
         let auth = BearerAuth::new(Shared {
             authenticator: Arc::new(Authenticator {
-                issuers,
+                issuers: IssuerRegistry::new(issuers),
                 sources: self.sources,
                 max_token_bytes: self.max_token_bytes,
                 optional: self.optional,
@@ -53,13 +53,14 @@ impl BearerAuthBuilder {
             }),
             responder: Responder::new(&realm, self.omit_error_descriptions, self.on_reject),
             strip_credentials: self.strip_credentials,
+            context,
         });
         event::configured(&auth.bounds());
         Ok(auth)
     }
 
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
-        if self.issuers().next().is_none() {
+        if self.issuers().next().is_none() && !self.allow_no_issuer {
             problems.push(ConfigProblem::NoIssuer);
         }
         if self.audiences.iter().any(String::is_empty) {
@@ -104,25 +105,22 @@ impl BearerAuthBuilder {
         }
     }
 
-    fn build_issuers(&self, problems: &mut Vec<ConfigProblem>) -> Issuers {
-        let cx = self.context(problems);
+    fn build_issuers(&self, cx: &BuildContext, problems: &mut Vec<ConfigProblem>) -> Issuers {
         let mut identifiers = HashSet::new();
-        let mut built = Vec::new();
-        for issuer in self.issuers() {
-            if !identifiers.insert(issuer.identifier()) {
-                problems.push(ConfigProblem::IssuerRepeated { issuer: issuer.identifier().to_owned() });
-            }
-            built.extend(issuer.build(&cx, problems));
+        for issuer in self.issuers().filter(|issuer| !identifiers.insert(issuer.identifier())) {
+            problems.push(ConfigProblem::IssuerRepeated { issuer: issuer.identifier().to_owned() });
         }
+        let issuers: Vec<&Issuer> = self.issuers().collect();
+        let built = cx.build(&issuers, problems);
         self.check_opaque_tokens(problems);
         built.into_iter().collect()
     }
 
-    fn context(&self, problems: &mut Vec<ConfigProblem>) -> BuildContext {
+    fn context(&self) -> BuildContext {
         BuildContext {
             audiences: self.audiences.clone(),
             leeway: self.leeway,
-            client: self.checked_client(problems),
+            client: self.client.clone().map(OnceLock::from).unwrap_or_default(),
             refresh: self.refresh.clone(),
             fetch_timeout: self.fetch_timeout,
             max_key_wait: self.max_key_wait,
@@ -149,20 +147,6 @@ impl BearerAuthBuilder {
         ambiguous.sort_unstable();
         problems
             .extend(ambiguous.into_iter().map(|issuers| ConfigProblem::OpaqueTokensAmbiguous { issuers }));
-    }
-
-    /// The HTTP client; the default one is built only if an issuer needs it.
-    fn checked_client(&self, problems: &mut Vec<ConfigProblem>) -> Option<Arc<dyn HttpClient>> {
-        if self.client.is_some() || !self.issuers().any(Issuer::needs_client) {
-            return self.client.clone();
-        }
-        let problem = match transport::default_client() {
-            Ok(client) => return Some(client),
-            Err(DefaultClientFault::NotBuilt) => ConfigProblem::NoHttpClient,
-            Err(DefaultClientFault::Unusable(reason)) => ConfigProblem::HttpClientUnusable { reason },
-        };
-        problems.push(problem);
-        None
     }
 
     fn checked_realm(&self, problems: &mut Vec<ConfigProblem>) -> String {

@@ -3,6 +3,7 @@
 mod build;
 mod fetching;
 mod responses;
+mod run_time;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::transport::HttpClient;
 
 /// Builds a [`BearerAuth`]; [`BearerAuth::builder`] creates one.
 ///
-/// The audience and at least one issuer are required. Everything else has a safe default.
+/// The audience and at least one issuer are required, unless issuers are added at run time. Everything else
+/// has a safe default.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -45,6 +47,7 @@ pub struct BearerAuthBuilder {
     audiences: Vec<String>,
     issuer: Option<Issuer>,
     added_issuers: Vec<Issuer>,
+    allow_no_issuer: bool,
     realm: Option<String>,
     leeway: Duration,
     max_token_bytes: usize,
@@ -84,6 +87,7 @@ impl BearerAuthBuilder {
             audiences: vec![audience],
             issuer: None,
             added_issuers: Vec::new(),
+            allow_no_issuer: false,
             realm: None,
             leeway: Duration::from_secs(30),
             max_token_bytes: 16 * 1024,

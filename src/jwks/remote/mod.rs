@@ -191,6 +191,9 @@ impl RemoteKeys {
             if self.current().is_some() {
                 return Ok(());
             }
+            if self.shared().is_closed() {
+                return Err(Arc::new(KeysError::refresh_task("the issuer was removed")));
+            }
             self.shared().lock().refresh.request_keys(self.now());
             // Outside of a runtime, the timer below would panic although the task may run on another one.
             if !self.wake_driver() || Runtime::try_current().is_err() {
@@ -202,6 +205,16 @@ impl RemoteKeys {
             if let Some(error) = self.shared().failure(self.now()).filter(|_| has_ended) {
                 return Err(error);
             }
+        }
+    }
+
+    /// Ends the refresh task for good. Every wait for keys, also one that starts later, completes at once.
+    pub(crate) fn close(&self) {
+        // In this order: a task that is being spawned is either aborted here or never spawned.
+        let mut task = self.handle.lock_task();
+        self.shared().close();
+        if let Some(task) = task.take() {
+            task.abort();
         }
     }
 

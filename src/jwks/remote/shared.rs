@@ -44,6 +44,8 @@ pub(super) struct State {
     latest_driver: u64,
     /// The driver that carries out the decisions. An earlier one whose runtime stood still is ignored.
     driver: Option<u64>,
+    /// No driver is spawned any more.
+    is_closed: bool,
 }
 
 /// The cached keys and how long they are valid.
@@ -68,10 +70,10 @@ pub(super) struct NewDriver {
 }
 
 impl State {
-    /// The driver to spawn. `None` if one is alive.
+    /// The driver to spawn. `None` if one is alive, or none is needed any more.
     pub(super) fn new_driver(&mut self, now: Moment) -> Option<NewDriver> {
         let is_replacement = self.driver.is_some();
-        if is_replacement && !self.refresh.take_over(now) {
+        if self.is_closed || (is_replacement && !self.refresh.take_over(now)) {
             return None;
         }
         self.latest_driver = self.latest_driver.saturating_add(1);
@@ -95,6 +97,7 @@ impl Shared {
                 metadata_error: None,
                 latest_driver: 0,
                 driver: None,
+                is_closed: false,
             }),
         };
         shared.publish(&shared.lock(), seed.map(Arc::new));
@@ -103,6 +106,19 @@ impl Shared {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Dismisses the driver for good, and completes every wait.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.driver = None;
+        state.is_closed = true;
+        drop(state);
+        self.ended.send_replace(u64::MAX);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().is_closed
     }
 
     /// Takes what the last task has learned. A default value if that task still has it.

@@ -55,6 +55,10 @@ impl BearerAuth {
         Self { shared: Arc::new(ShardedArc::new(shared)) }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Fetches the keys of every issuer and finds every introspection endpoint, and waits until each issuer
     /// is ready or has failed. It introspects no token: whether the authorization server accepts this API's
     /// credentials shows at the first introspection.

@@ -7,7 +7,7 @@ use std::slice;
 use std::sync::Arc;
 
 use super::{Issuer, KeyOrigin};
-use crate::authenticate::TrustedIssuer;
+use crate::authenticate::{IssuerState, TrustedIssuer};
 use crate::crypto::AlgorithmSet;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
@@ -51,7 +51,14 @@ impl Issuer {
         };
         // Only now, so that problems of the introspection are reported even if the keys are unusable.
         let keys = keys.transpose().ok()?;
-        Some(TrustedIssuer { header, claims, names: self.names(), keys, introspection })
+        Some(TrustedIssuer {
+            header,
+            claims,
+            names: self.names(),
+            keys,
+            introspection,
+            state: IssuerState::default(),
+        })
     }
 
     /// The claims that parsing a token must retain.
@@ -105,7 +112,7 @@ impl Issuer {
             keys,
             discoverable: self.discoverable(),
             plain_http: self.plain_http,
-            client: cx.client.clone(),
+            client: cx.client(),
             responses: Arc::clone(&cx.responses),
             clock: Arc::clone(&cx.clock),
         }

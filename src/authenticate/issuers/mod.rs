@@ -1,0 +1,109 @@
+//! The trusted issuers, each with its own keys, algorithms and rules (RFC 8725 section 3.8).
+//!
+//! - `set` holds them, and finds the issuer of a token.
+//! - `opaque` says which issuer an opaque token belongs to, and `names` which claims any issuer needs.
+//! - `registry` publishes the set to requests, and changes it while they run.
+//!
+//! Why: keys are never pooled. A token is validated by the one issuer that it names. A key of another issuer,
+//! even under the same `kid`, is not tried. An opaque token names no issuer: the configuration says which
+//! issuer it may belong to, and no other issuer sees it.
+
+mod names;
+mod opaque;
+mod registry;
+mod set;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::access_token::AccessToken;
+use crate::introspection::Introspector;
+use crate::jwks::Keys;
+use crate::jwt::ConfiguredNames;
+use crate::jwt::claims::ClaimsPolicy;
+use crate::jwt::header::HeaderPolicy;
+
+pub(crate) use registry::{CurrentIssuers, IssuerChange, IssuerRegistry};
+pub(crate) use set::Issuers;
+
+/// One issuer, as configured.
+pub(crate) struct TrustedIssuer {
+    pub(crate) header: HeaderPolicy,
+    pub(crate) claims: ClaimsPolicy,
+    /// The claims that its settings name.
+    pub(crate) names: ConfiguredNames,
+    /// `None` for an issuer whose tokens are all introspected.
+    pub(crate) keys: Option<Keys>,
+    pub(crate) introspection: Option<IssuerIntrospection>,
+    pub(crate) state: IssuerState,
+}
+
+/// Whether an issuer is still trusted. Cached tokens refer to it, so they need no lookup.
+#[derive(Default)]
+pub(crate) struct IssuerState {
+    is_removed: AtomicBool,
+}
+
+/// The introspection of one issuer's tokens.
+pub(crate) struct IssuerIntrospection {
+    pub(crate) introspector: Introspector,
+    pub(crate) jwts: JwtIntrospection,
+    pub(crate) opaque: OpaqueTokens,
+}
+
+/// Which JWTs are introspected, once they passed every other check.
+#[derive(Clone)]
+pub(crate) enum JwtIntrospection {
+    None,
+    All,
+    /// Those for which this function returns `true`.
+    When(Arc<dyn Fn(&AccessToken) -> bool + Send + Sync>),
+}
+
+/// Which opaque tokens belong to an issuer.
+#[derive(Clone)]
+pub(crate) enum OpaqueTokens {
+    None,
+    /// Those with this prefix.
+    Prefix(Box<str>),
+    /// Those for which this function returns `true`.
+    When(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+    /// Those that no other issuer claims.
+    Others,
+}
+
+impl TrustedIssuer {
+    pub(crate) fn identifier(&self) -> &Arc<str> {
+        &self.claims.issuer
+    }
+
+    pub(crate) fn introspector(&self) -> Option<&Introspector> {
+        self.introspection.as_ref().map(|introspection| &introspection.introspector)
+    }
+
+    /// Whether this JWT is introspected as well.
+    pub(crate) fn introspects(&self, jwt: &AccessToken) -> bool {
+        match self.introspection.as_ref().map(|introspection| &introspection.jwts) {
+            None | Some(JwtIntrospection::None) => false,
+            Some(JwtIntrospection::All) => true,
+            Some(JwtIntrospection::When(rule)) => rule(jwt),
+        }
+    }
+
+    /// Whether it was removed or replaced. Then none of its tokens is accepted any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.state.is_removed.load(Ordering::Relaxed)
+    }
+
+    /// Voids its cached tokens and ends its refresh task.
+    fn remove(&self) {
+        self.state.is_removed.store(true, Ordering::Relaxed);
+        if let Some(keys) = &self.keys {
+            keys.close();
+        }
+    }
+
+    fn opaque_tokens(&self) -> &OpaqueTokens {
+        self.introspection.as_ref().map_or(&OpaqueTokens::None, |introspection| &introspection.opaque)
+    }
+}

@@ -1,0 +1,26 @@
+//! The settings for issuers that come and go while requests are served.
+
+use super::BearerAuthBuilder;
+
+/// Issuers at run time.
+impl BearerAuthBuilder {
+    /// Lets [`build`](Self::build) succeed without an issuer. Default: that is a
+    /// [`ConfigError`](crate::ConfigError), because no token could be accepted.
+    ///
+    /// For an API that adds every issuer later, with [`BearerAuth::issuers`](crate::BearerAuth::issuers).
+    /// Until then every token is rejected with 401.
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let auth = BearerAuth::builder("https://api.example.com").allow_no_issuer().build()?;
+    /// auth.issuers().add(Issuer::discover("https://login.example.com/realms/acme"))?;
+    /// # }
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    pub fn allow_no_issuer(mut self) -> Self {
+        self.allow_no_issuer = true;
+        self
+    }
+}
