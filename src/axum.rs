@@ -22,6 +22,10 @@
 //!     if token.is_some() { "hello" } else { "who are you?" }
 //! }
 //!
+//! async fn tenant_or_default(claims: Option<Claims<Tenant>>) -> String {
+//!     claims.map_or_else(|| "default".to_owned(), |Claims(claims)| claims.tenant.clone())
+//! }
+//!
 //! // Only the body says which scope is needed.
 //! async fn call(token: AccessToken, operation: String) -> Result<&'static str, Rejection> {
 //!     if operation.starts_with("mutation") {
@@ -33,6 +37,7 @@
 //! let routes: Router = Router::new()
 //!     .route("/me", get(me))
 //!     .route("/tenant", get(tenant))
+//!     .route("/home", get(tenant_or_default))
 //!     .route("/", get(greet).post(call));
 //! ```
 //!
@@ -115,6 +120,25 @@ where
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let claims = token(head).and_then(|token| Ok(token.claims()?));
         claims.map(Self).map_err(|rejection| ExtractorRejection::new(rejection, head))
+    }
+}
+
+/// The claims of the request's token, or `None` if [`optional`](crate::BearerAuthBuilder::optional) accepted
+/// the request without one. Claims that do not fit `T` are rejected with 401 all the same. On a route that no
+/// `BearerAuth` covers: 500.
+impl<S, T> OptionalFromRequestParts<S> for Claims<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    type Rejection = ExtractorRejection;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        let token = <AccessToken as OptionalFromRequestParts<S>>::from_request_parts(head, state).await?;
+        let claims = token.map(|token| token.claims()).transpose();
+        claims
+            .map(|claims| claims.map(Self))
+            .map_err(|mismatch| ExtractorRejection::new(mismatch.into(), head))
     }
 }
 

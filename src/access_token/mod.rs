@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 
@@ -228,14 +228,34 @@ impl AccessToken {
     ///
     /// # let idp = tower_bearer::testing::TestIssuer::new();
     /// # let token = idp.token("https://api.example.com").access_token().unwrap();
-    /// // End a stream when its token expires.
-    /// let remaining = token.expires_at().duration_since(SystemTime::now()).unwrap_or_default();
-    /// assert!(remaining <= Duration::from_secs(300));
+    /// assert!(token.expires_at() <= SystemTime::now() + Duration::from_secs(300));
     /// # }
     /// ```
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.checked.grant.expires_at.to_system_time()
+    }
+
+    /// Returns the time until [`expires_at`](Self::expires_at), by the clock of this machine. Zero if that
+    /// time has passed: `BearerAuth` accepts the token for the configured leeway longer.
+    ///
+    /// The [clock](crate::BearerAuthBuilder::clock) of a `BearerAuth` has no influence. If you set one,
+    /// compare it with [`expires_at`](Self::expires_at) yourself.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// use std::time::Duration;
+    ///
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let token = idp.token("https://api.example.com").access_token().unwrap();
+    /// // End a stream when its token expires.
+    /// let limit = token.expires_in();
+    /// assert!(limit > Duration::ZERO && limit <= Duration::from_secs(300));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn expires_in(&self) -> Duration {
+        self.expires_at().duration_since(SystemTime::now()).unwrap_or_default()
     }
 
     /// Returns the start of validity (`nbf`), if the token has one.

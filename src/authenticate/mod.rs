@@ -21,14 +21,15 @@
 //! decides about it.
 
 mod issuers;
+mod outside_request;
 mod preflight;
 mod progress;
+mod required_audiences;
 mod still_active;
 mod token_cache;
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::request::Parts;
 
@@ -48,20 +49,25 @@ pub(crate) use issuers::{
 };
 use preflight::is_preflight;
 pub(crate) use progress::{Pending, Progress, Resumed, Stop};
+pub(crate) use required_audiences::RequiredAudiences;
 pub(crate) use still_active::StillActive;
 pub(crate) use token_cache::{CachedToken, TokenStore};
 
 /// The trusted issuers, and what a request must present. It knows nothing of tower.
+///
+/// A clone shares the issuers and the caches.
+#[derive(Clone)]
 pub(crate) struct Authenticator {
-    pub(crate) issuers: IssuerRegistry,
+    pub(crate) issuers: Arc<IssuerRegistry>,
     pub(crate) sources: Vec<TokenSource>,
     pub(crate) max_token_bytes: usize,
     /// Whether a request without credentials is accepted.
     pub(crate) optional: bool,
     /// Whether a CORS preflight is accepted.
     pub(crate) allow_preflight: bool,
+    pub(crate) required_audiences: RequiredAudiences,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) tokens: TokenStore,
+    pub(crate) tokens: Arc<TokenStore>,
 }
 
 impl Authenticator {
@@ -81,9 +87,12 @@ impl Authenticator {
 
     /// Validates a credential that is not a cached token.
     pub(crate) fn validate(&self, credential: &[u8]) -> Progress {
-        let token = BearerToken::parse(credential).map_err(Stop::from);
-        let verified = token.and_then(|token| self.verify(token, &mut WaitBudget::default()));
-        verified.and_then(|token| self.accept(token)).into()
+        self.validated(credential).into()
+    }
+
+    fn validated(&self, credential: &[u8]) -> Result<AccessToken, Stop> {
+        let token = BearerToken::parse(credential)?;
+        self.accept(self.verify(token, &mut WaitBudget::default())?)
     }
 
     /// Waits for keys and tries again, as often as the request's budget allows, or waits for an introspection
@@ -92,7 +101,7 @@ impl Authenticator {
         loop {
             let (token, mut budget) = match pending {
                 Pending::Introspection(introspection) => match introspection.resumed().await {
-                    Ok(resumed) => return resumed,
+                    Ok(resumed) => return self.required_audiences.admit_resumed(resumed),
                     Err(token) => (token, WaitBudget::default()),
                 },
                 Pending::Keys { keys, token, budget } => {
@@ -112,16 +121,6 @@ impl Authenticator {
         }
     }
 
-    /// Introspects an accepted `token` once more; see [`still_active::introspect`].
-    pub(crate) fn still_active(
-        &self,
-        token: &AccessToken,
-        max_age: Duration,
-        time_spent: Duration,
-    ) -> StillActive {
-        still_active::introspect(&self.issuers.load(), token, max_age, time_spent)
-    }
-
     /// Step 1: the one credential of a request; none only where a request may come without.
     fn extract<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Rejection> {
         match extract::find(head, &self.sources, self.max_token_bytes)? {
@@ -133,7 +132,7 @@ impl Authenticator {
 
     /// Step 2: a token that was validated before, if it is still valid.
     fn cached(&self, token: &[u8]) -> Option<Result<AccessToken, Stop>> {
-        self.tokens.get(token, &self.issuers, || self.now(), CachedToken::resolve)
+        self.tokens.get(token, &self.issuers, || self.now(), |cached| self.resolve(cached))
     }
 
     /// Steps 3 to 6 of the module docs: everything that the text of a token can prove.
@@ -180,7 +179,7 @@ impl Authenticator {
 
     /// Step 7: introspection where it is configured. Then the token is cached.
     fn accept(&self, token: CachedToken) -> Result<AccessToken, Stop> {
-        let accepted = token.resolve();
+        let accepted = self.resolve(&token);
         // A JWT is cached once its signature is verified, even while introspection is pending. An opaque
         // token is cached only if a response says that it is active, and never if a rule of the user's must
         // see it on every request.
@@ -190,6 +189,10 @@ impl Authenticator {
             self.tokens.insert(token);
         }
         accepted
+    }
+
+    fn resolve(&self, token: &CachedToken) -> Result<AccessToken, Stop> {
+        self.required_audiences.admit_resolved(token.resolve())
     }
 
     pub(crate) fn now(&self) -> NumericDate {

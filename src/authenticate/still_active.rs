@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Authenticator;
 use super::issuers::Issuers;
 use crate::access_token::AccessToken;
 use crate::introspection::IntrospectionLookup;
@@ -13,9 +14,26 @@ use crate::rejection::{Rejection, RejectionKind};
 /// What introspection says now about a token that was accepted.
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
 
-/// Introspects an accepted `token` by a response no older than `max_age`. `time_spent` is what its request
-/// has already waited for introspection: a request has one deadline for all.
-pub(super) fn introspect(
+impl Authenticator {
+    /// Introspects an accepted `token` by a response no older than `max_age`. `time_spent` is what its
+    /// request has already waited for introspection: a request has one deadline for all.
+    pub(crate) fn still_active(
+        &self,
+        token: &AccessToken,
+        max_age: Duration,
+        time_spent: Duration,
+    ) -> StillActive {
+        let introspected = introspect(&self.issuers.load(), token, max_age, time_spent);
+        if self.required_audiences.is_empty() {
+            return introspected;
+        }
+        // The response about an opaque token replaces its claims, the audiences included.
+        let required = self.required_audiences.clone();
+        Box::pin(async move { required.admit(introspected.await?) })
+    }
+}
+
+fn introspect(
     issuers: &Issuers,
     token: &AccessToken,
     max_age: Duration,

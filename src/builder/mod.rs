@@ -4,6 +4,7 @@
 //! - [`Issuer`] describes one authorization server: its keys and the rules for its tokens.
 //! - [`Introspection`] configures introspection requests (RFC 7662) for the tokens of one issuer.
 //! - [`TokenCache`] limits the cache of validated tokens.
+//! - [`BearerAuthView`] changes some settings for some routes; it shares keys and caches.
 //!
 //! Setters replace, `add_*` appends, and `require_*` tightens. `dangerous_*` loosens the validation of a
 //! token. Some other settings trade security for availability or convenience. Each of them, and each
@@ -28,7 +29,7 @@
 mod bearer_auth;
 mod token_cache;
 
-pub use bearer_auth::BearerAuthBuilder;
+pub use bearer_auth::{BearerAuthBuilder, BearerAuthView};
 pub use token_cache::TokenCache;
 
 pub use crate::fetch_url::EndpointHosts;

@@ -18,7 +18,6 @@ use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{Presented, UnverifiedClaims, signature};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::time::NumericDate;
 
 impl Authenticator {
     /// Runs every check on `token`. Waits for keys as a request would.
@@ -61,9 +60,7 @@ impl Authenticator {
         explanation.add("issuer", issuer.identifier(), "", CheckResult::Passed);
         let Some(introspector) = issuer.introspector() else { return };
         let policy = &introspector.policy().opaque;
-        issuer
-            .explain_introspection(introspector, token.as_str(), policy, None, self.now(), explanation)
-            .await;
+        issuer.explain_introspection(introspector, token.as_str(), policy, None, self, explanation).await;
     }
 
     async fn explain_jwt(
@@ -84,9 +81,7 @@ impl Authenticator {
         let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt));
         if jwt.is_some() {
             let policy = &introspector.policy().jwt;
-            issuer
-                .explain_introspection(introspector, token.as_str(), policy, jwt, self.now(), explanation)
-                .await;
+            issuer.explain_introspection(introspector, token.as_str(), policy, jwt, self, explanation).await;
         }
     }
 
@@ -140,8 +135,21 @@ impl Authenticator {
         }
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
             explain_claims(claims, &issuer.claims, self.now(), explanation);
+            self.explain_required_audiences(claims, explanation);
         }
         issuer
+    }
+
+    /// The audiences that a view requires.
+    fn explain_required_audiences(&self, claims: &UnverifiedClaims<'_>, explanation: &mut Explanation) {
+        let required = &self.required_audiences;
+        if !required.is_empty() {
+            let presented: Vec<&str> =
+                claims.aud.value().into_iter().flatten().map(|audience| &**audience).collect();
+            let result = CheckResult::of(required.check(&presented));
+            let expected: Vec<&str> = required.iter().collect();
+            explanation.add("required aud", &expected.join(" and "), &presented.join(", "), result);
+        }
     }
 }
 
@@ -224,7 +232,7 @@ impl TrustedIssuer {
         token: &str,
         policy: &ClaimsPolicy,
         jwt: Option<&AccessToken>,
-        now: NumericDate,
+        authenticator: &Authenticator,
         explanation: &mut Explanation,
     ) {
         let expected = format!("a response of {}", self.identifier());
@@ -242,7 +250,10 @@ impl TrustedIssuer {
         let token_type = CheckResult::of(active.check_token_type());
         explanation.add("token_type", "Bearer, or none", "", token_type);
         explanation.add("username", "text, or none", "", CheckResult::of(active.username()));
-        explain_claims(&claims, policy, now, explanation);
+        explain_claims(&claims, policy, authenticator.now(), explanation);
+        if jwt.is_none() {
+            authenticator.explain_required_audiences(&claims, explanation);
+        }
         if let Some(jwt) = jwt {
             let same =
                 active.is_about(jwt, policy.leeway).then_some(()).ok_or(IntrospectionFault::OtherToken);

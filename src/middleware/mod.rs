@@ -26,4 +26,4 @@ pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
 pub use require::{Require, RequireFuture, RequireService};
 pub(crate) use responder::{OnReject, Responder};
-pub(crate) use shared::Shared;
+pub(crate) use shared::{OnAccept, Shared};

@@ -8,19 +8,25 @@ use http::request::Parts;
 
 use super::body::ResponseBody;
 use super::responder::Responder;
+use crate::access_token::AccessToken;
 use crate::authenticate::Authenticator;
 use crate::event;
 use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
 
+/// Called with the token and the head of each accepted request.
+pub(crate) type OnAccept = Arc<dyn Fn(&AccessToken, &mut Parts) + Send + Sync>;
+
 /// The trusted issuers, and the responses to rejected requests.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) responder: Responder,
+    pub(crate) responder: Arc<Responder>,
+    pub(crate) on_accept: Option<OnAccept>,
     pub(crate) strip_credentials: bool,
     /// Builds the issuers that are added at run time.
-    pub(crate) context: BuildContext,
+    pub(crate) context: Arc<BuildContext>,
 }
 
 /// One request's reference to the shared state.

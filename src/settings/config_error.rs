@@ -122,6 +122,12 @@ pub enum ConfigProblem {
     },
     /// An audience is empty.
     AudienceEmpty,
+    /// No issuer accepts an audience that a view requires, so no token could ever be accepted.
+    #[non_exhaustive]
+    AudienceNotAccepted {
+        /// The audience.
+        audience: String,
+    },
     /// The name of a claim is empty.
     #[non_exhaustive]
     ClaimNameEmpty {
@@ -241,6 +247,9 @@ impl ConfigProblem {
             }
             Self::NoAlgorithm { issuer } => write!(f, "issuer {issuer:?} allows no algorithm"),
             Self::AudienceEmpty => f.write_str("an audience is empty"),
+            Self::AudienceNotAccepted { audience } => {
+                write!(f, "a view requires the audience {audience:?}, and no issuer accepts it")
+            }
             Self::ClaimNameEmpty { issuer, setting } => {
                 write!(f, "{setting} of issuer {issuer:?} has no claim name or an empty one")
             }
@@ -298,6 +307,7 @@ impl ConfigProblem {
             Self::JwksUnusable { .. } => "use the JSON of a JWK Set (RFC 7517) with public signature keys",
             Self::NoAlgorithm { .. } => "name at least one in .algorithms([...]), or remove the setting",
             Self::AudienceEmpty => "use the name of this API in the `aud` claim of its tokens",
+            Self::AudienceNotAccepted { .. } => "add it to the BearerAuth with .add_audience(\"...\")",
             Self::ClaimNameEmpty { .. } => "name the claim, or remove the setting",
             Self::NoKeysNorIntrospection { .. } => {
                 "add .introspect(Introspection::with(...)), or use Issuer::discover"

@@ -35,6 +35,12 @@ fn routes() -> Router {
                 None => "nobody".to_owned(),
             }),
         )
+        .route(
+            "/home",
+            get(async |claims: Option<Claims<Tenant>>| {
+                claims.map_or_else(|| "nobody".to_owned(), |Claims(claims)| claims.tenant.clone())
+            }),
+        )
         .route("/orders", any(async || "orders").layer(Require::scope("orders")))
 }
 
@@ -83,7 +89,15 @@ async fn under_optional_only_handlers_that_need_a_token_reject_anonymous_request
             "{path}: the configured realm"
         );
     }
+    assert_eq!(&*request(&app, "/home", None).await.body, b"nobody");
     let token = idp.token(API).subject("alice").sign();
+    assert_eq!(
+        request(&app, "/home", Some(token.clone())).await.outcome(),
+        Err(ClaimsMismatch),
+        "claims that do not fit are not the same as no token"
+    );
+    let tenant = idp.token(API).claim("tenant", "acme").sign();
+    assert_eq!(&*request(&app, "/home", Some(tenant)).await.body, b"acme");
     assert_eq!(&*request(&app, "/", Some(token)).await.body, b"alice");
     assert_eq!(request(&app, "/", Some("garbage".to_owned())).await.outcome(), Err(TokenOpaque));
 }
@@ -93,12 +107,12 @@ async fn a_route_that_no_layer_covers_is_a_server_error() {
     let log = Log::start();
     let idp = TestIssuer::new();
     let token = idp.token(API).claim("tenant", "acme").scope("orders").sign();
-    for path in ["/me", "/tenant", "/", "/orders"] {
+    for path in ["/me", "/tenant", "/", "/home", "/orders"] {
         for token in [None, Some(token.clone())] {
             assert_eq!(request(&routes(), path, token).await.outcome(), Err(NotCovered), "{path}");
         }
     }
-    assert_eq!(log.requests().len(), 8);
+    assert_eq!(log.requests().len(), 10);
     for event in log.requests() {
         assert_eq!((event.level, event.field("kind")), (Level::ERROR, Some("not_covered")));
     }

@@ -26,6 +26,7 @@ mod jws;
 mod jwt;
 mod metadata;
 mod middleware;
+mod on_accept;
 mod ready;
 mod require;
 mod responses;
@@ -33,3 +34,4 @@ mod support;
 mod token_cache;
 #[cfg(feature = "reqwest")]
 mod transport;
+mod views;

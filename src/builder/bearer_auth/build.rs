@@ -8,7 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use super::BearerAuthBuilder;
-use crate::authenticate::{Authenticator, IssuerRegistry, Issuers, OpaqueTokens, TokenStore};
+use crate::authenticate::{
+    Authenticator, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, TokenStore,
+};
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::event;
 use crate::introspection::ResponseStore;
@@ -43,17 +45,19 @@ impl BearerAuthBuilder {
         ConfigError::unless_none(problems)?;
         let auth = BearerAuth::new(Shared {
             authenticator: Arc::new(Authenticator {
-                issuers: IssuerRegistry::new(issuers),
+                issuers: Arc::new(IssuerRegistry::new(issuers)),
                 sources: self.sources,
                 max_token_bytes: self.max_token_bytes,
                 optional: self.optional,
                 allow_preflight: self.preflight,
+                required_audiences: RequiredAudiences::default(),
                 clock: self.clock,
-                tokens: TokenStore::new(self.token_cache.limits()),
+                tokens: Arc::new(TokenStore::new(self.token_cache.limits())),
             }),
-            responder: Responder::new(&realm, self.omit_error_descriptions, self.on_reject),
+            responder: Arc::new(Responder::new(&realm, self.omit_error_descriptions, self.on_reject)),
+            on_accept: self.on_accept,
             strip_credentials: self.strip_credentials,
-            context,
+            context: Arc::new(context),
         });
         event::configured(&auth.bounds());
         Ok(auth)
@@ -89,20 +93,7 @@ impl BearerAuthBuilder {
             }
         }
         self.token_cache.check(problems);
-        self.check_sources(problems);
-    }
-
-    fn check_sources(&self, problems: &mut Vec<ConfigProblem>) {
-        for (index, source) in self.sources.iter().enumerate() {
-            if let Some(fault) = source.fault() {
-                let (source, reason) = (source.to_string(), fault.to_string());
-                problems.push(ConfigProblem::TokenSourceUnusable { source, reason });
-            }
-            let mut earlier = self.sources.iter().take(index);
-            if earlier.any(|other: &TokenSource| other.overlaps(source)) {
-                problems.push(ConfigProblem::TokenSourceRepeated { source: source.to_string() });
-            }
-        }
+        check_sources(&self.sources, problems);
     }
 
     fn build_issuers(&self, cx: &BuildContext, problems: &mut Vec<ConfigProblem>) -> Issuers {
@@ -158,6 +149,20 @@ impl BearerAuthBuilder {
             (Some(realm), _) => realm.clone(),
             (None, Some(audience)) if realm_is_valid(audience) => audience.clone(),
             (None, _) => "api".to_owned(),
+        }
+    }
+}
+
+/// Each source must be usable, and find no token that another one finds.
+pub(super) fn check_sources(sources: &[TokenSource], problems: &mut Vec<ConfigProblem>) {
+    for (index, source) in sources.iter().enumerate() {
+        if let Some(fault) = source.fault() {
+            let (source, reason) = (source.to_string(), fault.to_string());
+            problems.push(ConfigProblem::TokenSourceUnusable { source, reason });
+        }
+        let mut earlier = sources.iter().take(index);
+        if earlier.any(|other| other.overlaps(source)) {
+            problems.push(ConfigProblem::TokenSourceRepeated { source: source.to_string() });
         }
     }
 }

@@ -1,9 +1,13 @@
 //! The builder of `BearerAuth`: the settings for requests and tokens, and the defaults of all settings.
 
+mod accepted;
 mod build;
 mod fetching;
 mod responses;
 mod run_time;
+mod view;
+
+pub use view::BearerAuthView;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +18,7 @@ use tokio::runtime::Handle;
 use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
 use crate::jwks::RefreshPolicy;
-use crate::middleware::{BearerAuth, OnReject};
+use crate::middleware::{BearerAuth, OnAccept, OnReject};
 use crate::settings::Issuer;
 use crate::sync::CacheLimits;
 use crate::time::{Clock, SystemClock};
@@ -57,6 +61,7 @@ pub struct BearerAuthBuilder {
     strip_credentials: bool,
     omit_error_descriptions: bool,
     on_reject: Option<OnReject>,
+    on_accept: Option<OnAccept>,
     clock: Arc<dyn Clock>,
     client: Option<Arc<dyn HttpClient>>,
     refresh: RefreshPolicy,
@@ -97,6 +102,7 @@ impl BearerAuthBuilder {
             strip_credentials: false,
             omit_error_descriptions: false,
             on_reject: None,
+            on_accept: None,
             clock: Arc::new(SystemClock),
             client: None,
             refresh: RefreshPolicy::default(),
@@ -232,16 +238,6 @@ impl BearerAuthBuilder {
     /// serves them to anonymous callers.
     pub fn allow_preflight(mut self) -> Self {
         self.preflight = true;
-        self
-    }
-
-    /// Removes the credentials of an accepted request from its headers before the inner service sees it.
-    ///
-    /// This covers the `Authorization` header and headers added with [`TokenSource::header`]. A token in a
-    /// cookie, the query, a form or a WebSocket subprotocol stays. Default: keep the headers and mark them as
-    /// sensitive, so that `Debug` does not print them.
-    pub fn strip_credentials(mut self) -> Self {
-        self.strip_credentials = true;
         self
     }
 

@@ -40,7 +40,11 @@ impl Accepted {
             in_query: token.is_some() && bearer::is_in_query(head, &shared.authenticator.sources),
         };
         shared.hide_credentials(head, shared.strip_credentials && token.is_some());
+        let on_accept = shared.on_accept.as_ref().and_then(|on_accept| Some((on_accept, token.clone()?)));
         Coverage::insert(head, token, introspection_time, shared);
+        if let Some((on_accept, token)) = on_accept {
+            on_accept(&token, head);
+        }
         accepted
     }
 

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::service::BearerAuthService;
-#[cfg(feature = "test-util")]
 use crate::access_token::AccessToken;
 #[cfg(feature = "test-util")]
 use crate::authenticate::{Pending, Progress};
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
-use crate::middleware::shared::Shared;
+use crate::event;
+use crate::middleware::shared::{Shared, report};
+use crate::rejection::Rejection;
 #[cfg(feature = "test-util")]
-use crate::rejection::{Rejection, RejectionKind};
+use crate::rejection::RejectionKind;
 use crate::sync::ShardedArc;
 
 /// A layer that turns a service into an OAuth 2.0 resource server: it accepts only requests with a valid
@@ -57,6 +58,57 @@ impl BearerAuth {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Authenticates a token that does not come in the head of a request: in a WebSocket message, a queue or
+    /// a field of a gRPC message.
+    ///
+    /// It takes the same steps as the token of a request, with the same caches, limits and events, and waits
+    /// for keys or introspection if they are not cached. `token` is the token alone, without `Bearer`.
+    /// [`optional`](crate::BearerAuthBuilder::optional) has no effect: the empty string is rejected.
+    /// [`on_accept`](crate::BearerAuthBuilder::on_accept) is not called, because there is no request.
+    ///
+    /// Check scopes with [`AccessToken::require`]. A connection may outlive its token: end it, or ask for
+    /// another token, after [`AccessToken::expires_in`].
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use tower_bearer::{AccessToken, BearerAuth, Rejection};
+    ///
+    /// /// The first message on a WebSocket is the token.
+    /// async fn log_in(auth: &BearerAuth, message: &str) -> Result<AccessToken, Rejection> {
+    ///     let token = auth.authenticate(message).await?;
+    ///     token.require("chat")?;
+    ///     Ok(token)
+    /// }
+    ///
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let auth = idp.bearer_auth("https://api.example.com").build().unwrap();
+    /// # let message = idp.token("https://api.example.com").scope("chat").sign();
+    /// assert!(log_in(&auth, &message).await.is_ok());
+    /// assert_eq!(log_in(&auth, "").await.unwrap_err().kind().as_str(), "malformed_request");
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// The [`Rejection`] that a request with this token would get. [`Rejection::status`] tells a token that
+    /// is invalid (401) from an authorization server that is unavailable (503). The rejection is reported
+    /// here: where a handler returns it as a response, `BearerAuth` reports it once more.
+    ///
+    /// # Runtime
+    /// Needs a tokio runtime with timers.
+    pub async fn authenticate(&self, token: &str) -> Result<AccessToken, Rejection> {
+        let result = Arc::clone(&self.shared.authenticator).authenticate(token).await;
+        match &result {
+            Ok(token) => {
+                if let Some(event) = event::AcceptedRequest::new(Some(token.issuer_name())) {
+                    event.report();
+                }
+            }
+            Err(rejection) => report(rejection),
+        }
+        result
     }
 
     /// Fetches the keys of every issuer and finds every introspection endpoint, and waits until each issuer
