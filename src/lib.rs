@@ -102,6 +102,7 @@ mod authenticate;
 pub mod axum;
 mod bearer;
 pub mod builder;
+pub mod challenge;
 pub mod crypto;
 pub mod diagnostics;
 mod encoding;

@@ -15,7 +15,7 @@ use std::path::Path;
 const FLOORS: [&[&str]; 13] = [
     &["encoding", "event", "fetch_url", "time"],
     &["bearer", "crypto", "sync"],
-    &["access_token"],
+    &["access_token", "challenge"],
     &["jwt", "transport"],
     &["introspection", "jwks", "metadata"],
     &["requirement"],

@@ -11,7 +11,7 @@ use crate::bearer::scope::{is_scope_token, push_item};
 
 /// One challenge, with each parameter at most once.
 #[derive(Clone, Debug)]
-pub(crate) struct Challenge<'a> {
+pub(crate) struct ChallengeWriter<'a> {
     scheme: &'static str,
     realm: Option<&'a str>,
     error: Option<ErrorCode>,
@@ -41,7 +41,7 @@ impl ErrorCode {
     }
 }
 
-impl<'a> Challenge<'a> {
+impl<'a> ChallengeWriter<'a> {
     /// A challenge of `scheme`, a registered name, without parameters.
     pub(crate) fn new(scheme: &'static str) -> Self {
         Self { scheme, realm: None, error: None, error_description: None, scope: None }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn challenges_read_as_in_rfc_6750_section_3() {
-        let plain = Challenge::new("Bearer").realm("example");
+        let plain = ChallengeWriter::new("Bearer").realm("example");
         for (name, challenge, expected) in [
             ("no credentials", plain.clone(), r#"Bearer realm="example""#),
             (
@@ -170,11 +170,11 @@ mod tests {
             ),
             (
                 "another scheme",
-                Challenge::new("DPoP").error(ErrorCode::InvalidRequest),
+                ChallengeWriter::new("DPoP").error(ErrorCode::InvalidRequest),
                 r#"DPoP error="invalid_request""#,
             ),
             ("set twice", plain.realm("other"), r#"Bearer realm="other""#),
-            ("no parameter", Challenge::new("Bearer"), "Bearer"),
+            ("no parameter", ChallengeWriter::new("Bearer"), "Bearer"),
         ] {
             assert_eq!(challenge.header_value(), expected, "{name}");
         }
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn characters_outside_the_sets_are_not_written() {
-        let challenge = Challenge::new("Bearer")
+        let challenge = ChallengeWriter::new("Bearer")
             .realm("a\"b\\c\r\nX: \u{e9}\0\u{7f}")
             .error_description("a\"b\\c\r\nX: \u{e9}\t\u{7f} d")
             .scope("a\"b c\\ d\r\n \u{e9} e");
@@ -190,7 +190,7 @@ mod tests {
             challenge.header_value(),
             r#"Bearer realm="a\"b\\cX: ", error_description="abcX:  d", scope="e""#
         );
-        let no_scope_left = Challenge::new("Bearer").realm("r").scope("\" \\");
+        let no_scope_left = ChallengeWriter::new("Bearer").realm("r").scope("\" \\");
         assert_eq!(no_scope_left.header_value(), r#"Bearer realm="r""#);
     }
 

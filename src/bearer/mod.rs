@@ -10,11 +10,9 @@ mod located;
 mod scope;
 mod source;
 
-pub(crate) use challenge::{Challenge, ErrorCode, realm_is_valid};
+pub(crate) use challenge::{ChallengeWriter, ErrorCode, realm_is_valid};
 pub(crate) use credential::{BearerToken, Credential, CredentialsFault};
-pub(crate) use grammar::is_b64token;
-#[cfg(feature = "test-util")]
-pub(crate) use grammar::is_tchar;
+pub(crate) use grammar::{is_b64token, is_tchar};
 pub(crate) use located::{Located, OwnedToken};
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;

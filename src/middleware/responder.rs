@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::body::ResponseBody;
-use crate::bearer::Challenge;
+use crate::bearer::ChallengeWriter;
 use crate::rejection::{Rejection, RejectionKind};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -147,7 +147,7 @@ impl Responder {
 
     fn challenge(&self, kind: RejectionKind, scopes: Option<&str>) -> Option<HeaderValue> {
         let row = kind.row();
-        let challenge = Challenge::new("Bearer").realm(&self.realm);
+        let challenge = ChallengeWriter::new("Bearer").realm(&self.realm);
         let challenge = match row.error {
             None if kind == RejectionKind::Missing => return Some(challenge.header_value()),
             None => return None,

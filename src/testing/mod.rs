@@ -73,7 +73,6 @@
 //!
 //! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller asks for.
 
-mod challenge;
 mod clock;
 mod endpoints;
 mod fault;
@@ -85,7 +84,6 @@ mod server;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests;
 
-pub use challenge::{ChallengeSyntax, ParsedChallenge, parse_challenges};
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;

@@ -17,8 +17,8 @@ use http::{HeaderMap, Request, Response, request, response};
 use http_body_util::{BodyExt, Collected, Full};
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
+use tower_bearer::challenge::Challenge;
 use tower_bearer::middleware::BearerAuthService;
-use tower_bearer::testing::{ParsedChallenge, parse_challenges};
 use tower_bearer::{AccessToken, BearerAuth, Rejection, RejectionKind};
 
 use super::log::enable_all_events;
@@ -197,14 +197,15 @@ impl ApiResponse {
         self.head.extensions.get::<Received>()?.head.extensions.get()
     }
 
-    /// The challenge, parsed strictly. There is at most one, on a line of its own.
+    /// The challenge, which is in its canonical form. There is at most one, on a line of its own.
     #[track_caller]
-    pub(crate) fn challenge(&self) -> Option<ParsedChallenge> {
+    pub(crate) fn challenge(&self) -> Option<Challenge> {
         let mut lines = self.headers().get_all(WWW_AUTHENTICATE).iter();
         let line = lines.next()?;
         assert!(lines.next().is_none(), "more than one WWW-Authenticate line: {:?}", self.headers());
-        let mut challenges = parse_challenges(line).unwrap();
+        let mut challenges = Challenge::parse(line).unwrap();
         assert_eq!(challenges.len(), 1, "challenges in {line:?}");
+        assert_eq!(line, &challenges[0].to_string());
         challenges.pop()
     }
 
