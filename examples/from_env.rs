@@ -12,6 +12,8 @@
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
 //!
+//! [`BearerAuthConfig::from_env`] reads all variables but `LISTEN` and `REQUIRED_SCOPE`.
+//!
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `LISTEN` | host and port to listen on; port 0 picks a free one | required |
@@ -36,14 +38,14 @@ use std::env;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tower_bearer::{AccessToken, BearerAuth, BearerAuthBuilder, ClientAuth, Introspection, Issuer, Require};
+use tower_bearer::config::BearerAuthConfig;
+use tower_bearer::{AccessToken, BearerAuth, BearerAuthBuilder, Require};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -129,15 +131,14 @@ impl Settings {
     /// # Errors
     /// Every invalid or missing variable, with an explanation.
     fn from_env() -> Result<Self, Vec<String>> {
-        let mut variables = Variables::default();
-        let listen = variables.required("LISTEN", "127.0.0.1:3000", is_host_and_port);
-        let required_scope = variables.required("REQUIRED_SCOPE", "orders:read", is_scope_list);
-        let builder = variables.bearer_auth();
-        let mut problems = variables.problems;
+        let mut problems = Vec::new();
+        let listen = required("LISTEN", "127.0.0.1:3000", is_host_and_port, &mut problems);
+        let required_scope = required("REQUIRED_SCOPE", "orders:read", is_scope_list, &mut problems);
         if problems.is_empty() {
             log_to_stderr();
         }
-        match builder.build() {
+        let auth = BearerAuthConfig::from_env("").and_then(BearerAuthConfig::builder);
+        match auth.and_then(BearerAuthBuilder::build) {
             Ok(auth) if problems.is_empty() => return Ok(Self { listen, required_scope, auth }),
             Ok(_) => {}
             Err(error) => problems.extend(error.problems().iter().map(ToString::to_string)),
@@ -146,145 +147,15 @@ impl Settings {
     }
 }
 
-type SetDuration = fn(BearerAuthBuilder, Duration) -> BearerAuthBuilder;
-
-/// Reads environment variables and collects their problems.
-#[derive(Default)]
-struct Variables {
-    problems: Vec<String>,
-}
-
-impl Variables {
-    fn bearer_auth(&mut self) -> BearerAuthBuilder {
-        // Invalid values are replaced by their examples, so that `build` can check the other settings.
-        let audience = self.required("AUDIENCE", "https://api.example.com", |_| true);
-        let issuer = self.required("ISSUER", "https://login.example.com", |_| true);
-        let issuer = match self.optional("JWKS_URL") {
-            Some(url) => Issuer::with_jwks_url(issuer, url),
-            None => Issuer::discover(issuer),
-        };
-        let issuer = match self.introspection() {
-            Some(introspection) => issuer.introspect(introspection),
-            None => issuer,
-        };
-        let mut builder = BearerAuth::builder(audience).issuer(issuer);
-        let settings: [(_, SetDuration); 4] = [
-            ("LEEWAY_SECS", BearerAuthBuilder::leeway),
-            ("JWKS_TTL_SECS", BearerAuthBuilder::jwks_ttl),
-            ("JWKS_COOLDOWN_SECS", BearerAuthBuilder::jwks_cooldown),
-            ("FETCH_TIMEOUT_SECS", BearerAuthBuilder::fetch_timeout),
-        ];
-        for (name, set) in settings {
-            if let Some(duration) = self.seconds(name) {
-                builder = set(builder, duration);
-            }
-        }
-        builder
+/// The value of a required variable; empty after a problem.
+fn required(name: &str, example: &str, is_valid: fn(&str) -> bool, problems: &mut Vec<String>) -> String {
+    let value = env::var(name).unwrap_or_default();
+    if value.is_empty() {
+        problems.push(format!("{name} is not set; an example: {example}"));
+    } else if !is_valid(&value) {
+        problems.push(format!("{name} is {value:?}, which is not like {example}"));
     }
-
-    /// The introspection settings, if a client is configured.
-    fn introspection(&mut self) -> Option<Introspection> {
-        let url = self.optional("INTROSPECTION_URL");
-        let cache = self.seconds("INTROSPECTION_CACHE_SECS");
-        let auth = self.choice("INTROSPECTION_AUTH", &["basic", "post"]);
-        let jwts = self.choice("INTROSPECTION_JWTS", &["none", "all"]);
-        let without_audience = self.choice("INTROSPECTION_WITHOUT_AUDIENCE", &["accept"]);
-        let (id, secret) = self.client()?;
-
-        let auth =
-            if auth == Some("post") { ClientAuth::secret_post } else { ClientAuth::secret_basic }(id, secret);
-        let mut introspection = Introspection::with(auth);
-        if let Some(url) = url {
-            introspection = introspection.endpoint(url);
-        }
-        if let Some(ttl) = cache {
-            introspection = introspection.active_ttl(ttl).inactive_ttl(ttl.min(MAX_INACTIVE_TTL));
-        }
-        if jwts == Some("all") {
-            introspection = introspection.also_jwts();
-        }
-        if without_audience.is_some() {
-            introspection = introspection.dangerous_accept_without_audience();
-        }
-        Some(introspection)
-    }
-
-    /// The client's identifier and secret. Any introspection variable without both of them is a problem.
-    fn client(&mut self) -> Option<(String, String)> {
-        let (id, secret) = (self.optional("CLIENT_ID"), self.optional("CLIENT_SECRET"));
-        let missing = [("CLIENT_ID", id.is_none()), ("CLIENT_SECRET", secret.is_none())];
-        let missing: Vec<&str> =
-            missing.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect();
-        let set: Vec<&str> = INTROSPECTION.into_iter().filter(|name| is_set(name)).collect();
-        if !missing.is_empty() && !set.is_empty() {
-            self.problems.push(format!(
-                "introspection ({}) needs {}: set CLIENT_ID and CLIENT_SECRET, or none of these",
-                set.join(", "),
-                missing.join(" and ")
-            ));
-        }
-        id.zip(secret)
-    }
-
-    /// The value of a required variable. After a problem: the example.
-    fn required(&mut self, name: &str, example: &str, is_valid: fn(&str) -> bool) -> String {
-        match self.optional(name) {
-            Some(value) if is_valid(&value) => return value,
-            Some(value) => self.problems.push(format!("{name} is {value:?}, which is not like {example}")),
-            None => self.problems.push(format!("{name} is not set; an example: {example}")),
-        }
-        example.to_owned()
-    }
-
-    fn optional(&mut self, name: &str) -> Option<String> {
-        match env::var(name) {
-            Ok(value) => Some(value).filter(|value| !value.is_empty()),
-            Err(env::VarError::NotPresent) => None,
-            Err(env::VarError::NotUnicode(_)) => {
-                self.problems.push(format!("{name} is not UTF-8"));
-                None
-            }
-        }
-    }
-
-    /// The value of a variable that must be one of `words`.
-    fn choice(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
-        let text = self.optional(name)?;
-        let chosen = words.iter().find(|word| **word == text).copied();
-        if chosen.is_none() {
-            self.problems.push(format!("{name} is {text:?}, which is not {}", words.join(" or ")));
-        }
-        chosen
-    }
-
-    fn seconds(&mut self, name: &str) -> Option<Duration> {
-        let text = self.optional(name)?;
-        match text.parse() {
-            Ok(secs) => Some(Duration::from_secs(secs)),
-            Err(_) => {
-                self.problems.push(format!("{name} is {text:?}, which is not a whole number of seconds"));
-                None
-            }
-        }
-    }
-}
-
-/// The variables that have no effect without introspection.
-const INTROSPECTION: [&str; 7] = [
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "INTROSPECTION_URL",
-    "INTROSPECTION_AUTH",
-    "INTROSPECTION_CACHE_SECS",
-    "INTROSPECTION_JWTS",
-    "INTROSPECTION_WITHOUT_AUDIENCE",
-];
-
-/// The maximum TTL of inactive responses, so that a token that becomes active is soon accepted.
-const MAX_INACTIVE_TTL: Duration = Duration::from_secs(10);
-
-fn is_set(name: &str) -> bool {
-    env::var_os(name).is_some_and(|value| !value.is_empty())
+    value
 }
 
 fn is_host_and_port(text: &str) -> bool {

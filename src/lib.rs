@@ -85,10 +85,11 @@
 //!
 //! | feature | default | consequence |
 //! |---|---|---|
-//! | `axum` | yes | extractors: `AccessToken`, `Option<AccessToken>`, `Claims<T>`. Off: the layer still wraps axum routers |
+//! | `axum` | yes | extractors: `AccessToken`, `Claims<T>`, and `Option` of both. Off: the layer still wraps axum routers |
 //! | `reqwest` | yes | keys are fetched and tokens introspected by reqwest. Off: set [`BearerAuthBuilder::http_client`] |
 //! | `aws-lc-rs` | yes | signatures are verified by aws-lc-rs, which needs a C compiler. Used if both backends are on |
 //! | `rust-crypto` | no | signatures are verified in pure Rust; RSA takes about ten times as long |
+//! | `config` | no | the module `config`: settings from TOML, JSON or environment variables |
 //! | `test-util` | no | the module `testing`, which issues tokens: for `[dev-dependencies]` only |
 //!
 //! Without a backend the crate compiles, but creating an [`Issuer`] does not.
@@ -103,6 +104,8 @@ pub mod axum;
 mod bearer;
 pub mod builder;
 pub mod challenge;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod crypto;
 pub mod diagnostics;
 mod encoding;
@@ -114,6 +117,7 @@ mod fetch_url;
     all(
         doctest,
         feature = "axum",
+        feature = "config",
         feature = "reqwest",
         feature = "test-util",
         any(feature = "aws-lc-rs", feature = "rust-crypto")

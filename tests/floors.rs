@@ -25,7 +25,7 @@ const FLOORS: [&[&str]; 13] = [
     &["settings"],
     &["middleware"],
     &["builder", "issuers"],
-    &["axum", "guide", "testing"],
+    &["axum", "config", "guide", "testing"],
 ];
 
 /// Importing and imported module of the same floor. The metadata names the endpoints, and the keys of the

@@ -4,8 +4,8 @@
 //! included.
 //! Does not check: anything that the issuers' settings check.
 //!
-//! Why after all other checks: a view shares the caches with the `BearerAuth` that it was made from. What they
-//! hold has passed the checks that both have in common, and this check is never part of it.
+//! Why after all other checks: a view shares the caches with the `BearerAuth` that it was made from. What
+//! they hold has passed the checks that both have in common, and this check is never part of it.
 
 use std::sync::Arc;
 

@@ -93,14 +93,14 @@ impl Challenge {
 
     /// Parses one field value: one or more challenges, separated by commas.
     ///
-    /// It accepts what RFC 9110 requires recipients to tolerate: empty list elements (section 5.6.1) and white
-    /// space around `=` (section 11.2). UTF-8 is accepted within quotes.
+    /// It accepts what RFC 9110 requires recipients to tolerate: empty list elements (section 5.6.1) and
+    /// white space around `=` (section 11.2). UTF-8 is accepted within quotes.
     ///
     /// ```
     /// use http::HeaderValue;
     /// use tower_bearer::challenge::{Challenge, ChallengeError};
     ///
-    /// let value = HeaderValue::from_static(r#"Bearer realm="api", error="invalid_token", Basic realm="api""#);
+    /// let value = HeaderValue::from_static(r#"Bearer realm="a", error="invalid_token", Basic realm="b""#);
     /// let challenges = Challenge::parse(&value)?;
     /// assert_eq!(challenges.len(), 2);
     /// assert_eq!(challenges[1].scheme(), "Basic");

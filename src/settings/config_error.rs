@@ -23,6 +23,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// An error with these problems, at least one.
+    #[cfg(feature = "config")]
+    pub(crate) fn new(problems: Vec<ConfigProblem>) -> Self {
+        Self { problems }
+    }
+
     /// `Ok` if there are no problems.
     pub(crate) fn unless_none(problems: Vec<ConfigProblem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
@@ -194,6 +200,14 @@ pub enum ConfigProblem {
         /// The realm.
         realm: String,
     },
+    /// A setting in a configuration file or in an environment variable is unusable (feature `config`).
+    #[non_exhaustive]
+    SettingUnusable {
+        /// The path of the setting, such as `issuers[0].introspection.secret_file`, or its variable.
+        setting: String,
+        /// The fault, as the end of a sentence that starts with the setting.
+        reason: String,
+    },
     /// A setting that must be positive is zero.
     #[non_exhaustive]
     Zero {
@@ -273,6 +287,7 @@ impl ConfigProblem {
             Self::RealmUnusable { realm } => {
                 write!(f, "the realm {realm:?} is empty or has characters outside printable ASCII")
             }
+            Self::SettingUnusable { setting, reason } => write!(f, "{setting} {reason}"),
             Self::Zero { setting } => write!(f, "{setting} is zero"),
             Self::TokenSourceRepeated { source } => {
                 write!(f, "the token source {source} finds the same token as another source")
@@ -321,6 +336,7 @@ impl ConfigProblem {
             Self::NoClient { .. } => "name the allowed clients, or remove the setting to allow all clients",
             Self::LeewayTooLong { .. } => "use at most 5 min, and synchronize the clocks",
             Self::RealmUnusable { .. } => "set another .realm(\"...\")",
+            Self::SettingUnusable { .. } => "see the documentation of `tower_bearer::config` for its values",
             Self::Zero { .. } => "use a positive value, or remove the setting to use its default",
             Self::TokenSourceRepeated { .. } => "add it once",
             Self::TokenSourceUnusable { .. } => "see the documentation of TokenSource for valid names",

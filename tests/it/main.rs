@@ -15,6 +15,8 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+#[cfg(feature = "config")]
+mod config;
 mod endpoint_hosts;
 #[cfg(feature = "axum")]
 mod handler_rejections;

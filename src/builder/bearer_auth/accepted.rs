@@ -16,9 +16,10 @@ impl BearerAuthBuilder {
     /// reject; use [`Require::check`](crate::Require::check) for that. It is not called for requests without
     /// a token, and not for [`BearerAuth::authenticate`](crate::BearerAuth::authenticate).
     ///
-    /// The function runs on the task of the request and must not block. The credentials in the head are marked
-    /// as sensitive, or [removed](Self::strip_credentials). A client can send any header: a function that
-    /// sets one must replace it in every case, and [`optional`](Self::optional) requests keep theirs.
+    /// The function runs on the task of the request and must not block. The credentials in the head are
+    /// marked as sensitive, or [removed](Self::strip_credentials). A client can send any header: a function
+    /// that sets one must replace it in every case, and requests without a token
+    /// ([`optional`](Self::optional)) keep what the client sent.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;

@@ -203,7 +203,8 @@ impl BearerAuthBuilder {
     /// Accepts requests without credentials. They have no [`AccessToken`](crate::AccessToken) in their
     /// extensions. Default: reject them with 401 `missing`.
     ///
-    /// Requests with malformed credentials or an invalid token are rejected all the same.
+    /// Requests with malformed credentials or an invalid token are rejected all the same. For some routes
+    /// only, use a [view](BearerAuth::view).
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {

@@ -93,9 +93,8 @@ impl BearerAuthView {
         self
     }
 
-    /// Adds a place where requests may carry the token, as
-    /// [`BearerAuthBuilder::add_token_source`](crate::BearerAuthBuilder::add_token_source) does, on the routes
-    /// of this view only.
+    /// Adds a place where requests may carry the token, on the routes of this view only; see
+    /// [`BearerAuthBuilder::add_token_source`](crate::BearerAuthBuilder::add_token_source).
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, ConfigError, TokenSource};

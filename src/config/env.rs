@@ -1,0 +1,258 @@
+//! The configuration of one issuer from environment variables.
+//!
+//! Why problems are collected: a deployment that fails for three variables should say so once, not three
+//! times.
+
+use std::env;
+use std::ffi::OsString;
+
+use super::BearerAuthConfig;
+use super::introspection::{AuthMethod, IntrospectionConfig};
+use super::issuer::IssuerConfig;
+use super::values::{Problems, Secret};
+use crate::settings::ConfigError;
+
+/// The variables that have no effect without a client, without their prefix.
+const INTROSPECTION: [&str; 7] = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "INTROSPECTION_URL",
+    "INTROSPECTION_AUTH",
+    "INTROSPECTION_CACHE_SECS",
+    "INTROSPECTION_JWTS",
+    "INTROSPECTION_WITHOUT_AUDIENCE",
+];
+
+/// The maximum TTL of inactive responses, so that a token that becomes active is soon accepted.
+const MAX_INACTIVE_TTL_SECS: u64 = 10;
+
+impl BearerAuthConfig {
+    /// Reads the configuration of one issuer from environment variables whose names begin with `prefix`,
+    /// which may be empty. An empty variable counts as unset.
+    ///
+    /// | variable | meaning | default |
+    /// |---|---|---|
+    /// | `ISSUER` | the authorization server, exactly as `iss` in its tokens | required |
+    /// | `AUDIENCE` | the identifier of this API in `aud` | required |
+    /// | `JWKS_URL` | URL of the key set | from the issuer's metadata |
+    /// | `LEEWAY_SECS` | tolerated clock difference, at most 300 s | 30 s |
+    /// | `JWKS_TTL_SECS` | how long cached keys are fresh | from the response, else 600 s |
+    /// | `JWKS_COOLDOWN_SECS` | minimum time between refetches that requests cause | 30 s |
+    /// | `FETCH_TIMEOUT_SECS` | timeout for fetching one document | 5 s |
+    /// | `CLIENT_ID`, `CLIENT_SECRET` | credentials of this API at the authorization server; both or neither | no introspection |
+    /// | `INTROSPECTION_URL` | URL of the introspection endpoint | from the issuer's metadata |
+    /// | `INTROSPECTION_AUTH` | how the client authenticates: `basic` (header) or `post` (form body) | `basic` |
+    /// | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
+    /// | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
+    /// | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`: see [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) | rejects them |
+    ///
+    /// ```
+    /// use tower_bearer::config::BearerAuthConfig;
+    ///
+    /// // ORDERS_ISSUER and ORDERS_AUDIENCE are not set.
+    /// let error = BearerAuthConfig::from_env("ORDERS_").unwrap_err();
+    /// assert!(error.to_string().contains("ORDERS_ISSUER is not set"));
+    /// assert!(error.to_string().contains("ORDERS_AUDIENCE is not set"));
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every variable that is missing or invalid. No error shows the secret.
+    pub fn from_env(prefix: &str) -> Result<Self, ConfigError> {
+        Self::from_variables(prefix, |name| env::var_os(name))
+    }
+
+    fn from_variables(prefix: &str, read: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        let mut variables = Variables { prefix, read, problems: Problems::default() };
+        let audience = variables.required("AUDIENCE", "https://api.example.com");
+        let issuer = IssuerConfig {
+            issuer: variables.required("ISSUER", "https://login.example.com"),
+            jwks_url: variables.text("JWKS_URL"),
+            introspection: variables.introspection(),
+            ..IssuerConfig::default()
+        };
+        let config = Self {
+            audience: vec![audience],
+            issuers: vec![issuer],
+            leeway_secs: variables.secs("LEEWAY_SECS"),
+            jwks_ttl_secs: variables.secs("JWKS_TTL_SECS"),
+            jwks_cooldown_secs: variables.secs("JWKS_COOLDOWN_SECS"),
+            fetch_timeout_secs: variables.secs("FETCH_TIMEOUT_SECS"),
+            ..Self::default()
+        };
+        variables.problems.into_result(config)
+    }
+}
+
+/// Reads variables and collects their problems.
+struct Variables<'p, R> {
+    prefix: &'p str,
+    read: R,
+    problems: Problems,
+}
+
+impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
+    /// The introspection settings, if a client is configured.
+    fn introspection(&mut self) -> Option<IntrospectionConfig> {
+        let endpoint = self.text("INTROSPECTION_URL");
+        let cache = self.secs("INTROSPECTION_CACHE_SECS");
+        let auth = self.choice(
+            "INTROSPECTION_AUTH",
+            &[("basic", AuthMethod::ClientSecretBasic), ("post", AuthMethod::ClientSecretPost)],
+        );
+        let also_jwts = self.choice("INTROSPECTION_JWTS", &[("none", false), ("all", true)]);
+        let without_audience = self.choice("INTROSPECTION_WITHOUT_AUDIENCE", &[("accept", true)]);
+        let (client_id, secret) = self.client()?;
+        Some(IntrospectionConfig {
+            auth: auth.unwrap_or_default(),
+            client_id: Some(client_id),
+            secret: Some(Secret::new(secret)),
+            endpoint,
+            also_jwts: also_jwts.unwrap_or_default(),
+            active_ttl_secs: cache,
+            inactive_ttl_secs: cache.map(|secs| secs.min(MAX_INACTIVE_TTL_SECS)),
+            dangerous_accept_without_audience: without_audience.unwrap_or_default(),
+            ..IntrospectionConfig::default()
+        })
+    }
+
+    /// The client's identifier and secret. Any introspection variable without both of them is a problem.
+    fn client(&mut self) -> Option<(String, String)> {
+        let (id, secret) = (self.text("CLIENT_ID"), self.text("CLIENT_SECRET"));
+        let missing = [("CLIENT_ID", id.is_none()), ("CLIENT_SECRET", secret.is_none())];
+        let missing: Vec<String> =
+            missing.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| self.full(name)).collect();
+        let is_set = |name: &&str| (self.read)(&self.full(name)).is_some_and(|value| !value.is_empty());
+        let set: Vec<String> = INTROSPECTION.into_iter().filter(is_set).map(|name| self.full(name)).collect();
+        if !missing.is_empty() && !set.is_empty() {
+            let (id, secret) = (self.full("CLIENT_ID"), self.full("CLIENT_SECRET"));
+            self.problems.add(
+                format!("introspection ({})", set.join(", ")),
+                format!("needs {}: set {id} and {secret}, or none of these", missing.join(" and ")),
+            );
+        }
+        id.zip(secret)
+    }
+
+    /// The value of a required variable. After a problem: the example.
+    fn required(&mut self, name: &str, example: &str) -> String {
+        self.text(name).unwrap_or_else(|| {
+            let name = self.full(name);
+            self.problems.add(name, format!("is not set; an example: {example}"));
+            example.to_owned()
+        })
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        let name = self.full(name);
+        match (self.read)(&name)?.into_string() {
+            Ok(value) => Some(value).filter(|value| !value.is_empty()),
+            Err(_) => {
+                self.problems.add(name, "is not UTF-8");
+                None
+            }
+        }
+    }
+
+    /// The value for the word that a variable holds.
+    fn choice<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let chosen = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if chosen.is_none() {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let name = self.full(name);
+            self.problems.add(name, format!("is {text:?}, which is not {}", words.join(" or ")));
+        }
+        chosen
+    }
+
+    fn secs(&mut self, name: &str) -> Option<u64> {
+        let text = self.text(name)?;
+        let secs = text.parse().ok();
+        if secs.is_none() {
+            let name = self.full(name);
+            self.problems.add(name, format!("is {text:?}, which is not a whole number of seconds"));
+        }
+        secs
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<BearerAuthConfig, String> {
+        let variables: HashMap<String, OsString> =
+            variables.iter().map(|(name, value)| (format!("API_{name}"), OsString::from(value))).collect();
+        BearerAuthConfig::from_variables("API_", |name| variables.get(name).cloned())
+            .map_err(|error| error.to_string())
+    }
+
+    const GOOD: [(&str, &str); 2] = [("ISSUER", "https://login.example.com"), ("AUDIENCE", "orders")];
+
+    #[test]
+    fn every_bad_variable_is_named_and_no_secret_shown() {
+        let bad = [
+            ("ISSUER", ""),
+            ("LEEWAY_SECS", "1.5"),
+            ("JWKS_TTL_SECS", "-1"),
+            ("CLIENT_SECRET", "hush"),
+            ("INTROSPECTION_AUTH", "jwt"),
+            ("INTROSPECTION_JWTS", "some"),
+            ("INTROSPECTION_WITHOUT_AUDIENCE", "true"),
+        ];
+        let error = read(&bad).unwrap_err();
+        for part in [
+            "API_ISSUER is not set",
+            "API_AUDIENCE is not set",
+            "API_LEEWAY_SECS is \"1.5\"",
+            "API_JWKS_TTL_SECS is \"-1\"",
+            "needs API_CLIENT_ID: set API_CLIENT_ID and API_CLIENT_SECRET, or none of these",
+            "API_INTROSPECTION_AUTH is \"jwt\", which is not basic or post",
+            "API_INTROSPECTION_JWTS is \"some\", which is not none or all",
+            "API_INTROSPECTION_WITHOUT_AUDIENCE is \"true\", which is not accept",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(!error.contains("hush"), "{error}");
+    }
+
+    #[test]
+    fn variables_without_the_prefix_are_not_read() {
+        let error = BearerAuthConfig::from_variables("B_", |name| {
+            (name == "AUDIENCE" || name == "ISSUER").then(|| "https://a.example".into())
+        });
+        assert_eq!(error.unwrap_err().problems().len(), 2);
+    }
+
+    #[test]
+    fn introspection_variables_set_what_they_name() {
+        assert!(read(&GOOD).unwrap().issuers[0].introspection.is_none());
+        let all = [
+            ("JWKS_URL", "https://login.example.com/jwks"),
+            ("LEEWAY_SECS", "5"),
+            ("CLIENT_ID", "a"),
+            ("CLIENT_SECRET", "b"),
+            ("INTROSPECTION_URL", "https://login.example.com/introspect"),
+            ("INTROSPECTION_AUTH", "post"),
+            ("INTROSPECTION_CACHE_SECS", "60"),
+            ("INTROSPECTION_JWTS", "all"),
+            ("INTROSPECTION_WITHOUT_AUDIENCE", "accept"),
+        ];
+        let config = read(&[&GOOD[..], &all].concat()).unwrap();
+        assert_eq!((config.leeway_secs, &*config.audience[0]), (Some(5), "orders"));
+        let issuer = &config.issuers[0];
+        assert_eq!(issuer.jwks_url.as_deref(), Some("https://login.example.com/jwks"));
+        let introspection = issuer.introspection.as_ref().unwrap();
+        assert!(introspection.auth == AuthMethod::ClientSecretPost && introspection.also_jwts);
+        assert!(introspection.dangerous_accept_without_audience);
+        assert_eq!((introspection.active_ttl_secs, introspection.inactive_ttl_secs), (Some(60), Some(10)));
+        assert_eq!(introspection.endpoint.as_deref(), Some("https://login.example.com/introspect"));
+        assert_eq!(introspection.secret.as_ref().unwrap().text(), "b");
+    }
+}

@@ -1,0 +1,152 @@
+//! Values of settings: lists, secrets and files, and the problems that they have.
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use crate::settings::{ConfigError, ConfigProblem};
+
+/// The problems of a configuration, each with the path of its setting.
+#[derive(Default)]
+pub(super) struct Problems(Vec<ConfigProblem>);
+
+/// A secret as text. It has no `Debug`, and no error shows it.
+#[derive(Clone)]
+pub(super) struct Secret(Zeroizing<String>);
+
+impl Problems {
+    /// `reason` is the end of a sentence that starts with the setting.
+    pub(super) fn add(&mut self, setting: impl Into<String>, reason: impl Into<String>) {
+        self.0.push(ConfigProblem::SettingUnusable { setting: setting.into(), reason: reason.into() });
+    }
+
+    pub(super) fn into_error(self) -> ConfigError {
+        ConfigError::new(self.0)
+    }
+
+    pub(super) fn into_result<T>(self, value: T) -> Result<T, ConfigError> {
+        ConfigError::unless_none(self.0)?;
+        Ok(value)
+    }
+}
+
+impl Secret {
+    pub(super) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The content of an environment variable.
+    pub(super) fn from_variable(setting: &str, name: &str, problems: &mut Problems) -> Option<Self> {
+        let problem = match env::var(name) {
+            Ok(value) if value.is_empty() => "is empty",
+            Ok(value) => return Some(Self::new(value)),
+            Err(env::VarError::NotPresent) => "is not set",
+            Err(env::VarError::NotUnicode(_)) => "is not UTF-8",
+        };
+        problems.add(setting, format!("names the variable {name:?}, which {problem}"));
+        None
+    }
+
+    /// The content of a file, without one line break at its end.
+    pub(super) fn from_file(setting: &str, path: &Path, problems: &mut Problems) -> Option<Self> {
+        let text = Zeroizing::new(read_file(setting, path, problems)?);
+        let secret = text.strip_suffix('\n').map_or(&**text, |text| text.strip_suffix('\r').unwrap_or(text));
+        Some(Self::new(secret.to_owned()))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+pub(super) fn read_file(setting: &str, path: &Path, problems: &mut Problems) -> Option<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            problems.add(setting, format!("names the file {path:?}, which cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// Sets a duration, if the configuration has one.
+pub(super) fn secs<B>(builder: B, secs: Option<u64>, set: impl FnOnce(B, Duration) -> B) -> B {
+    match secs {
+        Some(secs) => set(builder, Duration::from_secs(secs)),
+        None => builder,
+    }
+}
+
+/// Deserializes a text as a list of one.
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    deserializer.deserialize_any(OneOrMany)
+}
+
+struct OneOrMany;
+
+impl<'de> Visitor<'de> for OneOrMany {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list of strings")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![text.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Deserialize::deserialize(de::value::SeqAccessDeserializer::new(list))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretVisitor)
+    }
+}
+
+/// Does not quote a secret of another type, as serde's own errors would.
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret as a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::new(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Secret, E> {
+        Ok(Secret::new(text))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Secret, E> {
+        Err(not_a_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Secret, E> {
+        Err(not_a_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Secret, E> {
+        Err(not_a_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Secret, E> {
+        Err(not_a_string())
+    }
+}
+
+fn not_a_string<E: de::Error>() -> E {
+    E::custom("a secret must be a string")
+}
