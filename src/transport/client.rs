@@ -66,6 +66,12 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an HTTP client of tower-bearer",
+    label = "does not implement `HttpClient`",
+    note = "wrap a client of reqwest 0.13, re-exported as `tower_bearer::transport::reqwest`, in \
+            `ReqwestClient`, or implement `HttpClient` for this type"
+)]
 pub trait HttpClient: Send + Sync + 'static {
     /// Sends `request` and reads the whole response.
     ///
