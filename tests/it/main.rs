@@ -29,6 +29,7 @@ mod jwt;
 mod metadata;
 mod middleware;
 mod on_accept;
+mod outside_request;
 mod ready;
 mod require;
 mod responses;

@@ -3,13 +3,12 @@
 use serde_json::json;
 use tower::Layer;
 use tower_bearer::RejectionKind::{
-    AudienceMismatch, ClaimMissing, MalformedRequest, Missing, NotCovered, TokenExpired, TokenInactive,
-    TokenOpaque,
+    AudienceMismatch, ClaimMissing, MalformedRequest, Missing, TokenExpired, TokenOpaque,
 };
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::diagnostics::CheckResult;
 use tower_bearer::testing::{Endpoint, TestIssuer};
-use tower_bearer::{BearerAuth, RejectionKind, Require, TokenSource};
+use tower_bearer::{BearerAuth, Require, TokenSource};
 
 use crate::support::introspected::{IssuerIntrospection, introspection};
 use crate::support::protected::{ACCEPTED, API, Handler, Outcome, Protected, anonymous, get, send};
@@ -206,51 +205,4 @@ fn a_view_that_could_accept_no_token_is_a_config_error() {
         ),
         "{error}"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_outside_of_a_request_is_checked_like_one_in_a_request() {
-    let idp = TestIssuer::new();
-    let auth = idp.bearer_auth(API).optional().max_token_bytes(4096).build().unwrap();
-    let kind = async |token: &str| auth.authenticate(token).await.map_err(|rejection| rejection.kind());
-    let good = || idp.token(API).subject("alice");
-    for (name, token, expected) in [
-        ("empty", String::new(), MalformedRequest),
-        ("with its scheme", format!("Bearer {}", good().sign()), MalformedRequest),
-        ("a line break at its end", format!("{}\n", good().sign()), MalformedRequest),
-        ("too large", "a".repeat(4097), RejectionKind::TokenTooLarge),
-        ("opaque", "a".repeat(4096), TokenOpaque),
-        ("expired", good().expired().sign(), TokenExpired),
-        ("another audience", idp.token("x").sign(), AudienceMismatch),
-    ] {
-        assert_eq!(kind(&token).await.unwrap_err(), expected, "{name}");
-    }
-    let token = good().sign();
-    assert_eq!(auth.authenticate(&token).await.unwrap().subject(), Some("alice"));
-    assert_eq!(auth.cached_tokens(), 1);
-    assert_eq!(Protected::by(&auth).outcome_at_once(&token), ACCEPTED, "requests share the cache");
-    idp.clock().advance(std::time::Duration::from_secs(3600));
-    assert_eq!(kind(&token).await.unwrap_err(), TokenExpired, "cached tokens are checked again");
-
-    let token = auth.view().build().unwrap().authenticate(&good().sign()).await.unwrap();
-    let mut request = anonymous("GET");
-    request.extensions_mut().insert(token);
-    let route = Require::token().layer(Handler::default());
-    assert_eq!(send(route, request).await.outcome(), Err(NotCovered), "it makes no request covered");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_outside_of_a_request_is_introspected_and_reported() {
-    let api = IssuerIntrospection::new();
-    let log = crate::support::log::Log::start();
-    let token = api.opaque();
-    assert_eq!(api.auth.authenticate(&token).await.unwrap().subject(), Some("alice"));
-    assert_eq!(api.auth.authenticate(&token).await.unwrap().subject(), Some("alice"));
-    assert_eq!(api.calls(), 1, "the response is cached");
-    let revoked = api.opaque();
-    api.idp.revoke(&revoked);
-    assert_eq!(api.auth.authenticate(&revoked).await.unwrap_err().kind(), TokenInactive);
-    let kinds: Vec<String> =
-        log.requests().iter().map(|event| event.field("kind").unwrap().to_owned()).collect();
-    assert_eq!(kinds, ["accepted", "accepted", "token_inactive"]);
 }
