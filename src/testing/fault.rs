@@ -1,6 +1,5 @@
 //! The endpoints of the test issuer and the faults that a test can set for them.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// An endpoint of a [`TestIssuer`](super::TestIssuer).
@@ -24,7 +23,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// The metadata, at both well-known URLs (RFC 8414 section 3, OpenID Connect Discovery section 4).
+    /// The metadata, at every well-known URL (RFC 8414 sections 3.1 and 5, OpenID Connect Discovery section 4).
     Metadata,
     /// The key set, at [`jwks_url`](super::TestIssuer::jwks_url) (RFC 7517 section 5).
     Jwks,
@@ -36,7 +35,9 @@ pub enum Endpoint {
     Revocation,
 }
 
-/// How an endpoint fails. [`TestIssuer::set_fault`](super::TestIssuer::set_fault) sets it.
+/// How a request fails. [`TestIssuer::set_fault`](super::TestIssuer::set_fault) sets it for an endpoint,
+/// [`set_token_fault`](super::TestIssuer::set_token_fault) for a token and
+/// [`set_key_fault`](super::TestIssuer::set_key_fault) for a key.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,12 +53,20 @@ pub enum Endpoint {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Closes the connection without a response.
+    /// Refuses the connection. A server on a port has accepted it by then, so it closes the connection like
+    /// [`Lost`](Self::Lost).
     Refuse,
+    /// Closes the connection after the request was sent, without a response. An HTTP client reports a lost
+    /// connection ([`FetchErrorKind::ConnectionLost`](crate::transport::FetchErrorKind::ConnectionLost)), and
+    /// the crate sends most requests once more.
+    Lost,
     /// Never responds, and keeps the connection open.
     Hang,
     /// Sends the head of the response and the first bytes of the body, then nothing more.
     SlowBody,
+    /// Sends the head of the response, then one byte of the body after each interval. With an interval of one
+    /// second, a body of 100 bytes takes 100 seconds.
+    Trickle(Duration),
     /// Sends half of the body, then closes the connection.
     HalfBody,
     /// Responds 200 with a body of this many bytes.
@@ -85,56 +94,4 @@ impl Endpoint {
     /// Every endpoint.
     pub(crate) const ALL: [Self; 5] =
         [Self::Metadata, Self::Jwks, Self::Introspection, Self::Token, Self::Revocation];
-}
-
-/// The faults that a test has set.
-#[derive(Default)]
-pub(crate) struct Faults(HashMap<Endpoint, Planned>);
-
-struct Planned {
-    fault: Fault,
-    /// The number of requests that still fail. `None`: all.
-    remaining: Option<usize>,
-}
-
-impl Faults {
-    /// Sets the fault of an endpoint, for all requests or for the next `times`. It replaces an earlier fault.
-    pub(crate) fn plan(&mut self, endpoint: Endpoint, fault: Fault, times: Option<usize>) {
-        self.0.insert(endpoint, Planned { fault, remaining: times });
-    }
-
-    /// Removes the fault of an endpoint.
-    pub(crate) fn cancel(&mut self, endpoint: Endpoint) {
-        self.0.remove(&endpoint);
-    }
-
-    /// The fault for the current request, if there is one.
-    pub(crate) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
-        let planned = self.0.get_mut(&endpoint)?;
-        match &mut planned.remaining {
-            None => {}
-            Some(0) => return None,
-            Some(remaining) => *remaining = remaining.saturating_sub(1),
-        }
-        Some(planned.fault.clone())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fault_lasts_until_it_is_cancelled_or_used_up() {
-        let mut faults = Faults::default();
-        assert_eq!(faults.next(Endpoint::Token), None);
-        faults.plan(Endpoint::Token, Fault::Html, None);
-        assert_eq!([(); 3].map(|()| faults.next(Endpoint::Token).is_some()), [true; 3]);
-        faults.plan(Endpoint::Token, Fault::Html, Some(2));
-        assert_eq!([(); 3].map(|()| faults.next(Endpoint::Token).is_some()), [true, true, false]);
-        assert_eq!(faults.next(Endpoint::Jwks), None);
-        faults.plan(Endpoint::Token, Fault::Html, None);
-        faults.cancel(Endpoint::Token);
-        assert_eq!(faults.next(Endpoint::Token), None);
-    }
 }

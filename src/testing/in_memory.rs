@@ -12,12 +12,18 @@ use crate::transport::{FetchError, FetchFuture, FetchRequest, FetchResponse, Htt
 /// An [`HttpClient`] that reaches one or more [`TestIssuer`](super::TestIssuer)s and no other host.
 ///
 /// [`TestIssuer::http_client`](super::TestIssuer::http_client) returns it. A request to any other host fails.
+/// Issuers may share a host if their paths differ.
 #[derive(Clone)]
 pub struct InMemoryClient(Vec<Arc<State>>);
 
 impl InMemoryClient {
     pub(super) fn new(issuer: Arc<State>) -> Self {
         Self(vec![issuer])
+    }
+
+    /// A client that reaches no host.
+    pub(super) fn unreachable() -> Self {
+        Self(Vec::new())
     }
 
     /// A client that reaches the issuers of both clients.
@@ -29,6 +35,11 @@ impl InMemoryClient {
     /// let staff = TestIssuer::in_memory("https://staff.test");
     /// let partners = TestIssuer::in_memory("https://partners.test");
     /// let client = staff.http_client().and(partners.http_client());
+    ///
+    /// // Two tenants on one host:
+    /// let acme = TestIssuer::in_memory("https://login.test/realms/acme");
+    /// let globex = TestIssuer::in_memory("https://login.test/realms/globex");
+    /// let client = client.and(acme.http_client()).and(globex.http_client());
     /// # drop(client);
     /// # }
     /// ```
@@ -38,10 +49,11 @@ impl InMemoryClient {
         self
     }
 
+    /// The issuer that has an endpoint at the URL of the request, else any on its host, which responds 404.
     fn issuer_of(&self, request: &Request<Bytes>) -> Option<Arc<State>> {
-        let (scheme, authority) = (request.uri().scheme_str()?, request.uri().authority()?);
-        let origin = format!("{scheme}://{authority}");
-        self.0.iter().find(|issuer| issuer.identifier() == origin).map(Arc::clone)
+        let on_host = || self.0.iter().filter(|issuer| issuer.address().is_origin_of(request.uri()));
+        let at_path = on_host().find(|issuer| issuer.address().endpoint_at(request.uri().path()).is_some());
+        at_path.or_else(|| on_host().next()).map(Arc::clone)
     }
 }
 
@@ -58,7 +70,13 @@ impl HttpClient for InMemoryClient {
                     within(max_body_bytes, response.into())
                 }
                 Reply::Hang | Reply::Slow(_) => std::future::pending().await,
-                Reply::Close => Err(FetchError::transport("connection refused")),
+                Reply::Trickle(interval, response) => {
+                    let bytes = u32::try_from(response.body().len()).unwrap_or(u32::MAX);
+                    tokio::time::sleep(interval.saturating_mul(bytes)).await;
+                    within(max_body_bytes, response.into())
+                }
+                Reply::Refuse => Err(FetchError::transport("connection refused")),
+                Reply::Lost => Err(FetchError::connection_lost("connection closed by the server")),
                 Reply::Half(_) => Err(FetchError::transport("connection closed within the body")),
             }
         })

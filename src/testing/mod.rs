@@ -68,7 +68,8 @@
 //! # }
 //! ```
 //!
-//! To test a handler without a layer, use [`TokenBuilder::access_token`]. To simulate an outage, use
+//! To test a handler without a layer, use [`TokenBuilder::access_token`], and to test a route without
+//! credentials, [`MockBearerAuth`]. To simulate an outage, use
 //! [`TestIssuer::set_outage`]. To move the time, use [`TestIssuer::clock`].
 //!
 //! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller asks for.
@@ -79,6 +80,7 @@ mod fault;
 mod in_memory;
 mod issuer;
 mod loopback;
+mod mock_auth;
 mod server;
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -87,5 +89,6 @@ mod tests;
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;
-pub use issuer::{TestIssuer, TokenBuilder};
+pub use issuer::{LoopbackBuilder, TestIssuer, TokenBuilder};
+pub use mock_auth::{MockBearerAuth, MockBearerAuthService};
 pub use server::{ClientKeyUnusable, TokenSet};

@@ -48,7 +48,7 @@ use crate::sync::ShardedArc;
 #[derive(Clone)]
 #[must_use]
 pub struct BearerAuth {
-    shared: Arc<ShardedArc<Shared>>,
+    pub(super) shared: Arc<ShardedArc<Shared>>,
 }
 
 impl BearerAuth {

@@ -3,6 +3,8 @@
 mod accepted;
 mod future;
 mod layer;
+#[cfg(feature = "test-util")]
+mod mocked;
 mod service;
 
 pub use future::ResponseFuture;

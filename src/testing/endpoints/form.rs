@@ -44,6 +44,12 @@ impl Form {
     }
 }
 
+/// The token that a request is about (RFC 7662 section 2.1, RFC 7009 section 2.1, RFC 6749 section 6).
+pub(super) fn token_of(request: &Request<Bytes>) -> Option<String> {
+    let form = Form::parse(request).ok()?;
+    form.text("token").or_else(|| form.text("refresh_token")).map(str::to_owned)
+}
+
 fn is_form(request: &Request<Bytes>) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();

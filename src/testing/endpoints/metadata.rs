@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::crypto::AlgorithmSet;
+use crate::testing::fault::Endpoint;
 use crate::testing::server::State;
 
 /// The supported methods of client authentication (RFC 8414 section 2, RFC 8705 section 2.1.1).
@@ -18,20 +19,21 @@ impl State {
 
     fn metadata(&self) -> Value {
         let algorithms: Vec<&str> = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+        let url = |endpoint| self.address().url(endpoint);
         let signing = self.signing_key(None).map(|(_, key)| key.algorithm().as_str());
         json!({
             "issuer": self.identifier(),
-            "jwks_uri": self.jwks_url(),
+            "jwks_uri": url(Endpoint::Jwks),
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials", "refresh_token"],
-            "token_endpoint": self.token_url(),
+            "token_endpoint": url(Endpoint::Token),
             "token_endpoint_auth_methods_supported": METHODS,
             "token_endpoint_auth_signing_alg_values_supported": algorithms,
-            "introspection_endpoint": self.introspection_url(),
+            "introspection_endpoint": url(Endpoint::Introspection),
             "introspection_endpoint_auth_methods_supported": METHODS,
             "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
             "introspection_signing_alg_values_supported": Vec::from_iter(signing),
-            "revocation_endpoint": self.revocation_url(),
+            "revocation_endpoint": url(Endpoint::Revocation),
             "revocation_endpoint_auth_methods_supported": METHODS,
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         })

@@ -35,17 +35,21 @@ pub(super) enum Reply {
     Slow(Response<Bytes>),
     /// No response. The connection stays open.
     Hang,
-    /// No response. The connection is closed.
-    Close,
+    /// The head of this response, then one byte of its body after each interval.
+    Trickle(Duration, Response<Bytes>),
+    /// No connection.
+    Refuse,
+    /// No response. The connection is closed after the request was sent.
+    Lost,
 }
 
 impl State {
     /// Counts a request and replies to it.
     pub(super) fn reply(&self, request: &Request<Bytes>) -> Reply {
-        let Some(endpoint) = endpoint_at(request.uri().path()) else {
+        let Some(endpoint) = self.address().endpoint_at(request.uri().path()) else {
             return now(plain(StatusCode::NOT_FOUND, "text/plain", "no such endpoint"));
         };
-        match self.count_request(endpoint) {
+        match self.count_request(endpoint, || form::token_of(request)) {
             None => now(self.respond(endpoint, request)),
             Some(fault) => self.fail(fault, || self.respond(endpoint, request)),
         }
@@ -55,7 +59,9 @@ impl State {
     fn fail(&self, fault: Fault, response: impl Fn() -> Response<Bytes>) -> Reply {
         match fault {
             Fault::Delay(delay) => Reply::Complete(delay, response()),
-            Fault::Refuse => Reply::Close,
+            Fault::Refuse => Reply::Refuse,
+            Fault::Lost => Reply::Lost,
+            Fault::Trickle(interval) => Reply::Trickle(interval, response()),
             Fault::Hang => Reply::Hang,
             Fault::SlowBody => Reply::Slow(response()),
             Fault::HalfBody => Reply::Half(response()),
@@ -103,20 +109,6 @@ impl State {
             respond(&client, &form)
         });
         response.unwrap_or_else(OAuthError::response)
-    }
-}
-
-/// The endpoint at `path`. Identifiers of test issuers have no path.
-fn endpoint_at(path: &str) -> Option<Endpoint> {
-    match path {
-        "/jwks" => Some(Endpoint::Jwks),
-        "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration" => {
-            Some(Endpoint::Metadata)
-        }
-        "/introspect" => Some(Endpoint::Introspection),
-        "/token" => Some(Endpoint::Token),
-        "/revoke" => Some(Endpoint::Revocation),
-        _ => None,
     }
 }
 

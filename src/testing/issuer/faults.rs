@@ -4,6 +4,7 @@ use std::iter::repeat;
 
 use super::test_issuer::TestIssuer;
 use crate::testing::fault::{Endpoint, Fault};
+use crate::testing::server::FaultTarget;
 
 impl TestIssuer {
     /// Makes an endpoint fail on every request. `None` makes it work again.
@@ -23,10 +24,70 @@ impl TestIssuer {
     /// # fn main() {}
     /// ```
     pub fn set_fault(&self, endpoint: Endpoint, fault: Option<Fault>) {
+        self.set_fault_of(FaultTarget::Endpoint(endpoint), fault);
+    }
+
+    /// Makes every request about this token fail: introspection, revocation and refresh. `None` makes them
+    /// work again.
+    ///
+    /// It comes before the fault of the endpoint and that of a key, and
+    /// [`set_outage`](Self::set_outage) does not remove it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, body::Body, http::Request, routing::get};
+    /// use tower::ServiceExt;
+    /// use tower_bearer::testing::{Fault, TestIssuer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let idp = TestIssuer::new();
+    /// let issuer = idp.issuer().introspect(idp.introspection());
+    /// let auth = idp.bearer_auth("my-api").issuer(issuer).build().unwrap();
+    /// let app: Router = Router::new().route("/", get(async || "ok")).layer(auth);
+    /// let status = async |token: &str| {
+    ///     let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+    ///     app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+    /// };
+    ///
+    /// let (poisoned, good) = (idp.token("my-api").opaque(), idp.token("my-api").opaque());
+    /// idp.set_token_fault(&poisoned, Some(Fault::Status(500)));
+    /// assert_eq!(status(&poisoned).await, 503);
+    /// assert_eq!(status(&good).await, 200);
+    /// # }
+    /// # main();
+    /// # }
+    /// ```
+    pub fn set_token_fault(&self, token: &str, fault: Option<Fault>) {
+        self.set_fault_of(FaultTarget::Token(token.to_owned()), fault);
+    }
+
+    /// Makes every request about a JWT with this `kid` fail, for example because the server has lost the key.
+    /// `None` makes them work again.
+    ///
+    /// The token need not be signed with the key. It comes before the fault of the endpoint, and
+    /// [`set_outage`](Self::set_outage) does not remove it. To damage the key in the key set instead, use
+    /// [`alter_key`](Self::alter_key).
+    ///
+    /// ```
+    /// use tower_bearer::testing::{Fault, TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let old = idp.key_id();
+    /// idp.rotate_key();
+    /// idp.set_key_fault(&old, Some(Fault::Lost)); // introspection of older JWTs fails
+    /// # }
+    /// ```
+    pub fn set_key_fault(&self, kid: &str, fault: Option<Fault>) {
+        self.set_fault_of(FaultTarget::KeyId(kid.to_owned()), fault);
+    }
+
+    fn set_fault_of(&self, target: FaultTarget, fault: Option<Fault>) {
         let mut settings = self.state.lock();
         match fault {
-            Some(fault) => settings.faults.plan(endpoint, fault, None),
-            None => settings.faults.cancel(endpoint),
+            Some(fault) => settings.faults.plan(target, fault, None),
+            None => settings.faults.cancel(&target),
         }
     }
 
@@ -43,7 +104,7 @@ impl TestIssuer {
     /// # }
     /// ```
     pub fn set_fault_for(&self, endpoint: Endpoint, fault: Fault, times: usize) {
-        self.state.lock().faults.plan(endpoint, fault, Some(times));
+        self.state.lock().faults.plan(FaultTarget::Endpoint(endpoint), fault, Some(times));
     }
 
     /// Makes every endpoint fail on every request. `None` makes all of them work again.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::test_issuer::TestIssuer;
 use crate::crypto::{Algorithm, SigningKey};
 
@@ -102,6 +104,34 @@ impl TestIssuer {
     pub fn retire_key(&self, kid: &str) {
         let keys = &mut self.state.lock().keys;
         keys.iter_mut().filter(|key| key.kid == kid).for_each(|key| key.is_published = false);
+    }
+
+    /// Changes the published JWK of a key (RFC 7517 section 4). Ignores an unknown `kid`.
+    ///
+    /// Tokens are still signed with the key. Changes add up; [`replace_key`](Self::replace_key) undoes them.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// idp.alter_key(&idp.key_id(), |jwk| {
+    ///     jwk.remove("alg"); // many servers leave it out
+    /// });
+    /// assert!(idp.token("https://api.example.com").access_token().is_ok());
+    ///
+    /// idp.alter_key(&idp.key_id(), |jwk| {
+    ///     jwk.insert("use".to_owned(), "enc".into());
+    /// });
+    /// assert!(idp.token("https://api.example.com").access_token().is_err());
+    /// # }
+    /// ```
+    pub fn alter_key(&self, kid: &str, alter: impl FnOnce(&mut Map<String, Value>)) {
+        let mut settings = self.state.lock();
+        let key = settings.keys.iter_mut().find(|key| key.kid == kid);
+        if let Some(Value::Object(jwk)) = key.map(|key| &mut key.jwk) {
+            alter(jwk);
+        }
     }
 
     /// The `kid` of the key that signs. The first one is `key-1`.

@@ -4,8 +4,10 @@ mod clients;
 mod faults;
 mod introspection;
 mod keys;
+mod loopback_builder;
 mod test_issuer;
 mod token;
 
+pub use loopback_builder::LoopbackBuilder;
 pub use test_issuer::TestIssuer;
 pub use token::TokenBuilder;

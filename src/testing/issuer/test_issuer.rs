@@ -8,6 +8,7 @@ use crate::builder::BearerAuthBuilder;
 use crate::middleware::BearerAuth;
 use crate::settings::Issuer;
 use crate::testing::clock::ManualClock;
+use crate::testing::fault::Endpoint;
 use crate::testing::in_memory::InMemoryClient;
 use crate::testing::loopback::Loopback;
 use crate::testing::server::State;
@@ -47,7 +48,8 @@ impl TestIssuer {
 
     /// Creates a server in memory with this identifier, for tests with several issuers.
     ///
-    /// `identifier` is an origin without a path, such as `https://staff.test`.
+    /// `identifier` may have a path. The endpoints are below it, and the metadata is at every well-known URL
+    /// (RFC 8414 section 3.1, OpenID Connect Discovery section 4).
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
@@ -56,6 +58,9 @@ impl TestIssuer {
     /// let staff = TestIssuer::in_memory("https://staff.test");
     /// let partners = TestIssuer::in_memory("https://partners.test");
     /// assert_eq!(partners.jwks_url(), "https://partners.test/jwks");
+    ///
+    /// let acme = TestIssuer::in_memory("https://login.test/realms/acme");
+    /// assert_eq!(acme.jwks_url(), "https://login.test/realms/acme/jwks");
     /// # drop(staff);
     /// # }
     /// ```
@@ -66,6 +71,8 @@ impl TestIssuer {
     }
 
     /// Starts a server on a free loopback port, with every endpoint over HTTP.
+    ///
+    /// [`loopback`](Self::loopback) has settings, such as a path for the identifier.
     ///
     /// It uses the system clock and stops when the last clone is dropped. It answers bodies over 1 MiB with
     /// 413.
@@ -93,10 +100,12 @@ impl TestIssuer {
     /// # Runtime
     /// Needs a tokio runtime with I/O enabled.
     pub async fn start() -> io::Result<Self> {
-        let (listener, address) = Loopback::bind().await?;
-        let state = Arc::new(State::new(format!("http://{address}"), ManualClock::running()));
-        let server = Loopback::serve(listener, Arc::clone(&state));
-        Ok(Self { state, _server: Some(Arc::new(server)) })
+        Self::loopback().start().await
+    }
+
+    /// A server on a port, which runs until the last clone is dropped.
+    pub(super) fn on_port(state: Arc<State>, server: Loopback) -> Self {
+        Self { state, _server: Some(Arc::new(server)) }
     }
 
     /// The identifier of this issuer: the `iss` of its tokens.
@@ -108,13 +117,13 @@ impl TestIssuer {
     /// The URL of the key set (RFC 7517 section 5).
     #[must_use]
     pub fn jwks_url(&self) -> String {
-        self.state.jwks_url()
+        self.state.address().url(Endpoint::Jwks)
     }
 
     /// The URL of the introspection endpoint (RFC 7662 section 2).
     #[must_use]
     pub fn introspection_url(&self) -> String {
-        self.state.introspection_url()
+        self.state.address().url(Endpoint::Introspection)
     }
 
     /// The URL of the token endpoint (RFC 6749 section 3.2).
@@ -122,14 +131,14 @@ impl TestIssuer {
     /// It supports the grants `client_credentials` and `refresh_token`.
     #[must_use]
     pub fn token_url(&self) -> String {
-        self.state.token_url()
+        self.state.address().url(Endpoint::Token)
     }
 
     /// The URL of the revocation endpoint (RFC 7009 section 2). A test can call [`revoke`](Self::revoke)
     /// instead.
     #[must_use]
     pub fn revocation_url(&self) -> String {
-        self.state.revocation_url()
+        self.state.address().url(Endpoint::Revocation)
     }
 
     /// The published key set as JSON, for [`Issuer::with_static_jwks`](crate::Issuer::with_static_jwks).

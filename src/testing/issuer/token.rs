@@ -309,8 +309,12 @@ impl TokenBuilder {
     /// The [`Rejection`] of a `BearerAuth` with that audience.
     pub fn access_token(&self) -> Result<AccessToken, Rejection> {
         let audience = self.token.claims.get("aud").and_then(Value::as_str).unwrap_or("api");
-        let issuer = Issuer::with_static_jwks(self.issuer.identifier(), self.issuer.jwks());
-        let auth = BearerAuth::builder(audience).issuer(issuer).clock(self.issuer.clock()).build();
+        // With introspection configured, the token can be introspected later, by `still_active`.
+        let issuer = Issuer::with_static_jwks(self.issuer.identifier(), self.issuer.jwks())
+            .introspect(self.issuer.introspection())
+            .dangerous_allow_http();
+        let builder = BearerAuth::builder(audience).issuer(issuer).clock(self.issuer.clock());
+        let auth = builder.http_client(self.issuer.http_client()).build();
         let auth = auth.map_err(|_| RejectionKind::KeyUnknown)?;
         auth.access_token(&self.sign())
     }

@@ -6,17 +6,19 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
+use super::address::Address;
 use super::alterations::Alterations;
 use super::clients::{Clients, DEFAULT_CLIENT};
+use super::faults::Faults;
 use super::issued::IssuedTokens;
 use crate::crypto::{Algorithm, SigningKey};
 use crate::testing::clock::ManualClock;
-use crate::testing::fault::{Endpoint, Fault, Faults};
+use crate::testing::fault::{Endpoint, Fault};
 use crate::time::Clock;
 
 /// The shared state of one test issuer.
 pub(crate) struct State {
-    identifier: String,
+    address: Address,
     clock: ManualClock,
     settings: Mutex<Settings>,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
 pub(crate) struct KeyEntry {
     pub(crate) kid: String,
     key: Arc<SigningKey>,
+    /// The public key as it is published.
+    pub(crate) jwk: Value,
     pub(crate) is_published: bool,
 }
 
@@ -68,11 +72,16 @@ impl State {
         let (id, secret) = DEFAULT_CLIENT;
         settings.clients.set_secret(id, secret);
         settings.signing = settings.add_key(Arc::new(SigningKey::generate(Algorithm::ES256)));
-        Self { identifier, clock, settings: Mutex::new(settings) }
+        Self { address: Address::new(identifier), clock, settings: Mutex::new(settings) }
     }
 
     pub(crate) fn identifier(&self) -> &str {
-        &self.identifier
+        self.address.identifier()
+    }
+
+    /// The identifier and the URLs of the endpoints.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 
     pub(crate) fn clock(&self) -> &ManualClock {
@@ -84,28 +93,17 @@ impl State {
         self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
-    /// Counts a request, and returns the fault to answer it with, if there is one.
-    pub(crate) fn count_request(&self, endpoint: Endpoint) -> Option<Fault> {
+    /// Counts a request, and returns the fault to answer it with, if there is one. `token` returns the token
+    /// that the request is about.
+    pub(crate) fn count_request(
+        &self,
+        endpoint: Endpoint,
+        token: impl FnOnce() -> Option<String>,
+    ) -> Option<Fault> {
         let mut settings = self.lock();
         let count = settings.counts.entry(endpoint).or_default();
         *count = count.saturating_add(1);
-        settings.faults.next(endpoint)
-    }
-
-    pub(crate) fn jwks_url(&self) -> String {
-        format!("{}/jwks", self.identifier)
-    }
-
-    pub(crate) fn introspection_url(&self) -> String {
-        format!("{}/introspect", self.identifier)
-    }
-
-    pub(crate) fn token_url(&self) -> String {
-        format!("{}/token", self.identifier)
-    }
-
-    pub(crate) fn revocation_url(&self) -> String {
-        format!("{}/revoke", self.identifier)
+        settings.faults.next(endpoint, token)
     }
 
     /// The key with this `kid`, or the key that signs if `kid` is `None`.
@@ -126,7 +124,8 @@ impl Settings {
     pub(crate) fn add_key(&mut self, key: Arc<SigningKey>) -> String {
         self.keys_generated = self.keys_generated.saturating_add(1);
         let kid = format!("key-{}", self.keys_generated);
-        self.keys.push(KeyEntry { kid: kid.clone(), key, is_published: true });
+        let jwk = key.public_jwk(&kid);
+        self.keys.push(KeyEntry { kid: kid.clone(), key, jwk, is_published: true });
         kid
     }
 
@@ -134,13 +133,16 @@ impl Settings {
     pub(crate) fn replace_key(&mut self, key: &Arc<SigningKey>) {
         let signing = self.signing.clone();
         let entry = self.keys.iter_mut().find(|entry| entry.kid == signing);
-        entry.into_iter().for_each(|entry| entry.key = Arc::clone(key));
+        if let Some(entry) = entry {
+            entry.jwk = key.public_jwk(&entry.kid);
+            entry.key = Arc::clone(key);
+        }
     }
 
     /// The key set of the published keys, as JSON.
     pub(crate) fn published_keys(&self) -> String {
         let published = self.keys.iter().filter(|entry| entry.is_published);
-        let keys: Vec<Value> = published.map(|entry| entry.key.public_jwk(&entry.kid)).collect();
+        let keys: Vec<Value> = published.map(|entry| entry.jwk.clone()).collect();
         json!({ "keys": keys }).to_string()
     }
 }

@@ -40,6 +40,114 @@ async fn an_endpoint_fails_with_the_fault_for_every_client() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_is_no_refused_one() {
+    let idp = TestIssuer::new();
+    for (fault, kind) in
+        [(Fault::Refuse, FetchErrorKind::Transport), (Fault::Lost, FetchErrorKind::ConnectionLost)]
+    {
+        idp.set_fault(Endpoint::Jwks, Some(fault.clone()));
+        let request = Request::get(idp.jwks_url()).body(Bytes::new()).unwrap();
+        assert_eq!(send(&idp.http_client(), request).await.unwrap_err().kind(), kind, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_costs_one_more_request() {
+    let idp = TestIssuer::new();
+    idp.set_fault_for(Endpoint::Jwks, Fault::Lost, 1);
+    idp.bearer_auth(API).build().unwrap().ready().await.unwrap();
+    assert_eq!(idp.requests(Endpoint::Jwks), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickling_body_takes_one_interval_per_byte() {
+    let idp = TestIssuer::new();
+    idp.set_jwks(Some(r#"{"keys":[]}"#.to_owned()));
+    idp.set_fault(Endpoint::Jwks, Some(Fault::Trickle(Duration::from_secs(1))));
+    let request = Request::get(idp.jwks_url()).body(Bytes::new()).unwrap();
+    let start = tokio::time::Instant::now();
+    let reply = send(&idp.http_client(), request).await.unwrap();
+    assert_eq!((reply.status, reply.body), (200, Bytes::from_static(br#"{"keys":[]}"#)));
+    assert_eq!(start.elapsed(), Duration::from_secs(11));
+}
+
+#[tokio::test]
+async fn a_trickling_body_arrives_byte_by_byte_over_a_port() {
+    let idp = TestIssuer::start().await.unwrap();
+    let token = idp.token(API).opaque();
+    idp.set_fault(Endpoint::Introspection, Some(Fault::Trickle(Duration::from_millis(1))));
+    let url = idp.introspection_url();
+    let request = form_request(&url, &[(AUTHORIZATION, BASIC)], &[("token", &token)]);
+    let (status, body) = over_socket(request).await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["active"], true);
+
+    // The rest would take days.
+    idp.set_fault(Endpoint::Introspection, Some(Fault::Trickle(Duration::from_secs(3600))));
+    let request = form_request(&url, &[(AUTHORIZATION, BASIC)], &[("token", &token)]);
+    let response = tokio::time::timeout(Duration::from_millis(200), over_socket(request)).await;
+    assert!(response.is_err(), "{response:?}");
+}
+
+#[tokio::test]
+async fn the_fault_of_a_token_applies_to_requests_about_it_and_to_no_others() {
+    let idp = TestIssuer::new();
+    let [poisoned, good] = [(); 2].map(|()| idp.token(API).opaque());
+    let tokens = idp.token(API).sign_in();
+    idp.set_token_fault(&poisoned, Some(Fault::Status(502)));
+    idp.set_token_fault(tokens.refresh_token(), Some(Fault::Status(504)));
+    let (introspection, revocation) = (idp.introspection_url(), idp.revocation_url());
+    let status = async |url: &str, form: &[(&str, &str)]| post(&idp, url, form).await.status;
+    assert_eq!(status(&introspection, &[("token", &poisoned)]).await, 502);
+    assert_eq!(status(&revocation, &[("token", &poisoned)]).await, 502);
+    assert_eq!(status(&introspection, &[("token", &good)]).await, 200);
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh_token())];
+    assert_eq!(status(&idp.token_url(), &refresh).await, 504);
+
+    idp.set_outage(None);
+    assert_eq!(status(&introspection, &[("token", &poisoned)]).await, 502, "not part of an outage");
+    idp.set_token_fault(&poisoned, None);
+    assert_eq!(status(&introspection, &[("token", &poisoned)]).await, 200);
+}
+
+#[tokio::test]
+async fn the_fault_of_a_key_applies_to_requests_about_its_jwts() {
+    let idp = TestIssuer::new();
+    let old = idp.key_id();
+    let new = idp.rotate_key();
+    idp.set_key_fault(&old, Some(Fault::Status(500)));
+    let [by_old, by_new] = [&old, &new].map(|kid| idp.token(API).key_id(kid).sign());
+    for (token, status) in [(by_old, 500), (by_new, 200), (idp.token(API).opaque(), 200)] {
+        assert_eq!(post(&idp, &idp.introspection_url(), &[("token", &token)]).await.status, status);
+    }
+    idp.set_key_fault(&old, None);
+    let token = idp.token(API).key_id(&old).sign();
+    assert!(is_active(&idp, &token).await);
+}
+
+#[tokio::test]
+async fn an_altered_key_is_published_until_it_is_replaced() {
+    let idp = TestIssuer::new();
+    idp.add_key(crate::crypto::Algorithm::EdDSA);
+    let uses = || {
+        let keys: Value = serde_json::from_str(&idp.jwks()).unwrap();
+        ["key-1", "key-2"].map(|kid| {
+            let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid).unwrap();
+            key["use"].as_str().unwrap_or_default().to_owned()
+        })
+    };
+    idp.alter_key("key-1", |jwk| {
+        jwk.insert("use".to_owned(), "enc".into());
+    });
+    idp.alter_key("key-3", |jwk| jwk.clear());
+    assert_eq!(uses(), ["enc", "sig"]);
+    assert!(idp.token(API).access_token().is_err());
+    assert!(idp.token(API).key_id("key-2").access_token().is_ok());
+    idp.replace_key();
+    assert_eq!(uses(), ["sig", "sig"]);
+}
+
+#[tokio::test]
 async fn a_fault_for_two_requests_ends_after_two_requests() {
     let idp = TestIssuer::new();
     idp.set_fault_for(Endpoint::Introspection, Fault::Status(503), 2);

@@ -1,9 +1,12 @@
 //! Tests of the endpoints of the test issuer, through its HTTP client.
 
 mod authentication;
+mod clock;
 mod faults;
 mod grants;
 mod introspection;
+mod issuers_with_paths;
+mod mock_auth;
 mod revocation;
 
 use bytes::Bytes;

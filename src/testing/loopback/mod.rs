@@ -1,17 +1,17 @@
 //! Serves a test issuer on a loopback port, over HTTP/1.1 without TLS.
 
+mod body;
+
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::body::{Closed, End, TestBody};
 use super::endpoints::{Reply, plain};
 use super::server::State;
 
@@ -74,12 +75,13 @@ async fn respond(request: Request<Incoming>, issuer: Arc<State>) -> Result<Respo
     match reply {
         Reply::Complete(delay, response) => {
             tokio::time::sleep(delay).await;
-            Ok(response.map(|body| TestBody { data: Some(body), end: End::Complete }))
+            Ok(response.map(TestBody::complete))
         }
-        Reply::Half(response) => Ok(truncate(response, 2, End::Closed)),
-        Reply::Slow(response) => Ok(truncate(response, 64, End::Never)),
+        Reply::Half(response) => Ok(TestBody::part_of(response, 2, End::Closed)),
+        Reply::Slow(response) => Ok(TestBody::part_of(response, 64, End::Never)),
+        Reply::Trickle(interval, response) => Ok(response.map(|body| TestBody::trickling(body, interval))),
         Reply::Hang => std::future::pending().await,
-        Reply::Close => Err(Closed),
+        Reply::Refuse | Reply::Lost => Err(Closed),
     }
 }
 
@@ -95,70 +97,4 @@ async fn read_body(request: Request<Incoming>) -> Result<Option<Request<Bytes>>,
         bytes.extend_from_slice(&data);
     }
     Ok(Some(Request::from_parts(head, bytes.freeze())))
-}
-
-/// Keeps one of `parts` equal parts of the body. `Content-Length` stays that of the whole body.
-fn truncate(response: Response<Bytes>, parts: usize, end: End) -> Response<TestBody> {
-    let whole = response.body().len();
-    let mut response = response.map(|mut body| {
-        body.truncate(whole.checked_div(parts).unwrap_or_default());
-        TestBody { data: Some(body), end }
-    });
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(whole));
-    response
-}
-
-/// The error that makes hyper close the connection.
-#[derive(Debug)]
-struct Closed;
-
-impl std::fmt::Display for Closed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("closed by the fault that the test has set")
-    }
-}
-
-impl std::error::Error for Closed {}
-
-/// A body of one frame.
-struct TestBody {
-    data: Option<Bytes>,
-    end: End,
-}
-
-/// The state of the connection after the frame of a [`TestBody`].
-enum End {
-    /// The body is complete.
-    Complete,
-    /// The connection is closed.
-    Closed,
-    /// The connection stays open, but nothing more is sent.
-    Never,
-}
-
-impl Body for TestBody {
-    type Data = Bytes;
-    type Error = Closed;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
-        match (self.data.take(), &self.end) {
-            (Some(data), _) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            (None, End::Complete) => Poll::Ready(None),
-            (None, End::Closed) => Poll::Ready(Some(Err(Closed))),
-            // Nothing wakes this task. The client times out.
-            (None, End::Never) => Poll::Pending,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match (&self.data, &self.end) {
-            (Some(data), End::Complete) => {
-                SizeHint::with_exact(u64::try_from(data.len()).unwrap_or(u64::MAX))
-            }
-            _ => SizeHint::default(),
-        }
-    }
 }
