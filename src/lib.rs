@@ -91,6 +91,7 @@
 //! | `rust-crypto` | no | signatures are verified in pure Rust; RSA takes about ten times as long |
 //! | `config` | no | the module `config`: settings from TOML, JSON or environment variables |
 //! | `test-util` | no | the module `testing`, which issues tokens: for `[dev-dependencies]` only |
+//! | `test-tls` | no | `test-util`, and TLS on loopback with a test CA, which needs a C compiler |
 //!
 //! Without a backend the crate compiles, but creating an [`Issuer`] does not.
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// The metadata, at every well-known URL (RFC 8414 sections 3.1 and 5, OpenID Connect Discovery section 4).
+    /// The metadata, at every well-known URL (RFC 8414 section 3.1, OpenID Connect Discovery section 4).
     Metadata,
     /// The key set, at [`jwks_url`](super::TestIssuer::jwks_url) (RFC 7517 section 5).
     Jwks,

@@ -70,8 +70,8 @@ pub struct MockBearerAuth {
 }
 
 impl MockBearerAuth {
-    /// Accepts every request with this token. [`TokenBuilder::access_token`](super::TokenBuilder::access_token)
-    /// makes one.
+    /// Accepts every request with this token.
+    /// [`TokenBuilder::access_token`](super::TokenBuilder::access_token) makes one.
     ///
     /// The realm of challenges is the first audience of the token, as it is by default in production.
     pub fn accepting(token: AccessToken) -> Self {

@@ -82,6 +82,8 @@ mod issuer;
 mod loopback;
 mod mock_auth;
 mod server;
+#[cfg(feature = "test-tls")]
+mod test_ca;
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests;
@@ -92,3 +94,5 @@ pub use in_memory::InMemoryClient;
 pub use issuer::{LoopbackBuilder, TestIssuer, TokenBuilder};
 pub use mock_auth::{MockBearerAuth, MockBearerAuthService};
 pub use server::{ClientKeyUnusable, TokenSet};
+#[cfg(feature = "test-tls")]
+pub use test_ca::TestCa;

@@ -1,15 +1,16 @@
 //! Authenticates clients (RFC 6749 section 3.2.1, RFC 7523 section 3).
 //!
-//! Checks: a secret or bearer token is registered. An assertion is signed with the registered key, its `iss`
-//! and `sub` are the client, its `aud` is exactly this issuer, its `exp` is in the future and its `jti` is
-//! new.
+//! Checks: a secret or bearer token is registered. Over TLS, the connection has presented a certificate of the
+//! client. An assertion is signed with the registered key, its `iss` and `sub` are the client, its `aud` is
+//! exactly this issuer, its `exp` is in the future and its `jti` is new.
 //!
 //! Does not check: `typ`, `nbf` and `iat` of an assertion; which of its methods a client uses.
 //!
 //! Why: `aud` must be a single string, the identifier of the issuer. Otherwise an authorization server could
 //! use the assertion at another one (draft-ietf-oauth-rfc7523bis).
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::Request;
 use serde_json::{Map, Value};
 
 use super::credentials::Credentials;
@@ -19,7 +20,7 @@ use crate::crypto::VerifyingKey;
 use crate::encoding::json;
 use crate::jwt::compact::Compact;
 use crate::jwt::header::Header;
-use crate::testing::server::{DEFAULT_CLIENT, State};
+use crate::testing::server::{DEFAULT_CLIENT, PresentedCertificate, State};
 
 /// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -30,13 +31,20 @@ impl State {
     /// # Errors
     /// [`OAuthError::InvalidClient`] for wrong or missing credentials, [`OAuthError::InvalidRequest`] for
     /// several.
-    pub(super) fn authenticate_client(&self, headers: &HeaderMap, form: &Form) -> Result<String, OAuthError> {
-        let client = match Credentials::parse(headers, form)? {
+    pub(super) fn authenticate_client(
+        &self,
+        request: &Request<Bytes>,
+        form: &Form,
+    ) -> Result<String, OAuthError> {
+        let client = match Credentials::parse(request.headers(), form)? {
             Credentials::Secret { id, secret } => self.lock().clients.has_secret(&id, &secret).then_some(id),
             Credentials::Bearer(token) => {
                 self.lock().clients.has_bearer(token).then(|| DEFAULT_CLIENT.0.to_owned())
             }
-            Credentials::Certificate(id) => self.lock().clients.has_certificate(id).then(|| id.to_owned()),
+            Credentials::Certificate(id) => {
+                let is_registered = self.lock().clients.has_certificate(id);
+                (is_registered && presents_certificate_of(id, request)).then(|| id.to_owned())
+            }
             Credentials::Assertion { id, kind, assertion } => {
                 let assertion = Some(assertion).filter(|_| kind == JWT_BEARER);
                 let client = assertion.and_then(|assertion| self.verify_assertion(assertion));
@@ -60,6 +68,13 @@ impl State {
         let is_new = is_valid && self.lock().clients.record_assertion(client, text("jti")?);
         is_new.then(|| client.to_owned())
     }
+}
+
+/// Whether the connection of the request has presented a certificate of this client. Without TLS, it counts as
+/// presented.
+fn presents_certificate_of(client: &str, request: &Request<Bytes>) -> bool {
+    let presented = request.extensions().get::<PresentedCertificate>();
+    presented.is_none_or(|presented| presented.is_of(client))
 }
 
 fn verify_signature(assertion: &Compact<'_>, key: &VerifyingKey) -> Option<()> {

@@ -105,7 +105,7 @@ impl State {
         respond: impl FnOnce(&str, &Form) -> Result<Response<Bytes>, OAuthError>,
     ) -> Response<Bytes> {
         let response = Form::parse(request).and_then(|form| {
-            let client = self.authenticate_client(request.headers(), &form)?;
+            let client = self.authenticate_client(request, &form)?;
             respond(&client, &form)
         });
         response.unwrap_or_else(OAuthError::response)

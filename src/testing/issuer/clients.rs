@@ -57,8 +57,9 @@ impl TestIssuer {
 
     /// Registers a client that authenticates with a certificate (`tls_client_auth`, RFC 8705 section 2).
     ///
-    /// The test issuer has no TLS. It takes a `client_id` without any other credentials as a request with the
-    /// certificate.
+    /// Over TLS, the connection must present a certificate that `TestCa::client_pem` (feature `test-tls`)
+    /// issued for this `client_id`. In memory and over plain HTTP, a `client_id` without any other credentials
+    /// counts as a request with the certificate.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::test_issuer::TestIssuer;
 use crate::testing::clock::ManualClock;
-use crate::testing::loopback::Loopback;
+use crate::testing::loopback::{Loopback, Security};
 use crate::testing::server::State;
 
 /// The settings of a [`TestIssuer`] on a loopback port. [`TestIssuer::loopback`] returns it.
@@ -28,6 +28,7 @@ use crate::testing::server::State;
 #[must_use]
 pub struct LoopbackBuilder {
     path: String,
+    security: Security,
 }
 
 impl TestIssuer {
@@ -46,6 +47,11 @@ impl LoopbackBuilder {
         self
     }
 
+    #[cfg(feature = "test-tls")]
+    pub(super) fn security(self, security: Security) -> Self {
+        Self { security, ..self }
+    }
+
     /// Starts the server. It stops when the last clone of the [`TestIssuer`] is dropped.
     ///
     /// Its clock runs with the system clock. It answers request bodies over 1 MiB with 413.
@@ -57,9 +63,9 @@ impl LoopbackBuilder {
     /// Needs a tokio runtime with I/O enabled.
     pub async fn start(self) -> io::Result<TestIssuer> {
         let (listener, address) = Loopback::bind().await?;
-        let identifier = format!("http://{address}{}", self.path);
+        let identifier = format!("{}://{address}{}", self.security.scheme(), self.path);
         let state = Arc::new(State::new(identifier, ManualClock::running()));
-        let server = Loopback::serve(listener, Arc::clone(&state));
+        let server = Loopback::serve(listener, Arc::clone(&state), self.security);
         Ok(TestIssuer::on_port(state, server))
     }
 }

@@ -5,6 +5,8 @@ mod faults;
 mod introspection;
 mod keys;
 mod loopback_builder;
+#[cfg(feature = "test-tls")]
+mod loopback_tls;
 mod test_issuer;
 mod token;
 

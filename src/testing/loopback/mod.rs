@@ -1,6 +1,8 @@
-//! Serves a test issuer on a loopback port, over HTTP/1.1 without TLS.
+//! Serves a test issuer on a loopback port, over HTTP/1.1, with TLS if the test asks for it.
 
 mod body;
+#[cfg(feature = "test-tls")]
+mod tls;
 
 use std::future::poll_fn;
 use std::io;
@@ -16,15 +18,38 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use self::body::{Closed, End, TestBody};
+#[cfg(feature = "test-tls")]
+pub(super) use self::tls::Tls;
 use super::endpoints::{Reply, plain};
-use super::server::State;
+use super::server::{PresentedCertificate, State};
 
 /// The maximum size of a request body in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// How connections are secured.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Security {
+    #[default]
+    Plain,
+    #[cfg(feature = "test-tls")]
+    Tls(Tls),
+}
+
+impl Security {
+    /// The scheme of the URLs.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            #[cfg(feature = "test-tls")]
+            Self::Tls(_) => "https",
+        }
+    }
+}
 
 /// A running server. Dropping it closes the port and all connections.
 pub(super) struct Loopback(AbortHandle);
@@ -44,13 +69,13 @@ impl Loopback {
     }
 
     /// Serves `issuer` on the port.
-    pub(super) fn serve(listener: TcpListener, issuer: Arc<State>) -> Self {
+    pub(super) fn serve(listener: TcpListener, issuer: Arc<State>, security: Security) -> Self {
         let task = tokio::spawn(async move {
             // Aborting this task drops the set, which aborts the connections.
             let mut connections = JoinSet::new();
             loop {
                 if let Ok((stream, _)) = listener.accept().await {
-                    connections.spawn(serve_connection(stream, Arc::clone(&issuer)));
+                    connections.spawn(serve_connection(stream, Arc::clone(&issuer), security.clone()));
                 }
                 while connections.try_join_next().is_some() {}
             }
@@ -59,8 +84,27 @@ impl Loopback {
     }
 }
 
-async fn serve_connection(stream: TcpStream, issuer: Arc<State>) {
-    let service = service_fn(|request| respond(request, Arc::clone(&issuer)));
+async fn serve_connection(stream: TcpStream, issuer: Arc<State>, security: Security) {
+    match security {
+        Security::Plain => serve_http(stream, PresentedCertificate::over_plain_http(), issuer).await,
+        #[cfg(feature = "test-tls")]
+        Security::Tls(tls) => {
+            if let Some((stream, presented)) = tls.accept(stream).await {
+                serve_http(stream, presented, issuer).await;
+            }
+        }
+    }
+}
+
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    presented: PresentedCertificate,
+    issuer: Arc<State>,
+) {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(presented.clone());
+        respond(request, Arc::clone(&issuer))
+    });
     // Some tests close connections early, so an error is expected.
     let _result = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -7,6 +7,7 @@ mod faults;
 mod fingerprint;
 mod issue;
 mod issued;
+mod presented_certificate;
 mod state;
 mod unsigned_token;
 
@@ -16,5 +17,6 @@ pub(crate) use clients::DEFAULT_CLIENT;
 pub(crate) use faults::FaultTarget;
 pub use issue::TokenSet;
 pub(crate) use issued::TokenForm;
+pub(crate) use presented_certificate::PresentedCertificate;
 pub(crate) use state::State;
 pub(crate) use unsigned_token::{UnsignedToken, compact, header};

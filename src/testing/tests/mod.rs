@@ -8,6 +8,8 @@ mod introspection;
 mod issuers_with_paths;
 mod mock_auth;
 mod revocation;
+#[cfg(all(feature = "reqwest", feature = "test-tls"))]
+mod tls;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
