@@ -91,7 +91,7 @@ mod tests;
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;
-pub use issuer::{LoopbackBuilder, TestIssuer, TokenBuilder};
+pub use issuer::{LoopbackBuilder, TestIssuer, TokenBuilder, TokenShape};
 pub use mock_auth::{MockBearerAuth, MockBearerAuthService};
 pub use server::{ClientKeyUnusable, TokenSet};
 #[cfg(feature = "test-tls")]

@@ -9,7 +9,9 @@ mod loopback_builder;
 mod loopback_tls;
 mod test_issuer;
 mod token;
+mod token_shape;
 
 pub use loopback_builder::LoopbackBuilder;
 pub use test_issuer::TestIssuer;
 pub use token::TokenBuilder;
+pub use token_shape::TokenShape;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::test_issuer::TestIssuer;
 use crate::access_token::AccessToken;
@@ -120,6 +120,10 @@ impl TokenBuilder {
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.token.set(name, value);
         self
+    }
+
+    pub(super) fn claims_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.token.claims
     }
 
     /// Removes a claim.

@@ -10,6 +10,7 @@ mod mock_auth;
 mod revocation;
 #[cfg(all(feature = "reqwest", feature = "test-tls"))]
 mod tls;
+mod token_shapes;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
