@@ -254,9 +254,10 @@ impl Shared {
         } else {
             state.refresh.abandoned();
         }
-        // The next use of the keys spawns the task again.
-        self.used.store(false, Ordering::Relaxed);
-        self.publish(&state, None);
+        // The next use of the keys spawns the task again, however far away the next refresh is: a use that
+        // sees this snapshot wakes no task later. In this order, so that no use sees the earlier one.
+        self.publish_from(&state, None, self.config.now());
+        self.used.store(false, Ordering::Release);
         self.announce(state);
     }
 
@@ -269,9 +270,12 @@ impl Shared {
 
     /// Replaces the snapshot. `None` keeps the cached keys and updates only their validity.
     fn publish(&self, state: &State, keys: Option<Arc<KeySet>>) {
+        self.publish_from(state, keys, state.refresh.due());
+    }
+
+    fn publish_from(&self, state: &State, keys: Option<Arc<KeySet>>, refresh_from: Moment) {
         let keys = keys.or_else(|| Some(Arc::clone(&self.snapshot.load().as_ref()?.keys)));
         if let (Some(keys), Some(validity)) = (keys, state.refresh.validity()) {
-            let refresh_from = state.refresh.due();
             self.snapshot.store(Some(Arc::new(Snapshot { keys, validity, refresh_from })));
         }
     }

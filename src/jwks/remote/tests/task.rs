@@ -91,6 +91,24 @@ fn using_keys_spawns_the_task_again_after_its_runtime_is_dropped() {
     });
 }
 
+#[test]
+fn keys_used_before_and_after_their_runtime_is_dropped_are_refreshed_before_they_are_stale() {
+    let server = Server::always(Reply::keys(&["a"]));
+    let keys = server.keys();
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime().block_on(async {
+        keys.ready().await.unwrap();
+        keys.mark_used();
+    });
+    runtime().block_on(async {
+        sleep(MIN).await;
+        keys.mark_used();
+        sleep(8 * MIN + Duration::from_secs(30)).await;
+        assert_eq!(server.requests(), 2);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn panic_in_the_http_client_counts_as_an_outage_with_backoff() {
     let server = Server::always(Reply::Panic);
