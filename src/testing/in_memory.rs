@@ -77,7 +77,7 @@ impl HttpClient for InMemoryClient {
                 }
                 Reply::Refuse => Err(FetchError::transport("connection refused")),
                 Reply::Lost => Err(FetchError::connection_lost("connection closed by the server")),
-                Reply::Half(_) => Err(FetchError::transport("connection closed within the body")),
+                Reply::Half(_) => Err(FetchError::connection_lost("connection closed within the body")),
             }
         })
     }
