@@ -146,6 +146,13 @@ impl Bounds {
     }
 }
 
+impl Bounds {
+    /// Whether an outage leads to rejected requests at once, because tokens need introspection.
+    fn needs_introspection(&self) -> bool {
+        self.outage == Bound::Value(Duration::ZERO) && self.revoked_introspected_token != Bound::NotApplicable
+    }
+}
+
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, bound: Bound, unlimited: &str| match bound {
@@ -163,8 +170,15 @@ impl fmt::Display for Bounds {
         }
         line("a retired key is used for at most", self.retired_key, "until the next start")?;
         line("during an outage, for at most", self.retired_key_in_outage, "until the next start")?;
-        let outage = survived(self.outage);
-        writeln!(f, "an outage of the authorization server is survived for at least: {outage}")?;
+        if self.needs_introspection() {
+            f.write_str(
+                "in an outage of the authorization server, a token that needs introspection is rejected \
+                 unless its response is cached\n",
+            )?;
+        } else {
+            let outage = survived(self.outage);
+            writeln!(f, "an outage of the authorization server is survived for at least: {outage}")?;
+        }
         if self.outage_with_bad_responses != self.outage {
             let outage = survived(self.outage_with_bad_responses);
             writeln!(f, "if it responds without a key set, for at least: {outage}")?;
@@ -319,6 +333,26 @@ mod tests {
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
         assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "0 s", "48"]);
+    }
+
+    #[test]
+    fn the_outage_that_introspection_survives_is_described_in_words() {
+        let bound = |secs| Bound::Value(Duration::from_secs(secs));
+        let bounds = Bounds {
+            revoked_token: bound(30),
+            revoked_token_in_outage: bound(30),
+            revoked_introspected_token: bound(30),
+            retired_key: Bound::NotApplicable,
+            retired_key_in_outage: Bound::NotApplicable,
+            outage: bound(0),
+            outage_with_bad_responses: bound(0),
+            max_calls_per_minute: Bound::Unlimited,
+        };
+        let shown = bounds.to_string();
+        assert!(!shown.contains("survived"), "{shown}");
+        assert!(shown.contains("rejected unless its response is cached\n"), "{shown}");
+        let without_stale_keys = Bounds { revoked_introspected_token: Bound::NotApplicable, ..bounds };
+        assert!(without_stale_keys.to_string().contains("survived for at least: 0 s"));
     }
 
     #[test]
