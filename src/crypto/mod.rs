@@ -1,7 +1,8 @@
 //! Signature algorithms, private keys of OAuth clients, and the cryptographic backends.
 //!
 //! [`Algorithm`] names the signature algorithms that an [`Issuer`](crate::Issuer) may use. [`PrivateKey`] is
-//! the key that this API authenticates with at an introspection endpoint.
+//! the key that this API authenticates with at an introspection endpoint, and [`HmacAlgorithm`] the way to do
+//! so with a client secret.
 //!
 //! ```
 //! use tower_bearer::crypto::{Algorithm, PrivateKey, PrivateKeyError};
@@ -34,6 +35,7 @@ mod algorithm;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
 mod backend;
+mod hmac_algorithm;
 mod jwk;
 mod key;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
@@ -54,7 +56,8 @@ pub(crate) mod tests;
 
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::AlgorithmSet;
-pub(crate) use backend::{random, sha256};
+pub(crate) use backend::{hmac, random, sha256};
+pub use hmac_algorithm::HmacAlgorithm;
 pub(crate) use jwk::{Jwk, JwkFault};
 pub(crate) use key::VerifyingKey;
 pub use private_key::{PrivateKey, PrivateKeyError};
