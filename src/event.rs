@@ -190,6 +190,26 @@ pub(crate) fn introspection_endpoint_missing(issuer: &str, error: &dyn Error) {
     warn!(target: TARGET, issuer, cause = %Causes(error), "introspection endpoint missing");
 }
 
+/// The provider of the credentials for introspection requests failed.
+pub(crate) fn client_credentials_failed(issuer: &str, error: &dyn Error) {
+    warn!(target: TARGET, issuer, cause = %Causes(error), "introspection credentials unavailable");
+}
+
+/// The authorization server rejected the credentials that it had accepted, and accepted the other ones.
+pub(crate) fn client_credentials_switched(issuer: &str) {
+    info!(target: TARGET, issuer, "introspection credentials switched");
+}
+
+/// The authorization server introspects no JWTs, although the configuration or a route needs that.
+pub(crate) fn jwts_not_introspected(issuer: &str, error: &dyn Error) {
+    error!(
+        target: TARGET,
+        issuer,
+        cause = %Causes(error),
+        "JWTs of this issuer cannot be introspected: remove also_jwts, also_jwts_when and still_active"
+    );
+}
+
 /// The circuit breaker of an introspection endpoint opened or closed.
 pub(crate) fn circuit_changed(issuer: &str, opened: bool) {
     if opened {

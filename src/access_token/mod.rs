@@ -220,7 +220,9 @@ impl AccessToken {
 
     /// Returns the expiry (`exp`). `BearerAuth` accepts the token for the configured leeway longer.
     ///
-    /// If a JWT is introspected as well and the response has an `exp`, this is the earlier of the two.
+    /// If a JWT is introspected as well and the response has an `exp`, this is the earlier of the two. If the
+    /// response about an opaque token has none, this is the end of the lifetime in
+    /// [`dangerous_accept_without_expiry`](crate::Introspection::dangerous_accept_without_expiry).
     ///
     /// ```
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {

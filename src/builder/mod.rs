@@ -3,6 +3,7 @@
 //! - [`BearerAuthBuilder`] holds the settings that all issuers share.
 //! - [`Issuer`] describes one authorization server: its keys and the rules for its tokens.
 //! - [`Introspection`] configures introspection requests (RFC 7662) for the tokens of one issuer.
+//! - [`ClientCredentials`] and [`ProvidedAuth`] describe credentials of this API that change while it runs.
 //! - [`TokenCache`] limits the cache of validated tokens.
 //! - [`BearerAuthView`] changes some settings for some routes; it shares keys and caches.
 //!
@@ -33,4 +34,5 @@ pub use bearer_auth::{BearerAuthBuilder, BearerAuthView};
 pub use token_cache::TokenCache;
 
 pub use crate::fetch_url::EndpointHosts;
+pub use crate::introspection::{ClientCredentials, ProvidedAuth};
 pub use crate::settings::{ConfigError, ConfigProblem, Introspection, Issuer};

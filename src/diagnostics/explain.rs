@@ -241,8 +241,8 @@ impl TrustedIssuer {
             if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
-        let names = &introspector.policy().names;
-        let claims = response.as_ref().ok().and_then(|json| UnverifiedClaims::parse(json, names));
+        let responses = introspector.policy();
+        let claims = response.as_ref().ok().and_then(|json| responses.parse(json, jwt.is_some(), now));
         let Some(claims) = claims else { return };
         let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive);
         explanation.add("active", "true", "", CheckResult::of(active.as_ref().map_err(Clone::clone)));

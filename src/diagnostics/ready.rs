@@ -1,5 +1,8 @@
 //! Fetches the keys and finds the introspection endpoints of issuers ahead of the first request.
 //!
+//! Checks: the authorization server accepts the credentials for introspection; see
+//! `introspection/credentials_check.rs`.
+//!
 //! Why: the fetches run concurrently, because one issuer that hangs must not delay the others. At most 32 run
 //! at a time: thousands at once would exhaust sockets and bandwidth, and then all would time out.
 
@@ -9,7 +12,7 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::authenticate::{Authenticator, TrustedIssuer};
+use crate::authenticate::{Authenticator, IssuerIntrospection, JwtIntrospection, TrustedIssuer};
 
 /// The maximum number of issuers that are fetched at the same time.
 const MAX_CONCURRENT: usize = 32;
@@ -133,9 +136,11 @@ impl TrustedIssuer {
         if let Some(keys) = &self.keys {
             keys.ready().await.map_err(|error| -> Arc<dyn Error + Send + Sync> { error })?;
         }
-        match self.introspector() {
-            Some(introspector) => {
-                introspector.ready().await.map_err(|error| -> Arc<dyn Error + Send + Sync> { error })
+        match &self.introspection {
+            Some(IssuerIntrospection { introspector, jwts, .. }) => {
+                let introspects_jwts = !matches!(jwts, JwtIntrospection::None);
+                let ready = introspector.ready(introspects_jwts).await;
+                ready.map_err(|error| -> Arc<dyn Error + Send + Sync> { error })
             }
             None => Ok(()),
         }

@@ -54,6 +54,8 @@ pub enum IntrospectionErrorKind {
     /// The endpoint rejects the credentials of this client, or this client may not introspect. The value is
     /// the HTTP status: 400, 401 or 403 (RFC 7662 section 2.3, RFC 6749 section 5.2).
     ClientRejected(u16),
+    /// There are no credentials: the provider in [`ClientAuth`](crate::ClientAuth) failed or took too long.
+    CredentialsUnavailable,
     /// The credentials of this client cannot be created: the key does not sign, or the value that
     /// [`ClientAuth::bearer_from`](crate::ClientAuth::bearer_from) returned is not a bearer token.
     CredentialsUnusable,
@@ -128,7 +130,8 @@ impl IntrospectionError {
         self.kind
     }
 
-    /// Whether the authorization server is unavailable or returns unusable documents.
+    /// Whether the authorization server or the provider of credentials is unavailable, or returns unusable
+    /// documents.
     ///
     /// Only an outage lets [`Introspection::serve_stale`](crate::Introspection::serve_stale) use a cached
     /// response. Status 429 is not an outage, because clients with forged tokens can provoke it. For the same
@@ -138,7 +141,9 @@ impl IntrospectionError {
     pub fn is_outage(&self) -> bool {
         match self.kind {
             IntrospectionErrorKind::KeysUnavailable => !self.is_rate_limited,
-            IntrospectionErrorKind::MetadataUnreadable | IntrospectionErrorKind::ResponseUnreadable => true,
+            IntrospectionErrorKind::CredentialsUnavailable
+            | IntrospectionErrorKind::MetadataUnreadable
+            | IntrospectionErrorKind::ResponseUnreadable => true,
             IntrospectionErrorKind::Fetch(FetchErrorKind::Status(status)) => status >= 500,
             IntrospectionErrorKind::Fetch(kind) => matches!(
                 kind,
@@ -174,10 +179,13 @@ impl fmt::Display for IntrospectionErrorKind {
             Self::ClientRejected(status) => {
                 return write!(
                     f,
-                    "the introspection endpoint rejected this client (status {status}): check the client id \
+                    "the authorization server rejected this client (status {status}): check the client id \
                      and the secret or key in ClientAuth, the method registered for the client, and that it \
                      may introspect"
                 );
+            }
+            Self::CredentialsUnavailable => {
+                "there are no credentials for the introspection endpoint: check the provider in ClientAuth"
             }
             Self::CredentialsUnusable => {
                 "the credentials for the introspection endpoint cannot be created: check the key or the \
@@ -234,6 +242,7 @@ mod tests {
             (Kind::Fetch(TooLarge), true),
             (Kind::Fetch(Status(500)), true),
             (Kind::Fetch(Status(599)), true),
+            (Kind::CredentialsUnavailable, true),
             (Kind::KeysUnavailable, true),
             (Kind::MetadataUnreadable, true),
             (Kind::ResponseUnreadable, true),

@@ -39,7 +39,7 @@ impl CallFailure {
         use FetchErrorKind::{ConnectionLost, Status, TimedOut, Transport};
         use IntrospectionErrorKind as Kind;
         match self.error.kind() {
-            Kind::NotSent | Kind::CredentialsUnusable => ServerHealth::Unknown,
+            Kind::NotSent | Kind::CredentialsUnavailable | Kind::CredentialsUnusable => ServerHealth::Unknown,
             _ if self.in_lookup => ServerHealth::Failing(Failure::Server),
             Kind::Fetch(Transport) | Kind::ClientRejected(401) => ServerHealth::Failing(Failure::Server),
             Kind::Fetch(ConnectionLost | TimedOut | Status(404 | 405 | 408 | 410 | 500..)) => {
@@ -56,6 +56,11 @@ impl CallFailure {
     /// Whether one of our own limits prevented the request.
     pub(super) fn is_not_sent(&self) -> bool {
         self.error.kind() == IntrospectionErrorKind::NotSent
+    }
+
+    /// Whether the authorization server rejected the credentials.
+    pub(super) fn is_client_rejected(&self) -> bool {
+        matches!(self.error.kind(), IntrospectionErrorKind::ClientRejected(_))
     }
 
     /// Whether the token may be the cause, so that a request for another token may succeed.

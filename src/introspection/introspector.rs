@@ -13,14 +13,17 @@ use std::time::Duration;
 use tokio::runtime::Handle as Runtime;
 
 use super::cache::{CachePolicy, Freshness, Hit, ResponseCache, ResponseStore};
+use super::call::Call;
+use super::calls_in_flight::Outcome;
 use super::client::IntrospectionClientConfig;
+use super::credentials_check::check_credentials;
 use super::digest::TokenDigest;
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
 use super::limiter_state::LimiterStatus;
 use super::priority::{CallToken, Priority};
 use super::response::ResponsePolicy;
-use super::single_flight::{NO_RUNTIME, Outcome, Query, SingleFlight};
+use super::single_flight::{NO_RUNTIME, Query, SingleFlight};
 use super::status::IntrospectionStatus;
 use crate::access_token::AccessToken;
 use crate::event;
@@ -145,7 +148,7 @@ impl Introspector {
         let call = CallToken { key: digest.short(), priority: Priority::Untrusted };
         self.shared.client.check(call)?;
         let deadline = later(now(), self.shared.client.max_wait());
-        self.shared.client.acquire(call, deadline).await?.introspect(token).await
+        Call::acquire(&self.shared.client, call, deadline).await?.introspect(token).await
     }
 
     /// The checks that a response has to pass.
@@ -153,11 +156,12 @@ impl Introspector {
         &self.shared.response_policy
     }
 
-    /// Looks up the endpoint, unless it is known.
+    /// Looks up the endpoint, unless it is known, and checks whether the authorization server accepts the
+    /// credentials, unless it has done so before.
     ///
     /// # Errors
-    /// [`IntrospectionError`], if the lookup fails or there is no runtime.
-    pub(crate) async fn ready(&self) -> Result<(), Arc<IntrospectionError>> {
+    /// [`IntrospectionError`], if the lookup fails, the credentials are rejected or there is no runtime.
+    pub(crate) async fn ready(&self, introspects_jwts: bool) -> Result<(), Arc<IntrospectionError>> {
         if Runtime::try_current().is_err() {
             let error = IntrospectionError::with_source(IntrospectionErrorKind::NotSent, NO_RUNTIME);
             return Err(Arc::new(error));
@@ -168,7 +172,8 @@ impl Introspector {
         if let Some(error) = found.as_ref().err().filter(is_missing) {
             event::introspection_endpoint_missing(self.shared.client.issuer(), error);
         }
-        found.map_err(Arc::new)
+        found?;
+        check_credentials(&self.shared.client, introspects_jwts).await
     }
 
     /// A snapshot of the state, for operators.

@@ -2,17 +2,24 @@
 //!
 //! - `introspector` is the entry: cached responses first, then `single_flight`.
 //! - `single_flight` sends at most one introspection request per token, however many requests wait for it.
-//! - `client` sends one request, after `limits` has granted a permit and `endpoint` has found the URL.
-//!   `connections` decides between pooled and new connections, as `pool_health` tells it.
+//!   `calls_in_flight` lists these requests.
+//! - `call` sends one request, after `limits` has granted a permit, `endpoint` has found the URL and
+//!   `client_auth` has the credentials. `connections` decides between pooled and new connections, as
+//!   `pool_health` tells it.
 //! - `limits` waits for what `limiter_state` decides: `permits` with their `queue`, `pauses`,
 //!   `failed_tokens`, a rate limit and a circuit breaker. Each is a state machine that takes the time as an
 //!   argument.
+//! - `credentials_check` sends one introspection request at start, to find out whether the credentials are
+//!   accepted.
 //! - `request` and `response` are pure. `signed` verifies signed responses (RFC 9701).
 
 mod cache;
+mod call;
+mod calls_in_flight;
 mod client;
 mod client_auth;
 mod connections;
+mod credentials_check;
 mod digest;
 mod endpoint;
 mod error;
@@ -38,7 +45,7 @@ mod status;
 
 pub(crate) use cache::{CachePolicy, Freshness, ResponseStore};
 pub(crate) use client::IntrospectionClientConfig;
-pub use client_auth::ClientAuth;
+pub use client_auth::{ClientAuth, ClientCredentials, ProvidedAuth};
 pub(crate) use digest::TokenDigest;
 pub(crate) use endpoint::EndpointSource;
 pub use error::{IntrospectionError, IntrospectionErrorKind};

@@ -58,7 +58,7 @@ fn form(token: &str, credentials: &Credentials) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::client_auth::ClientAuth;
+    use super::super::client_auth::{ClientAuth, Target};
     use super::*;
     use crate::fetch_url::PlainHttp;
     use crate::time::NumericDate;
@@ -66,7 +66,8 @@ mod tests {
     fn request_for(url: &str, token: &str, auth: &ClientAuth, accept: Accept) -> Request<Bytes> {
         let endpoint = FetchUrl::parse(url, PlainHttp::Loopback).unwrap();
         let now = NumericDate::from_secs(1_750_000_000).unwrap();
-        let credentials = auth.credentials("https://login.example.com", now).unwrap();
+        let target = Target { issuer: "https://login.example.com", endpoint: url };
+        let credentials = auth.fixed_credentials(target, now).unwrap();
         build(&endpoint, token, credentials, accept)
     }
 

@@ -50,6 +50,29 @@ pub(crate) struct ResponsePolicy {
     pub(crate) jwt: ClaimsPolicy,
     /// The claims that parsing a response must retain.
     pub(crate) names: ConfiguredNames,
+    /// The lifetime of an opaque token whose response has no `exp`, from the response on. `None` if `exp` is
+    /// required.
+    pub(crate) lifetime_without_exp: Option<Duration>,
+}
+
+impl ResponsePolicy {
+    /// Parses the response `json`, which arrived at `now`. `None` if it is no JSON object, or has duplicate
+    /// members.
+    ///
+    /// The `exp` that an opaque token may lack is filled in. A JWT has one of its own.
+    pub(crate) fn parse<'a>(
+        &'a self,
+        json: &'a str,
+        is_about_jwt: bool,
+        now: NumericDate,
+    ) -> Option<UnverifiedClaims<'a>> {
+        let mut claims = UnverifiedClaims::parse(json, &self.names)?;
+        if let Some(lifetime) = self.lifetime_without_exp.filter(|_| !is_about_jwt && claims.exp.is_absent())
+        {
+            claims.exp = Claim::Present(now.later(lifetime));
+        }
+        Some(claims)
+    }
 }
 
 /// Checks the status and the content type of a response, and returns its body.
@@ -103,7 +126,7 @@ pub(super) fn check(
     policy: &ResponsePolicy,
     now: NumericDate,
 ) -> Result<AccessToken, IntrospectionFault> {
-    let claims = UnverifiedClaims::parse(&json, &policy.names).ok_or_else(|| {
+    let claims = policy.parse(&json, jwt.is_some(), now).ok_or_else(|| {
         let error = IntrospectionError::new(IntrospectionErrorKind::ResponseUnreadable);
         IntrospectionFault::from_error(Arc::new(error))
     })?;

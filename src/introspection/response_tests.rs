@@ -22,7 +22,7 @@ fn policy() -> ResponsePolicy {
         optional: OptionalClaims { iss: true, aud: false, exp: false },
     };
     let jwt = ClaimsPolicy { optional: OptionalClaims { iss: true, aud: true, exp: true }, ..opaque.clone() };
-    ResponsePolicy { opaque, jwt, names }
+    ResponsePolicy { opaque, jwt, names, lifetime_without_exp: None }
 }
 
 fn checked(json: &str, jwt: Option<&AccessToken>) -> Result<AccessToken, IntrospectionFault> {

@@ -3,7 +3,6 @@
 //! Why: each call runs in a task of its own. So it completes and fills the cache even if the request that
 //! started it is dropped.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,9 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::cache::{Freshness, Hit, Origin, ResponseCache};
-use super::client::{IntrospectionClient, IntrospectionClientConfig, timed_out};
+use super::call::{Call, timed_out};
+use super::calls_in_flight::{CallsInFlight, Completed, InFlight, Outcome, Progress, Started};
+use super::client::{IntrospectionClient, IntrospectionClientConfig};
 use super::digest::{RequestContext, TokenDigest};
 use super::error::IntrospectionErrorKind;
 use super::fault::{DEFAULT_RETRY_AFTER, IntrospectionFault};
@@ -25,9 +26,6 @@ use super::response::{self, ResponsePolicy};
 use crate::access_token::AccessToken;
 use crate::time::{Clock, NumericDate, later, now};
 
-/// The result of an introspection: the token, or why it is rejected.
-pub(super) type Outcome = Result<AccessToken, IntrospectionFault>;
-
 /// The shared state of an introspector.
 pub(super) struct SingleFlight {
     pub(super) client: IntrospectionClient,
@@ -36,7 +34,7 @@ pub(super) struct SingleFlight {
     pub(super) context: RequestContext,
     pub(super) clock: Arc<dyn Clock>,
     outage: OutageDetector,
-    calls: Mutex<Calls>,
+    calls: Mutex<CallsInFlight>,
     /// The JWTs that were accepted before their first introspection completed; `None` if none may be.
     first_uses: Option<Mutex<FirstUses>>,
 }
@@ -52,49 +50,6 @@ pub(super) struct Query {
     pub(super) may_serve_stale: bool,
     /// The time that the request has spent on introspection before.
     pub(super) waited: Duration,
-}
-
-#[derive(Default)]
-struct Calls {
-    /// The number of the latest call. Calls are numbered from 1.
-    latest: u64,
-    in_flight: HashMap<TokenDigest, InFlight>,
-}
-
-/// A call in flight, as its waiters see it.
-#[derive(Clone)]
-struct InFlight {
-    number: u64,
-    /// When the response has to be there, for the request that started the call.
-    deadline: Instant,
-    progress: watch::Receiver<Progress>,
-}
-
-/// The progress of a call.
-#[derive(Clone)]
-enum Progress {
-    /// The call waits for a permit.
-    Queued,
-    /// The call holds a permit.
-    Running,
-    Done(Completed),
-}
-
-/// The result of a call.
-#[derive(Clone)]
-struct Completed {
-    origin: Origin,
-    outcome: Outcome,
-}
-
-impl Completed {
-    fn is_not_sent(&self) -> bool {
-        matches!(
-            &self.outcome,
-            Err(IntrospectionFault::Unavailable { cause, .. })
-                if cause.kind() == IntrospectionErrorKind::NotSent
-        )
-    }
 }
 
 /// The result of joining or starting a call.
@@ -208,11 +163,11 @@ impl SingleFlight {
 
     /// The number of the latest call that has started.
     pub(super) fn latest_call(&self) -> u64 {
-        self.lock().latest
+        self.lock().latest()
     }
 
     pub(super) fn calls_in_flight(&self) -> usize {
-        self.lock().in_flight.len()
+        self.lock().len()
     }
 
     /// The response to a call that was already in flight may be too old. Then another call follows.
@@ -260,7 +215,7 @@ impl SingleFlight {
 
     fn join_or_start(self: &Arc<Self>, query: &Query, deadline: Instant, runtime: &Runtime) -> Joined {
         let mut calls = self.lock();
-        if let Some(call) = calls.in_flight.get(&query.digest) {
+        if let Some(call) = calls.get(&query.digest) {
             return Joined::Call(call.clone());
         }
         // A call may have completed since the cache was read.
@@ -272,11 +227,7 @@ impl SingleFlight {
         if let Err(fault) = self.client.check(token) {
             return Joined::Outcome(Err(fault));
         }
-        calls.latest = calls.latest.saturating_add(1);
-        let origin = Origin { call: calls.latest, requested_at: now() };
-        let (sender, progress) = watch::channel(Progress::Queued);
-        let call = InFlight { number: calls.latest, deadline, progress };
-        calls.in_flight.insert(query.digest, call.clone());
+        let Started { call, origin, sender } = calls.start(query.digest, deadline);
         // A runtime that is shutting down drops the task in `spawn`, and the task's `Drop` takes the lock.
         drop(calls);
         let task = CallTask { shared: Arc::clone(self), digest: query.digest, origin, sender };
@@ -289,7 +240,7 @@ impl SingleFlight {
         if is_trusted { Priority::Trusted } else { Priority::Untrusted }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Calls> {
+    fn lock(&self) -> MutexGuard<'_, CallsInFlight> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -305,6 +256,11 @@ struct CallTask {
 impl CallTask {
     async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, call_token: CallToken, deadline: Instant) {
         let response = self.call(&token, call_token, deadline).await;
+        if let (Some(_), Err(IntrospectionFault::Misconfigured(cause))) = (&jwt, &response) {
+            if cause.kind() == IntrospectionErrorKind::TokenTypeUnsupported {
+                self.shared.client.report_jwts_unsupported(cause);
+            }
+        }
         let response =
             if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
         let outcome = response.and_then(|json| {
@@ -323,17 +279,13 @@ impl CallTask {
         call_token: CallToken,
         deadline: Instant,
     ) -> Result<String, IntrospectionFault> {
-        let call = self.shared.client.acquire(call_token, deadline).await?;
+        let call = Call::acquire(&self.shared.client, call_token, deadline).await?;
         self.sender.send_replace(Progress::Running);
         self.shared.outage.observe(call_token.priority, call.introspect(token)).await
     }
 
     fn remove_from_in_flight(&self) {
-        let mut calls = self.shared.lock();
-        // The next call for the same token may be in flight already.
-        if calls.in_flight.get(&self.digest).is_some_and(|call| call.number == self.origin.call) {
-            calls.in_flight.remove(&self.digest);
-        }
+        self.shared.lock().remove(&self.digest, self.origin);
     }
 }
 

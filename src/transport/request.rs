@@ -62,6 +62,9 @@ pub enum UrlKind {
     Jwks,
     /// The introspection endpoint (RFC 7662 section 2).
     Introspection,
+    /// The token endpoint, for the bearer token of
+    /// [`ClientAuth::client_credentials`](crate::ClientAuth::client_credentials) (RFC 6749 section 3.2).
+    Token,
 }
 
 impl FetchRequest {

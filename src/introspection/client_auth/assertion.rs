@@ -1,35 +1,66 @@
-//! Signs the assertions for `private_key_jwt` (RFC 7523 section 3).
+//! Signs the assertions for `private_key_jwt` and `client_secret_jwt` (RFC 7523 section 3, OpenID Connect
+//! Core section 9).
 //!
-//! Why: `aud` is the issuer identifier, as a single string. An assertion for the URL of an endpoint, or for
-//! several audiences, could be forwarded to another authorization server that accepts it.
+//! Why: `aud` is a single string, by default the issuer identifier. An assertion for several audiences could
+//! be forwarded to another authorization server that accepts it. An assertion for the URL of an endpoint is
+//! sent to that URL only.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::crypto::{self, PrivateKey};
+use crate::crypto::{self, HmacAlgorithm, PrivateKey};
 use crate::encoding::base64url;
 use crate::time::NumericDate;
 
 /// The lifetime of an assertion.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// Signs an assertion of `client` for `issuer`. Use it once. `None` if no random `jti` can be generated.
+/// The key that signs an assertion.
+#[derive(Clone, Copy)]
+pub(super) enum AssertionKey<'a> {
+    Private(&'a PrivateKey),
+    Secret { algorithm: HmacAlgorithm, secret: &'a str },
+}
+
+/// Signs an assertion of `client` for `audience`. Use it once. `None` if no random `jti` can be generated.
 pub(super) fn sign(
-    key: &PrivateKey,
+    key: AssertionKey<'_>,
     client: &str,
-    issuer: &str,
+    audience: &str,
     now: NumericDate,
 ) -> Option<Zeroizing<String>> {
-    let algorithm = key.signing_key().algorithm().as_str();
-    let header = Header { alg: algorithm, typ: "JWT", kid: key.kid() };
+    let header = Header { alg: key.algorithm(), typ: "JWT", kid: key.kid() };
     let jti = base64url::encode(&crypto::random()?);
     let exp = now.later(LIFETIME).as_secs();
-    let claims = Claims { iss: client, sub: client, aud: issuer, jti: &jti, iat: now.as_secs(), exp };
+    let claims = Claims { iss: client, sub: client, aud: audience, jti: &jti, iat: now.as_secs(), exp };
     let input = format!("{}.{}", encode(&header)?, encode(&claims)?);
-    let signature = key.signing_key().sign(input.as_bytes())?;
+    let signature = key.sign(input.as_bytes())?;
     Some(Zeroizing::new(format!("{input}.{}", base64url::encode(&signature))))
+}
+
+impl AssertionKey<'_> {
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Private(key) => key.signing_key().algorithm().as_str(),
+            Self::Secret { algorithm, .. } => algorithm.as_str(),
+        }
+    }
+
+    fn kid(&self) -> Option<&str> {
+        match self {
+            Self::Private(key) => key.kid(),
+            Self::Secret { .. } => None,
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Private(key) => key.signing_key().sign(message),
+            Self::Secret { algorithm, secret } => crypto::hmac(*algorithm, secret.as_bytes(), message),
+        }
+    }
 }
 
 #[derive(Serialize)]

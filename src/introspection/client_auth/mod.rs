@@ -1,31 +1,40 @@
 //! Client authentication at the introspection endpoint (RFC 7662 section 2.1).
 //!
-//! `client_secret_basic` and `client_secret_post` are defined by RFC 6749 section 2.3.1, `private_key_jwt` by
-//! RFC 7523 section 2.2, `tls_client_auth` by RFC 8705 section 2, and bearer tokens by RFC 6750 section 2.1.
+//! - `method` creates the credentials of one request. `assertion` signs JWTs for it.
+//! - `provider` is the interface of credentials that change: `from_fn` calls a function of the user,
+//!   `assertion_file` reads a file, `client_credentials` requests a bearer token.
+//! - `current` caches what a provider returned.
 //!
-//! Checks: identifiers and secrets are not empty and hold no control characters (RFC 6749 appendix A). A
-//! bearer token is a `b64token`.
 //! Does not check: the strength of a secret, or whether the authorization server supports the method.
 //!
 //! Why: there is no anonymous method. An endpoint that is open to everybody lets attackers test tokens
 //! (RFC 7662 section 4).
 
 mod assertion;
+mod assertion_file;
+mod client_credentials;
+mod current;
+mod from_fn;
+mod method;
+mod provider;
+mod setters;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use crate::bearer::is_b64token;
-use crate::crypto::PrivateKey;
-use crate::time::NumericDate;
+use self::method::Kind;
+use self::provider::{Provide, Source};
+use crate::crypto::{HmacAlgorithm, PrivateKey};
 
-/// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub use client_credentials::ClientCredentials;
+pub(super) use current::CurrentAuth;
+pub use from_fn::ProvidedAuth;
+pub(super) use method::{Credentials, Method, Target};
+pub(super) use provider::{Candidates, ProvideContext};
 
 /// How this API authenticates itself at the introspection endpoint.
 ///
@@ -33,6 +42,9 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// `introspection_endpoint_auth_methods_supported`. It assigns the client identifier and the secret when you
 /// register your API as a client. Prefer [`private_key_jwt`](Self::private_key_jwt) or [`mtls`](Self::mtls):
 /// they never transmit a credential that somebody else could reuse.
+///
+/// Credentials that change while the API runs come from [`from_fn`](Self::from_fn),
+/// [`assertion_file`](Self::assertion_file) or [`client_credentials`](Self::client_credentials).
 ///
 /// Secrets are wiped from memory when the last clone is dropped. `Debug` does not show them.
 ///
@@ -46,23 +58,10 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct ClientAuth(Arc<Method>);
-
-enum Method {
-    SecretBasic { id: String, secret: Zeroizing<String> },
-    SecretPost { id: String, secret: Zeroizing<String> },
-    PrivateKeyJwt { id: String, key: PrivateKey },
-    Bearer(Zeroizing<String>),
-    BearerFrom(Box<dyn Fn() -> String + Send + Sync>),
-    Mtls { id: String },
-}
-
-/// The credentials of one request. Holds secrets, so it has no `Debug`.
-pub(crate) struct Credentials {
-    /// The `Authorization` header, marked as sensitive.
-    pub(crate) authorization: Option<HeaderValue>,
-    /// Form parameters, not encoded yet.
-    pub(crate) form: Vec<(&'static str, Zeroizing<String>)>,
+pub struct ClientAuth {
+    source: Source,
+    /// A setter that has no effect on these credentials.
+    misuse: Option<&'static str>,
 }
 
 impl ClientAuth {
@@ -79,7 +78,7 @@ impl ClientAuth {
     /// assert!(!format!("{auth:?}").contains("s3cret"));
     /// ```
     pub fn secret_basic(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self::new(Method::SecretBasic { id: id.into(), secret: Zeroizing::new(secret.into()) })
+        Self::fixed(Kind::SecretBasic { id: id.into(), secret: Zeroizing::new(secret.into()) })
     }
 
     /// `client_secret_post`: identifier and secret in the request body (RFC 6749 section 2.3.1).
@@ -91,13 +90,34 @@ impl ClientAuth {
     /// # let _ = introspection;
     /// ```
     pub fn secret_post(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self::new(Method::SecretPost { id: id.into(), secret: Zeroizing::new(secret.into()) })
+        Self::fixed(Kind::SecretPost { id: id.into(), secret: Zeroizing::new(secret.into()) })
+    }
+
+    /// `client_secret_jwt`: an assertion signed with the secret (OpenID Connect Core section 9, RFC 7523
+    /// section 2.2).
+    ///
+    /// The secret itself is not transmitted. Each introspection request carries its own assertion, which is
+    /// valid for 60 s. Its `aud` is the issuer identifier; see
+    /// [`endpoint_as_audience`](Self::endpoint_as_audience). The secret must have at least
+    /// [`min_secret_bytes`](HmacAlgorithm::min_secret_bytes) (RFC 7518 section 3.2).
+    ///
+    /// ```
+    /// use tower_bearer::ClientAuth;
+    /// use tower_bearer::crypto::HmacAlgorithm;
+    ///
+    /// # let secret = String::new();
+    /// let auth = ClientAuth::secret_jwt("orders-api", secret, HmacAlgorithm::HS256);
+    /// # let _ = auth;
+    /// ```
+    pub fn secret_jwt(id: impl Into<String>, secret: impl Into<String>, algorithm: HmacAlgorithm) -> Self {
+        Self::fixed(Kind::SecretJwt { id: id.into(), secret: Zeroizing::new(secret.into()), algorithm })
     }
 
     /// `private_key_jwt`: a signed assertion (RFC 7523 section 2.2).
     ///
     /// Each introspection request carries its own assertion, which is valid for 60 s. Its `aud` is the issuer
-    /// identifier, so no other authorization server accepts it.
+    /// identifier, so no other authorization server accepts it; see
+    /// [`endpoint_as_audience`](Self::endpoint_as_audience).
     ///
     /// ```
     /// use tower_bearer::crypto::{PrivateKey, PrivateKeyError};
@@ -110,12 +130,13 @@ impl ClientAuth {
     /// # assert!(client_auth("").is_err());
     /// ```
     pub fn private_key_jwt(id: impl Into<String>, key: PrivateKey) -> Self {
-        Self::new(Method::PrivateKeyJwt { id: id.into(), key })
+        Self::fixed(Kind::PrivateKeyJwt { id: id.into(), key })
     }
 
     /// A fixed bearer token in the `Authorization` header (RFC 7662 section 2.1).
     ///
-    /// For a token that has to be renewed, use [`bearer_from`](Self::bearer_from).
+    /// For a token that has to be renewed, use [`client_credentials`](Self::client_credentials) or
+    /// [`bearer_from`](Self::bearer_from).
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -124,13 +145,14 @@ impl ClientAuth {
     /// # let _ = introspection;
     /// ```
     pub fn bearer(token: impl Into<String>) -> Self {
-        Self::new(Method::Bearer(Zeroizing::new(token.into())))
+        Self::fixed(Kind::Bearer(Zeroizing::new(token.into())))
     }
 
     /// A bearer token in the `Authorization` header, read from `token` for each introspection request.
     ///
-    /// `token` must not block. Renew the token in a task of your own, and read the current one here. A value
-    /// that is not a bearer token is not sent: the request gets 503 with kind `introspection_unavailable`.
+    /// `token` must not block; [`from_fn`](Self::from_fn) takes an async function. Renew the token in a task
+    /// of your own, and read the current one here. A value that is not a bearer token is not sent: the request
+    /// gets 503 with kind `introspection_unavailable`.
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};
@@ -145,85 +167,94 @@ impl ClientAuth {
     /// # let _ = auth;
     /// ```
     pub fn bearer_from(token: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        Self::new(Method::BearerFrom(Box::new(token)))
+        Self::fixed(Kind::BearerFrom(Box::new(token)))
     }
 
     /// `tls_client_auth` or `self_signed_tls_client_auth`: the TLS client certificate (RFC 8705 section 2).
     ///
     /// The request body holds the client identifier only. Configure an HTTP client that has the certificate,
-    /// with [`Introspection::http_client`](crate::Introspection::http_client).
+    /// with [`Introspection::http_client`](crate::Introspection::http_client). If the metadata has an
+    /// `introspection_endpoint` in `mtls_endpoint_aliases`, requests go there (RFC 8705 section 5).
     ///
     /// ```
-    /// use tower_bearer::transport::HttpClient;
+    /// # #[cfg(feature = "reqwest")] {
+    /// use tower_bearer::transport::ReqwestClient;
+    /// use tower_bearer::transport::reqwest::{Error, Identity};
     /// use tower_bearer::{ClientAuth, Introspection};
     ///
-    /// fn introspection(client_with_certificate: impl HttpClient) -> Introspection {
-    ///     Introspection::with(ClientAuth::mtls("orders-api")).http_client(client_with_certificate)
+    /// /// `pem` holds the certificate chain and the private key.
+    /// fn introspection(pem: &[u8]) -> Result<Introspection, Error> {
+    ///     let identity = Identity::from_pem(pem)?;
+    ///     let client = ReqwestClient::build(move |client| client.identity(identity.clone()))?;
+    ///     Ok(Introspection::with(ClientAuth::mtls("orders-api")).http_client(client))
     /// }
+    /// # assert!(introspection(b"").is_err());
+    /// # }
     /// ```
     pub fn mtls(id: impl Into<String>) -> Self {
-        Self::new(Method::Mtls { id: id.into() })
+        Self::fixed(Kind::Mtls { id: id.into() })
     }
 
-    fn new(method: Method) -> Self {
-        Self(Arc::new(method))
+    fn fixed(kind: Kind) -> Self {
+        Self { source: Source::Fixed(Candidates::one(Method::new(kind))), misuse: None }
+    }
+
+    fn provided(provider: impl Provide + 'static) -> Self {
+        Self { source: Source::Provided(Arc::new(provider)), misuse: None }
+    }
+
+    /// Where the credentials come from.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The registered name of the method (RFC 8414 section 2), or `bearer` for a bearer token.
-    pub(crate) fn method(&self) -> &'static str {
-        match *self.0 {
-            Method::SecretBasic { .. } => "client_secret_basic",
-            Method::SecretPost { .. } => "client_secret_post",
-            Method::PrivateKeyJwt { .. } => "private_key_jwt",
-            Method::Bearer(_) | Method::BearerFrom(_) => "bearer",
-            Method::Mtls { .. } => "tls_client_auth",
+    pub(super) fn method(&self) -> &'static str {
+        match &self.source {
+            Source::Fixed(candidates) => candidates.first.name(),
+            Source::Provided(provider) => provider.method(),
         }
     }
 
     /// The client identifier. `None` for a bearer token.
     pub(crate) fn client_id(&self) -> Option<&str> {
-        match &*self.0 {
-            Method::SecretBasic { id, .. }
-            | Method::SecretPost { id, .. }
-            | Method::PrivateKeyJwt { id, .. }
-            | Method::Mtls { id } => Some(id),
-            Method::Bearer(_) | Method::BearerFrom(_) => None,
+        match &self.source {
+            Source::Fixed(candidates) => candidates.first.client_id(),
+            Source::Provided(provider) => provider.client_id(),
         }
     }
 
     /// Whether the HTTP client needs a client certificate.
     pub(crate) fn is_mtls(&self) -> bool {
-        matches!(*self.0, Method::Mtls { .. })
+        match &self.source {
+            Source::Fixed(candidates) => candidates.first.is_mtls(),
+            Source::Provided(provider) => provider.is_mtls(),
+        }
+    }
+
+    /// The URL of the token endpoint that it sends requests to, if it does.
+    pub(crate) fn token_endpoint(&self) -> Option<&str> {
+        match &self.source {
+            Source::Fixed(_) => None,
+            Source::Provided(provider) => provider.token_endpoint(),
+        }
+    }
+
+    /// The most requests to the authorization server that obtaining the credentials takes.
+    pub(crate) fn max_requests(&self) -> u32 {
+        match &self.source {
+            Source::Fixed(_) => 0,
+            Source::Provided(provider) => provider.max_requests(),
+        }
     }
 
     /// Why the configuration is invalid, or `None` if it is valid.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        self.client_id().and_then(id_fault).or_else(|| match &*self.0 {
-            Method::SecretBasic { secret, .. } | Method::SecretPost { secret, .. } => secret_fault(secret),
-            Method::Bearer(token) if !is_b64token(token.as_bytes()) => {
-                Some("the bearer token is empty or has invalid characters")
-            }
-            _ => None,
-        })
-    }
-
-    /// Creates the credentials of one request to `issuer` at `now`. `None` if the assertion cannot be signed,
-    /// or the value of [`bearer_from`](Self::bearer_from) is not a bearer token.
-    pub(crate) fn credentials(&self, issuer: &str, now: NumericDate) -> Option<Credentials> {
-        match &*self.0 {
-            Method::SecretBasic { id, secret } => Credentials::header("Basic", &basic(id, secret)),
-            Method::SecretPost { id, secret } => Some(Credentials::form([
-                ("client_id", Zeroizing::new(id.clone())),
-                ("client_secret", secret.clone()),
-            ])),
-            Method::PrivateKeyJwt { id, key } => Some(Credentials::form([
-                ("client_assertion_type", Zeroizing::new(JWT_BEARER.to_owned())),
-                ("client_assertion", assertion::sign(key, id, issuer, now)?),
-            ])),
-            Method::Bearer(token) => bearer(token),
-            Method::BearerFrom(token) => bearer(&Zeroizing::new(token())),
-            Method::Mtls { id } => Some(Credentials::form([("client_id", Zeroizing::new(id.clone()))])),
-        }
+        let fault = match &self.source {
+            Source::Fixed(candidates) => candidates.fault(),
+            Source::Provided(provider) => provider.fault(),
+        };
+        fault.or(self.misuse)
     }
 }
 
@@ -236,52 +267,4 @@ impl fmt::Debug for ClientAuth {
         }
         debug.finish_non_exhaustive()
     }
-}
-
-impl Credentials {
-    fn header(scheme: &str, credential: &str) -> Option<Self> {
-        let line = Zeroizing::new(format!("{scheme} {credential}"));
-        let mut authorization = HeaderValue::from_str(&line).ok()?;
-        authorization.set_sensitive(true);
-        Some(Self { authorization: Some(authorization), form: Vec::new() })
-    }
-
-    fn form<const N: usize>(members: [(&'static str, Zeroizing<String>); N]) -> Self {
-        Self { authorization: None, form: members.into() }
-    }
-}
-
-fn id_fault(id: &str) -> Option<&'static str> {
-    match id {
-        "" => Some("the client identifier is empty"),
-        _ if has_control(id) => Some("the client identifier has a control character (usually a line break)"),
-        _ => None,
-    }
-}
-
-fn secret_fault(secret: &str) -> Option<&'static str> {
-    match secret {
-        "" => Some("the client secret is empty"),
-        _ if has_control(secret) => {
-            Some("the client secret has a control character (usually the line break at the end of a file)")
-        }
-        _ => None,
-    }
-}
-
-fn has_control(text: &str) -> bool {
-    text.chars().any(char::is_control)
-}
-
-fn bearer(token: &str) -> Option<Credentials> {
-    if is_b64token(token.as_bytes()) { Credentials::header("Bearer", token) } else { None }
-}
-
-/// Both parts are encoded first, so that a colon in one of them is not the separator (RFC 6749 appendix B).
-fn basic(id: &str, secret: &str) -> Zeroizing<String> {
-    let mut pair = Zeroizing::new(String::new());
-    pair.extend(form_urlencoded::byte_serialize(id.as_bytes()));
-    pair.push(':');
-    pair.extend(form_urlencoded::byte_serialize(secret.as_bytes()));
-    Zeroizing::new(base64_simd::STANDARD.encode_to_string(pair.as_bytes()))
 }

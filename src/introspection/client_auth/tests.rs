@@ -1,8 +1,28 @@
 //! The credentials that each method sends, the redaction in `Debug`, and invalid configurations.
 
+use http::HeaderValue;
+
+use super::method::JWT_BEARER;
 use super::*;
+use crate::time::NumericDate;
 
 const ISSUER: &str = "https://login.example.com/realms/acme";
+const ENDPOINT: &str = "https://login.example.com/realms/acme/introspect";
+const TARGET: Target<'_> = Target { issuer: ISSUER, endpoint: ENDPOINT };
+
+impl ClientAuth {
+    /// The credentials of one request. `None` if they cannot be created or come from a provider.
+    pub(in crate::introspection) fn fixed_credentials(
+        &self,
+        target: Target<'_>,
+        now: NumericDate,
+    ) -> Option<Credentials> {
+        match &self.source {
+            Source::Fixed(candidates) => candidates.first.credentials(target, now),
+            Source::Provided(_) => None,
+        }
+    }
+}
 
 fn now() -> NumericDate {
     NumericDate::from_secs(1_750_000_000).unwrap()
@@ -10,14 +30,14 @@ fn now() -> NumericDate {
 
 /// The `Authorization` header of one request.
 fn authorization(auth: &ClientAuth) -> Option<HeaderValue> {
-    let credentials = auth.credentials(ISSUER, now())?;
+    let credentials = auth.fixed_credentials(TARGET, now())?;
     assert!(credentials.form.is_empty());
     credentials.authorization
 }
 
 /// The form parameters of one request.
 fn form(auth: &ClientAuth) -> Vec<(&'static str, String)> {
-    let credentials = auth.credentials(ISSUER, now()).unwrap();
+    let credentials = auth.fixed_credentials(TARGET, now()).unwrap();
     assert!(credentials.authorization.is_none());
     credentials.form.into_iter().map(|(name, value)| (name, value.to_string())).collect()
 }
@@ -56,9 +76,9 @@ fn empty_or_malformed_credentials_are_configuration_faults() {
 #[test]
 fn a_value_that_is_not_a_bearer_token_is_not_sent() {
     for token in ["", "a b", "a\r\nx: y", "t\u{f6}ken", "=", "\u{0}"] {
-        assert!(ClientAuth::bearer(token).credentials(ISSUER, now()).is_none(), "{token:?}");
+        assert!(ClientAuth::bearer(token).fixed_credentials(TARGET, now()).is_none(), "{token:?}");
         let from = ClientAuth::bearer_from(move || token.to_owned());
-        assert!(from.credentials(ISSUER, now()).is_none(), "{token:?}");
+        assert!(from.fixed_credentials(TARGET, now()).is_none(), "{token:?}");
     }
 }
 
@@ -79,7 +99,7 @@ fn debug_hides_secrets() {
         (ClientAuth::mtls("api"), r#"ClientAuth { method: "tls_client_auth", client_id: "api", .. }"#),
     ] {
         assert_eq!(format!("{auth:?}"), expected);
-        if let Some(line) = auth.credentials(ISSUER, now()).unwrap().authorization {
+        if let Some(line) = auth.fixed_credentials(TARGET, now()).unwrap().authorization {
             assert_eq!(format!("{line:?}"), "Sensitive");
         }
     }
@@ -115,6 +135,48 @@ fn basic_credentials_are_form_urlencoded_before_they_are_joined_with_a_colon() {
 fn secret_post_passes_the_secret_unencoded_to_the_form() {
     let auth = ClientAuth::secret_post("a:b", "% +\u{e9}");
     assert_eq!(form(&auth), [("client_id", "a:b".into()), ("client_secret", "% +\u{e9}".into())]);
+}
+
+/// OpenID Connect Core section 9.
+#[test]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+fn a_secret_jwt_is_signed_with_the_secret() {
+    use crate::crypto::hmac;
+    use crate::encoding::base64url;
+    let secret = "s".repeat(64);
+    for algorithm in [HmacAlgorithm::HS256, HmacAlgorithm::HS384, HmacAlgorithm::HS512] {
+        let auth = ClientAuth::secret_jwt("api", &secret, algorithm);
+        assert_eq!(auth.method(), "client_secret_jwt");
+        let [(_, kind), (_, assertion)] = form(&auth).try_into().unwrap();
+        assert_eq!(kind, JWT_BEARER);
+        let (input, signature) = assertion.rsplit_once('.').unwrap();
+        let expected = hmac(algorithm, secret.as_bytes(), input.as_bytes()).unwrap();
+        assert_eq!(signature, base64url::encode(&expected));
+        let header = base64url::decode(input.split('.').next().unwrap()).unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header, serde_json::json!({"alg": algorithm.as_str(), "typ": "JWT"}));
+    }
+}
+
+#[test]
+fn debug_hides_the_secrets_of_credentials_that_change() {
+    let request = ClientCredentials::new("https://h/token", ClientAuth::secret_basic("api", "s3cret"))
+        .scope("a")
+        .scope("b");
+    assert_eq!(
+        format!("{request:?}"),
+        "ClientCredentials { endpoint: \"https://h/token\", auth: ClientAuth { method: \
+         \"client_secret_basic\", client_id: \"api\", .. }, parameters: [(\"scope\", \"b\")] }"
+    );
+    for auth in [
+        ClientAuth::client_credentials(request),
+        ClientAuth::secret_basic("api", "s3cret").with_fallback(ClientAuth::secret_basic("api", "s3cret")),
+        ClientAuth::secret_jwt("api", "s3cret", HmacAlgorithm::HS256),
+        ClientAuth::assertion_file("api", "s3cret"),
+    ] {
+        let shown = format!("{auth:?}");
+        assert!(shown.contains("api") && !shown.contains("s3cret"), "{shown}");
+    }
 }
 
 #[test]
@@ -199,6 +261,16 @@ mod private_key_jwt {
             "iss": "api", "sub": "api", "aud": ISSUER, "iat": 1_750_000_000, "exp": 1_750_000_060,
         });
         assert_eq!(claims, expected);
+    }
+
+    /// Okta accepts nothing else.
+    #[test]
+    fn by_setting_an_assertion_has_the_endpoint_as_its_only_audience() {
+        let auth = auth(Algorithm::ES256).endpoint_as_audience();
+        assert_eq!(part(&assertion(&auth), 1)["aud"], ENDPOINT);
+        assert_eq!(auth.fault(), None);
+        let fault = ClientAuth::secret_basic("a", "b").endpoint_as_audience().fault();
+        assert_eq!(fault, Some("endpoint_as_audience needs private_key_jwt or secret_jwt"));
     }
 
     #[test]

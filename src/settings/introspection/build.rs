@@ -5,6 +5,7 @@
 //! Does not check: anything that needs the network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Introspection;
 use crate::authenticate::{IssuerIntrospection, JwtIntrospection, OpaqueTokens};
@@ -21,6 +22,9 @@ use crate::metadata::Endpoint;
 use crate::settings::config_error::ConfigProblem;
 use crate::settings::context::IntrospectedIssuer;
 
+/// The maximum lifetime of a token whose response has no `exp`.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Introspection {
     /// The introspection as the request path uses it; `None` after at least one problem.
     pub(in crate::settings) fn build(
@@ -28,7 +32,7 @@ impl Introspection {
         issuer: IntrospectedIssuer<'_>,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<IssuerIntrospection> {
-        self.check(issuer.claims.issuer.as_ref(), issuer.keys.is_some(), problems);
+        self.check(&issuer, problems);
         let endpoint = self.endpoint_source(&issuer, problems)?;
         self.check_rate_limit(&issuer, &endpoint, problems);
         let client = self.client.clone().or(issuer.client)?;
@@ -38,6 +42,7 @@ impl Introspection {
                 issuer: Arc::clone(&claims.issuer),
                 endpoint,
                 auth: self.auth.clone(),
+                plain_http: issuer.plain_http,
                 client,
                 response_verifier: issuer
                     .keys
@@ -64,12 +69,21 @@ impl Introspection {
         })
     }
 
-    fn check(&self, issuer: &str, has_keys: bool, problems: &mut Vec<ConfigProblem>) {
+    fn check(&self, issuer: &IntrospectedIssuer<'_>, problems: &mut Vec<ConfigProblem>) {
+        let has_keys = issuer.keys.is_some();
         let mut unusable = |reason: &'static str, hint: &'static str| {
-            problems.push(ConfigProblem::IntrospectionUnusable { issuer: issuer.to_owned(), reason, hint });
+            let issuer = issuer.claims.issuer.to_string();
+            problems.push(ConfigProblem::IntrospectionUnusable { issuer, reason, hint });
         };
         if let Some(reason) = self.auth.fault() {
             unusable(reason, "use the credentials that the authorization server registered for this API");
+        }
+        let token_endpoint = self.auth.token_endpoint();
+        if token_endpoint.is_some_and(|url| FetchUrl::parse(url, issuer.plain_http).is_err()) {
+            unusable(
+                "the token endpoint in ClientCredentials is not a valid https URL",
+                "use its https URL, or Issuer::dangerous_allow_http in a test network",
+            );
         }
         if matches!(&self.opaque_tokens, Some(OpaqueTokens::Prefix(prefix)) if prefix.is_empty()) {
             unusable("opaque_prefix is empty", "set a prefix, or use .opaque_default()");
@@ -84,6 +98,18 @@ impl Introspection {
             unusable(
                 "require_signed needs the keys of the issuer, which has none",
                 "use another constructor of Issuer",
+            );
+        }
+        if self.lifetime_without_exp.is_some_and(|lifetime| lifetime.is_zero() || lifetime > MAX_LIFETIME) {
+            unusable(
+                "the lifetime in dangerous_accept_without_expiry is zero or longer than 24 h",
+                "use a short lifetime, such as 5 min",
+            );
+        }
+        if self.lifetime_without_exp.is_some() && issuer.claims.max_lifetime.is_some() {
+            unusable(
+                "dangerous_accept_without_expiry contradicts max_lifetime, which needs the `exp` of each token",
+                "remove one of them",
             );
         }
         if self.auth.is_mtls() && self.client.is_none() {
@@ -101,20 +127,24 @@ impl Introspection {
         problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));
     }
 
-    /// The burst is half of the limit, and must cover the discovery of the endpoint and one introspection
-    /// request.
+    /// The burst is half of the limit, and must cover the discovery of the endpoint, a request for a bearer
+    /// token and one introspection request.
     fn check_rate_limit(
         &self,
         issuer: &IntrospectedIssuer<'_>,
         endpoint: &EndpointSource,
         problems: &mut Vec<ConfigProblem>,
     ) {
-        let least = endpoint.max_requests().saturating_mul(2).saturating_add(1);
+        let requests = endpoint.max_requests().saturating_add(self.auth.max_requests());
+        let least = requests.saturating_mul(2).saturating_add(1);
         if self.limiter.per_minute.is_some_and(|calls| (1..least).contains(&calls)) {
             problems.push(ConfigProblem::IntrospectionUnusable {
                 issuer: issuer.claims.issuer.to_string(),
-                reason: "max_calls_per_minute is too low for the discovery of the endpoint",
-                hint: "use at least 7, or set the URL with .endpoint(...)",
+                reason: "max_calls_per_minute is too low for the discovery of the endpoint and its credentials",
+                hint: match self.auth.max_requests() {
+                    0 => "use at least 7, or set the URL with .endpoint(...)",
+                    _ => "use at least 11, or set the URL with .endpoint(...)",
+                },
             });
         }
     }
@@ -160,7 +190,8 @@ impl Introspection {
             ..claims.clone()
         };
         let optional = OptionalClaims { iss: true, aud: self.accept_without_audience, exp: false };
-        ResponsePolicy { opaque: ClaimsPolicy { optional, ..claims }, jwt, names }
+        let opaque = ClaimsPolicy { optional, ..claims };
+        ResponsePolicy { opaque, jwt, names, lifetime_without_exp: self.lifetime_without_exp }
     }
 
     fn response_verifier(

@@ -2,6 +2,7 @@
 
 mod build;
 mod limits;
+mod responses;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +44,8 @@ use crate::transport::{FetchLimits, HttpClient};
 ///
 /// # Which responses are accepted
 ///
-/// `active` is `true`, `aud` names this API, and `exp` is present and in the future. If present, `iss`,
+/// `active` is `true`, `aud` names this API, and `exp` is present and in the future. (Two settings accept
+/// responses without `aud` or `exp`; their names start with `dangerous_`.) If present, `iss`,
 /// `nbf`, `iat`, `scope`, `sub`, `client_id`, `username` and `token_type` are valid. There is no `cnf`. The
 /// settings of the [`Issuer`](crate::Issuer) apply to responses as they do to JWTs, except those of
 /// [`strict_rfc9068`](crate::Issuer::strict_rfc9068). A response about a JWT need not repeat the claims of
@@ -62,7 +64,7 @@ use crate::transport::{FetchLimits, HttpClient};
 /// # Failures
 ///
 /// - 503 `introspection_unavailable` with `Retry-After`: the authorization server is unavailable, its
-///   response is invalid, or a limit is reached.
+///   response is invalid, a limit is reached, or a provider in [`ClientAuth`] has no credentials.
 /// - 500 `introspection_misconfigured`: the authorization server rejects this client or introspects no JWTs,
 ///   or its metadata names no introspection endpoint. The log says what to check, with the error that the
 ///   authorization server reports.
@@ -88,6 +90,7 @@ pub struct Introspection {
     /// The rule for opaque tokens; `None` if the user set none.
     opaque_tokens: Option<OpaqueTokens>,
     accept_without_audience: bool,
+    lifetime_without_exp: Option<Duration>,
     accept_pending_jwts: bool,
     require_signed: bool,
     cache: CachePolicy,
@@ -112,6 +115,7 @@ impl Introspection {
             jwts: JwtIntrospection::None,
             opaque_tokens: None,
             accept_without_audience: false,
+            lifetime_without_exp: None,
             accept_pending_jwts: false,
             require_signed: false,
             cache: CachePolicy {
@@ -259,36 +263,6 @@ impl Introspection {
     /// Introspects no opaque tokens, only JWTs.
     pub fn opaque_none(mut self) -> Self {
         self.opaque_tokens = Some(OpaqueTokens::None);
-        self
-    }
-
-    /// Accepts introspection responses without `aud`. An `aud` that is present must still name this API.
-    /// Default: a response about an opaque token must have `aud`.
-    ///
-    /// Some authorization servers never send `aud` (django-oauth-toolkit). Others omit it for tokens without
-    /// a resource (node oidc-provider).
-    ///
-    /// # Risk
-    /// - A token issued for any other API of this authorization server is then accepted here. The exception
-    ///   is an authorization server that reports to each client only the tokens meant for it; RFC 7662
-    ///   section 2.2 allows that, but many do not.
-    /// - A refresh token is then accepted as an access token if the authorization server introspects both
-    ///   (node oidc-provider does). To reject refresh tokens, add
-    ///   [`Issuer::require_claim("token_type")`](crate::Issuer::require_claim). This works if its responses
-    ///   have `token_type` for access tokens only, and its access tokens are not JWTs.
-    pub fn dangerous_accept_without_audience(mut self) -> Self {
-        self.accept_without_audience = true;
-        self
-    }
-
-    /// Requires signed responses (RFC 9701), and requests them. Default: requests JSON, and verifies a signed
-    /// response if the authorization server sends one.
-    ///
-    /// The response must be signed with a key and an algorithm of the issuer. Its `typ` is
-    /// `token-introspection+jwt`, its `aud` names this API or its client identifier, and its `iat` is less
-    /// than 1 min old. An unsigned response is a failure (503).
-    pub fn require_signed(mut self) -> Self {
-        self.require_signed = true;
         self
     }
 

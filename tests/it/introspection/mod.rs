@@ -5,6 +5,8 @@ mod circuit_breaker;
 mod client_auth;
 mod cold_start;
 mod configuration;
+mod credentials;
+mod credentials_check;
 mod dispatch;
 mod endpoint;
 mod faults;
@@ -13,6 +15,8 @@ mod goodput;
 mod http_client;
 mod limits;
 mod load;
+#[cfg(feature = "reqwest")]
+mod mtls;
 #[cfg(feature = "reqwest")]
 mod over_http;
 mod poison_tokens;
@@ -25,6 +29,7 @@ mod signed;
 mod single_flight;
 mod stale;
 mod still_active;
+mod without_expiry;
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,0 +1,89 @@
+//! Checks at start whether the authorization server accepts the credentials of this API.
+//!
+//! Introspects a random token, which nobody has issued. Any response to it proves that the credentials are
+//! accepted, and 401 proves that they are not. Where JWTs are introspected, the token has the form of one, so
+//! a server that introspects no JWTs says so.
+//!
+//! Checks: the endpoint exists and responds, and the credentials are accepted.
+//! Does not check: what the server says about the token. Any other status may be due to the token, so it
+//! proves nothing.
+//!
+//! Why its failures count nowhere: the circuit breaker and the backoff per token are for the tokens of
+//! clients. The limits on calls apply.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::call::Call;
+use super::client::IntrospectionClient;
+use super::error::{IntrospectionError, IntrospectionErrorKind};
+use super::priority::{CallToken, Priority};
+use crate::crypto;
+use crate::encoding::base64url;
+use crate::time::{NumericDate, later, now};
+use crate::transport::FetchErrorKind;
+
+/// Sends an introspection request, unless the credentials were accepted before. `as_jwt` tells whether JWTs
+/// are introspected.
+///
+/// # Errors
+/// The [`IntrospectionError`], if the configuration is wrong or the endpoint does not respond.
+pub(super) async fn check_credentials(
+    client: &IntrospectionClient,
+    as_jwt: bool,
+) -> Result<(), Arc<IntrospectionError>> {
+    if client.is_accepted.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let Some(token) = random_text().and_then(|text| if as_jwt { jwt(client, &text) } else { Some(text) })
+    else {
+        return Ok(());
+    };
+    let call_token = CallToken { key: fastrand::u64(..), priority: Priority::Untrusted };
+    let deadline = later(now(), client.max_wait());
+    // A limit that is reached proves nothing.
+    let Ok(call) = Call::acquire(client, call_token, deadline).await else { return Ok(()) };
+    match call.introspect_unissued(&token).await {
+        Err(failure) if failure.error.kind() == IntrospectionErrorKind::TokenTypeUnsupported && as_jwt => {
+            client.report_jwts_unsupported(&failure.error);
+            Err(failure.error)
+        }
+        Err(failure) if is_proof(failure.error.kind()) => Err(failure.error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the API cannot introspect tokens now.
+fn is_proof(kind: IntrospectionErrorKind) -> bool {
+    use FetchErrorKind::{ConnectionLost, Redirected, Status, TimedOut, Transport};
+    matches!(
+        kind,
+        IntrospectionErrorKind::ClientRejected(_)
+            | IntrospectionErrorKind::CredentialsUnavailable
+            | IntrospectionErrorKind::CredentialsUnusable
+            | IntrospectionErrorKind::Fetch(
+                Transport | ConnectionLost | TimedOut | Redirected | Status(404 | 405 | 410)
+            )
+    )
+}
+
+/// A token in the form of an access token (RFC 9068), with a random signature.
+fn jwt(client: &IntrospectionClient, id: &str) -> Option<String> {
+    let now = NumericDate::now(&*client.clock);
+    let header = json!({"alg": "ES256", "typ": "at+jwt"});
+    let claims = json!({
+        "iss": client.issuer(), "jti": id, "iat": now.as_secs(), "exp": now.later(LIFETIME).as_secs(),
+    });
+    let [header, claims] = [header, claims].map(|part| base64url::encode(part.to_string().as_bytes()));
+    let signature = [crypto::random()?, crypto::random()?, crypto::random()?, crypto::random()?].concat();
+    Some(format!("{header}.{claims}.{}", base64url::encode(&signature)))
+}
+
+const LIFETIME: Duration = Duration::from_secs(60);
+
+fn random_text() -> Option<String> {
+    Some(base64url::encode(&[crypto::random()?, crypto::random()?].concat()))
+}
