@@ -1,7 +1,7 @@
 //! Requests a bearer token for introspection requests (RFC 6749 section 4.4).
 //!
-//! Checks: the response is a JSON object, its `access_token` is a `b64token`, and its `token_type`, if present,
-//! is `Bearer` (RFC 6749 section 5.1).
+//! Checks: the response is a JSON object, its `access_token` is a `b64token`, and its `token_type` is
+//! `Bearer` or absent (RFC 6749 section 5.1).
 //! Does not check: the token itself. The introspection endpoint does.
 
 use std::error::Error;

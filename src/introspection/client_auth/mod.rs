@@ -151,8 +151,8 @@ impl ClientAuth {
     /// A bearer token in the `Authorization` header, read from `token` for each introspection request.
     ///
     /// `token` must not block; [`from_fn`](Self::from_fn) takes an async function. Renew the token in a task
-    /// of your own, and read the current one here. A value that is not a bearer token is not sent: the request
-    /// gets 503 with kind `introspection_unavailable`.
+    /// of your own, and read the current one here. A value that is not a bearer token is not sent: the
+    /// request gets 503 with kind `introspection_unavailable`.
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};

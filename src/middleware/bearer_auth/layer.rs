@@ -117,9 +117,9 @@ impl BearerAuth {
     /// For an issuer with introspection it also checks the credentials of this API: it sends one request
     /// about a random token, which nobody has issued. An introspection response proves that the credentials
     /// are accepted, and the check is not repeated. The issuer is not ready if the authorization server
-    /// rejects the credentials, if there are none, or if the endpoint does not respond or does not exist. With
-    /// [`also_jwts`](crate::Introspection::also_jwts), it is not ready either if the server introspects no
-    /// JWTs. Any other failure proves nothing, so it is no error. The check has no effect on the circuit
+    /// rejects the credentials, if there are none, or if the endpoint does not respond or does not exist.
+    /// With [`also_jwts`](crate::Introspection::also_jwts), it is not ready either if the server introspects
+    /// no JWTs. Any other failure proves nothing, so it is no error. The check has no effect on the circuit
     /// breaker and on other tokens.
     ///
     /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first

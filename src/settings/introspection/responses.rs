@@ -34,8 +34,8 @@ impl Introspection {
     ///
     /// Each introspection starts a new `lifetime`. So it limits how long a response is used, together with
     /// [`active_ttl`](Self::active_ttl) and [`serve_stale`](Self::serve_stale).
-    /// [`AccessToken::expires_at`](crate::AccessToken::expires_at) is the end of `lifetime`: an upper bound for
-    /// this response, not the expiry of the token.
+    /// [`AccessToken::expires_at`](crate::AccessToken::expires_at) is the end of `lifetime`: an upper bound
+    /// for this response, not the expiry of the token.
     ///
     /// ```
     /// use std::time::Duration;
