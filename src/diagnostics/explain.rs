@@ -12,7 +12,7 @@ use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
-use crate::jwks::{KeySet, Keys, PendingKeys, VerifyError, WaitBudget};
+use crate::jwks::{IssuerKeys, Keys, PendingKeys, VerifyError, WaitBudget};
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
@@ -201,7 +201,7 @@ impl TrustedIssuer {
         let result = CheckResult::of(self.header.check_type(header));
         explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), result);
         let keys = self.keys.as_ref().and_then(Keys::current);
-        let result = self.explain_key(header, keys.as_deref());
+        let result = self.explain_key(header, keys.as_ref());
         let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
         explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), result);
         let result = match (result, keys) {
@@ -211,7 +211,7 @@ impl TrustedIssuer {
         explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", result);
     }
 
-    fn explain_key(&self, header: &Header<'_>, cached: Option<&KeySet>) -> CheckResult {
+    fn explain_key(&self, header: &Header<'_>, cached: Option<&IssuerKeys>) -> CheckResult {
         let Some(cached) = cached else { return CheckResult::Failed(RejectionKind::KeysUnavailable) };
         if cached.select(header.key_id.as_deref(), header.algorithm).next().is_some() {
             return CheckResult::Passed;
@@ -273,7 +273,7 @@ fn explain_form<F: Into<Rejection>>(
     explanation.add("serialization", expected, &parts, CheckResult::of(result));
 }
 
-fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &KeySet) -> CheckResult {
+fn explain_signature(header: &Header<'_>, compact: &Compact<'_>, keys: &IssuerKeys) -> CheckResult {
     let Ok(octets) = compact.signature() else { return CheckResult::Failed(RejectionKind::TokenMalformed) };
     let candidates = keys.select(header.key_id.as_deref(), header.algorithm);
     let signed = (compact.signing_input(), &*octets);

@@ -29,11 +29,11 @@ use super::host::Host;
 /// let google = Issuer::discover("https://accounts.google.com")
 ///     .endpoint_hosts(EndpointHosts::listed(["www.googleapis.com", "*.sts.example.com"]));
 /// ```
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 #[must_use]
 pub struct EndpointHosts(Allowed);
 
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 enum Allowed {
     #[default]
     Any,

@@ -62,7 +62,7 @@ impl fmt::Display for UrlFault {
 impl Error for UrlFault {}
 
 /// Where plain `http` is allowed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) enum PlainHttp {
     /// Only to the loopback interface.
     #[default]

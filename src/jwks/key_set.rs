@@ -1,7 +1,7 @@
 //! Parses a JWK Set, and selects the candidate keys for a token (RFC 7517 section 5, RFC 7515 section 6).
 //!
 //! Checks: the document is a JSON object without duplicate members, `keys` is an array, and at least one key
-//! in it can be used with an allowed algorithm and belongs to the issuer.
+//! in it can be used with an allowed algorithm. A key is selected only for tokens of its issuer.
 //! Does not check: where the document came from, and how old it is.
 //!
 //! Why: each key is parsed separately. A key of an unsupported type or a malformed key is skipped and
@@ -11,34 +11,51 @@
 //!
 //! Two documents with the same usable keys are the same version of the key set. Replicas of an authorization
 //! server may order keys and members differently, and that must not void the cached tokens.
+//!
+//! Issuers may share a key set ([`KeySet`]). Each sees its own keys ([`IssuerKeys`]): those without an `issuer`
+//! member, and those whose `issuer` it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::crypto::{self, Algorithm, AlgorithmSet, Jwk, JwkFault, VerifyingKey};
+use crate::crypto::{self, Algorithm, AlgorithmSet, Jwk, JwkFault, KeyIssuer, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
 /// The maximum number of keys to try for one token. Bounds the cost of a token that many keys fit.
 const MAX_CANDIDATES: usize = 16;
 
-/// The usable keys of one issuer.
+/// The usable keys of a document, of one issuer or more.
 pub(crate) struct KeySet {
     id: KeySetId,
     /// In document order.
-    keys: Vec<VerifyingKey>,
+    keys: Vec<SetKey>,
     /// Indices into `keys`, by `kid`.
     by_kid: BTreeMap<Box<str>, Vec<usize>>,
     skipped: Vec<UnusableJwk>,
 }
 
+struct SetKey {
+    key: VerifyingKey,
+    kid: Option<Box<str>>,
+    /// The only issuer whose tokens it verifies. `None` for any.
+    issuer: Option<KeyIssuer>,
+}
+
+/// The keys of one issuer in a key set.
+pub(crate) struct IssuerKeys {
+    set: Arc<KeySet>,
+    issuer: Arc<str>,
+}
+
 /// Identifies a version of an issuer's key set by a digest of its usable keys. A refetched set with the same
 /// keys, in any order, has the same id.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct KeySetId([u8; 16]);
 
 impl KeySetId {
@@ -80,18 +97,31 @@ impl fmt::Display for KeySetFault {
 impl Error for KeySetFault {}
 
 impl KeySet {
-    /// Parses a JWK Set and the keys of `issuer` in it for the `allowed` algorithms.
+    /// Parses a JWK Set and the keys in it for the `allowed` algorithms.
     ///
     /// # Errors
     /// [`KeySetFault`]. Unusable keys are not an error if at least one key is usable.
-    pub(crate) fn parse(document: &[u8], issuer: &str, allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
+    pub(crate) fn parse(document: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
         let text = std::str::from_utf8(document).map_err(|_| KeySetFault::NotAKeySet)?;
         let Document(entries) = serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
         let mut set =
             Self { id: KeySetId::default(), keys: Vec::new(), by_kid: BTreeMap::new(), skipped: Vec::new() };
-        let digests = entries.iter().filter_map(|entry| set.add(entry.get(), issuer, allowed)).collect();
+        let digests = entries.iter().filter_map(|entry| set.add(entry.get(), allowed)).collect();
         set.id = KeySetId::of(digests);
         if set.keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(set) }
+    }
+
+    /// The same, for an issuer that has a key in it.
+    ///
+    /// # Errors
+    /// [`KeySetFault`], also if all keys belong to other issuers.
+    pub(crate) fn parse_for(
+        issuer: &str,
+        document: &[u8],
+        allowed: AlgorithmSet,
+    ) -> Result<Self, KeySetFault> {
+        let set = Self::parse(document, allowed)?;
+        if set.keys.iter().any(|key| key.is_of(issuer)) { Ok(set) } else { Err(KeySetFault::NoUsableKey) }
     }
 
     /// The id of this version of the key set.
@@ -99,27 +129,14 @@ impl KeySet {
         self.id
     }
 
-    /// The candidate keys for a token with these header parameters, in document order.
-    ///
-    /// With a `kid`: the keys with that `kid` that fit `alg`. Without one, or if no key of the set has a
-    /// `kid`: every key that fits `alg`. At most 16 keys.
-    pub(crate) fn select(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
-        let (named, all): (&[usize], &[VerifyingKey]) = match kid {
-            Some(kid) if !self.by_kid.is_empty() => (self.indices(kid), &[]),
-            _ => (&[], &self.keys),
-        };
-        let named = named.iter().filter_map(|index| self.keys.get(*index));
-        named.chain(all).filter(move |key| key.fits(alg)).take(MAX_CANDIDATES)
+    /// The keys of one issuer.
+    pub(crate) fn of(self: &Arc<Self>, issuer: &Arc<str>) -> IssuerKeys {
+        IssuerKeys { set: Arc::clone(self), issuer: Arc::clone(issuer) }
     }
 
-    /// The distinct `kid`s of the usable keys, in no particular order.
-    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &str> {
-        self.by_kid.keys().map(Box::as_ref)
-    }
-
-    /// The unusable keys, in document order.
-    pub(crate) fn skipped(&self) -> &[UnusableJwk] {
-        &self.skipped
+    /// The number of unusable keys.
+    pub(crate) fn skipped(&self) -> usize {
+        self.skipped.len()
     }
 
     /// The number of usable keys, at least one.
@@ -128,14 +145,14 @@ impl KeySet {
     }
 
     /// Adds a key and returns its digest. An unusable key is skipped.
-    fn add(&mut self, entry: &str, issuer: &str, allowed: AlgorithmSet) -> Option<[u8; 32]> {
-        match usable_key(entry, issuer, allowed) {
+    fn add(&mut self, entry: &str, allowed: AlgorithmSet) -> Option<[u8; 32]> {
+        match usable_key(entry, allowed) {
             Ok((jwk, key)) => {
                 let digest = jwk.digest();
-                if let Some(kid) = jwk.kid {
-                    self.by_kid.entry(kid).or_default().push(self.keys.len());
+                if let Some(kid) = &jwk.kid {
+                    self.by_kid.entry(kid.clone()).or_default().push(self.keys.len());
                 }
-                self.keys.push(key);
+                self.keys.push(SetKey { key, kid: jwk.kid, issuer: jwk.issuer });
                 Some(digest)
             }
             Err(fault) => {
@@ -150,21 +167,73 @@ impl KeySet {
     }
 }
 
+impl SetKey {
+    fn is_of(&self, issuer: &str) -> bool {
+        self.issuer.as_ref().is_none_or(|named| named.is(issuer))
+    }
+}
+
+impl IssuerKeys {
+    /// The set that other issuers may have keys in as well.
+    pub(crate) fn set(&self) -> &Arc<KeySet> {
+        &self.set
+    }
+
+    /// The id of this version of the key set.
+    pub(crate) fn id(&self) -> KeySetId {
+        self.set.id
+    }
+
+    /// The candidate keys for a token with these header parameters, in document order.
+    ///
+    /// With a `kid`: the keys with that `kid` that fit `alg`. Without one, or if no key has a `kid`: every key
+    /// that fits `alg`. At most 16 keys.
+    pub(crate) fn select(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
+        let (named, all): (&[usize], &[SetKey]) = match kid {
+            Some(kid) if self.any_has_kid() => (self.set.indices(kid), &[]),
+            _ => (&[], &self.set.keys),
+        };
+        let named = named.iter().filter_map(|index| self.set.keys.get(*index));
+        let candidates = named.chain(all).filter(move |key| key.is_of(&self.issuer) && key.key.fits(alg));
+        candidates.map(|key| &key.key).take(MAX_CANDIDATES)
+    }
+
+    /// The distinct `kid`s of the keys, in no particular order.
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &str> {
+        let mut seen = BTreeSet::new();
+        self.own().filter_map(|key| key.kid.as_deref()).filter(move |kid| seen.insert(*kid))
+    }
+
+    /// The unusable keys, and those of other issuers.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = UnusableJwk> {
+        let others = self.set.keys.iter().filter(|key| !key.is_of(&self.issuer));
+        let others = others.map(|key| UnusableJwk { kid: key.kid.clone(), fault: JwkFault::OtherIssuer });
+        self.set.skipped.iter().cloned().chain(others)
+    }
+
+    /// In the usual set, the first key has a `kid`.
+    fn any_has_kid(&self) -> bool {
+        !self.set.by_kid.is_empty() && self.own().any(|key| key.kid.is_some())
+    }
+
+    fn own(&self) -> impl Iterator<Item = &SetKey> {
+        self.set.keys.iter().filter(|key| key.is_of(&self.issuer))
+    }
+}
+
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&VerifyingKey> = self.keys.iter().map(|key| &key.key).collect();
         f.debug_struct("KeySet")
             .field("key_ids", &self.by_kid.keys())
-            .field("keys", &self.keys)
+            .field("keys", &keys)
             .field("skipped", &self.skipped)
             .finish()
     }
 }
 
-fn usable_key(entry: &str, issuer: &str, allowed: AlgorithmSet) -> Result<(Jwk, VerifyingKey), JwkFault> {
+fn usable_key(entry: &str, allowed: AlgorithmSet) -> Result<(Jwk, VerifyingKey), JwkFault> {
     let jwk = Jwk::parse(entry.as_bytes())?;
-    if !jwk.is_of(issuer) {
-        return Err(JwkFault::OtherIssuer);
-    }
     let key = VerifyingKey::new(&jwk, allowed)?;
     Ok((jwk, key))
 }

@@ -23,11 +23,16 @@ fn named(mut jwk: Value, kid: &str) -> Value {
 }
 
 fn parse(keys: &Value) -> Result<KeySet, KeySetFault> {
-    KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), ISSUER, AlgorithmSet::ALL)
+    KeySet::parse_for(ISSUER, json!({ "keys": keys }).to_string().as_bytes(), AlgorithmSet::ALL)
 }
 
-fn selected(set: &KeySet, kid: Option<&str>, alg: Algorithm) -> usize {
-    set.select(kid, alg).inspect(|key| assert!(key.fits(alg))).count()
+/// The keys of [`ISSUER`].
+fn own(set: KeySet) -> IssuerKeys {
+    Arc::new(set).of(&ISSUER.into())
+}
+
+fn selected(keys: &IssuerKeys, kid: Option<&str>, alg: Algorithm) -> usize {
+    keys.select(kid, alg).inspect(|key| assert!(key.fits(alg))).count()
 }
 
 #[test]
@@ -50,10 +55,10 @@ fn document_without_an_array_of_keys_is_not_a_key_set() {
         ("trailing text", format!(r#"{{"keys":[{good}]}} x"#)),
         ("truncated", format!(r#"{{"keys":[{good}"#)),
     ] {
-        let fault = KeySet::parse(document.as_bytes(), ISSUER, AlgorithmSet::ALL).err();
+        let fault = KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).err();
         assert_eq!(fault, Some(KeySetFault::NotAKeySet), "{name}");
     }
-    let not_utf8 = KeySet::parse(b"{\"keys\":[],\"a\":\"\xff\"}", ISSUER, AlgorithmSet::ALL);
+    let not_utf8 = KeySet::parse(b"{\"keys\":[],\"a\":\"\xff\"}", AlgorithmSet::ALL);
     assert_eq!(not_utf8.err(), Some(KeySetFault::NotAKeySet));
 }
 
@@ -69,7 +74,7 @@ fn key_set_without_a_usable_key_is_rejected() {
     }
     let document = json!({"keys": [ec()]}).to_string();
     let allowed = [Algorithm::RS256, Algorithm::EdDSA].into_iter().collect();
-    assert_eq!(KeySet::parse(document.as_bytes(), ISSUER, allowed).err(), Some(KeySetFault::NoUsableKey));
+    assert_eq!(KeySet::parse(document.as_bytes(), allowed).err(), Some(KeySetFault::NoUsableKey));
 }
 
 #[test]
@@ -80,16 +85,15 @@ fn unusable_keys_are_skipped_and_reported() {
         {{"a":{deep}}},{{"a":"\ud800"}},{}],"extra":{{"a":1,"a":2}}}}"#,
         named(ec(), "good")
     );
-    let set = KeySet::parse(document.as_bytes(), ISSUER, AlgorithmSet::ALL).unwrap();
-    assert_eq!((set.len(), set.key_ids().collect::<Vec<_>>()), (1, vec!["good"]));
+    let set = own(KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).unwrap());
+    assert_eq!((set.set().len(), set.key_ids().collect::<Vec<_>>()), (1, vec!["good"]));
     assert_eq!(selected(&set, Some("good"), Algorithm::ES256), 1);
-    let faults: Vec<_> =
-        set.skipped().iter().map(|skipped| (skipped.kid.as_deref(), skipped.fault)).collect();
+    let faults: Vec<_> = set.skipped().map(|skipped| (skipped.kid, skipped.fault)).collect();
     let expected = [
         (None, JwkFault::NotAnObject),
         (None, JwkFault::NotAnObject),
         (None, JwkFault::NotAnObject),
-        (Some("pq"), JwkFault::KeyTypeUnknown),
+        (Some("pq".into()), JwkFault::KeyTypeUnknown),
         (None, JwkFault::MemberIllTyped),
         (None, JwkFault::Unreadable),
         (None, JwkFault::Unreadable),
@@ -101,7 +105,7 @@ fn unusable_keys_are_skipped_and_reported() {
 #[test]
 fn token_with_a_kid_selects_the_keys_with_that_kid_that_fit() {
     let keys = json!([named(ec(), "a"), named(ed25519(), "a"), named(ec(), "b"), named(ec(), "b"), ec()]);
-    let set = parse(&keys).unwrap();
+    let set = own(parse(&keys).unwrap());
     for (name, kid, alg, count) in [
         ("first of two key types", Some("a"), Algorithm::ES256, 1),
         ("second of two key types", Some("a"), Algorithm::Ed25519, 1),
@@ -119,7 +123,7 @@ fn token_with_a_kid_selects_the_keys_with_that_kid_that_fit() {
 
 #[test]
 fn kid_is_ignored_if_no_key_has_one() {
-    let set = parse(&json!([ec(), ed25519()])).unwrap();
+    let set = own(parse(&json!([ec(), ed25519()])).unwrap());
     assert_eq!(selected(&set, Some("whatever"), Algorithm::ES256), 1);
     assert_eq!(selected(&set, None, Algorithm::EdDSA), 1);
     assert_eq!(set.key_ids().count(), 0);
@@ -129,8 +133,8 @@ fn kid_is_ignored_if_no_key_has_one() {
 fn at_most_sixteen_keys_are_selected() {
     let mut keys = vec![ed25519(); 30];
     keys.extend(vec![named(ec(), "same"); 30]);
-    let set = parse(&keys.into()).unwrap();
-    assert_eq!(set.len(), 60);
+    let set = own(parse(&keys.into()).unwrap());
+    assert_eq!(set.set().len(), 60);
     for kid in [None, Some("same")] {
         assert_eq!(selected(&set, kid, Algorithm::ES256), 16);
     }
@@ -139,8 +143,8 @@ fn at_most_sixteen_keys_are_selected() {
 #[test]
 fn each_of_a_thousand_keys_is_selected_by_its_kid() {
     let keys: Vec<Value> = (0..1000).map(|n| named(ed25519(), &format!("key-{n}"))).collect();
-    let set = parse(&keys.into()).unwrap();
-    assert_eq!(set.len(), 1000);
+    let set = own(parse(&keys.into()).unwrap());
+    assert_eq!(set.set().len(), 1000);
     for n in 0..1000 {
         assert_eq!(selected(&set, Some(&format!("key-{n}")), Algorithm::EdDSA), 1);
     }
@@ -148,7 +152,7 @@ fn each_of_a_thousand_keys_is_selected_by_its_kid() {
 
 #[test]
 fn identity_of_a_key_set_does_not_depend_on_the_order_of_keys_and_members() {
-    let id = |document: &str| KeySet::parse(document.as_bytes(), ISSUER, AlgorithmSet::ALL).unwrap().id();
+    let id = |document: &str| KeySet::parse(document.as_bytes(), AlgorithmSet::ALL).unwrap().id();
     let (a, b) = (named(ec(), "a"), named(ed25519(), "b"));
     let first = id(&json!({ "keys": [a, b] }).to_string());
     let text = |jwk: &Value| jwk.to_string();
@@ -182,11 +186,35 @@ fn key_that_names_another_issuer_is_skipped() {
         jwk["issuer"] = issuer.into();
         jwk
     };
-    let set =
-        parse(&json!([owned(ISSUER), owned("https://other.example"), named(ed25519(), "none")])).unwrap();
+    let set = own(
+        parse(&json!([owned(ISSUER), owned("https://other.example"), named(ed25519(), "none")])).unwrap()
+    );
     assert_eq!(set.key_ids().collect::<Vec<_>>(), [ISSUER, "none"]);
     let skipped = UnusableJwk { kid: Some("https://other.example".into()), fault: JwkFault::OtherIssuer };
-    assert_eq!(set.skipped(), [skipped]);
+    assert_eq!(set.skipped().collect::<Vec<_>>(), [skipped]);
+    assert_eq!(selected(&set, Some("https://other.example"), Algorithm::ES256), 0);
+    assert_eq!(selected(&set, None, Algorithm::ES256), 1, "its own only");
     let others = parse(&json!([owned("https://other.example")]));
     assert_eq!(others.err(), Some(KeySetFault::NoUsableKey));
+}
+
+#[test]
+fn kid_is_ignored_if_only_keys_of_other_issuers_have_one() {
+    let mut other = named(ec(), "other");
+    other["issuer"] = "https://other.example".into();
+    let set = own(parse(&json!([other, ec()])).unwrap());
+    assert_eq!(selected(&set, Some("whatever"), Algorithm::ES256), 1);
+}
+
+#[test]
+fn identity_of_a_key_set_depends_on_the_issuers_of_its_keys() {
+    let id = |issuer: Option<&str>| {
+        let mut jwk = ec();
+        issuer.inspect(|issuer| jwk["issuer"] = (*issuer).into());
+        parse(&json!([jwk, ed25519()])).unwrap().id()
+    };
+    let ids = [None, Some(""), Some(ISSUER), Some("https://other.example")].map(id);
+    for (number, one) in ids.iter().enumerate() {
+        assert_eq!(ids.iter().position(|other| other == one), Some(number));
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::KeysError;
-use super::key_set::{KeySet, KeySetId};
+use super::key_set::{IssuerKeys, KeySet, KeySetId};
 use super::refresh::KeyQuery;
 use super::remote::{KeyLookup, KeysBounds, KeysStatus, PendingKeys, RemoteKeys, WaitBudget};
 use crate::crypto::SignatureMismatch;
@@ -21,10 +21,16 @@ use crate::time::NumericDate;
 
 /// The keys of one issuer. Clones share the keys.
 #[derive(Clone)]
-pub(crate) enum Keys {
+pub(crate) struct Keys {
+    issuer: Arc<str>,
+    origin: KeyOrigin,
+}
+
+#[derive(Clone)]
+enum KeyOrigin {
     /// Configured keys, which never change.
     Static(Arc<KeySet>),
-    /// Fetched keys, refreshed in the background.
+    /// Fetched keys, refreshed in the background. Other issuers may use the same source.
     Remote(RemoteKeys),
 }
 
@@ -57,6 +63,23 @@ pub(crate) enum VerifyError {
 }
 
 impl Keys {
+    /// Configured keys, which never change.
+    pub(crate) fn configured(issuer: &str, keys: KeySet) -> Self {
+        Self { issuer: issuer.into(), origin: KeyOrigin::Static(Arc::new(keys)) }
+    }
+
+    /// Fetched keys, of which `issuer` uses its own.
+    pub(crate) fn fetched(issuer: &str, keys: RemoteKeys) -> Self {
+        Self { issuer: issuer.into(), origin: KeyOrigin::Remote(keys) }
+    }
+
+    fn remote(&self) -> Option<&RemoteKeys> {
+        match &self.origin {
+            KeyOrigin::Static(_) => None,
+            KeyOrigin::Remote(keys) => Some(keys),
+        }
+    }
+
     /// Verifies the signature of `compact` with the cached keys.
     ///
     /// # Errors
@@ -75,7 +98,7 @@ impl Keys {
         let octets = (compact.signing_input(), &*signature);
         match signature::verify(claims, header.algorithm, octets, candidates) {
             Ok(signed) => {
-                if let Self::Remote(keys) = self {
+                if let Some(keys) = self.remote() {
                     keys.mark_used();
                 }
                 Ok(SignedBy { signed, keys: keys.id() })
@@ -95,29 +118,27 @@ impl Keys {
         &self,
         header: &Header<'_>,
         wait_budget: &mut WaitBudget,
-    ) -> Result<Arc<KeySet>, VerifyError> {
+    ) -> Result<IssuerKeys, VerifyError> {
         let key_id = header.key_id.as_deref();
         let keys = self.current();
-        let query = match &keys {
-            Some(keys) if keys.select(key_id, header.algorithm).next().is_some() => {
-                return Ok(Arc::clone(keys));
-            }
-            Some(_) => key_id.map_or(KeyQuery::Mismatch(None), KeyQuery::Kid),
-            None => KeyQuery::AnyKey,
+        let (query, seen) = match keys {
+            Some(keys) if keys.select(key_id, header.algorithm).next().is_some() => return Ok(keys),
+            Some(keys) => (key_id.map_or(KeyQuery::Mismatch(None), KeyQuery::Kid), Some(keys)),
+            None => (KeyQuery::AnyKey, None),
         };
-        Err(self.request_refresh(query, keys.as_ref(), VerifyError::KeyUnknown, wait_budget))
+        Err(self.request_refresh(query, seen.as_ref(), VerifyError::KeyUnknown, wait_budget))
     }
 
     /// Requests keys that are newer than `seen`. Returns `not_found` if no fetch is going to help.
     fn request_refresh(
         &self,
         query: KeyQuery<'_>,
-        seen: Option<&Arc<KeySet>>,
+        seen: Option<&IssuerKeys>,
         not_found: VerifyError,
         wait_budget: &mut WaitBudget,
     ) -> VerifyError {
-        let Self::Remote(keys) = self else { return not_found };
-        match keys.lookup(query, seen, wait_budget) {
+        let Some(keys) = self.remote() else { return not_found };
+        match keys.lookup(query, seen.map(IssuerKeys::set), wait_budget) {
             KeyLookup::Pending(keys) => VerifyError::Pending(keys),
             KeyLookup::NotFound => not_found,
             KeyLookup::Unavailable { retry_after, cause } => {
@@ -130,19 +151,19 @@ impl Keys {
     }
 
     /// The usable keys, without waiting.
-    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
-        match self {
-            Self::Static(keys) => Some(Arc::clone(keys)),
-            Self::Remote(keys) => keys.current(),
+    pub(crate) fn current(&self) -> Option<IssuerKeys> {
+        match &self.origin {
+            KeyOrigin::Static(keys) => Some(keys.of(&self.issuer)),
+            KeyOrigin::Remote(keys) => Some(keys.current()?.of(&self.issuer)),
         }
     }
 
     /// Whether the usable keys are this version of the key set. Counts as a use of the keys. `now` is the
     /// time of the wall clock.
     pub(crate) fn is_current_set(&self, id: KeySetId, now: NumericDate) -> bool {
-        match self {
-            Self::Static(keys) => keys.id() == id,
-            Self::Remote(keys) => keys.is_current_set(id, now),
+        match &self.origin {
+            KeyOrigin::Static(keys) => keys.id() == id,
+            KeyOrigin::Remote(keys) => keys.is_current_set(id, now),
         }
     }
 
@@ -151,34 +172,38 @@ impl Keys {
     /// # Errors
     /// Why the fetch failed.
     pub(crate) async fn ready(&self) -> Result<(), Arc<KeysError>> {
-        match self {
-            Self::Static(_) => Ok(()),
-            Self::Remote(keys) => keys.ready().await,
+        match self.remote() {
+            None => Ok(()),
+            Some(keys) => keys.ready().await,
         }
     }
 
-    /// Ends the refresh task for good, because the issuer was removed. Requests that wait for keys look their
-    /// issuer up again.
-    pub(crate) fn close(&self) {
-        match self {
-            Self::Static(_) => {}
-            Self::Remote(keys) => keys.close(),
+    /// Records that the issuer is used from now on.
+    pub(crate) fn attach(&self) {
+        if let Some(keys) = self.remote() {
+            keys.attach();
+        }
+    }
+
+    /// Records that the issuer was removed, once for each [`attach`](Self::attach). With the last issuer that
+    /// uses the same source, its refresh task ends for good, and requests that wait for keys look their issuer
+    /// up again.
+    pub(crate) fn detach(&self) {
+        if let Some(keys) = self.remote() {
+            keys.detach();
         }
     }
 
     /// The status for operators.
     pub(crate) fn status(&self) -> KeysStatus {
-        match self {
-            Self::Static(keys) => KeysStatus::of_static(keys),
-            Self::Remote(keys) => keys.status(),
+        match &self.origin {
+            KeyOrigin::Static(keys) => KeysStatus::of_static(&keys.of(&self.issuer)),
+            KeyOrigin::Remote(keys) => keys.status(&self.issuer),
         }
     }
 
     /// The guaranteed bounds. `None` for configured keys, which never expire.
     pub(crate) fn bounds(&self) -> Option<KeysBounds> {
-        match self {
-            Self::Static(_) => None,
-            Self::Remote(keys) => Some(keys.bounds()),
-        }
+        self.remote().map(RemoteKeys::bounds)
     }
 }

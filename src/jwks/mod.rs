@@ -8,10 +8,12 @@ mod key_set;
 mod keys;
 mod refresh;
 mod remote;
+mod sources;
 
 pub use error::{KeysError, KeysErrorKind};
-pub(crate) use key_set::{KeySet, KeySetId};
+pub(crate) use key_set::{IssuerKeys, KeySet, KeySetId};
 pub(crate) use keys::{Keys, VerifyError};
 pub(crate) use refresh::RefreshPolicy;
-pub(crate) use remote::{KeySource, KeysBounds, PendingKeys, RemoteConfig, RemoteKeys, WaitBudget};
+pub(crate) use remote::{KeySource, KeysBounds, PendingKeys, RemoteConfig, WaitBudget};
 pub use remote::{KeysStatus, SkippedKey};
+pub(crate) use sources::KeySources;

@@ -20,6 +20,14 @@ pub(crate) struct Discoverable {
     last_responding: Arc<AtomicUsize>,
 }
 
+/// Equal for two [`Discoverable`]s whose metadata gives the same endpoints.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct MetadataId {
+    identifier: Arc<str>,
+    plain_http: PlainHttp,
+    endpoint_hosts: EndpointHosts,
+}
+
 impl Discoverable {
     /// `url` is the issuer identifier as a URL.
     pub(crate) fn new(
@@ -29,6 +37,15 @@ impl Discoverable {
         endpoint_hosts: EndpointHosts,
     ) -> Self {
         Self { identifier, url, plain_http, endpoint_hosts, last_responding: Arc::default() }
+    }
+
+    /// Whose metadata it is, and which endpoints in it are allowed.
+    pub(crate) fn id(&self) -> MetadataId {
+        MetadataId {
+            identifier: Arc::clone(&self.identifier),
+            plain_http: self.plain_http,
+            endpoint_hosts: self.endpoint_hosts.clone(),
+        }
     }
 
     /// The most requests that one discovery sends.

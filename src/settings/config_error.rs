@@ -14,7 +14,7 @@ use std::time::Duration;
 ///
 /// let error = BearerAuth::builder("https://api.example.com").build().unwrap_err();
 /// for problem in error.problems() {
-///     println!("{problem}"); // no issuer is configured; hint: add .issuer(Issuer::discover("https://...")), or ...
+///     println!("{problem}"); // no issuer is configured; hint: add .issuer(Issuer::discover(...
 /// }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -10,7 +10,7 @@ use super::issuer::Issuer;
 use crate::authenticate::TrustedIssuer;
 use crate::fetch_url::PlainHttp;
 use crate::introspection::ResponseStore;
-use crate::jwks::{KeySource, Keys, RefreshPolicy, RemoteConfig};
+use crate::jwks::{KeySource, KeySources, Keys, RefreshPolicy, RemoteConfig};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::HeaderPolicy;
@@ -30,6 +30,8 @@ pub(crate) struct BuildContext {
     pub(crate) runtime: Option<Handle>,
     /// The cached introspection responses of all issuers.
     pub(crate) responses: Arc<ResponseStore>,
+    /// The sources of the keys of all issuers.
+    pub(crate) sources: KeySources,
     pub(crate) clock: Arc<dyn Clock>,
 }
 

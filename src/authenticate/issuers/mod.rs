@@ -95,11 +95,18 @@ impl TrustedIssuer {
         self.state.is_removed.load(Ordering::Relaxed)
     }
 
-    /// Voids its cached tokens and ends its refresh task.
+    /// Keeps its keys refreshed.
+    fn attach(&self) {
+        if let Some(keys) = &self.keys {
+            keys.attach();
+        }
+    }
+
+    /// Voids its cached tokens. Ends the refresh task of its keys, unless another issuer uses them.
     fn remove(&self) {
         self.state.is_removed.store(true, Ordering::Relaxed);
         if let Some(keys) = &self.keys {
-            keys.close();
+            keys.detach();
         }
     }
 

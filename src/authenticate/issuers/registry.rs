@@ -1,5 +1,5 @@
-//! The trusted issuers of a running `BearerAuth`: requests read a snapshot without a lock, and changes replace
-//! it.
+//! The trusted issuers of a running `BearerAuth`: requests read a snapshot without a lock, and changes
+//! replace it.
 //!
 //! Why removal is a flag of the issuer as well: cached tokens refer to their issuer, and would otherwise need
 //! a lookup per request to see that it was removed.
@@ -38,6 +38,7 @@ pub(crate) struct IssuerChange<'r> {
 
 impl IssuerRegistry {
     pub(crate) fn new(issuers: Issuers) -> Self {
+        issuers.iter().for_each(|issuer| issuer.attach());
         Self {
             current: ArcSwap::from_pointee(issuers),
             change: Mutex::new(()),
@@ -83,6 +84,8 @@ impl IssuerChange<'_> {
             return Err(Arc::clone(rival.identifier()));
         }
         let issuer = Arc::new(issuer);
+        // Before the replaced issuer goes, so that keys which both use stay.
+        issuer.attach();
         let replaced = issuers.insert(&issuer);
         self.publish(issuers, [Some(&issuer), replaced.as_ref()]);
         if let Some(replaced) = replaced {

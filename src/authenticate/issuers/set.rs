@@ -95,9 +95,14 @@ impl Issuers {
 
     /// All issuers, sorted by identifier.
     pub(crate) fn sorted(&self) -> Vec<Arc<TrustedIssuer>> {
-        let mut issuers: Vec<Arc<TrustedIssuer>> = self.by_identifier.values().map(Arc::clone).collect();
+        let mut issuers: Vec<Arc<TrustedIssuer>> = self.iter().map(Arc::clone).collect();
         issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));
         issuers
+    }
+
+    /// All issuers, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<TrustedIssuer>> {
+        self.by_identifier.values()
     }
 
     /// The issuer that claims the same opaque tokens as `issuer`.

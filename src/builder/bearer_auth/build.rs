@@ -14,6 +14,7 @@ use crate::authenticate::{
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::event;
 use crate::introspection::ResponseStore;
+use crate::jwks::KeySources;
 use crate::middleware::{BearerAuth, Responder, Shared};
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer};
 
@@ -117,6 +118,7 @@ impl BearerAuthBuilder {
             max_key_wait: self.max_key_wait,
             runtime: self.runtime.clone(),
             responses: Arc::new(ResponseStore::new(self.response_limits)),
+            sources: KeySources::default(),
             clock: Arc::clone(&self.clock),
         }
     }

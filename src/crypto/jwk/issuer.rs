@@ -11,15 +11,19 @@ const TENANT: &str = "{tenantid}";
 
 /// The `issuer` member of a JWK.
 #[derive(Clone, Debug)]
-pub(super) struct KeyIssuer(Box<str>);
+pub(crate) struct KeyIssuer(Box<str>);
 
 impl KeyIssuer {
     pub(super) fn new(member: &str) -> Self {
         Self(member.into())
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the key belongs to `issuer`.
-    pub(super) fn is(&self, issuer: &str) -> bool {
+    pub(crate) fn is(&self, issuer: &str) -> bool {
         let Some((before, after)) = self.0.split_once(TENANT) else { return *self.0 == *issuer };
         let tenant = issuer.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
         tenant.is_some_and(is_tenant)

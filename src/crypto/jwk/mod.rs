@@ -22,7 +22,7 @@ use super::backend::sha256;
 use crate::encoding::{base64url, json};
 
 pub(crate) use fault::JwkFault;
-use issuer::KeyIssuer;
+pub(crate) use issuer::KeyIssuer;
 use material::Curve;
 pub(crate) use material::KeyMaterial;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -37,8 +37,8 @@ pub(crate) struct Jwk {
     pub(crate) alg: Option<Algorithm>,
     /// The key material.
     pub(crate) material: KeyMaterial,
-    /// `issuer`: the only issuer whose tokens the key signs.
-    issuer: Option<KeyIssuer>,
+    /// `issuer`: the only issuer whose tokens the key signs. `None` for any.
+    pub(crate) issuer: Option<KeyIssuer>,
 }
 
 impl Jwk {
@@ -66,12 +66,7 @@ impl Jwk {
         Ok(Self { kid, alg, material, issuer })
     }
 
-    /// Whether the key signs tokens of `issuer`, as far as it says.
-    pub(crate) fn is_of(&self, issuer: &str) -> bool {
-        self.issuer.as_ref().is_none_or(|named| named.is(issuer))
-    }
-
-    /// A digest of all that decides which tokens the key verifies: `kid`, algorithms and key material.
+    /// A digest of all that decides which tokens the key verifies: `kid`, algorithms, issuer and key material.
     ///
     /// The order of members, other members and leading zeros do not change it.
     pub(crate) fn digest(&self) -> [u8; 32] {
@@ -79,9 +74,17 @@ impl Jwk {
         let algorithms = algorithms.join(" ");
         let (kind, first, second) = self.material.fields();
         let kid = self.kid.as_deref().unwrap_or_default();
-        let has_kid = [u8::from(self.kid.is_some())];
-        let fields: [&[u8]; 6] =
-            [&has_kid, kid.as_bytes(), algorithms.as_bytes(), kind.as_bytes(), first, second];
+        let issuer = self.issuer.as_ref().map(KeyIssuer::as_str).unwrap_or_default();
+        let present = [u8::from(self.kid.is_some()), u8::from(self.issuer.is_some())];
+        let fields: [&[u8]; 7] = [
+            &present,
+            kid.as_bytes(),
+            algorithms.as_bytes(),
+            issuer.as_bytes(),
+            kind.as_bytes(),
+            first,
+            second,
+        ];
         // With the lengths in front, no two keys have the same text.
         let lengths = fields.map(|field| u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
         let text: Vec<&[u8]> = lengths.iter().map(<[u8; 8]>::as_slice).chain(fields).collect();

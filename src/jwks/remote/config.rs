@@ -12,9 +12,9 @@ use crate::metadata::Discoverable;
 use crate::time::{Clock, Moment, SystemClock};
 use crate::transport::{FetchLimits, HttpClient};
 
-/// How to fetch the keys of one issuer.
+/// How to fetch the keys of one source.
 pub(crate) struct RemoteConfig {
-    /// The identifier of the issuer, exactly as configured.
+    /// The identifier of the issuer that was the first to use the source, for log events and HTTP clients.
     pub(crate) issuer: Arc<str>,
     pub(crate) source: KeySource,
     pub(crate) client: Arc<dyn HttpClient>,

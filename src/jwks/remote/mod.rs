@@ -1,4 +1,4 @@
-//! The fetched keys of one issuer: a background task refreshes them, requests read them without waiting.
+//! The fetched keys of one source: a background task refreshes them, requests read them without waiting.
 //!
 //! If the key of a request is cached, the request reads a snapshot and takes no lock. If not, the request may
 //! wait for a fetch. All waiting requests share that fetch (single-flight), and dropping a request does not
@@ -17,7 +17,7 @@ mod wait;
 
 use std::hash::RandomState;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
@@ -37,11 +37,14 @@ use crate::time::{Moment, NumericDate};
 /// The `Retry-After` if the time of the next attempt is not known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The fetched keys of one issuer. Clones share the keys and the refresh task.
+/// The fetched keys of one source, for one issuer or more. Clones share the keys and the refresh task.
 #[derive(Clone)]
 pub(crate) struct RemoteKeys {
     handle: Arc<Handle>,
 }
+
+/// A reference to [`RemoteKeys`] that does not keep them alive.
+pub(in crate::jwks) struct WeakKeys(Weak<Handle>);
 
 /// Owned by the clones of [`RemoteKeys`] and not by the task, so that dropping the last clone stops the task.
 struct Handle {
@@ -208,19 +211,31 @@ impl RemoteKeys {
         }
     }
 
-    /// Ends the refresh task for good. Every wait for keys, also one that starts later, completes at once.
-    pub(crate) fn close(&self) {
+    /// Records that one more issuer uses these keys.
+    pub(crate) fn attach(&self) {
+        self.shared().attach();
+    }
+
+    /// Records that an issuer does not use these keys any more. With the last one, the refresh task ends for
+    /// good. Every wait for keys, also one that starts later, completes at once.
+    pub(crate) fn detach(&self) {
         // In this order: a task that is being spawned is either aborted here or never spawned.
         let mut task = self.handle.lock_task();
-        self.shared().close();
-        if let Some(task) = task.take() {
+        if self.shared().detach()
+            && let Some(task) = task.take()
+        {
             task.abort();
         }
     }
 
-    /// The status for operators.
-    pub(crate) fn status(&self) -> KeysStatus {
-        self.shared().status(self.now())
+    /// A reference that keeps no task alive.
+    pub(in crate::jwks) fn downgrade(&self) -> WeakKeys {
+        WeakKeys(Arc::downgrade(&self.handle))
+    }
+
+    /// The status for operators, of the keys of `issuer`.
+    pub(crate) fn status(&self, issuer: &Arc<str>) -> KeysStatus {
+        self.shared().status(issuer, self.now())
     }
 
     /// The guaranteed bounds.
@@ -287,6 +302,14 @@ impl RemoteKeys {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
+    }
+}
+
+impl WeakKeys {
+    /// The keys, while an issuer may still use them.
+    pub(in crate::jwks) fn upgrade(&self) -> Option<RemoteKeys> {
+        let handle = self.0.upgrade()?;
+        (!handle.shared.is_closed()).then_some(RemoteKeys { handle })
     }
 }
 

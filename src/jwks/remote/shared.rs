@@ -44,7 +44,8 @@ pub(super) struct State {
     latest_driver: u64,
     /// The driver that carries out the decisions. An earlier one whose runtime stood still is ignored.
     driver: Option<u64>,
-    /// No driver is spawned any more.
+    /// The issuers that use the keys. At zero, no driver is spawned any more.
+    users: usize,
     is_closed: bool,
 }
 
@@ -97,6 +98,7 @@ impl Shared {
                 metadata_error: None,
                 latest_driver: 0,
                 driver: None,
+                users: 0,
                 is_closed: false,
             }),
         };
@@ -108,13 +110,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Dismisses the driver for good, and completes every wait.
-    pub(super) fn close(&self) {
+    /// Records that one more issuer uses the keys.
+    pub(super) fn attach(&self) {
         let mut state = self.lock();
+        state.users = state.users.saturating_add(1);
+    }
+
+    /// Records that an issuer does not use the keys any more. With the last one, dismisses the driver for
+    /// good, completes every wait and returns true.
+    pub(super) fn detach(&self) -> bool {
+        let mut state = self.lock();
+        state.users = state.users.saturating_sub(1);
+        if state.users > 0 {
+            return false;
+        }
         state.driver = None;
         state.is_closed = true;
         drop(state);
         self.ended.send_replace(u64::MAX);
+        true
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -152,9 +166,9 @@ impl Shared {
         state.last_error.clone().filter(|_| !state.refresh.usable(now))
     }
 
-    pub(super) fn status(&self, now: Moment) -> KeysStatus {
+    pub(super) fn status(&self, issuer: &Arc<str>, now: Moment) -> KeysStatus {
         let state = self.lock();
-        let snapshot = self.snapshot.load();
+        let keys = self.snapshot.load().as_ref().map(|snapshot| snapshot.keys.of(issuer));
         let validity = state.refresh.validity();
         KeysStatus {
             usable: validity.is_some_and(|validity| !now.has_reached(validity.grace_until)),
@@ -162,7 +176,7 @@ impl Shared {
             next_refresh: (!state.refresh.in_flight()).then(|| now.until(state.refresh.due())),
             last_error: state.last_error.clone(),
             metadata_error: state.metadata_error.clone(),
-            ..snapshot.as_ref().map(|snapshot| KeysStatus::of_static(&snapshot.keys)).unwrap_or_default()
+            ..keys.map(|keys| KeysStatus::of_static(&keys)).unwrap_or_default()
         }
     }
 
@@ -284,6 +298,6 @@ impl Shared {
     pub(super) fn key_counts(&self) -> (usize, usize) {
         let snapshot = self.snapshot.load();
         let keys = snapshot.as_ref().map(|snapshot| &*snapshot.keys);
-        keys.map_or((0, 0), |keys| (keys.len(), keys.skipped().len()))
+        keys.map_or((0, 0), |keys| (keys.len(), keys.skipped()))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::jwks::error::KeysError;
-use crate::jwks::key_set::{KeySet, UnusableJwk};
+use crate::jwks::key_set::{IssuerKeys, UnusableJwk};
 
 /// The cached keys of one issuer, for a health check or an operator's page. Never show it to clients.
 ///
@@ -36,10 +36,10 @@ pub struct KeysStatus {
 
 impl KeysStatus {
     /// The status of keys that are part of the configuration: always usable, never fetched.
-    pub(crate) fn of_static(keys: &KeySet) -> Self {
+    pub(crate) fn of_static(keys: &IssuerKeys) -> Self {
         let mut key_ids: Vec<String> = keys.key_ids().map(str::to_owned).collect();
         key_ids.sort_unstable();
-        let skipped = keys.skipped().iter().map(SkippedKey::from).collect();
+        let skipped = keys.skipped().map(SkippedKey::from).collect();
         Self { usable: true, key_ids, skipped, ..Self::default() }
     }
 
@@ -138,8 +138,8 @@ impl SkippedKey {
     }
 }
 
-impl From<&UnusableJwk> for SkippedKey {
-    fn from(key: &UnusableJwk) -> Self {
+impl From<UnusableJwk> for SkippedKey {
+    fn from(key: UnusableJwk) -> Self {
         Self { key_id: key.kid.as_deref().map(str::to_owned), reason: key.fault.to_string() }
     }
 }

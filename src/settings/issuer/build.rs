@@ -10,7 +10,7 @@ use super::{Issuer, KeyOrigin};
 use crate::authenticate::{IssuerState, TrustedIssuer};
 use crate::crypto::AlgorithmSet;
 use crate::fetch_url::{FetchUrl, redacted};
-use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig, RemoteKeys};
+use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig};
 use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
@@ -136,13 +136,13 @@ impl Issuer {
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<Keys> {
         let mut parse = |jwks: &str| {
-            let parsed = KeySet::parse(jwks.as_bytes(), &self.identifier, algorithms);
+            let parsed = KeySet::parse_for(&self.identifier, jwks.as_bytes(), algorithms);
             let problem =
                 |reason: String| ConfigProblem::JwksUnusable { issuer: self.identifier.clone(), reason };
             parsed.map_err(|fault| problems.push(problem(fault.to_string()))).ok()
         };
         if let KeyOrigin::Document(jwks) = &self.keys {
-            return parse(jwks).map(|keys| Keys::Static(Arc::new(keys)));
+            return parse(jwks).map(|keys| Keys::configured(&self.identifier, keys));
         }
         let seed = match &self.seed {
             Some(jwks) => Some(parse(jwks)?),
@@ -150,7 +150,8 @@ impl Issuer {
         };
         let source = self.key_source(problems)?;
         let config = cx.remote(&self.identifier, source)?;
-        Some(Keys::Remote(RemoteKeys::new(RemoteConfig { allowed: algorithms, ..config }, seed)))
+        let keys = cx.sources.keys(RemoteConfig { allowed: algorithms, ..config }, seed);
+        Some(Keys::fetched(&self.identifier, keys))
     }
 
     fn key_source(&self, problems: &mut Vec<ConfigProblem>) -> Option<KeySource> {

@@ -1,6 +1,7 @@
 //! Issuers that are added, replaced and removed while requests are served.
 
 mod introspected;
+mod shared_keys;
 mod under_load;
 
 use std::time::Duration;
@@ -96,7 +97,7 @@ async fn a_request_that_waits_for_keys_of_a_replaced_issuer_is_validated_under_t
     for (tenant, expected) in [(Some("acme"), ACCEPTED), (None, Err(ClaimMissing))] {
         let two = TwoIssuers::new();
         two.add_second();
-        two.second.set_fault_for(Endpoint::Metadata, Fault::Hang, 3);
+        two.second.set_fault(Endpoint::Jwks, Some(Fault::Delay(2 * SECOND)));
         let token = two.second.token(API);
         let token = tenant.map_or(token.clone(), |tenant| token.claim("tenant", tenant));
         let replace = async {
@@ -147,9 +148,8 @@ async fn an_issuer_is_checked_like_those_of_the_builder_and_a_problem_changes_no
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     let issuers = auth.issuers();
     let repeated = problems(issuers.add(Issuer::discover("https://first.test").require_claim("x")));
-    assert!(
-        matches!(&repeated[..], [ConfigProblem::IssuerRepeated { issuer, .. }] if issuer == "https://first.test")
-    );
+    let [ConfigProblem::IssuerRepeated { issuer, .. }] = &repeated[..] else { panic!("{repeated:?}") };
+    assert_eq!(issuer, "https://first.test");
     for result in [
         issuers.add(Issuer::discover("http://login.example.com").require_claim("")),
         issuers.replace(Issuer::discover("http://login.example.com").require_claim("")),

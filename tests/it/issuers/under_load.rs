@@ -1,5 +1,5 @@
-//! A tenant is added, used and removed under load: no good token is rejected, and no token of a removed issuer
-//! is accepted.
+//! A tenant is added, used and removed under load: no good token is rejected, and no token of a removed
+//! issuer is accepted.
 
 use std::time::Duration;
 

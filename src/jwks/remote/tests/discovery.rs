@@ -49,7 +49,7 @@ async fn metadata_is_fetched_once_and_again_after_a_failed_fetch() {
     *jwks_uri.lock().unwrap() = Some(moved);
     sleep_in_use(&keys, 10 * MIN).await;
     assert_eq!(server.urls()[3..6], [JWKS, WELL_KNOWN, moved]);
-    assert!(keys.status().last_error.is_none());
+    assert!(keys.status(&issuer()).last_error.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +60,7 @@ async fn previous_jwks_uri_is_used_while_the_metadata_is_unavailable() {
     *jwks_uri.lock().unwrap() = Some("https://keys.example/v2");
     server.set_reply(Reply::Down);
     sleep_in_use(&keys, 10 * MIN).await;
-    assert!(keys.status().last_error.is_some());
+    assert!(keys.status(&issuer()).last_error.is_some());
     server.set_script(|request| if request.url == JWKS { Reply::keys(&["b"]) } else { Reply::Down });
     sleep_in_use(&keys, MIN).await;
     assert_eq!(kids(&keys), ["b"]);

@@ -10,12 +10,15 @@ async fn keys_are_fetched_in_the_background_after_an_outage_at_start() {
     let server = Server::always(Reply::Down);
     let keys = server.keys();
     assert_eq!(error_kind(keys.ready().await), Some(KeysErrorKind::Fetch(FetchErrorKind::Transport)));
-    assert_eq!(keys.status().last_error.unwrap().kind(), KeysErrorKind::Fetch(FetchErrorKind::Transport));
+    assert_eq!(
+        keys.status(&issuer()).last_error.unwrap().kind(),
+        KeysErrorKind::Fetch(FetchErrorKind::Transport)
+    );
     server.set_reply(Reply::keys(&["a"]));
     sleep(Duration::from_secs(1)).await;
     assert!(keys.current().is_some());
     assert_eq!(find(&keys, "a").await, Outcome::Found);
-    assert!(keys.status().last_error.is_none());
+    assert!(keys.status(&issuer()).last_error.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +70,7 @@ async fn etag_of_another_key_set_than_the_cached_one_is_not_sent() {
         let snapshot = snapshot.as_ref().unwrap();
         (snapshot.validity, snapshot.refresh_from)
     };
-    let other = Arc::new(KeySet::parse(&key_set(&["b"]), "https://h.example", AlgorithmSet::ALL).unwrap());
+    let other = Arc::new(KeySet::parse(&key_set(&["b"]), AlgorithmSet::ALL).unwrap());
     shared.snapshot.store(Some(Arc::new(Snapshot { keys: other, validity, refresh_from })));
     assert_eq!(find(&keys, "a").await, Outcome::Found);
     assert!(server.received().iter().all(|request| request.etag.is_none()));
@@ -105,7 +108,7 @@ async fn response_without_keys_never_replaces_the_cached_keys() {
         server.set_reply(reply);
         sleep_in_use(&keys, 10 * MIN - Duration::from_secs(1)).await;
         assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
-        assert_eq!(keys.status().last_error.unwrap().kind(), expected, "{name}");
+        assert_eq!(keys.status(&issuer()).last_error.unwrap().kind(), expected, "{name}");
         sleep_in_use(&keys, grace).await;
         assert_eq!(find(&keys, "a").await, Outcome::Found, "{name}");
         sleep_in_use(&keys, MIN).await;
@@ -121,7 +124,7 @@ async fn response_without_keys_never_replaces_the_cached_keys() {
 #[tokio::test(start_paused = true)]
 async fn configured_keys_are_used_during_an_outage_and_replaced_afterwards() {
     let server = Server::always(Reply::Down);
-    let seed = KeySet::parse(&key_set(&["seed"]), "https://h.example", AlgorithmSet::ALL).unwrap();
+    let seed = KeySet::parse(&key_set(&["seed"]), AlgorithmSet::ALL).unwrap();
     let keys = RemoteKeys::new(server.config(), Some(seed));
     assert_eq!(find(&keys, "seed").await, Outcome::Found);
     sleep_in_use(&keys, 4 * HOUR - MIN).await;
@@ -179,11 +182,11 @@ async fn status_reports_keys_skipped_keys_age_and_next_refresh() {
         String::from_utf8(key_set(&["b", "a"]).to_vec()).unwrap().replace("]}", &format!(",{unusable}]}}"));
     let server = Server::always(Reply::With(200, Vec::new(), body.into()));
     let keys = server.keys();
-    let status = keys.status();
+    let status = keys.status(&issuer());
     assert!(!status.usable && status.key_ids.is_empty() && status.age.is_none());
     keys.ready().await.unwrap();
     sleep(MIN).await;
-    let status = keys.status();
+    let status = keys.status(&issuer());
     assert!(status.usable);
     assert_eq!(status.key_ids, ["a", "b"]);
     assert_eq!(status.skipped.len(), 1);

@@ -41,7 +41,10 @@ async fn lookup_times_out_after_3_s_and_a_hanging_fetch_after_5_s() {
     assert_eq!(now() - start, Duration::from_secs(3));
     assert_eq!(server.requests(), 1);
     sleep(Duration::from_millis(2100)).await;
-    assert_eq!(keys.status().last_error.unwrap().kind(), KeysErrorKind::Fetch(FetchErrorKind::TimedOut));
+    assert_eq!(
+        keys.status(&issuer()).last_error.unwrap().kind(),
+        KeysErrorKind::Fetch(FetchErrorKind::TimedOut)
+    );
     server.set_reply(Reply::keys(&["a"]));
     sleep(Duration::from_secs(5)).await;
     assert_eq!(find(&keys, "a").await, Outcome::Found);
@@ -78,7 +81,7 @@ async fn random_kids_cause_four_requests_a_minute_and_evict_no_key() {
             let found = find(&keys, &format!("random-{burst}-{n}")).await;
             assert!(matches!(found, Outcome::NotFound | Outcome::RateLimited), "{found:?}");
         }
-        assert!(keys.current().unwrap().key_ids().any(|kid| kid == "good"));
+        assert!(keys.current().unwrap().of(&issuer()).key_ids().any(|kid| kid == "good"));
         sleep(Duration::from_millis(60)).await;
     }
     assert!(server.requests() <= 4, "{}", server.requests());

@@ -89,6 +89,11 @@ impl Reply {
     }
 }
 
+/// The issuer that uses the keys.
+fn issuer() -> Arc<str> {
+    "https://h.example".into()
+}
+
 /// A key set with the key of RFC 8037 appendix A.2 under each `kid`.
 fn key_set(kids: &[&str]) -> Bytes {
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -197,7 +202,7 @@ async fn find(keys: &RemoteKeys, kid: &str) -> Outcome {
     let mut wait_budget = WaitBudget::default();
     loop {
         let set = keys.current();
-        if set.as_ref().is_some_and(|set| set.key_ids().any(|id| id == kid)) {
+        if set.as_ref().is_some_and(|set| set.of(&issuer()).key_ids().any(|id| id == kid)) {
             keys.mark_used();
             return Outcome::Found;
         }
@@ -241,7 +246,7 @@ async fn sleep_in_use(keys: &RemoteKeys, time: Duration) {
 }
 
 fn kids(keys: &RemoteKeys) -> Vec<String> {
-    keys.status().key_ids
+    keys.status(&issuer()).key_ids
 }
 
 fn error_kind(result: Result<(), Arc<KeysError>>) -> Option<KeysErrorKind> {

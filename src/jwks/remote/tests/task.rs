@@ -10,7 +10,7 @@ async fn keys_in_use_are_refreshed_in_the_background() {
     keys.ready().await.unwrap();
     sleep_in_use(&keys, HOUR).await;
     assert!((6..=8).contains(&server.requests()), "{}", server.requests());
-    assert!(keys.status().age.unwrap() < 10 * MIN);
+    assert!(keys.status(&issuer()).age.unwrap() < 10 * MIN);
 }
 
 #[tokio::test(start_paused = true)]
