@@ -27,6 +27,11 @@ pub(crate) fn issuer_changed(issuer: &str, change: &'static str) {
     info!(target: TARGET, issuer, "{change}");
 }
 
+/// The resolver has not decided about an issuer that a token names.
+pub(crate) fn issuer_unresolved(issuer: &str, error: &dyn Error) {
+    warn!(target: TARGET, issuer, cause = %Causes(error), "issuer not resolved");
+}
+
 /// An accepted request, reported at its end.
 pub(crate) struct AcceptedRequest {
     issuer: Option<Arc<str>>,

@@ -25,8 +25,10 @@ mod outside_request;
 mod preflight;
 mod progress;
 mod required_audiences;
+mod resolver;
 mod still_active;
 mod token_cache;
+mod unlisted;
 
 use std::mem;
 use std::sync::Arc;
@@ -50,6 +52,7 @@ pub(crate) use issuers::{
 use preflight::is_preflight;
 pub(crate) use progress::{Pending, Progress, Resumed, Stop};
 pub(crate) use required_audiences::RequiredAudiences;
+pub(crate) use resolver::{IssuerPattern, Resolve, ResolveError, Resolver, ResolverPolicy};
 pub(crate) use still_active::StillActive;
 pub(crate) use token_cache::{CachedToken, TokenStore};
 
@@ -59,6 +62,7 @@ pub(crate) use token_cache::{CachedToken, TokenStore};
 #[derive(Clone)]
 pub(crate) struct Authenticator {
     pub(crate) issuers: Arc<IssuerRegistry>,
+    pub(crate) resolver: Option<Arc<Resolver>>,
     pub(crate) sources: Vec<TokenSource>,
     pub(crate) max_token_bytes: usize,
     /// Whether a request without credentials is accepted.
@@ -162,7 +166,8 @@ impl Authenticator {
         let claims_json = compact.claims()?;
         let claims =
             UnverifiedClaims::parse(&claims_json, issuers.names()).ok_or(CompactFault::Undecodable)?;
-        let issuer = issuers.named_by(&claims)?;
+        let named = issuers.named_by(&claims);
+        let issuer = named.map_err(|fault| self.unlisted(fault, &claims, token, budget))?;
         let Some(keys) = &issuer.keys else {
             return Ok(CachedToken::without_claims(token, issuer, issuers.opaque_version));
         };

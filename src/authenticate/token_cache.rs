@@ -57,6 +57,7 @@ impl CachedToken {
         claims_json: String,
         keys: KeySetId,
     ) -> Self {
+        issuer.state.mark_used();
         let text: Arc<str> = token.as_str().into();
         let presented = issuer.introspection.as_ref().map(|_| Arc::clone(&text));
         let jwt = CachedJwt { token: AccessToken::new(grant, claims_json, presented), keys };
@@ -101,7 +102,7 @@ impl CachedToken {
     }
 
     fn is_valid(&self, issuers: &IssuerRegistry, now: impl FnOnce() -> NumericDate) -> bool {
-        if self.issuer.is_removed() {
+        if !self.issuer.state.count_use_if_trusted() {
             return false;
         }
         let Some(jwt) = &self.jwt else { return self.opaque_version == issuers.opaque_version() };

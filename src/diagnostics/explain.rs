@@ -72,8 +72,10 @@ impl Authenticator {
         explanation: &mut Explanation,
     ) {
         self.fetch_missing_keys(issuers, token, compact, header).await;
+        // The issuer may have been resolved.
+        let issuers = self.issuers.snapshot();
         explain_form(token.as_str(), "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
-        let Some(issuer) = self.explain_header_and_claims(issuers, compact, header, explanation) else {
+        let Some(issuer) = self.explain_header_and_claims(&issuers, compact, header, explanation) else {
             return;
         };
         let Ok(verified) = self.verify(token, &mut WaitBudget::default()) else { return };
@@ -241,7 +243,7 @@ impl TrustedIssuer {
             if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
-        let responses = introspector.policy();
+        let (responses, now) = (introspector.policy(), authenticator.now());
         let claims = response.as_ref().ok().and_then(|json| responses.parse(json, jwt.is_some(), now));
         let Some(claims) = claims else { return };
         let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive);
@@ -250,7 +252,7 @@ impl TrustedIssuer {
         let token_type = CheckResult::of(active.check_token_type());
         explanation.add("token_type", "Bearer, or none", "", token_type);
         explanation.add("username", "text, or none", "", CheckResult::of(active.username()));
-        explain_claims(&claims, policy, authenticator.now(), explanation);
+        explain_claims(&claims, policy, now, explanation);
         if jwt.is_none() {
             authenticator.explain_required_audiences(&claims, explanation);
         }

@@ -1,4 +1,4 @@
-//! Issuers that come and go while requests are served: [`BearerAuth::issuers`].
+//! Issuers that come and go while requests are served: [`BearerAuth::issuers`] and [`IssuerResolver`].
 //!
 //! For an API with many tenants, each with an authorization server of its own:
 //!
@@ -23,6 +23,7 @@ use crate::authenticate::IssuerChange;
 use crate::event;
 use crate::middleware::BearerAuth;
 use crate::settings::{ConfigError, ConfigProblem, Issuer};
+pub use crate::settings::{IssuerRequest, IssuerResolver};
 
 /// Adds, replaces and removes the issuers of a running [`BearerAuth`].
 ///
@@ -111,6 +112,8 @@ impl Issuers {
     ///
     /// From now on its tokens are rejected with 401 `issuer_unknown`, cached ones and those of requests that
     /// wait included. Its refresh task ends. Added again, it starts without keys and caches.
+    ///
+    /// An [`IssuerResolver`] is asked again for it at the next token. Change what that returns first.
     pub fn remove(&self, identifier: &str) -> bool {
         let is_removed = self.auth.shared().authenticator.issuers.change().remove(identifier);
         if is_removed {
@@ -132,7 +135,7 @@ impl Issuers {
         let built = self.auth.shared().context.build(&[issuer], &mut problems);
         ConfigError::unless_none(problems)?;
         for trusted in built {
-            change.insert(trusted).or_else(|rival| {
+            change.insert(trusted).map(drop).or_else(|rival| {
                 let mut issuers = vec![rival.to_string(), issuer.identifier().to_owned()];
                 issuers.sort_unstable();
                 ConfigError::unless_none(vec![ConfigProblem::OpaqueTokensAmbiguous { issuers }])

@@ -78,6 +78,14 @@ pub enum ConfigProblem {
         /// The fault, as the end of a sentence that starts with the identifier.
         reason: &'static str,
     },
+    /// The pattern of an [`IssuerResolver`](crate::issuers::IssuerResolver) is invalid.
+    #[non_exhaustive]
+    IssuerPatternUnusable {
+        /// The pattern.
+        pattern: String,
+        /// The fault, as the end of a sentence that starts with the pattern.
+        reason: &'static str,
+    },
     /// The identifier stands for all tenants of Entra ID, such as `common` or `organizations`. No token has
     /// such an `iss`.
     #[non_exhaustive]
@@ -244,6 +252,9 @@ impl ConfigProblem {
             Self::NoIssuer => f.write_str("no issuer is configured"),
             Self::IssuerRepeated { issuer } => write!(f, "issuer {issuer:?} was added twice"),
             Self::IssuerUnusable { issuer, reason } => write!(f, "issuer {issuer:?} {reason}"),
+            Self::IssuerPatternUnusable { pattern, reason } => {
+                write!(f, "the issuer pattern {pattern:?} {reason}")
+            }
             Self::IssuerOfManyTenants { issuer } => {
                 write!(f, "issuer {issuer:?} stands for all tenants of Entra ID, and no token has this `iss`")
             }
@@ -309,6 +320,9 @@ impl ConfigProblem {
             }
             Self::IssuerRepeated { .. } => "add it once, with all its settings",
             Self::IssuerUnusable { .. } => "write it exactly like the `iss` claim of its tokens",
+            Self::IssuerPatternUnusable { .. } => {
+                "write a URL with one {tenant} in it, such as https://login.example.com/{tenant}/v2.0"
+            }
             Self::IssuerOfManyTenants { .. } => {
                 "add an issuer for each tenant, with its tenant ID in place of `common` or `organizations`"
             }

@@ -42,7 +42,7 @@ impl BuildContext {
     }
 
     /// Builds the default HTTP client if there is none, because an issuer needs one.
-    fn ensure_client(&self, problems: &mut Vec<ConfigProblem>) {
+    pub(super) fn ensure_client(&self, problems: &mut Vec<ConfigProblem>) {
         if self.client.get().is_some() {
             return;
         }

@@ -4,8 +4,10 @@ mod config_error;
 mod context;
 mod introspection;
 mod issuer;
+mod resolver;
 
 pub use config_error::{ConfigError, ConfigProblem};
 pub(crate) use context::BuildContext;
 pub use introspection::Introspection;
 pub use issuer::Issuer;
+pub use resolver::{IssuerRequest, IssuerResolver};

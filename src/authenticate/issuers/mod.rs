@@ -14,7 +14,7 @@ mod registry;
 mod set;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::access_token::AccessToken;
 use crate::introspection::Introspector;
@@ -38,10 +38,37 @@ pub(crate) struct TrustedIssuer {
     pub(crate) state: IssuerState,
 }
 
-/// Whether an issuer is still trusted. Cached tokens refer to it, so they need no lookup.
+/// Whether an issuer is still trusted, and in use. Cached tokens refer to it, so they need no lookup. Zero for
+/// an issuer that is both, so that a cached token costs one load.
 #[derive(Default)]
-pub(crate) struct IssuerState {
-    is_removed: AtomicBool,
+pub(crate) struct IssuerState(AtomicU8);
+
+const REMOVED: u8 = 1;
+
+/// No valid token has been seen since the eviction of idle issuers looked last.
+const UNUSED: u8 = 2;
+
+impl IssuerState {
+    /// Whether the issuer was not removed. Counts as a use.
+    pub(in crate::authenticate) fn count_use_if_trusted(&self) -> bool {
+        let state = self.0.load(Ordering::Relaxed);
+        if state & UNUSED != 0 {
+            self.mark_used();
+        }
+        state & REMOVED == 0
+    }
+
+    /// Records that a valid token was seen.
+    pub(in crate::authenticate) fn mark_used(&self) {
+        if self.0.load(Ordering::Relaxed) & UNUSED != 0 {
+            self.0.fetch_and(!UNUSED, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits for the next use. Returns whether there was none since the last call.
+    pub(in crate::authenticate) fn mark_unused(&self) -> bool {
+        self.0.fetch_or(UNUSED, Ordering::Relaxed) & UNUSED != 0
+    }
 }
 
 /// The introspection of one issuer's tokens.
@@ -92,7 +119,7 @@ impl TrustedIssuer {
 
     /// Whether it was removed or replaced. Then none of its tokens is accepted any more.
     pub(crate) fn is_removed(&self) -> bool {
-        self.state.is_removed.load(Ordering::Relaxed)
+        self.state.0.load(Ordering::Relaxed) & REMOVED != 0
     }
 
     /// Keeps its keys refreshed.
@@ -104,7 +131,7 @@ impl TrustedIssuer {
 
     /// Voids its cached tokens. Ends the refresh task of its keys, unless another issuer uses them.
     fn remove(&self) {
-        self.state.is_removed.store(true, Ordering::Relaxed);
+        self.state.0.fetch_or(REMOVED, Ordering::Relaxed);
         if let Some(keys) = &self.keys {
             keys.detach();
         }

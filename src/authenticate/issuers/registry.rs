@@ -74,11 +74,12 @@ impl IssuerChange<'_> {
         self.registry.load().get(identifier).is_some()
     }
 
-    /// Adds `issuer`, or replaces the one with the same identifier, whose tokens are validated again.
+    /// Adds `issuer` and returns it, or replaces the one with the same identifier, whose tokens are validated
+    /// again.
     ///
     /// # Errors
     /// The identifier of another issuer that claims the same opaque tokens.
-    pub(crate) fn insert(&self, issuer: TrustedIssuer) -> Result<(), Arc<str>> {
+    pub(crate) fn insert(&self, issuer: TrustedIssuer) -> Result<Arc<TrustedIssuer>, Arc<str>> {
         let mut issuers = Issuers::clone(&*self.registry.load());
         if let Some(rival) = issuers.rival_of(&issuer) {
             return Err(Arc::clone(rival.identifier()));
@@ -91,7 +92,14 @@ impl IssuerChange<'_> {
         if let Some(replaced) = replaced {
             replaced.remove();
         }
-        Ok(())
+        Ok(issuer)
+    }
+
+    /// Removes this issuer, unless it was removed or replaced meanwhile.
+    pub(crate) fn remove_same(&self, issuer: &Arc<TrustedIssuer>) {
+        if self.registry.load().get(issuer.identifier()).is_some_and(|listed| Arc::ptr_eq(listed, issuer)) {
+            self.remove(issuer.identifier());
+        }
     }
 
     /// Removes the issuer with this identifier. None of its tokens is accepted from now on. False if there is

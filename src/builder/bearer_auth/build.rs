@@ -40,13 +40,16 @@ impl BearerAuthBuilder {
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let mut problems = Vec::new();
         self.check(&mut problems);
-        let context = self.context();
-        let issuers = self.build_issuers(&context, &mut problems);
+        let context = Arc::new(self.context());
+        let issuers = Arc::new(IssuerRegistry::new(self.build_issuers(&context, &mut problems)));
+        let resolver = self.resolver.as_ref();
+        let resolver = resolver.and_then(|resolver| resolver.build(&context, &issuers, &mut problems));
         let realm = self.checked_realm(&mut problems);
         ConfigError::unless_none(problems)?;
         let auth = BearerAuth::new(Shared {
             authenticator: Arc::new(Authenticator {
-                issuers: Arc::new(IssuerRegistry::new(issuers)),
+                issuers,
+                resolver: resolver.map(Arc::new),
                 sources: self.sources,
                 max_token_bytes: self.max_token_bytes,
                 optional: self.optional,
@@ -58,14 +61,14 @@ impl BearerAuthBuilder {
             responder: Arc::new(Responder::new(&realm, self.omit_error_descriptions, self.on_reject)),
             on_accept: self.on_accept,
             strip_credentials: self.strip_credentials,
-            context: Arc::new(context),
+            context,
         });
         event::configured(&auth.bounds());
         Ok(auth)
     }
 
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
-        if self.issuers().next().is_none() && !self.allow_no_issuer {
+        if self.issuers().next().is_none() && !self.allow_no_issuer && self.resolver.is_none() {
             problems.push(ConfigProblem::NoIssuer);
         }
         if self.audiences.iter().any(String::is_empty) {

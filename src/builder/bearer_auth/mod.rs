@@ -19,7 +19,7 @@ use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnAccept, OnReject};
-use crate::settings::Issuer;
+use crate::settings::{Issuer, IssuerResolver};
 use crate::sync::CacheLimits;
 use crate::time::{Clock, SystemClock};
 use crate::transport::HttpClient;
@@ -52,6 +52,7 @@ pub struct BearerAuthBuilder {
     issuer: Option<Issuer>,
     added_issuers: Vec<Issuer>,
     allow_no_issuer: bool,
+    resolver: Option<IssuerResolver>,
     realm: Option<String>,
     leeway: Duration,
     max_token_bytes: usize,
@@ -93,6 +94,7 @@ impl BearerAuthBuilder {
             issuer: None,
             added_issuers: Vec::new(),
             allow_no_issuer: false,
+            resolver: None,
             realm: None,
             leeway: Duration::from_secs(30),
             max_token_bytes: 16 * 1024,

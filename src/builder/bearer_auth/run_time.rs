@@ -1,6 +1,7 @@
 //! The settings for issuers that come and go while requests are served.
 
 use super::BearerAuthBuilder;
+use crate::settings::IssuerResolver;
 
 /// Issuers at run time.
 impl BearerAuthBuilder {
@@ -21,6 +22,15 @@ impl BearerAuthBuilder {
     /// ```
     pub fn allow_no_issuer(mut self) -> Self {
         self.allow_no_issuer = true;
+        self
+    }
+
+    /// Sets a function that finds issuers when a token names them. Default: only configured issuers, and
+    /// those added at run time.
+    ///
+    /// See [`IssuerResolver`] for an example, its checks and its limits. No other issuer is needed then.
+    pub fn resolve_issuers(mut self, resolver: IssuerResolver) -> Self {
+        self.resolver = Some(resolver);
         self
     }
 }

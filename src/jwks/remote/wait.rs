@@ -29,13 +29,13 @@ pub(crate) struct WaitBudget {
 
 impl WaitBudget {
     /// The time that is left to wait. The first call sets the deadline to `max_wait` from `now`.
-    pub(super) fn left(&mut self, now: Instant, max_wait: Duration) -> Duration {
+    pub(crate) fn left(&mut self, now: Instant, max_wait: Duration) -> Duration {
         let deadline = *self.deadline.get_or_insert_with(|| later(now, max_wait));
         deadline.saturating_duration_since(now)
     }
 
     /// Takes one wait and returns its deadline. `None` if no wait is left.
-    pub(super) fn take(&mut self) -> Option<Instant> {
+    pub(crate) fn take(&mut self) -> Option<Instant> {
         let deadline = self.deadline.filter(|_| self.waits < MAX_WAITS)?;
         self.waits = self.waits.saturating_add(1);
         Some(deadline)
@@ -56,7 +56,7 @@ pub(crate) enum WaitOutcome {
 
 impl PendingKeys {
     /// Completes when `ended` reaches the number `fetch`, or at `deadline`. Calls `check` once per second.
-    pub(super) fn new(
+    pub(crate) fn new(
         mut ended: watch::Receiver<u64>,
         fetch: u64,
         deadline: Instant,

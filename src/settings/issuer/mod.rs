@@ -246,6 +246,14 @@ impl Issuer {
         }
     }
 
+    /// The same, with its endpoints on its own host or a subdomain, unless hosts are listed.
+    pub(crate) fn within_its_hosts(mut self) -> Self {
+        if self.is_discovered() && !self.endpoint_hosts.restricts() {
+            self.endpoint_hosts = EndpointHosts::issuer_and_subdomains();
+        }
+        self
+    }
+
     /// Whether a URL of it comes from its metadata.
     fn is_discovered(&self) -> bool {
         matches!(self.keys, KeyOrigin::Discovery)

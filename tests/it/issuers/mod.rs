@@ -1,6 +1,7 @@
 //! Issuers that are added, replaced and removed while requests are served.
 
 mod introspected;
+mod resolver;
 mod shared_keys;
 mod under_load;
 

@@ -1,0 +1,202 @@
+//! The calls of a resolver in flight, and the issuers that it has resolved.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::refused::Refused;
+use super::{Resolution, Resolve, ResolveError, Resolved, ResolverPolicy};
+use crate::authenticate::issuers::{IssuerRegistry, TrustedIssuer};
+use crate::event;
+use crate::sync::{BoundedCache, CacheLimits, RateLimit};
+use crate::time::{later, now};
+
+/// The maximum number of concurrent calls.
+const MAX_CONCURRENT: usize = 64;
+
+/// One call is allowed per interval, after a burst of [`MAX_CONCURRENT`].
+const CALL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a failure is not tried again.
+const FAILURE_TTL: Duration = Duration::from_secs(1);
+
+/// The limits of the negative cache.
+const REFUSED: CacheLimits = CacheLimits { entries: 10_000, bytes: 2 * 1024 * 1024 };
+
+/// The state that lookups and calls share.
+pub(super) struct Shared {
+    pub(super) policy: ResolverPolicy,
+    resolve: Resolve,
+    registry: Arc<IssuerRegistry>,
+    refused: BoundedCache<Refused>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The calls in flight. Each value becomes 1 at the end of the call.
+    in_flight: HashMap<Arc<str>, watch::Receiver<u64>>,
+    calls: RateLimit,
+    /// The resolved issuers, in the order in which the clock hand visits them.
+    resolved: VecDeque<Arc<TrustedIssuer>>,
+    is_sweeping: bool,
+}
+
+/// A call in flight. However it ends, dropping it wakes the requests that wait for it.
+struct Call {
+    shared: Arc<Shared>,
+    issuer: Arc<str>,
+    ended: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(super) fn new(resolve: Resolve, policy: ResolverPolicy, registry: Arc<IssuerRegistry>) -> Self {
+        let state = State {
+            in_flight: HashMap::new(),
+            calls: RateLimit::full(u32::try_from(MAX_CONCURRENT).unwrap_or(1), CALL_INTERVAL, now()),
+            resolved: VecDeque::new(),
+            is_sweeping: false,
+        };
+        Self { policy, resolve, registry, refused: BoundedCache::new(REFUSED), state: Mutex::new(state) }
+    }
+
+    /// The result of an earlier call without an issuer, while it counts.
+    pub(super) fn refused(&self, issuer: &str, now: Instant) -> Option<Resolution> {
+        let refused = self.refused.get(issuer, |refused| {
+            (now < refused.until).then(|| match &refused.failure {
+                None => Resolution::Unknown,
+                Some(cause) => {
+                    let retry_after = refused.until.saturating_duration_since(now).max(FAILURE_TTL);
+                    Resolution::Unavailable { retry_after, cause: Some(Arc::clone(cause)) }
+                }
+            })
+        });
+        refused.flatten()
+    }
+
+    /// The end of the call for `issuer`, which is started unless it is in flight. `None` if a limit or the lack
+    /// of a runtime prevents it.
+    pub(super) fn ended(
+        self: &Arc<Self>,
+        issuer: &str,
+        tenant: &str,
+        now: Instant,
+    ) -> Option<watch::Receiver<u64>> {
+        let current = Runtime::try_current().ok()?;
+        let mut state = self.lock();
+        if let Some(ended) = state.in_flight.get(issuer) {
+            return Some(ended.clone());
+        }
+        if self.registry.load().get(issuer).is_some() {
+            // The call has ended since the request looked.
+            return Some(watch::channel(1).1);
+        }
+        if state.in_flight.len() >= MAX_CONCURRENT || !state.calls.has_one(now) {
+            return None;
+        }
+        state.calls.draw(now);
+        let issuer: Arc<str> = issuer.into();
+        let (sender, ended) = watch::channel(0);
+        state.in_flight.insert(Arc::clone(&issuer), ended.clone());
+        drop(state);
+        let call = Call { shared: Arc::clone(self), issuer, ended: sender };
+        self.policy.runtime.clone().unwrap_or(current).spawn(call.run(tenant.into()));
+        Some(ended)
+    }
+
+    fn complete(self: &Arc<Self>, issuer: &Arc<str>, resolved: Resolved) {
+        let refused = match resolved {
+            Ok(Some(trusted)) => match self.add(trusted) {
+                Ok(()) => return event::issuer_changed(issuer, "issuer resolved"),
+                Err(rival) => {
+                    let rival = format!("it introspects the same opaque tokens as {rival}");
+                    (FAILURE_TTL, Some(ResolveError(rival.into())))
+                }
+            },
+            Ok(None) => (self.policy.negative_ttl, None),
+            Err(error) => (FAILURE_TTL, Some(error)),
+        };
+        let (ttl, failure) = refused;
+        if let Some(error) = &failure {
+            event::issuer_unresolved(issuer, error);
+        }
+        let failure = failure.map(Arc::new);
+        self.refused.insert(Refused { issuer: Arc::clone(issuer), until: later(now(), ttl), failure });
+    }
+
+    /// Adds a resolved issuer. Evicts others if there are too many, unused ones first.
+    fn add(self: &Arc<Self>, trusted: TrustedIssuer) -> Result<(), Arc<str>> {
+        let mut state = self.lock();
+        let change = self.registry.change();
+        if change.contains(trusted.identifier()) {
+            // It was added at run time meanwhile.
+            return Ok(());
+        }
+        // Until a valid token proves that it is in use.
+        trusted.state.mark_unused();
+        let trusted = change.insert(trusted)?;
+        while state.resolved.len() >= self.policy.max_issuers {
+            let Some(oldest) = state.resolved.pop_front() else { break };
+            if oldest.state.mark_unused() {
+                change.remove_same(&oldest);
+            } else {
+                state.resolved.push_back(oldest);
+            }
+        }
+        state.resolved.push_back(trusted);
+        drop(change);
+        if !state.is_sweeping {
+            state.is_sweeping = true;
+            tokio::spawn(sweep(Arc::downgrade(self), self.policy.idle_timeout));
+        }
+        Ok(())
+    }
+
+    /// Evicts the issuers that were not used since the last time. False if none is left.
+    fn evict_idle(&self) -> bool {
+        let mut state = self.lock();
+        let change = self.registry.change();
+        state.resolved.retain(|issuer| {
+            let is_idle = issuer.state.mark_unused();
+            if is_idle {
+                change.remove_same(issuer);
+            }
+            !is_idle
+        });
+        state.is_sweeping = !state.resolved.is_empty();
+        state.is_sweeping
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Evicts idle issuers, until none is left.
+async fn sweep(shared: Weak<Shared>, interval: Duration) {
+    loop {
+        sleep(interval).await;
+        if !shared.upgrade().is_some_and(|shared| shared.evict_idle()) {
+            return;
+        }
+    }
+}
+
+impl Call {
+    async fn run(self, tenant: Box<str>) {
+        let resolved = (self.shared.resolve)(Arc::clone(&self.issuer), &tenant);
+        let timed_out = |_| Err(ResolveError("it took too long".into()));
+        let resolved = timeout(self.shared.policy.timeout, resolved).await.unwrap_or_else(timed_out);
+        self.shared.complete(&self.issuer, resolved);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.shared.lock().in_flight.remove(&self.issuer);
+        self.ended.send_replace(1);
+    }
+}
