@@ -176,7 +176,9 @@ impl AccessToken {
     }
 
     /// Returns the client that requested the token: `client_id` (RFC 9068 section 2.2), else `azp` (OpenID
-    /// Connect), `cid` (Okta) or `appid` (Entra ID).
+    /// Connect), or the claims in [`Issuer::client_claims`](crate::Issuer::client_claims).
+    ///
+    /// `None` if the token has none of them, or if the first one that it has is not a string.
     ///
     /// ```
     /// use tower_bearer::AccessToken;

@@ -34,6 +34,7 @@ fn issuer() -> Arc<TrustedIssuer> {
             required: Vec::new(),
             max_age: None,
             max_lifetime: None,
+            client_claims: vec!["client_id".into()],
             clients: None,
             optional: OptionalClaims::default(),
         },

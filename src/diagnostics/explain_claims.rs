@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::explanation::{CheckResult, Explanation};
-use crate::jwt::claims::{self, CHECKS, Check, ClaimsPolicy};
+use crate::jwt::claims::{self, CHECKS, Check, ClaimFault, ClaimsPolicy};
 use crate::jwt::{Claim, UnverifiedClaims};
 use crate::time::NumericDate;
 
@@ -42,13 +42,15 @@ fn shown(
         Check::Expiry => ("exp", format!("later than {} (now) less {leeway} s", now.as_secs()), exp),
         Check::NotBefore => ("nbf", has_started(), show_date(&claims.nbf)),
         Check::IssuedAt => ("iat", has_started(), iat),
-        Check::Types => ("claim types", "as their RFCs say".to_owned(), String::new()),
-        Check::RequiredClaims => ("required claims", required_claims(policy), absent_claims(claims, policy)),
+        Check::Types => {
+            ("claim types", "sub, client_id and scopes as their RFCs say".to_owned(), String::new())
+        }
+        Check::RequiredClaims => ("required claims", required_claims(policy), unmet_claims(claims, policy)),
         Check::MaxAge => ("max_age", show_limit(policy.max_age), format!("issued {iat}")),
         Check::MaxLifetime => ("max_lifetime", show_limit(policy.max_lifetime), format!("{iat} to {exp}")),
         Check::Client => {
             let allowed = policy.clients.as_ref().map(|clients| clients.join(", "));
-            let client = claims::client(claims).ok().flatten().map(ToString::to_string);
+            let client = claims::client(claims, policy).ok().map(String::from);
             let or_else = |text: Option<String>, other: &str| text.unwrap_or_else(|| other.to_owned());
             ("client", or_else(allowed, "any"), or_else(client, "none"))
         }
@@ -87,7 +89,12 @@ fn required_claims(policy: &ClaimsPolicy) -> String {
     always.chain(configured).collect::<Vec<&str>>().join(", ")
 }
 
-fn absent_claims(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> String {
-    let absent: Vec<&str> = policy.absent(claims).map(|name| &**name).collect();
-    if absent.is_empty() { "all".to_owned() } else { format!("not {}", absent.join(", ")) }
+fn unmet_claims(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> String {
+    let unmet = policy.unmet(claims).filter_map(|fault| match fault {
+        ClaimFault::Missing(name) => Some(format!("not {name}")),
+        ClaimFault::IllTyped(name) => Some(format!("{name} is ill-typed")),
+        _ => None,
+    });
+    let unmet: Vec<String> = unmet.collect();
+    if unmet.is_empty() { "all".to_owned() } else { unmet.join(", ") }
 }

@@ -2,8 +2,9 @@
 //!
 //! Checks: the status. The body is one JSON object without duplicate members. `active` is the boolean `true`.
 //! `token_type` is that of a bearer token, and `username` is a string. Every claim is checked as in a JWT
-//! (`iss`, `aud`, `exp`, `nbf`, `iat`, `scope`, `sub`, `client_id`, `cnf`). The response to a JWT describes
-//! the same token, and may narrow its scopes and bring its expiry forward.
+//! (`iss`, `aud`, `exp`, `nbf`, `iat`, `scope`, `sub`, `client_id`, `cnf`), but a `null` counts as absent:
+//! many servers write it for members that a token does not have. The response to a JWT describes the same
+//! token, and may narrow its scopes and bring its expiry forward.
 //! Does not check: the signature of a signed response; see `signed`.
 
 use std::borrow::Cow;
@@ -66,7 +67,7 @@ impl ResponsePolicy {
         is_about_jwt: bool,
         now: NumericDate,
     ) -> Option<UnverifiedClaims<'a>> {
-        let mut claims = UnverifiedClaims::parse(json, &self.names)?;
+        let mut claims = UnverifiedClaims::parse_response(json, &self.names)?;
         if let Some(lifetime) = self.lifetime_without_exp.filter(|_| !is_about_jwt && claims.exp.is_absent())
         {
             claims.exp = Claim::Present(now.later(lifetime));

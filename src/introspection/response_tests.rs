@@ -18,6 +18,7 @@ fn policy() -> ResponsePolicy {
         required: Vec::new(),
         max_age: None,
         max_lifetime: None,
+        client_claims: vec!["client_id".into()],
         clients: None,
         optional: OptionalClaims { iss: true, aud: false, exp: false },
     };
@@ -137,10 +138,12 @@ fn token_type_must_be_a_bearer_type_and_username_a_string() {
     assert_eq!(fault(r#""token_type":"DPoP""#), ClaimFault::SenderNotProven);
     assert_eq!(fault(r#""token_type":"refresh_token""#), ClaimFault::OtherKind);
     assert_eq!(fault(r#""token_type":"""#), ClaimFault::OtherKind);
-    for member in [r#""token_type":1"#, r#""token_type":null"#, r#""token_type":["Bearer"]"#] {
+    for member in [r#""token_type":1"#, r#""token_type":true"#, r#""token_type":["Bearer"]"#] {
         assert_eq!(fault(member), ClaimFault::IllTyped("token_type".into()), "{member}");
     }
     assert_eq!(fault(r#""username":7"#), ClaimFault::IllTyped("username".into()));
+    let unset = checked(&with(r#""username":null,"token_type":null,"cnf":null,"sub":null"#), None).unwrap();
+    assert_eq!((unset.username(), unset.subject()), (None, None));
     let named = checked(&with(r#""username":"ada""#), None).unwrap();
     assert_eq!((named.username(), named.is_jwt()), (Some("ada"), false));
 }

@@ -37,6 +37,15 @@ impl<T> Claim<T> {
         }
     }
 
+    /// The same without the value.
+    pub(crate) fn presence(&self) -> Claim<()> {
+        match self {
+            Self::Absent => Claim::Absent,
+            Self::IllTyped => Claim::IllTyped,
+            Self::Present(_) => Claim::Present(()),
+        }
+    }
+
     /// Whether the object has no such member.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
@@ -54,6 +63,13 @@ impl<T> Claim<T> {
 /// Whether the object has a member, whatever its value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Presence(pub(crate) bool);
+
+impl Presence {
+    /// The same as a claim, whose type does not matter.
+    pub(crate) fn presence(self) -> Claim<()> {
+        if self.0 { Claim::Present(()) } else { Claim::Absent }
+    }
+}
 
 impl<'de> Deserialize<'de> for Presence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

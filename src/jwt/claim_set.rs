@@ -2,7 +2,7 @@
 //!
 //! Checks: the claims are a JSON object without duplicate members, at any depth.
 //! Does not check: any value. An ill-typed claim is recorded as such. The checks in `claims` reject it after
-//! the signature is verified.
+//! the signature is verified, if a check or the identity of the caller depends on it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,10 +37,6 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) client_id: Text<'a>,
     /// The client in tokens of OpenID Connect providers and Keycloak.
     pub(crate) azp: Text<'a>,
-    /// The client in tokens of Okta.
-    pub(crate) cid: Text<'a>,
-    /// The client in version 1 tokens of Entra ID.
-    pub(crate) appid: Text<'a>,
     pub(crate) cnf: Presence,
     pub(crate) nonce: Presence,
     /// `at_hash`, `c_hash` or `s_hash`, which only ID tokens have (OpenID Connect Core section 3.3.2.11).
@@ -56,7 +52,7 @@ pub(crate) struct UnverifiedClaims<'a> {
 }
 
 /// The claims that every token is parsed for.
-const BUILT_IN: [&str; 24] = [
+const BUILT_IN: [&str; 22] = [
     "iss",
     "sub",
     "aud",
@@ -70,8 +66,6 @@ const BUILT_IN: [&str; 24] = [
     "scp",
     "client_id",
     "azp",
-    "cid",
-    "appid",
     "cnf",
     "nonce",
     "at_hash",
@@ -126,9 +120,18 @@ impl<'a> UnverifiedClaims<'a> {
     /// Parses decoded claims, and retains the built-in ones and those with these names. `None` if they are
     /// not one JSON object without duplicate members.
     pub(crate) fn parse(json: &'a str, names: &'a ConfiguredNames) -> Option<Self> {
+        Self::parse_with(json, names, Nulls::IllTyped)
+    }
+
+    /// Like [`parse`](Self::parse), for an introspection response: a member that is `null` counts as absent.
+    pub(crate) fn parse_response(json: &'a str, names: &'a ConfiguredNames) -> Option<Self> {
+        Self::parse_with(json, names, Nulls::Absent)
+    }
+
+    fn parse_with(json: &'a str, names: &'a ConfiguredNames, nulls: Nulls) -> Option<Self> {
         let mut claims = Self { json, names, ..Self::default() };
         let mut reader = serde_json::Deserializer::from_str(json);
-        ClaimsSeed(&mut claims).deserialize(&mut reader).ok()?;
+        ClaimsSeed(&mut claims, nulls).deserialize(&mut reader).ok()?;
         reader.end().ok()?;
         Some(claims)
     }
@@ -141,32 +144,32 @@ impl<'a> UnverifiedClaims<'a> {
         }
     }
 
-    /// Whether the token has the claim `name`. A `null` does not count, nor does a built-in claim of the
-    /// wrong type. Claims that are only tested for presence, such as `cnf`, count with any value.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// Whether the token has the claim `name`, and whether it is well-typed.
+    ///
+    /// Every value of a configured claim is well-typed, but a `null` counts as absent. Claims that are only
+    /// tested for presence, such as `cnf`, are present with any value.
+    pub(crate) fn presence(&self, name: &str) -> Claim<()> {
         match name {
-            "iss" => self.iss.value().is_some(),
-            "sub" => self.sub.value().is_some(),
-            "aud" => self.aud.value().is_some(),
-            "exp" => self.exp.value().is_some(),
-            "nbf" => self.nbf.value().is_some(),
-            "iat" => self.iat.value().is_some(),
-            "jti" => self.jti.value().is_some(),
-            "acr" => self.acr.value().is_some(),
-            "auth_time" => self.auth_time.value().is_some(),
-            "scope" => self.scope.value().is_some(),
-            "scp" => self.scp.value().is_some(),
-            "client_id" => self.client_id.value().is_some(),
-            "azp" => self.azp.value().is_some(),
-            "cid" => self.cid.value().is_some(),
-            "appid" => self.appid.value().is_some(),
-            "cnf" => self.cnf.0,
-            "nonce" => self.nonce.0,
-            "at_hash" | "c_hash" | "s_hash" => self.token_hash.0,
-            "events" | "token_introspection" => self.statement.0,
-            "token_use" => self.token_use.value().is_some(),
-            "typ" => self.typ.value().is_some(),
-            _ => self.raw(name).is_some_and(|raw| raw.get() != "null"),
+            "iss" => self.iss.presence(),
+            "sub" => self.sub.presence(),
+            "aud" => self.aud.presence(),
+            "exp" => self.exp.presence(),
+            "nbf" => self.nbf.presence(),
+            "iat" => self.iat.presence(),
+            "jti" => self.jti.presence(),
+            "acr" => self.acr.presence(),
+            "auth_time" => self.auth_time.presence(),
+            "scope" => self.scope.presence(),
+            "scp" => self.scp.presence(),
+            "client_id" => self.client_id.presence(),
+            "azp" => self.azp.presence(),
+            "cnf" => self.cnf.presence(),
+            "nonce" => self.nonce.presence(),
+            "at_hash" | "c_hash" | "s_hash" => self.token_hash.presence(),
+            "events" | "token_introspection" => self.statement.presence(),
+            "token_use" => self.token_use.presence(),
+            "typ" => self.typ.presence(),
+            _ => Presence(self.raw(name).is_some_and(|raw| raw.get() != "null")).presence(),
         }
     }
 
@@ -192,8 +195,6 @@ impl<'a> UnverifiedClaims<'a> {
             "scp" => self.scp = map.next_value()?,
             "client_id" => self.client_id = map.next_value()?,
             "azp" => self.azp = map.next_value()?,
-            "cid" => self.cid = map.next_value()?,
-            "appid" => self.appid = map.next_value()?,
             "cnf" => self.cnf = map.next_value()?,
             "nonce" => self.nonce = map.next_value()?,
             "at_hash" | "c_hash" | "s_hash" => self.token_hash = map.next_value()?,
@@ -235,8 +236,15 @@ fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     Ok(date.map_or(Claim::IllTyped, Claim::Present))
 }
 
+/// What a top-level member that is `null` counts as.
+#[derive(Clone, Copy)]
+enum Nulls {
+    IllTyped,
+    Absent,
+}
+
 /// Deserializes into existing claims, because moving the large struct would cost time.
-struct ClaimsSeed<'c, 'de>(&'c mut UnverifiedClaims<'de>);
+struct ClaimsSeed<'c, 'de>(&'c mut UnverifiedClaims<'de>, Nulls);
 
 impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_, 'de> {
     type Value = ();
@@ -256,10 +264,33 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names = MemberNames::with_capacity(24);
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            self.0.read(&name.0, &mut map)?;
+            match self.1 {
+                Nulls::IllTyped => self.0.read(&name.0, &mut map)?,
+                Nulls::Absent => {
+                    let value: &'de RawValue = map.next_value()?;
+                    if value.get() != "null" {
+                        self.0.read(&name.0, &mut Value(value)).map_err(de::Error::custom)?;
+                    }
+                }
+            }
             names.add(name)?;
         }
         Ok(())
+    }
+}
+
+/// The value of one member, whose name is already known.
+struct Value<'de>(&'de RawValue);
+
+impl<'de> MapAccess<'de> for Value<'de> {
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, _: K) -> Result<Option<K::Value>, Self::Error> {
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
+        seed.deserialize(&mut serde_json::Deserializer::from_str(self.0.get()))
     }
 }
 

@@ -322,7 +322,7 @@ async fn member_names_and_values_are_compared_after_unescaping() {
 #[tokio::test(start_paused = true)]
 async fn an_ill_typed_date_is_rejected() {
     let app = App::new();
-    for claim in ["exp", "nbf", "iat", "auth_time"] {
+    for claim in ["exp", "nbf", "iat"] {
         for date in [
             r#""never""#,
             r#""99999999999""#,
@@ -544,9 +544,107 @@ async fn strict_rfc9068_requires_the_type_and_claims_of_the_profile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ill_typed_claim_is_rejected() {
+async fn an_ill_typed_claim_that_decides_nothing_is_absent() {
     let app = App::new();
-    for claim in ["sub", "client_id", "jti", "acr", "azp", "cid", "appid"] {
+    let values = [json!(1), json!(true), Value::Null, json!([]), json!(["x"]), json!({}), json!({"x": 1})];
+    for claim in ["jti", "acr", "auth_time", "azp", "cid", "appid"] {
+        for value in values.iter().filter(|value| claim != "auth_time" || !value.is_number()) {
+            let name = format!("{claim} {value}");
+            let response = app.present(&app.token().claim(claim, value.clone()).sign()).await;
+            let token = response.assert_accepted(&name);
+            let read = match claim {
+                "jti" => token.token_id().is_none(),
+                "acr" => token.acr().is_none(),
+                "auth_time" => token.auth_time().is_none(),
+                _ => token.client_id() == Some("app"),
+            };
+            assert!(read, "{name}");
+        }
+        app.present(&app.token().without(claim).sign()).await.assert_accepted(&format!("{claim} absent"));
+    }
+    // As ADFS writes it.
+    let iso_date = app.token().claim("auth_time", "2026-11-26T18:55:03.123Z").sign();
+    assert_eq!(app.present(&iso_date).await.assert_accepted("an ISO date").auth_time(), None);
+    let required = App::with_issuer(|issuer| issuer.require_claim("jti").require_claim("auth_time"));
+    for (claim, value) in [("jti", json!(5)), ("auth_time", json!("2026-11-26")), ("jti", Value::Null)] {
+        let token = required.token().claim("auth_time", NOW).claim(claim, value);
+        let response = required.present(&token.sign()).await;
+        assert_claim_rejected(&response, ClaimIllTyped, claim, "a required claim");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_is_the_first_client_claim_that_the_token_has() {
+    let default = App::new();
+    let okta = App::with_issuer(|issuer| issuer.client_claims(["cid"]));
+    let both = App::with_issuer(|issuer| issuer.client_claims(["appid", "client_id"]));
+    for (name, app, claims, expected) in [
+        ("client_id", &default, json!({"client_id": "a", "azp": "b", "cid": "c", "appid": "d"}), Some("a")),
+        ("azp", &default, json!({"azp": "b", "cid": "c", "appid": "d"}), Some("b")),
+        ("private names", &default, json!({"cid": "c", "appid": "d"}), None),
+        ("ill-typed azp", &default, json!({"azp": 5}), None),
+        ("cid by setting", &okta, json!({"client_id": "a", "azp": "b", "cid": "c"}), Some("c")),
+        ("no cid", &okta, json!({"client_id": "a", "azp": "b"}), None),
+        ("first of two", &both, json!({"client_id": "a", "appid": "d"}), Some("d")),
+        ("second of two", &both, json!({"client_id": "a"}), Some("a")),
+        ("ill-typed first does not fall back", &both, json!({"appid": 5, "client_id": "a"}), None),
+    ] {
+        let token = claims
+            .as_object()
+            .unwrap()
+            .iter()
+            .fold(app.token().without("client_id"), |token, (claim, value)| {
+                token.claim(claim, value.clone())
+            });
+        let response = app.present(&token.sign()).await;
+        assert_eq!(response.assert_accepted(name).client_id(), expected, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ill_typed_client_claim_is_rejected_where_clients_are_restricted() {
+    let default = App::with_issuer(|issuer| issuer.allowed_clients(["app"]));
+    let okta = App::with_issuer(|issuer| issuer.client_claims(["cid", "azp"]).allowed_clients(["app"]));
+    for (name, app, claims, expected) in [
+        ("ill-typed azp", &default, json!({"azp": ["app"]}), Err((ClaimIllTyped, "azp"))),
+        (
+            "ill-typed client_id",
+            &default,
+            json!({"client_id": 5, "azp": "app"}),
+            Err((ClaimIllTyped, "client_id")),
+        ),
+        (
+            "null client_id",
+            &default,
+            json!({"client_id": null, "azp": "app"}),
+            Err((ClaimIllTyped, "client_id")),
+        ),
+        ("ill-typed azp behind client_id", &default, json!({"client_id": "app", "azp": 5}), Ok(())),
+        ("private name", &default, json!({"cid": "app"}), Err((ClaimMissing, "client_id"))),
+        ("ill-typed cid", &okta, json!({"cid": 5, "azp": "app"}), Err((ClaimIllTyped, "cid"))),
+        ("null cid", &okta, json!({"cid": null, "azp": "app"}), Err((ClaimIllTyped, "cid"))),
+        ("no client", &okta, json!({"client_id": "app"}), Err((ClaimMissing, "cid"))),
+        ("cid", &okta, json!({"cid": "app"}), Ok(())),
+    ] {
+        let token = claims
+            .as_object()
+            .unwrap()
+            .iter()
+            .fold(app.token().without("client_id"), |token, (claim, value)| {
+                token.claim(claim, value.clone())
+            });
+        let response = app.present(&token.sign()).await;
+        match expected {
+            Ok(()) => drop(response.assert_accepted(name).clone()),
+            Err((kind, claim)) => assert_claim_rejected(&response, kind, claim, name),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ill_typed_claim_that_identifies_or_grants_is_rejected() {
+    let app = App::new();
+    for claim in ["sub", "client_id"] {
         for value in [json!(1), json!(true), Value::Null, json!([]), json!(["x"]), json!({}), json!({"x": 1})]
         {
             let name = format!("{claim} {value}");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
 
 /// The requirements on the claims of one issuer's tokens.
@@ -20,6 +21,8 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) max_age: Option<Duration>,
     /// The maximum time from `iat` to `exp`. `None` means no limit.
     pub(crate) max_lifetime: Option<Duration>,
+    /// The claims that can name the client, in the order in which they are looked for. At least one.
+    pub(crate) client_claims: Vec<Box<str>>,
     /// The allowed clients. `None` allows every client of the issuer.
     pub(crate) clients: Option<Vec<Box<str>>>,
     /// The claims that are checked only if they are present.
@@ -41,9 +44,13 @@ pub(crate) trait TrustedClaims<'c> {
 }
 
 impl ClaimsPolicy {
-    /// The required claims that the token does not have.
-    pub(crate) fn absent<'p>(&'p self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = &'p Arc<str>> {
-        self.required.iter().filter(|name| !claims.has(name))
+    /// The required claims that the token does not have, and whether they are absent or ill-typed.
+    pub(crate) fn unmet<'p>(&'p self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = ClaimFault> {
+        self.required.iter().filter_map(|name| match claims.presence(name) {
+            Claim::Absent => Some(ClaimFault::Missing(Arc::clone(name))),
+            Claim::IllTyped => Some(ClaimFault::IllTyped(Arc::clone(name))),
+            Claim::Present(()) => None,
+        })
     }
 }
 

@@ -22,6 +22,7 @@ fn policy(leeway: u64, max_age: Option<u64>) -> ClaimsPolicy {
         required: Vec::new(),
         max_age: max_age.map(Duration::from_secs),
         max_lifetime: None,
+        client_claims: vec!["client_id".into(), "azp".into()],
         clients: None,
         optional: OptionalClaims::default(),
     }

@@ -38,24 +38,26 @@ pub(crate) fn optional<'c, T>(name: &str, claim: &'c Claim<T>) -> Result<Option<
     }
 }
 
-/// The client that the token was issued to, from the first claim that names it. `None` if no claim does.
+/// The client that the token was issued to, from the first of its client claims that the token has.
 ///
 /// # Errors
-/// [`ClaimFault::IllTyped`] if any of the client claims is ill-typed.
-pub(crate) fn client<'c, 'a>(
-    claims: &'c UnverifiedClaims<'a>,
-) -> Result<Option<&'c Cow<'a, str>>, ClaimFault> {
-    let names = [
-        ("client_id", &claims.client_id),
-        ("azp", &claims.azp),
-        ("cid", &claims.cid),
-        ("appid", &claims.appid),
-    ];
-    let mut first = None;
-    for (name, claim) in names {
-        first = first.or(optional(name, claim)?);
+/// [`ClaimFault::IllTyped`] if that claim is ill-typed. It never falls back to the next claim, which may name
+/// another client. [`ClaimFault::Missing`] if the token has none of the claims.
+pub(crate) fn client<'a>(
+    claims: &UnverifiedClaims<'a>,
+    policy: &ClaimsPolicy,
+) -> Result<Cow<'a, str>, ClaimFault> {
+    for name in &policy.client_claims {
+        let claim = match &**name {
+            "client_id" => claims.client_id.clone(),
+            "azp" => claims.azp.clone(),
+            _ => claims.configured(name),
+        };
+        if let Some(client) = optional(name, &claim)? {
+            return Ok(client.clone());
+        }
     }
-    Ok(first)
+    Err(ClaimFault::Missing(policy.client_claims.first().map_or("client_id", |name| &**name).into()))
 }
 
 /// The scopes in the claim `name`. `None` if it is absent.

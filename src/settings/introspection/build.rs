@@ -190,7 +190,10 @@ impl Introspection {
             ..claims.clone()
         };
         let optional = OptionalClaims { iss: true, aud: self.accept_without_audience, exp: false };
-        let opaque = ClaimsPolicy { optional, ..claims };
+        // RFC 7662 section 2.2 names the client, whatever the JWTs of the issuer do.
+        let mut client_claims = claims.client_claims.clone();
+        client_claims.insert(0, "client_id".into());
+        let opaque = ClaimsPolicy { optional, client_claims, ..claims };
         ResponsePolicy { opaque, jwt, names, lifetime_without_exp: self.lifetime_without_exp }
     }
 

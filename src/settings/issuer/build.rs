@@ -63,7 +63,8 @@ impl Issuer {
 
     /// The claims that parsing a token must retain.
     fn names(&self) -> ConfiguredNames {
-        self.scope_claims.iter().map(String::as_str).chain(self.required_names()).collect()
+        let read = self.scope_claims.iter().chain(&self.client_claims).map(String::as_str);
+        read.chain(self.required_names()).collect()
     }
 
     fn header_policy(&self, algorithms: AlgorithmSet) -> HeaderPolicy {
@@ -92,6 +93,7 @@ impl Issuer {
             required: self.required_names().map(Arc::from).collect(),
             max_age: self.max_age,
             max_lifetime: self.max_lifetime,
+            client_claims: boxed(&self.client_claims),
             clients: self.allowed_clients.as_deref().map(boxed),
             optional: OptionalClaims::default(),
         }

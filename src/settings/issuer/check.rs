@@ -42,10 +42,12 @@ impl Issuer {
         if self.audience.iter().chain(&self.added_audiences).any(String::is_empty) {
             problems.push(ConfigProblem::AudienceEmpty);
         }
-        for (setting, names) in
-            [("scope_claims", &self.scope_claims), ("require_claim", &self.required_claims)]
-        {
-            if names.iter().any(String::is_empty) || (setting == "scope_claims" && names.is_empty()) {
+        for (setting, names) in [
+            ("scope_claims", &self.scope_claims),
+            ("client_claims", &self.client_claims),
+            ("require_claim", &self.required_claims),
+        ] {
+            if names.iter().any(String::is_empty) || (setting != "require_claim" && names.is_empty()) {
                 problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
             }
         }

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod claims;
 mod tokens;
 
 use std::fmt;
@@ -43,6 +44,7 @@ pub struct Issuer {
     added_audiences: Vec<String>,
     added_types: Vec<String>,
     scope_claims: Vec<String>,
+    client_claims: Vec<String>,
     required_claims: Vec<String>,
     max_age: Option<Duration>,
     max_lifetime: Option<Duration>,
@@ -152,6 +154,7 @@ impl Issuer {
             added_audiences: Vec::new(),
             added_types: Vec::new(),
             scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
+            client_claims: vec!["client_id".to_owned(), "azp".to_owned()],
             required_claims: Vec::new(),
             max_age: None,
             max_lifetime: None,

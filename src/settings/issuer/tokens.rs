@@ -1,4 +1,5 @@
 //! The settings for the tokens of an issuer: audience, type, required claims, age, lifetime and clients.
+//! `claims.rs` has those that say which claims are read.
 
 use std::time::Duration;
 
@@ -22,21 +23,6 @@ impl Issuer {
     /// [`audience`](Self::audience).
     pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
         self.added_audiences.push(audience.into());
-        self
-    }
-
-    /// Sets the claims that contain scopes. Default: `scope` and `scp`.
-    ///
-    /// Each is a space-delimited string (RFC 8693 section 4.2) or an array of strings. A token is granted the
-    /// scopes of all of them.
-    ///
-    /// ```
-    /// use tower_bearer::Issuer;
-    ///
-    /// let auth0 = Issuer::discover("https://acme.eu.auth0.com/").scope_claims(["scope", "permissions"]);
-    /// ```
-    pub fn scope_claims<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.scope_claims = names.into_iter().map(Into::into).collect();
         self
     }
 
