@@ -1,6 +1,6 @@
 //! Scopes and checks that a route requires beyond a valid token (RFC 6750 section 3.1).
 //!
-//! Checks: the granted scopes, then each check of the route, in the order they were added.
+//! Checks: the granted scopes, the roles, then each check of the route, in the order they were added.
 //! Does not check: the token itself, which was validated before an [`AccessToken`] exists.
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::access_token::AccessToken;
-use crate::bearer::{self, ScopeSet};
+use crate::bearer;
 
 /// A rule about the scopes of a token: one scope, all of several rules, or any of several rules.
 ///
@@ -73,11 +73,12 @@ impl Scopes {
         Self(Rule::AnyOf(rules.into_iter().map(Into::into).collect()))
     }
 
-    pub(crate) fn is_met_by(&self, granted: &ScopeSet) -> bool {
+    /// Whether the scopes for which `is_granted` returns `true` meet the rule.
+    pub(crate) fn is_met_by(&self, is_granted: &dyn Fn(&str) -> bool) -> bool {
         match &self.0 {
-            Rule::One(scope) => granted.contains(scope),
-            Rule::AllOf(rules) => rules.iter().all(|rule| rule.is_met_by(granted)),
-            Rule::AnyOf(rules) => rules.iter().any(|rule| rule.is_met_by(granted)),
+            Rule::One(scope) => is_granted(scope),
+            Rule::AllOf(rules) => rules.iter().all(|rule| rule.is_met_by(is_granted)),
+            Rule::AnyOf(rules) => rules.iter().any(|rule| rule.is_met_by(is_granted)),
         }
     }
 
@@ -125,6 +126,8 @@ type RouteCheck = Arc<dyn Fn(&AccessToken, &Parts) -> bool + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Requirement {
     scopes: Vec<Scopes>,
+    /// Of each list, the token must have one role.
+    roles: Vec<Box<[Box<str>]>>,
     checks: Vec<RouteCheck>,
 }
 
@@ -133,7 +136,7 @@ pub(crate) struct Requirement {
 pub(crate) enum RequirementFault {
     /// A scope is missing.
     ScopeInsufficient,
-    /// A check of the route returned `false`.
+    /// A role is missing, or a check of the route returned `false`.
     Unmet,
 }
 
@@ -142,19 +145,25 @@ impl Requirement {
         self.scopes.push(scopes);
     }
 
+    /// Requires one of these roles. An empty list matches no token.
+    pub(crate) fn add_roles(&mut self, any_of: impl IntoIterator<Item = Box<str>>) {
+        self.roles.push(any_of.into_iter().collect());
+    }
+
     pub(crate) fn add_check(&mut self, check: RouteCheck) {
         self.checks.push(check);
     }
 
-    /// Checks the scopes of `token`, then runs the checks on it and on the `head` of the request.
+    /// Checks the scopes and roles of `token`, then runs the checks on it and on the `head` of the request.
     ///
     /// # Errors
     /// The first [`RequirementFault`].
     pub(crate) fn check(&self, token: &AccessToken, head: &Parts) -> Result<(), RequirementFault> {
-        if !self.scopes.iter().all(|scopes| scopes.is_met_by(token.scopes())) {
+        if !self.scopes.iter().all(|scopes| scopes.is_met_by(&|scope| token.grants(scope))) {
             return Err(RequirementFault::ScopeInsufficient);
         }
-        let is_met = self.checks.iter().all(|check| check(token, head));
+        let has_roles = self.roles.iter().all(|any_of| any_of.iter().any(|role| token.has_role(role)));
+        let is_met = has_roles && self.checks.iter().all(|check| check(token, head));
         is_met.then_some(()).ok_or(RequirementFault::Unmet)
     }
 
@@ -192,6 +201,7 @@ impl fmt::Debug for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Requirement")
             .field("scopes", &self.scopes_needed())
+            .field("roles", &self.roles)
             .field("checks", &self.checks.len())
             .finish()
     }
@@ -200,6 +210,7 @@ impl fmt::Debug for Requirement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bearer::ScopeSet;
 
     #[test]
     fn rule_accepts_only_the_scopes_that_meet_it() {
@@ -220,7 +231,8 @@ mod tests {
             ("nested: half of an alternative", nested.clone(), "r b", false),
             ("nested: outer scope missing", nested, "a b c", false),
         ] {
-            assert_eq!(rule.is_met_by(&ScopeSet::from_space_delimited(granted)), is_met, "{name}");
+            let granted = ScopeSet::from_space_delimited(granted);
+            assert_eq!(rule.is_met_by(&|scope| granted.contains(scope)), is_met, "{name}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::scope_implies::ScopeImplies;
 use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
 
@@ -13,6 +14,9 @@ pub(crate) struct Grant {
     pub(crate) client_id: Option<ClaimText>,
     pub(crate) audiences: Vec<ClaimText>,
     pub(crate) scopes: ScopeSet,
+    /// The rule of the issuer for scopes that include others.
+    pub(crate) scope_implies: Option<ScopeImplies>,
+    pub(crate) roles: Vec<ClaimText>,
     pub(crate) expires_at: NumericDate,
     pub(crate) not_before: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,

@@ -1,20 +1,25 @@
 //! The validated access token that handlers see: the caller and the grant (RFC 9068 section 2.2).
 
+mod claim_value;
 mod grant;
+mod scope_implies;
 
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
+pub use claim_value::ClaimValue;
 
 pub(crate) use grant::{ClaimText, Grant};
+pub(crate) use scope_implies::ScopeImplies;
 
 /// An access token that passed every check of a [`BearerAuth`](crate::BearerAuth): a JWT or an introspected
 /// token.
@@ -74,13 +79,16 @@ struct Checked {
     raw_token: Option<Arc<str>>,
     /// One entry per type that [`AccessToken::claims`] was called with.
     typed_claims: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+    /// The parsed claims, once [`AccessToken::claim`] was called.
+    parsed_claims: OnceLock<Value>,
 }
 
 impl AccessToken {
     /// `raw_token` is the token as received, if it can be introspected later.
     pub(crate) fn new(grant: Grant, claims_json: String, raw_token: Option<Arc<str>>) -> Self {
         let claims_json = claims_json.into_boxed_str();
-        let checked = Checked { grant, claims_json, raw_token, typed_claims: Mutex::default() };
+        let (typed_claims, parsed_claims) = (Mutex::default(), OnceLock::new());
+        let checked = Checked { grant, claims_json, raw_token, typed_claims, parsed_claims };
         Self { checked: Arc::new(checked), covered_by: None }
     }
 
@@ -195,7 +203,9 @@ impl AccessToken {
 
     /// Returns the audiences (`aud`) of the token. One of them is this API.
     ///
-    /// Empty only if the introspection response has no `aud` and
+    /// For a token without `aud`, these are the values of
+    /// [`Issuer::audience_claim`](crate::Issuer::audience_claim). Empty only if the introspection response
+    /// has neither and
     /// [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) is set.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.checked.grant.audiences.iter().map(|audience| audience.resolve(&self.checked.claims_json))
@@ -218,6 +228,44 @@ impl AccessToken {
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.checked.grant.scopes
+    }
+
+    /// Whether the scope is granted, or included in a granted scope by the rule of the issuer.
+    pub(crate) fn grants(&self, scope: &str) -> bool {
+        let grant = self.grant();
+        let is_implied =
+            |rule: &ScopeImplies| grant.scopes.iter().any(|granted| rule.implies(granted, scope));
+        grant.scopes.contains(scope) || grant.scope_implies.as_ref().is_some_and(is_implied)
+    }
+
+    /// Returns the roles of the caller, from [`Issuer::role_claims`](crate::Issuer::role_claims). Empty if
+    /// the issuer has no such setting, or the token none of these claims.
+    ///
+    /// If a JWT is introspected as well, these are the roles in the JWT.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// fn departments(token: &AccessToken) -> Vec<&str> {
+    ///     token.roles().filter_map(|role| role.strip_prefix("department/")).collect()
+    /// }
+    /// ```
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.checked.grant.roles.iter().map(|role| role.resolve(&self.checked.claims_json))
+    }
+
+    /// Whether [`roles`](Self::roles) contains `role`. Roles are compared byte for byte.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// fn is_admin(token: &AccessToken) -> bool {
+    ///     token.has_role("admin")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().any(|own| own == role)
     }
 
     /// Returns the expiry (`exp`). `BearerAuth` accepts the token for the configured leeway longer.
@@ -341,6 +389,32 @@ impl AccessToken {
     #[must_use]
     pub fn claims_json(&self) -> &str {
         &self.checked.claims_json
+    }
+
+    /// Returns the claim with this name, or the value that a JSON Pointer (RFC 6901) names. A pointer begins
+    /// with `/`. `None` if the token has no such value.
+    ///
+    /// The first call parses the claims, once per cached token. To read many claims, use
+    /// [`claims`](Self::claims).
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let claim = serde_json::json!({"namespace": "shop"});
+    /// # let builder = idp.token("https://api.example.com").claim("kubernetes.io", claim);
+    /// # let token = builder.access_token().unwrap();
+    /// let namespace = token.claim("/kubernetes.io/namespace").and_then(|value| value.as_str());
+    /// assert_eq!(namespace, Some("shop"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn claim(&self, pointer: &str) -> Option<ClaimValue<'_>> {
+        ClaimValue::new(self.parsed_claims()).get(pointer)
+    }
+
+    fn parsed_claims(&self) -> &Value {
+        let parse = || serde_json::from_str(&self.checked.claims_json).unwrap_or_default();
+        self.checked.parsed_claims.get_or_init(parse)
     }
 
     /// Deserializes the claims into `T`.

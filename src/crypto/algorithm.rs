@@ -162,6 +162,20 @@ impl fmt::Debug for AlgorithmSet {
     }
 }
 
+/// The algorithms that the keys of an issuer may be used with.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct KeyAlgorithms {
+    pub(crate) allowed: AlgorithmSet,
+    /// The algorithm of keys without `alg`, if it fits their type. `None`: every allowed one that fits.
+    pub(crate) default: Option<Algorithm>,
+}
+
+impl From<AlgorithmSet> for KeyAlgorithms {
+    fn from(allowed: AlgorithmSet) -> Self {
+        Self { allowed, default: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

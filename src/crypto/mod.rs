@@ -55,7 +55,7 @@ mod signing;
 pub(crate) mod tests;
 
 pub use algorithm::Algorithm;
-pub(crate) use algorithm::AlgorithmSet;
+pub(crate) use algorithm::{AlgorithmSet, KeyAlgorithms};
 pub(crate) use backend::{hmac, random, sha256};
 pub use hmac_algorithm::HmacAlgorithm;
 pub(crate) use jwk::{Jwk, JwkFault, KeyIssuer};

@@ -35,15 +35,12 @@ fn shown(
     match check {
         Check::Issuer => ("iss", policy.issuer.to_string(), show_text(&claims.iss)),
         Check::Kind => ("kind of token", "an access token".to_owned(), String::new()),
-        Check::Audience => {
-            let presented = claims.aud.value().map(|named| named.join(", "));
-            ("aud", policy.audiences.join(", "), presented.unwrap_or_else(|| "none or ill-typed".to_owned()))
-        }
+        Check::Audience => shown_audience(claims, policy),
         Check::Expiry => ("exp", format!("later than {} (now) less {leeway} s", now.as_secs()), exp),
         Check::NotBefore => ("nbf", has_started(), show_date(&claims.nbf)),
         Check::IssuedAt => ("iat", has_started(), iat),
         Check::Types => {
-            ("claim types", "sub, client_id and scopes as their RFCs say".to_owned(), String::new())
+            ("claim types", "sub, client_id, scopes and roles well-typed".to_owned(), String::new())
         }
         Check::RequiredClaims => ("required claims", required_claims(policy), unmet_claims(claims, policy)),
         Check::MaxAge => ("max_age", show_limit(policy.max_age), format!("issued {iat}")),
@@ -58,7 +55,20 @@ fn shown(
             let presented = if claims.cnf.0 { "present" } else { "none" };
             ("cnf", "none (plain bearer tokens)".to_owned(), presented.to_owned())
         }
+        Check::Validators => {
+            ("validators", format!("{} of the issuer accept", policy.validators.len()), String::new())
+        }
     }
+}
+
+fn shown_audience(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> (&'static str, String, String) {
+    let presented = claims.aud.value().map(|named| named.join(", "));
+    let other = policy.audience_claim.as_ref().map(|source| {
+        let expected = if source.is_client { "an allowed client" } else { "one of them" };
+        format!(", or without `aud` {expected} in {}", source.claim.as_str())
+    });
+    let expected = format!("{}{}", policy.audiences.join(", "), other.unwrap_or_default());
+    ("aud", expected, presented.unwrap_or_else(|| "none or ill-typed".to_owned()))
 }
 
 fn show_date(claim: &Claim<NumericDate>) -> String {

@@ -51,6 +51,8 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         acr: None,
         is_jwt: false,
         username: None,
+        scope_implies: None,
+        roles: Vec::new(),
     };
     AccessToken::new(grant, "{}".to_owned(), None)
 }

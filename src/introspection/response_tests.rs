@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::encoding::json_pointer::JsonPointer;
 use crate::jwt::claims::OptionalClaims;
 
 const NOW: u64 = 1_800_000_000;
@@ -14,12 +15,17 @@ fn policy() -> ResponsePolicy {
         issuer: "https://h.example".into(),
         audiences: vec!["api".into()],
         leeway: Duration::from_secs(30),
-        scope_claims: vec!["scope".into()],
+        scope_claims: JsonPointer::parse("scope").into_iter().collect(),
         required: Vec::new(),
         max_age: None,
         max_lifetime: None,
         client_claims: vec!["client_id".into()],
         clients: None,
+        audience_claim: None,
+        role_claims: Vec::new(),
+        scope_implies: None,
+        accepts_id_token_claims: false,
+        validators: Vec::new(),
         optional: OptionalClaims { iss: true, aud: false, exp: false },
     };
     let jwt = ClaimsPolicy { optional: OptionalClaims { iss: true, aud: true, exp: true }, ..opaque.clone() };

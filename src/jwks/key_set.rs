@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::crypto::{self, Algorithm, AlgorithmSet, Jwk, JwkFault, KeyIssuer, VerifyingKey};
+use crate::crypto::{self, Algorithm, Jwk, JwkFault, KeyAlgorithms, KeyIssuer, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
 /// The maximum number of keys to try for one token. Bounds the cost of a token that many keys fit.
@@ -97,16 +97,17 @@ impl fmt::Display for KeySetFault {
 impl Error for KeySetFault {}
 
 impl KeySet {
-    /// Parses a JWK Set and the keys in it for the `allowed` algorithms.
+    /// Parses a JWK Set and the keys in it for these algorithms.
     ///
     /// # Errors
     /// [`KeySetFault`]. Unusable keys are not an error if at least one key is usable.
-    pub(crate) fn parse(document: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
+    pub(crate) fn parse(document: &[u8], algorithms: impl Into<KeyAlgorithms>) -> Result<Self, KeySetFault> {
+        let algorithms = algorithms.into();
         let text = std::str::from_utf8(document).map_err(|_| KeySetFault::NotAKeySet)?;
         let Document(entries) = serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
         let mut set =
             Self { id: KeySetId::default(), keys: Vec::new(), by_kid: BTreeMap::new(), skipped: Vec::new() };
-        let digests = entries.iter().filter_map(|entry| set.add(entry.get(), allowed)).collect();
+        let digests = entries.iter().filter_map(|entry| set.add(entry.get(), algorithms)).collect();
         set.id = KeySetId::of(digests);
         if set.keys.is_empty() { Err(KeySetFault::NoUsableKey) } else { Ok(set) }
     }
@@ -118,9 +119,9 @@ impl KeySet {
     pub(crate) fn parse_for(
         issuer: &str,
         document: &[u8],
-        allowed: AlgorithmSet,
+        algorithms: impl Into<KeyAlgorithms>,
     ) -> Result<Self, KeySetFault> {
-        let set = Self::parse(document, allowed)?;
+        let set = Self::parse(document, algorithms)?;
         if set.keys.iter().any(|key| key.is_of(issuer)) { Ok(set) } else { Err(KeySetFault::NoUsableKey) }
     }
 
@@ -145,8 +146,8 @@ impl KeySet {
     }
 
     /// Adds a key and returns its digest. An unusable key is skipped.
-    fn add(&mut self, entry: &str, allowed: AlgorithmSet) -> Option<[u8; 32]> {
-        match usable_key(entry, allowed) {
+    fn add(&mut self, entry: &str, algorithms: KeyAlgorithms) -> Option<[u8; 32]> {
+        match usable_key(entry, algorithms) {
             Ok((jwk, key)) => {
                 let digest = jwk.digest();
                 if let Some(kid) = &jwk.kid {
@@ -232,9 +233,9 @@ impl fmt::Debug for KeySet {
     }
 }
 
-fn usable_key(entry: &str, allowed: AlgorithmSet) -> Result<(Jwk, VerifyingKey), JwkFault> {
-    let jwk = Jwk::parse(entry.as_bytes())?;
-    let key = VerifyingKey::new(&jwk, allowed)?;
+fn usable_key(entry: &str, algorithms: KeyAlgorithms) -> Result<(Jwk, VerifyingKey), JwkFault> {
+    let jwk = Jwk::parse(entry.as_bytes())?.with_default_algorithm(algorithms.default);
+    let key = VerifyingKey::new(&jwk, algorithms.allowed)?;
     Ok((jwk, key))
 }
 

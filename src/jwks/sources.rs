@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::key_set::{KeySet, KeySetId};
 use super::remote::{KeySource, RemoteConfig, RemoteKeys, WeakKeys};
-use crate::crypto::AlgorithmSet;
+use crate::crypto::KeyAlgorithms;
 use crate::fetch_url::FetchUrl;
 use crate::metadata::MetadataId;
 
@@ -37,7 +37,7 @@ struct SourceId {
     document: DocumentId,
     /// The address of the HTTP client, which the keys keep alive.
     client: usize,
-    allowed: AlgorithmSet,
+    algorithms: KeyAlgorithms,
     seed: Option<KeySetId>,
 }
 
@@ -56,7 +56,7 @@ impl KeySources {
                 KeySource::Discovered(issuer) => DocumentId::Discovered(issuer.id()),
             },
             client: Arc::as_ptr(&config.client).cast::<()>().addr(),
-            allowed: config.allowed,
+            algorithms: config.algorithms,
             seed: seed.as_ref().map(KeySet::id),
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::claim::{Claim, ClaimType, Presence};
 use crate::bearer::ScopeSet;
 use crate::encoding::json::{MemberNames, Name, Unique};
+use crate::encoding::json_pointer::JsonPointer;
 use crate::time::NumericDate;
 
 type Text<'a> = Claim<Cow<'a, str>>;
@@ -39,8 +40,10 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) azp: Text<'a>,
     pub(crate) cnf: Presence,
     pub(crate) nonce: Presence,
-    /// `at_hash`, `c_hash` or `s_hash`, which only ID tokens have (OpenID Connect Core section 3.3.2.11).
-    pub(crate) token_hash: Presence,
+    /// Only ID tokens have it (OpenID Connect Core section 3.1.3.6), and access tokens of Dex.
+    pub(crate) at_hash: Presence,
+    /// `c_hash` or `s_hash`, which only ID tokens have (OpenID Connect Core section 3.3.2.11).
+    pub(crate) code_hash: Presence,
     /// `events` (RFC 8417) or `token_introspection` (RFC 9701), which only JWTs without access rights have.
     pub(crate) statement: Presence,
     /// The kind of token, in tokens of Cognito and Hydra.
@@ -165,12 +168,26 @@ impl<'a> UnverifiedClaims<'a> {
             "azp" => self.azp.presence(),
             "cnf" => self.cnf.presence(),
             "nonce" => self.nonce.presence(),
-            "at_hash" | "c_hash" | "s_hash" => self.token_hash.presence(),
+            "at_hash" => self.at_hash.presence(),
+            "c_hash" | "s_hash" => self.code_hash.presence(),
             "events" | "token_introspection" => self.statement.presence(),
             "token_use" => self.token_use.presence(),
             "typ" => self.typ.presence(),
             _ => Presence(self.raw(name).is_some_and(|raw| raw.get() != "null")).presence(),
         }
+    }
+
+    /// The JSON text of the value that `pointer` names. Finds only members that were configured, or are built
+    /// in.
+    pub(crate) fn at(&self, pointer: &JsonPointer) -> Option<&'a RawValue> {
+        if BUILT_IN.contains(&pointer.member()) {
+            // Rare: their values are not retained as text, and a `null` may count as absent.
+            if self.presence(pointer.member()).is_absent() {
+                return None;
+            }
+            return pointer.find(serde_json::from_str(self.json).ok()?);
+        }
+        pointer.find_in_member(self.raw(pointer.member())?)
     }
 
     /// The JSON text of the claim `name`. Finds only names that were configured.
@@ -197,7 +214,8 @@ impl<'a> UnverifiedClaims<'a> {
             "azp" => self.azp = map.next_value()?,
             "cnf" => self.cnf = map.next_value()?,
             "nonce" => self.nonce = map.next_value()?,
-            "at_hash" | "c_hash" | "s_hash" => self.token_hash = map.next_value()?,
+            "at_hash" => self.at_hash = map.next_value()?,
+            "c_hash" | "s_hash" => self.code_hash = map.next_value()?,
             "events" | "token_introspection" => self.statement = map.next_value()?,
             "token_use" => self.token_use = map.next_value()?,
             "typ" => self.typ = map.next_value()?,

@@ -73,6 +73,7 @@ fn a_null_member_of_a_response_is_absent_and_a_null_claim_of_a_jwt_is_ill_typed(
         let response = UnverifiedClaims::parse_response(&json, &names).unwrap();
         assert_eq!(response.presence(name), Claim::Absent, "{name}");
         assert!(response.raw(name).is_none(), "{name}");
+        assert!(response.at(&JsonPointer::parse(name).unwrap()).is_none(), "{name}");
     }
     for name in ["iss", "sub", "aud", "exp", "scope", "client_id", "jti"] {
         let json = format!(r#"{{"{name}":null}}"#);

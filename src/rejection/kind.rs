@@ -68,11 +68,13 @@ pub enum RejectionKind {
     LifetimeTooLong,
     /// The token was issued to a client that is not allowed.
     ClientNotAllowed,
+    /// A validator of the issuer ([`Issuer::validate`](crate::Issuer::validate)) rejects the claims.
+    ClaimsRefused,
     /// The claims do not fit the type that the handler expects.
     ClaimsMismatch,
     /// The token lacks a scope.
     ScopeInsufficient,
-    /// A check of the route failed.
+    /// A role is missing, or a check of the route failed.
     RequirementUnmet,
     /// The keys of the issuer are unavailable, and none are cached that may be used.
     KeysUnavailable,
@@ -141,6 +143,7 @@ impl RejectionKind {
         Self::TokenTooOld,
         Self::LifetimeTooLong,
         Self::ClientNotAllowed,
+        Self::ClaimsRefused,
         Self::ClaimsMismatch,
         Self::ScopeInsufficient,
         Self::RequirementUnmet,
@@ -228,6 +231,9 @@ impl RejectionKind {
             }
             Self::ClientNotAllowed => {
                 invalid_token("client_not_allowed", "The client of the access token is not allowed")
+            }
+            Self::ClaimsRefused => {
+                invalid_token("claims_refused", "The access token claims are not accepted by this API")
             }
             Self::ClaimsMismatch => {
                 invalid_token("claims_mismatch", "The access token claims have an unexpected form")

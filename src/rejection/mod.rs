@@ -252,7 +252,11 @@ impl AccessToken {
     /// ```
     pub fn require(&self, scopes: impl Into<Scopes>) -> Result<(), Rejection> {
         let scopes = scopes.into();
-        if scopes.is_met_by(self.scopes()) { Ok(()) } else { Err(Rejection::insufficient_scope([scopes])) }
+        if scopes.is_met_by(&|scope| self.grants(scope)) {
+            Ok(())
+        } else {
+            Err(Rejection::insufficient_scope([scopes]))
+        }
     }
 }
 
@@ -334,6 +338,7 @@ impl From<ClaimFault> for Rejection {
             ClaimFault::Missing(claim) => return Self::about_claim(RejectionKind::ClaimMissing, claim),
             ClaimFault::NotYetValid => RejectionKind::TokenNotYetValid,
             ClaimFault::OtherKind => RejectionKind::TypeMismatch,
+            ClaimFault::Refused => RejectionKind::ClaimsRefused,
             ClaimFault::SenderNotProven => RejectionKind::SenderNotProven,
             ClaimFault::TooOld => RejectionKind::TokenTooOld,
         }

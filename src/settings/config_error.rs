@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::crypto::Algorithm;
+
 /// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
 ///
 /// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name,
@@ -134,6 +136,14 @@ pub enum ConfigProblem {
         /// The identifier of the issuer.
         issuer: String,
     },
+    /// The algorithm of keys without `alg` is not among the allowed algorithms.
+    #[non_exhaustive]
+    DefaultAlgorithmNotAllowed {
+        /// The identifier of the issuer.
+        issuer: String,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
     /// An audience is empty.
     AudienceEmpty,
     /// No issuer accepts an audience that a view requires, so no token could ever be accepted.
@@ -141,6 +151,26 @@ pub enum ConfigProblem {
     AudienceNotAccepted {
         /// The audience.
         audience: String,
+    },
+    /// An audience begins or ends with white space.
+    #[non_exhaustive]
+    AudienceUnusable {
+        /// The audience.
+        audience: String,
+    },
+    /// A setting names a claim that no token can have, or that needs another setting.
+    #[non_exhaustive]
+    ClaimUnusable {
+        /// The identifier of the issuer.
+        issuer: String,
+        /// The setting.
+        setting: &'static str,
+        /// The name of the claim or the JSON Pointer.
+        name: String,
+        /// The fault, as the end of a sentence that starts with the name.
+        reason: &'static str,
+        /// The remedy.
+        hint: &'static str,
     },
     /// The name of a claim is empty.
     #[non_exhaustive]
@@ -271,9 +301,18 @@ impl ConfigProblem {
                 write!(f, "the key set of issuer {issuer:?} is unusable: {reason}")
             }
             Self::NoAlgorithm { issuer } => write!(f, "issuer {issuer:?} allows no algorithm"),
+            Self::DefaultAlgorithmNotAllowed { issuer, algorithm } => {
+                write!(f, "issuer {issuer:?} does not allow its default_key_algorithm {algorithm}")
+            }
             Self::AudienceEmpty => f.write_str("an audience is empty"),
             Self::AudienceNotAccepted { audience } => {
                 write!(f, "a view requires the audience {audience:?}, and no issuer accepts it")
+            }
+            Self::AudienceUnusable { audience } => {
+                write!(f, "the audience {audience:?} begins or ends with white space")
+            }
+            Self::ClaimUnusable { issuer, setting, name, reason, .. } => {
+                write!(f, "{name:?} in {setting} of issuer {issuer:?} {reason}")
             }
             Self::ClaimNameEmpty { issuer, setting } => {
                 write!(f, "{setting} of issuer {issuer:?} has no claim name or an empty one")
@@ -335,6 +374,9 @@ impl ConfigProblem {
             }
             Self::JwksUnusable { .. } => "use the JSON of a JWK Set (RFC 7517) with public signature keys",
             Self::NoAlgorithm { .. } => "name at least one in .algorithms([...]), or remove the setting",
+            Self::AudienceUnusable { .. } => "remove the white space: `aud` is compared byte for byte",
+            Self::ClaimUnusable { hint, .. } => hint,
+            Self::DefaultAlgorithmNotAllowed { .. } => "add it to .algorithms([...]), or remove it",
             Self::AudienceEmpty => "use the name of this API in the `aud` claim of its tokens",
             Self::AudienceNotAccepted { .. } => "add it to the BearerAuth with .add_audience(\"...\")",
             Self::ClaimNameEmpty { .. } => "name the claim, or remove the setting",

@@ -10,4 +10,5 @@ pub use config_error::{ConfigError, ConfigProblem};
 pub(crate) use context::BuildContext;
 pub use introspection::Introspection;
 pub use issuer::Issuer;
+pub(crate) use issuer::check_audiences;
 pub use resolver::{IssuerRequest, IssuerResolver};

@@ -15,6 +15,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+mod claim_settings;
 #[cfg(feature = "config")]
 mod config;
 mod endpoint_hosts;

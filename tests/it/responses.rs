@@ -42,6 +42,7 @@ impl Rejecting {
             .max_age(Duration::from_secs(3600))
             .max_lifetime(Duration::from_secs(7200))
             .allowed_clients(["client"])
+            .validate(|claims| claims.get("org").is_none())
             .introspect(
                 introspection(TestIssuer::CLIENT_SECRET)
                     .opaque_prefix("op_")
@@ -115,6 +116,7 @@ impl Rejecting {
             K::TokenTooOld => token.claim("iat", now - 3700).sign(),
             K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
             K::ClientNotAllowed => token.claim("client_id", "other").sign(),
+            K::ClaimsRefused => token.claim("org", "other").sign(),
             K::KeysUnavailable => token.claim("iss", "https://down.example").sign(),
             K::KeyUnconfirmed => unknown_kid(BUSY, "third"),
             K::IntrospectionUnavailable => "down_mF_9B5f-41JqMmF_9B5f-4".to_owned(),

@@ -16,7 +16,7 @@ use crate::event;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
 use crate::middleware::{BearerAuth, Responder, Shared};
-use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer};
+use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_audiences};
 
 impl BearerAuthBuilder {
     /// Checks the configuration and builds the layer. It performs no I/O.
@@ -71,9 +71,7 @@ impl BearerAuthBuilder {
         if self.issuers().next().is_none() && !self.allow_no_issuer && self.resolver.is_none() {
             problems.push(ConfigProblem::NoIssuer);
         }
-        if self.audiences.iter().any(String::is_empty) {
-            problems.push(ConfigProblem::AudienceEmpty);
-        }
+        check_audiences(self.audiences.iter(), problems);
         if self.leeway > Self::MAX_LEEWAY {
             problems.push(ConfigProblem::LeewayTooLong { leeway: self.leeway });
         }

@@ -66,6 +66,12 @@ impl Jwk {
         Ok(Self { kid, alg, material, issuer })
     }
 
+    /// The same key. If it has no `alg`, it may be used with `default` only, where that fits the key.
+    pub(crate) fn with_default_algorithm(self, default: Option<Algorithm>) -> Self {
+        let default = default.filter(|default| self.material.algorithms().contains(*default));
+        Self { alg: self.alg.or(default), ..self }
+    }
+
     /// A digest of all that decides which tokens the key verifies: `kid`, algorithms, issuer and key material.
     ///
     /// The order of members, other members and leading zeros do not change it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::crypto::AlgorithmSet;
+use crate::crypto::{AlgorithmSet, KeyAlgorithms};
 use crate::fetch_url::FetchUrl;
 use crate::jwks::refresh::RefreshPolicy;
 use crate::metadata::Discoverable;
@@ -19,7 +19,7 @@ pub(crate) struct RemoteConfig {
     pub(crate) source: KeySource,
     pub(crate) client: Arc<dyn HttpClient>,
     /// The algorithms that the keys may be used with. Default: all.
-    pub(crate) allowed: AlgorithmSet,
+    pub(crate) algorithms: KeyAlgorithms,
     pub(crate) policy: RefreshPolicy,
     /// The limits of one HTTP request. Default: 5 s and 512 KiB.
     pub(crate) limits: FetchLimits,
@@ -47,7 +47,7 @@ impl RemoteConfig {
             issuer: issuer.into(),
             source,
             client,
-            allowed: AlgorithmSet::ALL,
+            algorithms: AlgorithmSet::ALL.into(),
             policy: RefreshPolicy::default(),
             limits: FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 },
             max_wait: Duration::from_secs(3),

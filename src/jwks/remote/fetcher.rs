@@ -169,7 +169,7 @@ fn parse(
     config: &RemoteConfig,
     response: &Response<Bytes>,
 ) -> Result<Received, FetchFailure> {
-    let keys = KeySet::parse(response.body(), config.allowed)?;
+    let keys = KeySet::parse(response.body(), config.algorithms)?;
     let headers: &HeaderMap = response.headers();
     let (etag, max_age) = (headers.get(ETAG).cloned(), max_age(headers));
     let cached = CachedResponse { keys: keys.id(), url: url.clone(), etag, max_age };

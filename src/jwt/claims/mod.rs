@@ -3,18 +3,22 @@
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the
 //! types of the claims that identify the caller or grant something, the required claims, the age and the
-//! lifetime, and the client. A token with `cnf` is rejected, because it needs a proof of possession (RFC 7800
-//! section 3, RFC 9449 section 7.2, RFC 8705 section 3).
-//! Does not check: scopes. Each route checks its own.
+//! lifetime, the client, and what the validators of the user say. A token with `cnf` is rejected, because it
+//! needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
+//! Does not check: scopes and roles. Each route checks its own.
 
 mod policy;
+mod roles;
+mod validator;
 mod values;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::policy::{ClaimFault, ClaimsPolicy, OptionalClaims, TrustedClaims};
+pub(crate) use self::policy::{AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, TrustedClaims};
+use self::roles::{roles, texts};
+pub(crate) use self::validator::Validator;
 pub(crate) use self::values::{client, optional, required, scopes};
 use self::values::{required_unless, scope_claim};
 use super::claim::Claim;
@@ -37,10 +41,11 @@ pub(crate) enum Check {
     MaxLifetime,
     Client,
     Confirmation,
+    Validators,
 }
 
 /// All checks. A token that fails several gets the fault of the first, so the most specific come first.
-pub(crate) const CHECKS: [Check; 12] = [
+pub(crate) const CHECKS: [Check; 13] = [
     Check::Issuer,
     Check::Kind,
     Check::Audience,
@@ -53,6 +58,8 @@ pub(crate) const CHECKS: [Check; 12] = [
     Check::MaxLifetime,
     Check::Client,
     Check::Confirmation,
+    // Last, so that the functions of the user see only claims that pass every other check.
+    Check::Validators,
 ];
 
 impl Check {
@@ -68,7 +75,7 @@ impl Check {
     ) -> Result<(), ClaimFault> {
         match self {
             Self::Issuer => check_issuer(claims, policy),
-            Self::Kind => check_kind(claims),
+            Self::Kind => check_kind(claims, policy),
             Self::Audience => check_audience(claims, policy),
             Self::Expiry => check_expiry(claims, policy, now),
             Self::NotBefore => check_not_before(claims, policy, now),
@@ -79,6 +86,7 @@ impl Check {
             Self::MaxLifetime => check_lifetime(claims, policy),
             Self::Client => check_client(claims, policy),
             Self::Confirmation => check_no_confirmation(claims),
+            Self::Validators => check_validators(claims, policy),
         }
     }
 }
@@ -144,7 +152,7 @@ fn check_issuer(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<
 }
 
 /// Rejects other JWTs that the issuer signs with the same keys: ID tokens, refresh tokens, security events.
-fn check_kind(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
+fn check_kind(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     ensure(!claims.statement.0, ClaimFault::OtherKind)?;
     let is_any = |claim: &Claim<Cow<'_, str>>, kinds: &[&str]| {
         claim.value().is_some_and(|value| kinds.iter().any(|kind| value == kind))
@@ -155,15 +163,39 @@ fn check_kind(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
     ensure(!refresh, ClaimFault::OtherKind)?;
     // Access tokens of older Keycloak versions have a nonce, but always with one of these claims.
     let access = !(claims.scope.is_absent() && claims.scp.is_absent() && claims.client_id.is_absent());
-    ensure(!claims.token_hash.0 && (access || !claims.nonce.0), ClaimFault::IdToken)
+    let looks_like_id_token = claims.at_hash.0 || (claims.nonce.0 && !access);
+    let is_id_token = claims.code_hash.0 || (looks_like_id_token && !policy.accepts_id_token_claims);
+    ensure(!is_id_token, ClaimFault::IdToken)
 }
 
 fn check_audience(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
+    if let (true, Some(source)) = (claims.aud.is_absent(), &policy.audience_claim) {
+        return check_audience_claim(claims, policy, source);
+    }
     let audiences = required_unless(policy.optional.aud, "aud", &claims.aud)?;
     // An empty list contains no audience, so it counts as absent if `aud` is optional.
     let audiences = audiences.filter(|audiences| !(policy.optional.aud && audiences.is_empty()));
     let is_ours = |audience: &Cow<'_, str>| policy.audiences.iter().any(|ours| **ours == **audience);
     ensure(audiences.is_none_or(|audiences| audiences.iter().any(is_ours)), ClaimFault::AudienceMismatch)
+}
+
+/// Checks the claim that stands for `aud` in a token without it. A token with `aud` never gets here: another
+/// claim must not open this API to a token that names another one.
+fn check_audience_claim(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    source: &AudienceClaim,
+) -> Result<(), ClaimFault> {
+    let Some(named) = texts(claims, &source.claim)? else {
+        let fault = || ClaimFault::Missing(source.claim.as_str().into());
+        return if policy.optional.aud { Ok(()) } else { Err(fault()) };
+    };
+    let (accepted, fault) = if source.is_client {
+        (policy.clients.as_deref().unwrap_or_default(), ClaimFault::ClientNotAllowed)
+    } else {
+        (&*policy.audiences, ClaimFault::AudienceMismatch)
+    };
+    ensure(named.iter().any(|named| accepted.iter().any(|accepted| **accepted == **named)), fault)
 }
 
 fn check_expiry(
@@ -205,7 +237,8 @@ fn check_required(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Resul
 fn check_types(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     optional("sub", &claims.sub)?;
     optional("client_id", &claims.client_id)?;
-    policy.scope_claims.iter().try_for_each(|name| scope_claim(claims, name).map(drop))
+    policy.scope_claims.iter().try_for_each(|claim| scope_claim(claims, claim).map(drop))?;
+    roles(claims, policy).map(drop)
 }
 
 fn check_age(
@@ -235,6 +268,10 @@ fn check_no_confirmation(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault
     ensure(!claims.cnf.0, ClaimFault::SenderNotProven)
 }
 
+fn check_validators(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
+    ensure(Validator::all_accept(&policy.validators, claims.json), ClaimFault::Refused)
+}
+
 fn is_before_end(end: NumericDate, policy: &ClaimsPolicy, now: NumericDate) -> bool {
     now < end.later(policy.leeway)
 }
@@ -255,12 +292,18 @@ fn ensure(condition: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
 fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
     let owned = |text: &str| ClaimText::of(text, claims.json);
     let text = |claim: &Claim<Cow<'_, str>>| claim.value().map(|text| owned(text));
-    let audiences = optional("aud", &claims.aud)?.into_iter().flatten();
+    let audiences = match (optional("aud", &claims.aud)?, &policy.audience_claim) {
+        (Some(audiences), _) => audiences.clone(),
+        (None, Some(source)) => texts(claims, &source.claim)?.unwrap_or_default(),
+        (None, None) => Vec::new(),
+    };
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
         scopes: scopes(claims, policy)?.unwrap_or_default(),
         client_id: client(claims, policy).ok().map(|client| owned(&client)),
-        audiences: audiences.map(|audience| owned(audience)).collect(),
+        audiences: audiences.iter().map(|audience| owned(audience)).collect(),
+        roles: roles(claims, policy)?.iter().map(|role| owned(role)).collect(),
+        scope_implies: policy.scope_implies.clone(),
         expires_at: *required("exp", &claims.exp)?,
         not_before: optional("nbf", &claims.nbf)?.copied(),
         issued_at: optional("iat", &claims.iat)?.copied(),

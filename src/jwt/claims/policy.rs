@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::validator::Validator;
+use crate::access_token::ScopeImplies;
+use crate::encoding::json_pointer::JsonPointer;
 use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
 
@@ -12,9 +15,15 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) issuer: Arc<str>,
     /// The identifiers of this API. `aud` must contain one of them.
     pub(crate) audiences: Vec<Box<str>>,
+    /// The claim that stands for `aud` in tokens without it.
+    pub(crate) audience_claim: Option<AudienceClaim>,
     pub(crate) leeway: Duration,
     /// The claims that contain scopes.
-    pub(crate) scope_claims: Vec<Box<str>>,
+    pub(crate) scope_claims: Vec<JsonPointer>,
+    /// The claims that contain roles.
+    pub(crate) role_claims: Vec<JsonPointer>,
+    /// The rule for scopes that include others.
+    pub(crate) scope_implies: Option<ScopeImplies>,
     /// The claims that a token must have in addition to `iss`, `aud` and `exp`.
     pub(crate) required: Vec<Arc<str>>,
     /// The maximum time since `iat`. `None` means no limit.
@@ -25,8 +34,20 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) client_claims: Vec<Box<str>>,
     /// The allowed clients. `None` allows every client of the issuer.
     pub(crate) clients: Option<Vec<Box<str>>>,
+    /// Whether access tokens may have `at_hash` and `nonce`, as ID tokens do.
+    pub(crate) accepts_id_token_claims: bool,
+    /// The user's own checks.
+    pub(crate) validators: Vec<Validator>,
     /// The claims that are checked only if they are present.
     pub(crate) optional: OptionalClaims,
+}
+
+/// A claim that stands for `aud` in tokens without it.
+#[derive(Clone, Debug)]
+pub(crate) struct AudienceClaim {
+    pub(crate) claim: JsonPointer,
+    /// Whether it names the client. Then one of the allowed clients must be named, not this API.
+    pub(crate) is_client: bool,
 }
 
 /// The claims that may be absent, because the caller knows their values from elsewhere. Default: none.
@@ -45,7 +66,7 @@ pub(crate) trait TrustedClaims<'c> {
 
 impl ClaimsPolicy {
     /// The required claims that the token does not have, and whether they are absent or ill-typed.
-    pub(crate) fn unmet<'p>(&'p self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = ClaimFault> {
+    pub(crate) fn unmet(&self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = ClaimFault> {
         self.required.iter().filter_map(|name| match claims.presence(name) {
             Claim::Absent => Some(ClaimFault::Missing(Arc::clone(name))),
             Claim::IllTyped => Some(ClaimFault::IllTyped(Arc::clone(name))),
@@ -71,6 +92,8 @@ pub(crate) enum ClaimFault {
     NotYetValid,
     /// A refresh token or another JWT that is not an access token.
     OtherKind,
+    /// A validator rejects the claims.
+    Refused,
     /// The token is sender-constrained.
     SenderNotProven,
     TooOld,

@@ -24,6 +24,11 @@ fn policy(leeway: u64, max_age: Option<u64>) -> ClaimsPolicy {
         max_lifetime: None,
         client_claims: vec!["client_id".into(), "azp".into()],
         clients: None,
+        audience_claim: None,
+        role_claims: Vec::new(),
+        scope_implies: None,
+        accepts_id_token_claims: false,
+        validators: Vec::new(),
         optional: OptionalClaims::default(),
     }
 }

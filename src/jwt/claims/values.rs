@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::policy::{ClaimFault, ClaimsPolicy};
 use crate::bearer::ScopeSet;
+use crate::encoding::json_pointer::JsonPointer;
 use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
 
@@ -60,15 +61,20 @@ pub(crate) fn client<'a>(
     Err(ClaimFault::Missing(policy.client_claims.first().map_or("client_id", |name| &**name).into()))
 }
 
-/// The scopes in the claim `name`. `None` if it is absent.
+/// The scopes in the claim that `pointer` names. `None` if it is absent.
 pub(super) fn scope_claim<'c>(
     claims: &'c UnverifiedClaims<'_>,
-    name: &str,
+    pointer: &JsonPointer,
 ) -> Result<Option<Cow<'c, ScopeSet>>, ClaimFault> {
-    match name {
-        "scope" => Ok(optional(name, &claims.scope)?.map(Cow::Borrowed)),
-        "scp" => Ok(optional(name, &claims.scp)?.map(Cow::Borrowed)),
-        _ => Ok(optional(name, &claims.configured::<ScopeSet>(name))?.cloned().map(Cow::Owned)),
+    let name = pointer.as_str();
+    match pointer.member() {
+        "scope" if pointer.is_member() => Ok(optional(name, &claims.scope)?.map(Cow::Borrowed)),
+        "scp" if pointer.is_member() => Ok(optional(name, &claims.scp)?.map(Cow::Borrowed)),
+        _ => {
+            let Some(value) = claims.at(pointer) else { return Ok(None) };
+            let scopes: Claim<ScopeSet> = serde_json::from_str(value.get()).unwrap_or(Claim::IllTyped);
+            Ok(optional(name, &scopes)?.cloned().map(Cow::Owned))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 
 use super::route::Route;
 use super::service::RequireService;
-use crate::access_token::AccessToken;
+use crate::access_token::{AccessToken, ClaimValue};
 use crate::requirement::{Requirement, Scopes};
 
 /// A layer for what a route needs beyond a valid token. It goes inside a [`BearerAuth`](crate::BearerAuth).
@@ -40,7 +40,8 @@ use crate::requirement::{Requirement, Scopes};
 ///
 /// - 403 `insufficient_scope` with every scope that the route needs, if the token lacks one. Of alternatives
 ///   the first is named: put the one that clients should ask for there.
-/// - 403 `insufficient_scope` without scopes, if a [`check`](Self::check) fails.
+/// - 403 `insufficient_scope` without scopes, if a [`role`](Self::role) is missing or a
+///   [`check`](Self::check) fails.
 /// - 401 if the request has no token, under [`optional`](crate::BearerAuthBuilder::optional).
 /// - 500 and an error in the log on a route that no `BearerAuth` covers.
 #[derive(Clone, Debug)]
@@ -94,6 +95,81 @@ impl Require {
     /// ```
     pub fn token() -> Self {
         Self::new()
+    }
+
+    /// Requires a role, from [`Issuer::role_claims`](crate::Issuer::role_claims). Otherwise the response is
+    /// 403 `insufficient_scope` without a `scope` parameter (kind `requirement_unmet`): no scope would help.
+    ///
+    /// ```
+    /// use tower_bearer::{Issuer, Require};
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com/realms/acme")
+    ///     .role_claims(["/realm_access/roles"]);
+    /// let layer = Require::role("admin");
+    /// ```
+    pub fn role(role: impl Into<String>) -> Self {
+        Self::new().and_role(role)
+    }
+
+    /// Requires at least one of these roles. An empty list matches no token.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::any_role(["auditor", "admin"]);
+    /// ```
+    pub fn any_role<R: Into<String>>(roles: impl IntoIterator<Item = R>) -> Self {
+        let mut require = Self::new();
+        let roles = roles.into_iter().map(|role| role.into().into_boxed_str());
+        Arc::make_mut(&mut require.route).requirement.add_roles(roles);
+        require
+    }
+
+    /// Requires that a function returns `true` for the value of a claim. The claim is named by its name, or
+    /// by a JSON Pointer (RFC 6901) that begins with `/`. A token without the claim is rejected, like one for
+    /// which the function returns `false`: 403 `insufficient_scope` without a `scope` parameter.
+    ///
+    /// The claims are parsed once per cached token. The function runs for each request and must not block.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::claim("tenant", |tenant| tenant.as_str() == Some("acme"));
+    /// let layer = Require::claim("/address/country", |country| country.contains("DE"));
+    /// ```
+    pub fn claim<F>(pointer: impl Into<String>, check: F) -> Self
+    where
+        F: Fn(ClaimValue<'_>) -> bool + Send + Sync + 'static,
+    {
+        Self::new().and_claim(pointer, check)
+    }
+
+    /// Requires this role in addition.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::scope("orders:write").and_role("editor");
+    /// ```
+    pub fn and_role(mut self, role: impl Into<String>) -> Self {
+        let role = role.into().into_boxed_str();
+        Arc::make_mut(&mut self.route).requirement.add_roles([role]);
+        self
+    }
+
+    /// Requires in addition what [`claim`](Self::claim) requires.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::scope("orders").and_claim("email_verified", |v| v.as_bool() == Some(true));
+    /// ```
+    pub fn and_claim<F>(self, pointer: impl Into<String>, check: F) -> Self
+    where
+        F: Fn(ClaimValue<'_>) -> bool + Send + Sync + 'static,
+    {
+        let pointer = pointer.into();
+        self.check(move |token, _| token.claim(&pointer).is_some_and(&check))
     }
 
     /// Requires these scopes in addition.

@@ -187,6 +187,8 @@ impl Introspection {
             max_age: None,
             max_lifetime: None,
             clients: None,
+            audience_claim: None,
+            validators: Vec::new(),
             ..claims.clone()
         };
         let optional = OptionalClaims { iss: true, aud: self.accept_without_audience, exp: false };
@@ -207,7 +209,14 @@ impl Introspection {
         let client_id = self.auth.client_id().map(Box::from);
         let audiences = claims.audiences.iter().cloned().chain(client_id).collect();
         let optional = OptionalClaims { exp: true, ..OptionalClaims::default() };
-        let claims = ClaimsPolicy { audiences, optional, max_age: Some(MAX_RESPONSE_AGE), ..claims.clone() };
+        // The claim that stands for `aud` is that of a token. A response must name this API itself.
+        let claims = ClaimsPolicy {
+            audiences,
+            audience_claim: None,
+            optional,
+            max_age: Some(MAX_RESPONSE_AGE),
+            ..claims.clone()
+        };
         ResponseVerifier { keys, header, claims }
     }
 }

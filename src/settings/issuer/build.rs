@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use super::{Issuer, KeyOrigin};
 use crate::authenticate::{IssuerState, TrustedIssuer};
-use crate::crypto::AlgorithmSet;
+use crate::crypto::{AlgorithmSet, KeyAlgorithms};
+use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig};
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::{ClaimsPolicy, OptionalClaims};
+use crate::jwt::claims::{AudienceClaim, ClaimsPolicy, OptionalClaims};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
 use crate::settings::config_error::ConfigProblem;
@@ -63,8 +64,10 @@ impl Issuer {
 
     /// The claims that parsing a token must retain.
     fn names(&self) -> ConfiguredNames {
-        let read = self.scope_claims.iter().chain(&self.client_claims).map(String::as_str);
-        read.chain(self.required_names()).collect()
+        let sources = self.scope_claims.iter().chain(&self.role_claims).chain(&self.audience_claim);
+        let sources: Vec<JsonPointer> = sources.filter_map(|text| JsonPointer::parse(text)).collect();
+        let clients = self.client_claims.iter().map(String::as_str);
+        sources.iter().map(JsonPointer::member).chain(clients).chain(self.required_names()).collect()
     }
 
     fn header_policy(&self, algorithms: AlgorithmSet) -> HeaderPolicy {
@@ -85,16 +88,27 @@ impl Issuer {
     fn claims_policy(&self, cx: &BuildContext) -> ClaimsPolicy {
         let boxed =
             |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect::<Vec<Box<str>>>();
+        let pointers =
+            |texts: &[String]| texts.iter().filter_map(|text| JsonPointer::parse(text)).collect::<Vec<_>>();
+        let audience_claim = self.audience_claim.as_deref().and_then(|text| {
+            let claim = JsonPointer::parse(text)?;
+            Some(AudienceClaim { claim, is_client: self.audience_is_client(text) })
+        });
         ClaimsPolicy {
             issuer: self.identifier.as_str().into(),
             audiences: boxed(&self.audiences(cx)),
             leeway: cx.leeway,
-            scope_claims: boxed(&self.scope_claims),
+            audience_claim,
+            scope_claims: pointers(&self.scope_claims),
+            role_claims: pointers(&self.role_claims),
+            scope_implies: self.scope_implies.clone(),
             required: self.required_names().map(Arc::from).collect(),
             max_age: self.max_age,
             max_lifetime: self.max_lifetime,
             client_claims: boxed(&self.client_claims),
             clients: self.allowed_clients.as_deref().map(boxed),
+            accepts_id_token_claims: self.accepts_id_token_claims,
+            validators: self.validators.clone(),
             optional: OptionalClaims::default(),
         }
     }
@@ -137,6 +151,7 @@ impl Issuer {
         cx: &BuildContext,
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<Keys> {
+        let algorithms = KeyAlgorithms { allowed: algorithms, default: self.default_key_algorithm };
         let mut parse = |jwks: &str| {
             let parsed = KeySet::parse_for(&self.identifier, jwks.as_bytes(), algorithms);
             let problem =
@@ -152,7 +167,7 @@ impl Issuer {
         };
         let source = self.key_source(problems)?;
         let config = cx.remote(&self.identifier, source)?;
-        let keys = cx.sources.keys(RemoteConfig { allowed: algorithms, ..config }, seed);
+        let keys = cx.sources.keys(RemoteConfig { algorithms, ..config }, seed);
         Some(Keys::fetched(&self.identifier, keys))
     }
 

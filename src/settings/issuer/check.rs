@@ -1,10 +1,11 @@
 //! Checks the settings of one issuer.
 //!
-//! Checks: the identifier; empty names and lists; limits of zero; settings that would have no effect.
-//! Does not check: anything that needs the network.
+//! Checks: the identifier; empty lists; limits of zero; settings that would have no effect.
+//! Does not check: anything that needs the network. `check_claims.rs` checks the names of claims.
 
 use std::time::Duration;
 
+use super::check_claims::check_audiences;
 use super::{Issuer, KeyOrigin};
 use crate::authenticate::JwtIntrospection;
 use crate::crypto::AlgorithmSet;
@@ -39,18 +40,12 @@ impl Issuer {
         if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
             problems.push(ConfigProblem::NoAlgorithm { issuer: issuer() });
         }
-        if self.audience.iter().chain(&self.added_audiences).any(String::is_empty) {
-            problems.push(ConfigProblem::AudienceEmpty);
+        let is_allowed = |algorithm| self.algorithms.is_none_or(|allowed| allowed.contains(algorithm));
+        if let Some(algorithm) = self.default_key_algorithm.filter(|algorithm| !is_allowed(*algorithm)) {
+            problems.push(ConfigProblem::DefaultAlgorithmNotAllowed { issuer: issuer(), algorithm });
         }
-        for (setting, names) in [
-            ("scope_claims", &self.scope_claims),
-            ("client_claims", &self.client_claims),
-            ("require_claim", &self.required_claims),
-        ] {
-            if names.iter().any(String::is_empty) || (setting != "require_claim" && names.is_empty()) {
-                problems.push(ConfigProblem::ClaimNameEmpty { issuer: issuer(), setting });
-            }
-        }
+        check_audiences(self.audience.iter().chain(&self.added_audiences), problems);
+        self.check_claim_settings(problems);
         if matches!(self.keys, KeyOrigin::None) {
             self.check_without_keys(problems);
         }
@@ -87,6 +82,7 @@ impl Issuer {
         let settings = [
             ("strict_rfc9068", self.strict_rfc9068),
             ("algorithms", self.algorithms.is_some()),
+            ("default_key_algorithm", self.default_key_algorithm.is_some()),
             ("dangerous_accept_type", !self.added_types.is_empty()),
             ("seed_jwks", self.seed.is_some()),
             ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),

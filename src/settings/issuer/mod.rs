@@ -2,16 +2,22 @@
 
 mod build;
 mod check;
+mod check_claims;
 mod claims;
+mod debug;
+mod profiles;
 mod tokens;
 
-use std::fmt;
 use std::time::Duration;
 
+pub(crate) use check_claims::check_audiences;
+
 use super::introspection::Introspection;
+use crate::access_token::ScopeImplies;
 use crate::authenticate::OpaqueTokens;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::fetch_url::{EndpointHosts, PlainHttp};
+use crate::jwt::claims::Validator;
 
 /// An authorization server whose tokens are accepted: its keys, and the rules for its tokens.
 ///
@@ -32,6 +38,8 @@ use crate::fetch_url::{EndpointHosts, PlainHttp};
 /// Each issuer has its own keys, algorithms and audiences. A token is validated with the settings of the
 /// issuer that its `iss` names, and no other (RFC 8725 section 3.8). `iss` and `aud` are compared byte for
 /// byte.
+///
+/// `Debug` prints the settings that differ from their defaults, without secrets.
 #[derive(Clone)]
 #[must_use]
 pub struct Issuer {
@@ -39,12 +47,18 @@ pub struct Issuer {
     keys: KeyOrigin,
     seed: Option<String>,
     algorithms: Option<AlgorithmSet>,
+    default_key_algorithm: Option<Algorithm>,
     /// Replaces the audiences of the builder.
     audience: Option<String>,
     added_audiences: Vec<String>,
     added_types: Vec<String>,
     scope_claims: Vec<String>,
     client_claims: Vec<String>,
+    role_claims: Vec<String>,
+    audience_claim: Option<String>,
+    scope_implies: Option<ScopeImplies>,
+    accepts_id_token_claims: bool,
+    validators: Vec<Validator>,
     required_claims: Vec<String>,
     max_age: Option<Duration>,
     max_lifetime: Option<Duration>,
@@ -150,11 +164,17 @@ impl Issuer {
             keys,
             seed: None,
             algorithms: None,
+            default_key_algorithm: None,
             audience: None,
             added_audiences: Vec::new(),
             added_types: Vec::new(),
             scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
             client_claims: vec!["client_id".to_owned(), "azp".to_owned()],
+            role_claims: Vec::new(),
+            audience_claim: None,
+            scope_implies: None,
+            accepts_id_token_claims: false,
+            validators: Vec::new(),
             required_claims: Vec::new(),
             max_age: None,
             max_lifetime: None,
@@ -193,6 +213,23 @@ impl Issuer {
     /// ```
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+
+    /// Sets the algorithm of published keys without `alg`. Default: every algorithm in
+    /// [`algorithms`](Self::algorithms) that fits the type of the key.
+    ///
+    /// It matters for RSA keys, which fit RS256 to RS512 and PS256 to PS512. Keys of another type than the
+    /// algorithm keep their own. If [`algorithms`](Self::algorithms) does not contain it, that is a
+    /// [`ConfigError`](crate::ConfigError).
+    ///
+    /// ```
+    /// use tower_bearer::{Algorithm, Issuer};
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com").default_key_algorithm(Algorithm::RS256);
+    /// ```
+    pub fn default_key_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.default_key_algorithm = Some(algorithm);
         self
     }
 
@@ -267,11 +304,5 @@ impl Issuer {
     pub(crate) fn opaque_tokens(&self) -> Option<Option<&OpaqueTokens>> {
         let rule = self.introspection.as_ref()?.opaque_tokens();
         (!matches!(rule, Some(OpaqueTokens::None))).then_some(rule)
-    }
-}
-
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer").field("identifier", &self.identifier).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,253 @@
+//! Profiles: the settings of an issuer for the tokens of well-known authorization servers.
+//!
+//! Why: each profile only calls setters that users can call as well, so later calls replace its settings, and
+//! `Debug` of the issuer prints them.
+
+use super::Issuer;
+use crate::crypto::Algorithm;
+
+/// Profiles of authorization servers: ordinary settings, which later calls replace.
+///
+/// ```
+/// use tower_bearer::Issuer;
+///
+/// let issuer = Issuer::keycloak("https://login.example.com/realms/acme").allowed_clients(["web"]);
+/// println!("{issuer:?}"); // prints every setting that differs from its default
+/// # assert!(format!("{issuer:?}").contains("/realm_access/roles"));
+/// ```
+impl Issuer {
+    /// Keycloak: the realm at this URL, such as `https://login.example.com/realms/acme`.
+    ///
+    /// Settings: [`discover`](Self::discover), and [`role_claims`](Self::role_claims)
+    /// `["/realm_access/roles"]`, the roles of the realm. For the roles of a client `orders`, set
+    /// `["/resource_access/orders/roles"]`. The client of a token is in `azp`.
+    ///
+    /// ```
+    /// use tower_bearer::{Issuer, Require};
+    ///
+    /// let issuer = Issuer::keycloak("https://login.example.com/realms/acme");
+    /// let route = Require::role("admin");
+    /// ```
+    pub fn keycloak(realm_url: impl Into<String>) -> Self {
+        Self::discover(realm_url).role_claims(["/realm_access/roles"])
+    }
+
+    /// Entra ID, one tenant by its ID, for APIs with `requestedAccessTokenVersion` 2. The audience is the
+    /// client ID of the API.
+    ///
+    /// Settings: [`discover`](Self::discover) `https://login.microsoftonline.com/TENANT/v2.0`,
+    /// [`scope_claims`](Self::scope_claims) `["scp"]`, [`role_claims`](Self::role_claims) `["/roles"]` for
+    /// application roles and permissions, and [`require_claim`](Self::require_claim)`("azp")`, which ID
+    /// tokens of Entra ID do not have.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::entra("11111111-2222-3333-4444-555555555555");
+    /// ```
+    pub fn entra(tenant: &str) -> Self {
+        Self::discover(format!("https://login.microsoftonline.com/{tenant}/v2.0"))
+            .scope_claims(["scp"])
+            .role_claims(["/roles"])
+            .require_claim("azp")
+    }
+
+    /// Entra ID, one tenant by its ID, for version 1 tokens, the default of API registrations. The audience
+    /// is `api://CLIENT_ID` or the application ID URI of the API.
+    ///
+    /// Settings: [`with_jwks_url`](Self::with_jwks_url) with `https://sts.windows.net/TENANT/` and its keys,
+    /// [`client_claims`](Self::client_claims) `["appid"]`, [`scope_claims`](Self::scope_claims) `["scp"]`,
+    /// [`role_claims`](Self::role_claims) `["/roles"]`, and
+    /// [`require_claim`](Self::require_claim)`("appid")`, which ID tokens do not have.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let tenant = "11111111-2222-3333-4444-555555555555";
+    /// let builder = BearerAuth::builder("api://66666666-7777-8888-9999-000000000000")
+    ///     .issuer(Issuer::entra_v1(tenant))
+    ///     .add_issuer(Issuer::entra(tenant)); // during a change of the version
+    /// ```
+    pub fn entra_v1(tenant: &str) -> Self {
+        let keys = format!("https://login.microsoftonline.com/{tenant}/discovery/keys");
+        Self::with_jwks_url(format!("https://sts.windows.net/{tenant}/"), keys)
+            .client_claims(["appid"])
+            .scope_claims(["scp"])
+            .role_claims(["/roles"])
+            .require_claim("appid")
+    }
+
+    /// Auth0: the tenant or custom domain, such as `acme.eu.auth0.com`, without scheme and slash.
+    ///
+    /// Settings: [`discover`](Self::discover) `https://DOMAIN/`, with the slash that Auth0 writes in `iss`,
+    /// and [`role_claims`](Self::role_claims) `["/permissions"]`, which RBAC adds. Permissions are roles and
+    /// not scopes, because they belong to the user, whatever the client was allowed.
+    ///
+    /// ```
+    /// use tower_bearer::{Issuer, Require};
+    ///
+    /// let issuer = Issuer::auth0("acme.eu.auth0.com");
+    /// let route = Require::role("read:orders");
+    /// ```
+    pub fn auth0(domain: &str) -> Self {
+        Self::discover(format!("https://{domain}/")).role_claims(["/permissions"])
+    }
+
+    /// Okta: a custom authorization server, such as `https://acme.okta.com/oauth2/default`. Tokens of the org
+    /// authorization server (without `/oauth2/...`) are for Okta alone.
+    ///
+    /// Settings: [`discover`](Self::discover), [`client_claims`](Self::client_claims) `["cid"]`,
+    /// [`scope_claims`](Self::scope_claims) `["scp"]`, [`role_claims`](Self::role_claims) `["/groups"]`, and
+    /// [`require_claim`](Self::require_claim)`("cid")`, which ID tokens of Okta do not have.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::okta("https://acme.okta.com/oauth2/default");
+    /// ```
+    pub fn okta(issuer: impl Into<String>) -> Self {
+        Self::discover(issuer)
+            .client_claims(["cid"])
+            .scope_claims(["scp"])
+            .role_claims(["/groups"])
+            .require_claim("cid")
+    }
+
+    /// Amazon Cognito: a user pool, for access tokens, which have no `aud` unless the client requests a
+    /// resource. [`allowed_clients`](Self::allowed_clients) must follow.
+    ///
+    /// Settings: [`discover`](Self::discover) `https://cognito-idp.REGION.amazonaws.com/POOL`,
+    /// [`audience_claim`](Self::audience_claim)`("client_id")`, and [`role_claims`](Self::role_claims)
+    /// `["/cognito:groups"]`.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let issuer = Issuer::cognito("eu-central-1", "eu-central-1_AbCdEfGhI")
+    ///     .allowed_clients(["1example23456789"]); // the app clients of this API
+    /// let auth = BearerAuth::builder("orders-api").issuer(issuer).build();
+    /// assert!(auth.is_ok());
+    /// ```
+    ///
+    /// # Risk
+    /// That of [`audience_claim`](Self::audience_claim).
+    pub fn cognito(region: &str, pool: &str) -> Self {
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        Self::discover(format!("https://cognito-idp.{region}.{domain}/{pool}"))
+            .audience_claim("client_id")
+            .role_claims(["/cognito:groups"])
+    }
+
+    /// Google: identity tokens of service accounts, whose `aud` is the API that they call (Cloud Run, Cloud
+    /// Functions). Access tokens of Google are opaque, and Google has no introspection endpoint for them.
+    ///
+    /// Settings: [`discover`](Self::discover) `https://accounts.google.com`,
+    /// [`algorithms`](Self::algorithms) RS256, and [`client_claims`](Self::client_claims) `["azp"]`. ID
+    /// tokens of users have `at_hash` and are rejected.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let issuer = Issuer::google().require_claim("email");
+    /// let builder = BearerAuth::builder("https://orders-x7k2.a.run.app").issuer(issuer);
+    /// ```
+    pub fn google() -> Self {
+        Self::discover("https://accounts.google.com").algorithms([Algorithm::RS256]).client_claims(["azp"])
+    }
+
+    /// ZITADEL: an instance, such as `https://acme.zitadel.cloud`, for applications whose token type is JWT.
+    /// The audience is the project ID.
+    ///
+    /// Settings: [`discover`](Self::discover), [`role_claims`](Self::role_claims)
+    /// `["/urn:zitadel:iam:org:project:roles"]`, an object whose member names are the roles, and
+    /// [`require_claim`](Self::require_claim)`("jti")`, which ID tokens of ZITADEL do not have.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::zitadel("https://acme.zitadel.cloud");
+    /// ```
+    pub fn zitadel(url: impl Into<String>) -> Self {
+        Self::discover(url).role_claims(["/urn:zitadel:iam:org:project:roles"]).require_claim("jti")
+    }
+
+    /// Ory Hydra: the issuer URL, for `strategies.access_token: jwt`. For opaque tokens, add
+    /// [`introspect`](Self::introspect).
+    ///
+    /// Settings: [`discover`](Self::discover), and [`require_claim`](Self::require_claim)`("client_id")`,
+    /// which ID tokens of Hydra do not have.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::hydra("https://hydra.example.com");
+    /// ```
+    pub fn hydra(url: impl Into<String>) -> Self {
+        Self::discover(url).require_claim("client_id")
+    }
+
+    /// Dex: the issuer URL. The audience is a client ID: clients request it with the scope
+    /// `audience:server:client_id:CLIENT_ID`.
+    ///
+    /// Settings: [`discover`](Self::discover),
+    /// [`dangerous_accept_id_token_claims`](Self::dangerous_accept_id_token_claims), and
+    /// [`role_claims`](Self::role_claims) `["/groups"]`. Tokens of Dex have no scopes.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer, Require};
+    ///
+    /// let builder = BearerAuth::builder("orders-api").issuer(Issuer::dex("https://dex.example.com"));
+    /// let route = Require::role("acme:admins");
+    /// ```
+    ///
+    /// # Risk
+    /// That of [`dangerous_accept_id_token_claims`](Self::dangerous_accept_id_token_claims): Dex writes
+    /// access tokens and ID tokens in one form. An ID token that came with an authorization code has `c_hash`
+    /// and is rejected; one that came with a refresh token and has this audience is accepted.
+    pub fn dex(url: impl Into<String>) -> Self {
+        Self::discover(url).dangerous_accept_id_token_claims().role_claims(["/groups"])
+    }
+
+    /// AD FS 2016 and later: the host of the federation service, such as `adfs.example.com`. The audience is
+    /// the identifier of the Web API.
+    ///
+    /// Settings: [`with_jwks_url`](Self::with_jwks_url) with `http://HOST/adfs/services/trust`, the
+    /// identifier in access tokens, and the keys at `https://HOST/adfs/discovery/keys`;
+    /// [`client_claims`](Self::client_claims) `["appid"]`, [`scope_claims`](Self::scope_claims) `["scp"]`,
+    /// and [`require_claim`](Self::require_claim)`("appid")`. For roles, name the claim of your issuance
+    /// rules in [`role_claims`](Self::role_claims).
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::adfs("adfs.example.com").role_claims(["/role"]);
+    /// ```
+    pub fn adfs(host: &str) -> Self {
+        let keys = format!("https://{host}/adfs/discovery/keys");
+        Self::with_jwks_url(format!("http://{host}/adfs/services/trust"), keys)
+            .client_claims(["appid"])
+            .scope_claims(["scp"])
+            .require_claim("appid")
+    }
+
+    /// Kubernetes: projected service account tokens of a cluster, with the keys of its API server. `issuer`
+    /// is the `--service-account-issuer` of the cluster, such as
+    /// `https://kubernetes.default.svc.cluster.local`.
+    ///
+    /// Settings: [`with_jwks_url`](Self::with_jwks_url) with
+    /// `https://kubernetes.default.svc/openid/v1/jwks`, and
+    /// [`require_claim`](Self::require_claim)`("kubernetes.io")`. The API server needs an HTTP client that
+    /// trusts the CA of the cluster and, unless anonymous callers may read the keys, sends a token. If the
+    /// issuer is reachable without both, as on managed clusters, use [`discover`](Self::discover).
+    ///
+    /// ```
+    /// use tower_bearer::{Issuer, Require};
+    ///
+    /// let issuer = Issuer::kubernetes("https://kubernetes.default.svc.cluster.local");
+    /// let route = Require::claim("/kubernetes.io/namespace", |name| name.as_str() == Some("shop"));
+    /// ```
+    pub fn kubernetes(issuer: impl Into<String>) -> Self {
+        Self::with_jwks_url(issuer, "https://kubernetes.default.svc/openid/v1/jwks")
+            .require_claim("kubernetes.io")
+    }
+}
