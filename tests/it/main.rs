@@ -31,6 +31,7 @@ mod metadata;
 mod middleware;
 mod on_accept;
 mod outside_request;
+mod providers;
 mod ready;
 mod require;
 mod responses;
