@@ -8,8 +8,22 @@ use crate::crypto::Algorithm;
 
 /// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
 ///
-/// `Display` prints one line per problem, each with a hint. It prints an invalid URL without user name,
-/// password, query and fragment.
+/// `Display` and `Debug` print one line per problem, each with a hint, so that `main` may return the error.
+/// They print an invalid URL without user name, password, query and fragment.
+///
+/// ```no_run
+/// use tower_bearer::{BearerAuth, ConfigError, Issuer};
+///
+/// fn main() -> Result<(), ConfigError> {
+///     let issuer = Issuer::discover("http://login.example.com");
+///     let auth = BearerAuth::builder("https://api.example.com").issuer(issuer).build()?;
+///     // Error: the configuration of BearerAuth is invalid:
+///     //   - issuer "http://login.example.com" is not https (plain http ...); hint: write it exactly ...
+///     Ok(())
+/// }
+/// ```
+///
+/// [`problems`](Self::problems) are the same as data:
 ///
 /// ```
 /// use tower_bearer::BearerAuth;
@@ -19,7 +33,7 @@ use crate::crypto::Algorithm;
 ///     println!("{problem}"); // no issuer is configured; hint: add .issuer(Issuer::discover(...
 /// }
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
 }
@@ -47,6 +61,13 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration of BearerAuth is invalid:")?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+/// The same lines as `Display`: a program whose `main` returns the error prints its `Debug`.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -358,7 +379,9 @@ impl ConfigProblem {
                 "add .issuer(Issuer::discover(\"https://...\")), or .allow_no_issuer() if all are added later"
             }
             Self::IssuerRepeated { .. } => "add it once, with all its settings",
-            Self::IssuerUnusable { .. } => "write it exactly like the `iss` claim of its tokens",
+            Self::IssuerUnusable { .. } => {
+                "write it exactly like the `iss` claim of its tokens, such as \"https://login.example.com\""
+            }
             Self::IssuerPatternUnusable { .. } => {
                 "write a URL with one {tenant} in it, such as https://login.example.com/{tenant}/v2.0"
             }

@@ -24,3 +24,87 @@ fn each_line_states_the_problem_and_the_hint() {
     assert_eq!(lines.len(), 3, "{text}");
     assert!(lines.iter().skip(1).all(|line| line.contains("; hint: ")), "{text}");
 }
+
+#[test]
+fn debug_prints_the_lines_of_display() {
+    let problems = vec![ConfigProblem::NoIssuer, ConfigProblem::AudienceEmpty];
+    let error = ConfigError::unless_none(problems).unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert_eq!(format!("{error:#?}"), error.to_string());
+    assert_eq!(format!("{:?}", error.problems()), "[NoIssuer, AudienceEmpty]");
+}
+
+/// One problem of each kind.
+fn all_problems() -> Vec<ConfigProblem> {
+    use ConfigProblem as Problem;
+    let issuer = || "https://login.example.com".to_owned();
+    let (url, host) = (|| "https://keys.example.com".to_owned(), "keys.example.com".to_owned());
+    vec![
+        Problem::NoIssuer,
+        Problem::IssuerRepeated { issuer: issuer() },
+        Problem::IssuerUnusable { issuer: issuer(), reason: "has a query" },
+        Problem::IssuerOfManyTenants { issuer: issuer() },
+        Problem::EndpointHostsUnusable { issuer: issuer(), host, reason: "is no host" },
+        Problem::EndpointHostsWithoutEffect { issuer: issuer() },
+        Problem::JwksUrlUnusable { issuer: issuer(), url: url(), reason: "is not https" },
+        Problem::JwksUnusable { issuer: issuer(), reason: "no key".to_owned() },
+        Problem::NoAlgorithm { issuer: issuer() },
+        Problem::AudienceEmpty,
+        Problem::ClaimNameEmpty { issuer: issuer(), setting: "scope_claims" },
+        Problem::NoKeysNorIntrospection { issuer: issuer() },
+        Problem::IntrospectionUnusable { issuer: issuer(), reason: "no client", hint: "name the client" },
+        Problem::SettingNeedsKeys { issuer: issuer(), setting: "seed_jwks" },
+        Problem::IntrospectionUrlUnusable { issuer: issuer(), url: url(), reason: "is not https" },
+        Problem::OpaqueTokensAmbiguous { issuers: vec![issuer()] },
+        Problem::NoClient { issuer: issuer() },
+        Problem::LeewayTooLong { leeway: Duration::from_secs(301) },
+        Problem::RealmUnusable { realm: String::new() },
+        Problem::Zero { setting: "jwks_ttl" },
+        Problem::TokenSourceRepeated { source: "query".to_owned() },
+        Problem::TokenSourceUnusable { source: "cookie".to_owned(), reason: "is empty".to_owned() },
+        Problem::NoHttpClient,
+        Problem::HttpClientUnusable { reason: "no root certificates".to_owned() },
+    ]
+}
+
+/// The place of a problem in `all_problems`. A new kind of problem does not compile without one.
+fn place(problem: &ConfigProblem) -> usize {
+    use ConfigProblem as Problem;
+    match problem {
+        Problem::NoIssuer => 0,
+        Problem::IssuerRepeated { .. } => 1,
+        Problem::IssuerUnusable { .. } => 2,
+        Problem::IssuerOfManyTenants { .. } => 3,
+        Problem::EndpointHostsUnusable { .. } => 4,
+        Problem::EndpointHostsWithoutEffect { .. } => 5,
+        Problem::JwksUrlUnusable { .. } => 6,
+        Problem::JwksUnusable { .. } => 7,
+        Problem::NoAlgorithm { .. } => 8,
+        Problem::AudienceEmpty => 9,
+        Problem::ClaimNameEmpty { .. } => 10,
+        Problem::NoKeysNorIntrospection { .. } => 11,
+        Problem::IntrospectionUnusable { .. } => 12,
+        Problem::SettingNeedsKeys { .. } => 13,
+        Problem::IntrospectionUrlUnusable { .. } => 14,
+        Problem::OpaqueTokensAmbiguous { .. } => 15,
+        Problem::NoClient { .. } => 16,
+        Problem::LeewayTooLong { .. } => 17,
+        Problem::RealmUnusable { .. } => 18,
+        Problem::Zero { .. } => 19,
+        Problem::TokenSourceRepeated { .. } => 20,
+        Problem::TokenSourceUnusable { .. } => 21,
+        Problem::NoHttpClient => 22,
+        Problem::HttpClientUnusable { .. } => 23,
+    }
+}
+
+#[test]
+fn every_problem_has_a_hint_of_its_own_line() {
+    for (index, problem) in all_problems().iter().enumerate() {
+        assert_eq!(place(problem), index, "{problem}");
+        let text = problem.to_string();
+        let (fault, hint) = text.split_once("; hint: ").expect("a hint");
+        assert!(!fault.is_empty() && hint.len() >= 10, "{text}");
+        assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
+    }
+}
