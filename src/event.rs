@@ -87,7 +87,7 @@ pub(crate) fn rejected(
 pub(crate) struct KeyFetch<'a> {
     /// The issuer that the keys belong to.
     pub(crate) issuer: &'a str,
-    /// The URL of the last request, without its query.
+    /// The URL that was read: of the key set or, until that is known, of the metadata. Without its query.
     pub(crate) url: &'a dyn fmt::Display,
     /// The duration of the fetch.
     pub(crate) duration: Duration,
@@ -122,8 +122,8 @@ impl KeyFetch<'_> {
         );
     }
 
-    /// The fetch failed. This many keys are cached.
-    pub(crate) fn failed(&self, error: &dyn Error, keys: usize) {
+    /// The fetch failed, and `hint` says what to do about it. This many keys are cached.
+    pub(crate) fn failed(&self, error: &dyn Error, hint: Option<&str>, keys: usize) {
         warn!(
             target: TARGET,
             issuer = self.issuer,
@@ -132,19 +132,21 @@ impl KeyFetch<'_> {
             keys,
             duration_ms = millis(self.duration),
             cause = %Causes(error),
+            hint,
             "key fetch failed"
         );
     }
 }
 
 /// The metadata of an issuer could not be read again. The URLs that it named before stay in use.
-pub(crate) fn metadata_failed(issuer: &str, url: &dyn fmt::Display, error: &dyn Error) {
+pub(crate) fn metadata_failed(issuer: &str, url: &dyn fmt::Display, error: &dyn Error, hint: Option<&str>) {
     warn!(
         target: TARGET,
         issuer,
         url = %url,
         outcome = "failed",
         cause = %Causes(error),
+        hint,
         "metadata read failed"
     );
 }

@@ -6,6 +6,7 @@
 //! Does not normalize: issuer identifiers are compared code point by code point (RFC 7519 section 7.3, RFC
 //! 8414 section 4).
 
+mod difference;
 mod endpoint_hosts;
 mod host;
 
@@ -14,6 +15,7 @@ use std::fmt;
 
 use http::Uri;
 
+pub(crate) use difference::Difference;
 pub use endpoint_hosts::EndpointHosts;
 pub(crate) use host::Host;
 

@@ -85,9 +85,10 @@ impl Call<'_> {
             Err(CallFailure { in_lookup, ..failure(timed_out()) })
         });
         let IntrospectionClient { config, endpoint, is_accepted, .. } = self.client;
+        let asked = response.as_ref().err().and_then(|failure| failure.error.metadata_url().cloned());
         let event = event::Introspection {
             issuer: &config.issuer,
-            url: &endpoint.display_url(&config.endpoint),
+            url: &asked.unwrap_or_else(|| endpoint.display_url(&config.endpoint)),
             duration: now().saturating_duration_since(start),
         };
         match &response {

@@ -71,6 +71,14 @@ impl EndpointSource {
             Self::Discovered(issuer, _) => &issuer.url,
         }
     }
+
+    /// The URL that is read first: of the endpoint, or of the metadata that names it.
+    fn first_url(&self) -> FetchUrl {
+        match self {
+            Self::Url(url) => url.clone(),
+            Self::Discovered(issuer, _) => issuer.metadata_url(),
+        }
+    }
 }
 
 impl EndpointSource {
@@ -146,10 +154,10 @@ impl EndpointCache {
         discovered
     }
 
-    /// The URL for the log: of the endpoint if it is cached, else the configured one.
+    /// The URL for the log: of the endpoint if it is known, else of the metadata.
     pub(super) fn display_url(&self, source: &EndpointSource) -> FetchUrl {
         let cached = self.state.try_lock().ok().and_then(|state| Some(state.cached.as_ref()?.url.clone()));
-        cached.unwrap_or_else(|| source.configured_url().clone())
+        cached.unwrap_or_else(|| source.first_url())
     }
 
     /// The endpoint seems to be gone: the next call looks it up again. The cached URL stays in use until a

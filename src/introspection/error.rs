@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::metadata::MetadataError;
+use crate::fetch_url::FetchUrl;
+use crate::metadata::{FailedDiscovery, MetadataError};
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// Why an introspection request failed, or was not sent.
@@ -36,6 +37,8 @@ pub struct IntrospectionError {
     source: Option<Box<dyn Error + Send + Sync>>,
     /// Whether one of our own limits prevented the fetch of keys.
     is_rate_limited: bool,
+    /// The URL of the metadata that was read.
+    metadata_url: Option<FetchUrl>,
 }
 
 /// The kind of an [`IntrospectionError`].
@@ -88,14 +91,14 @@ pub enum IntrospectionErrorKind {
 
 impl IntrospectionError {
     pub(super) fn new(kind: IntrospectionErrorKind) -> Self {
-        Self { kind, source: None, is_rate_limited: false }
+        Self { kind, source: None, is_rate_limited: false, metadata_url: None }
     }
 
     pub(super) fn with_source(
         kind: IntrospectionErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, source: Some(source.into()), is_rate_limited: false }
+        Self { source: Some(source.into()), ..Self::new(kind) }
     }
 
     /// The key of a signed response is not cached, and the rate limit of the JWKS allows no fetch now.
@@ -110,18 +113,26 @@ impl IntrospectionError {
     }
 
     /// The lookup of the endpoint in the metadata failed.
-    pub(super) fn metadata(error: MetadataError) -> Self {
-        match error {
+    pub(super) fn metadata(failed: FailedDiscovery) -> Self {
+        let error = match failed.error {
             MetadataError::EndpointMissing => Self::new(IntrospectionErrorKind::EndpointMissing),
             MetadataError::EndpointUnusable(fault) => {
                 Self::with_source(IntrospectionErrorKind::EndpointMissing, fault)
             }
             MetadataError::Fetch(error) => Self::fetch(error),
-            MetadataError::IssuerMismatch(_) => Self::new(IntrospectionErrorKind::IssuerMismatch),
+            MetadataError::IssuerMismatch(issuers) => {
+                Self::with_source(IntrospectionErrorKind::IssuerMismatch, issuers)
+            }
             MetadataError::Unreadable(reason) => {
                 Self::with_source(IntrospectionErrorKind::MetadataUnreadable, reason)
             }
-        }
+        };
+        Self { metadata_url: Some(failed.url), ..error }
+    }
+
+    /// The URL of the metadata that was read, if the lookup of the endpoint failed.
+    pub(super) fn metadata_url(&self) -> Option<&FetchUrl> {
+        self.metadata_url.as_ref()
     }
 
     /// The kind of failure.
@@ -214,7 +225,8 @@ impl fmt::Display for IntrospectionErrorKind {
 
 impl fmt::Display for IntrospectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)
+        self.kind.fmt(f)?;
+        self.metadata_url.as_ref().map_or(Ok(()), |url| write!(f, " ({url})"))
     }
 }
 
@@ -229,6 +241,8 @@ impl Error for IntrospectionError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Causes;
+    use crate::fetch_url::PlainHttp;
     use crate::metadata::IssuerMismatch;
 
     #[test]
@@ -269,8 +283,14 @@ mod tests {
         assert_eq!(error.to_string(), FetchErrorKind::Transport.to_string());
         assert_eq!(error.source().unwrap().to_string(), "connection reset by peer");
         let issuers = IssuerMismatch::new("https://x.example", &"https://h.example".into());
-        let error = IntrospectionError::metadata(MetadataError::IssuerMismatch(issuers));
+        let url = FetchUrl::parse("https://h.example/metadata?x=1", PlainHttp::Loopback).unwrap();
+        let failed = FailedDiscovery { url, error: MetadataError::IssuerMismatch(issuers) };
+        let error = IntrospectionError::metadata(failed);
         assert_eq!(error.kind(), IntrospectionErrorKind::IssuerMismatch);
-        assert!(error.source().is_none());
+        assert_eq!(
+            Causes(&error).to_string(),
+            "the metadata document is about another issuer (https://h.example/metadata): it names \
+             \"https://x.example\", and \"https://h.example\" is configured (they differ in the host)"
+        );
     }
 }

@@ -3,16 +3,18 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::fetch_url::FetchUrl;
 use crate::jwks::key_set::KeySetFault;
 use crate::jwks::refresh::GracePeriod;
-use crate::metadata::MetadataError;
+use crate::metadata::{FailedDiscovery, MetadataError};
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// Why the keys of an issuer could not be fetched.
 ///
 /// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error below it. The
-/// error holds no query string, no credentials and no part of a fetched document, except the issuer that
-/// metadata of another issuer names: escaped, and at most 200 characters.
+/// error names the URL that was read. It holds no query string, no credentials and no part of a fetched
+/// document, except the issuer that metadata of another issuer names: escaped, and at most 150 characters.
+/// [`hint`](Self::hint) says what to change.
 ///
 /// [`KeysStatus::last_error`](super::KeysStatus::last_error) returns it.
 /// [`NotReady::issuers`](crate::diagnostics::NotReady::issuers) yields it, too. It is the source of a
@@ -38,7 +40,9 @@ use crate::transport::{FetchError, FetchErrorKind};
 /// ```
 #[derive(Debug)]
 pub struct KeysError {
-    cause: Cause,
+    pub(super) cause: Cause,
+    /// The URL that was read.
+    url: Option<FetchUrl>,
 }
 
 /// The kind of a [`KeysError`].
@@ -80,7 +84,7 @@ pub enum KeysErrorKind {
 
 /// The error below a [`KeysError`].
 #[derive(Debug)]
-enum Cause {
+pub(super) enum Cause {
     Fetch(FetchError),
     KeySet(KeySetFault),
     Metadata(MetadataError),
@@ -90,7 +94,17 @@ enum Cause {
 
 impl KeysError {
     pub(super) fn refresh_task(reason: &'static str) -> Self {
-        Self { cause: Cause::RefreshTask(reason) }
+        Self { cause: Cause::RefreshTask(reason), url: None }
+    }
+
+    /// The same error, about this URL.
+    pub(super) fn at(self, url: &FetchUrl) -> Self {
+        Self { url: Some(url.clone()), ..self }
+    }
+
+    /// The URL that was read.
+    pub(super) fn url(&self) -> Option<&FetchUrl> {
+        self.url.as_ref()
     }
 
     /// The kind of failure.
@@ -147,7 +161,8 @@ impl fmt::Display for KeysError {
             Cause::KeySet(fault) => fault.fmt(f),
             Cause::Metadata(error) => error.fmt(f),
             Cause::RefreshTask(reason) => f.write_str(reason),
-        }
+        }?;
+        self.url.as_ref().map_or(Ok(()), |url| write!(f, " ({url})"))
     }
 }
 
@@ -163,19 +178,25 @@ impl Error for KeysError {
 
 impl From<FetchError> for KeysError {
     fn from(error: FetchError) -> Self {
-        Self { cause: Cause::Fetch(error) }
+        Self { cause: Cause::Fetch(error), url: None }
     }
 }
 
 impl From<KeySetFault> for KeysError {
     fn from(fault: KeySetFault) -> Self {
-        Self { cause: Cause::KeySet(fault) }
+        Self { cause: Cause::KeySet(fault), url: None }
     }
 }
 
 impl From<MetadataError> for KeysError {
     fn from(error: MetadataError) -> Self {
-        Self { cause: Cause::Metadata(error) }
+        Self { cause: Cause::Metadata(error), url: None }
+    }
+}
+
+impl From<FailedDiscovery> for KeysError {
+    fn from(failed: FailedDiscovery) -> Self {
+        Self::from(failed.error).at(&failed.url)
     }
 }
 

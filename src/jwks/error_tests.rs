@@ -71,8 +71,8 @@ fn text_and_sources_name_each_cause_once() {
         (KeysError::from(KeySetFault::NoUsableKey), "the key set has no usable key"),
         (
             MetadataError::IssuerMismatch(mismatch("https://x.example\nforged line")).into(),
-            "the metadata document is about another issuer: \"https://x.example\\nforged line\" instead of \
-             \"https://h.example\"",
+            "the metadata document is about another issuer: it names \"https://x.example\\nforged line\", and \
+             \"https://h.example\" is configured (they differ in the host)",
         ),
     ] {
         assert_eq!(Causes(&error).to_string(), text);

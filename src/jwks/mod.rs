@@ -4,6 +4,7 @@
 //! no network. `remote` carries out its decisions.
 
 mod error;
+mod error_hint;
 mod key_set;
 mod keys;
 mod refresh;

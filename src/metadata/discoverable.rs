@@ -53,6 +53,13 @@ impl Discoverable {
         u32::try_from(well_known_urls(&self.url).len()).unwrap_or(u32::MAX)
     }
 
+    /// The URL that the next discovery reads first.
+    pub(crate) fn metadata_url(&self) -> FetchUrl {
+        let first = self.urls().into_iter().next();
+        let url = first.and_then(|(_, url)| FetchUrl::parse(&url, self.plain_http).ok());
+        url.unwrap_or_else(|| self.url.clone())
+    }
+
     /// Remembers that the well-known URL with this number responded.
     pub(super) fn responded(&self, number: usize) {
         self.last_responding.store(number, Ordering::Relaxed);

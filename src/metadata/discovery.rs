@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::discoverable::Discoverable;
 use super::document::{Endpoint, find_endpoint};
-use super::error::MetadataError;
+use super::error::{FailedDiscovery, MetadataError};
 use crate::fetch_url::FetchUrl;
 use crate::time::{later, now};
 use crate::transport::{FetchError, FetchErrorKind, FetchLimits, FetchRequest, HttpClient, UrlKind, fetch};
@@ -24,7 +24,7 @@ use crate::transport::{FetchError, FetchErrorKind, FetchLimits, FetchRequest, Ht
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// A request to one of the URLs. Resolves to the number of the URL and the endpoint.
-type Attempt<'a> = Pin<Box<dyn Future<Output = (usize, Result<FetchUrl, MetadataError>)> + Send + 'a>>;
+type Attempt<'a> = Pin<Box<dyn Future<Output = (usize, Result<FetchUrl, FailedDiscovery>)> + Send + 'a>>;
 
 /// Fetches the metadata of `issuer` and finds an endpoint in it, within one time limit.
 ///
@@ -32,18 +32,18 @@ type Attempt<'a> = Pin<Box<dyn Future<Output = (usize, Result<FetchUrl, Metadata
 /// takes long. The first usable document is used.
 ///
 /// # Errors
-/// The most specific of the failures.
+/// The most specific of the failures, and its URL.
 pub(crate) async fn discover_endpoint(
     endpoint: Endpoint,
     issuer: &Discoverable,
     client: &dyn HttpClient,
     limits: FetchLimits,
-) -> Result<FetchUrl, MetadataError> {
+) -> Result<FetchUrl, FailedDiscovery> {
     let deadline = later(now(), limits.timeout);
     let stagger = limits.timeout.checked_div(4).unwrap_or_default().min(STAGGER);
     let mut waiting = issuer.urls().into_iter().peekable();
     let mut running: Vec<Attempt<'_>> = Vec::new();
-    let mut failure: Option<MetadataError> = None;
+    let mut failure: Option<FailedDiscovery> = None;
     loop {
         if let Some((number, url)) = waiting.next() {
             let limits = FetchLimits { timeout: deadline.saturating_duration_since(now()), ..limits };
@@ -51,7 +51,7 @@ pub(crate) async fn discover_endpoint(
                 (number, fetch_endpoint(&url, endpoint, issuer, client, limits).await)
             }));
         } else if running.is_empty() {
-            return Err(failure.unwrap_or(MetadataError::EndpointMissing));
+            return Err(failure.unwrap_or_else(|| missing(issuer)));
         }
         let completed = next_completed(&mut running);
         let completed = match waiting.peek() {
@@ -63,8 +63,10 @@ pub(crate) async fn discover_endpoint(
                 issuer.responded(number);
                 return Ok(url);
             }
-            Some((_, Err(error))) if failure.as_ref().is_none_or(|other| error.outranks(other)) => {
-                failure = Some(error);
+            Some((_, Err(failed)))
+                if failure.as_ref().is_none_or(|other| failed.error.outranks(&other.error)) =>
+            {
+                failure = Some(failed);
             }
             Some((_, Err(_))) | None => {}
         }
@@ -72,7 +74,7 @@ pub(crate) async fn discover_endpoint(
 }
 
 /// Waits for one of the attempts, which are not empty, and removes it.
-async fn next_completed(running: &mut Vec<Attempt<'_>>) -> (usize, Result<FetchUrl, MetadataError>) {
+async fn next_completed(running: &mut Vec<Attempt<'_>>) -> (usize, Result<FetchUrl, FailedDiscovery>) {
     poll_fn(|cx| {
         let completed =
             running.iter_mut().enumerate().find_map(|(place, attempt)| match attempt.as_mut().poll(cx) {
@@ -86,14 +88,29 @@ async fn next_completed(running: &mut Vec<Attempt<'_>>) -> (usize, Result<FetchU
     .await
 }
 
+fn missing(issuer: &Discoverable) -> FailedDiscovery {
+    FailedDiscovery { url: issuer.url.clone(), error: MetadataError::EndpointMissing }
+}
+
 async fn fetch_endpoint(
     url: &str,
     endpoint: Endpoint,
     issuer: &Discoverable,
     client: &dyn HttpClient,
     limits: FetchLimits,
+) -> Result<FetchUrl, FailedDiscovery> {
+    let url = FetchUrl::parse(url, issuer.plain_http).map_err(|_| missing(issuer))?;
+    let found = read_endpoint(&url, endpoint, issuer, client, limits).await;
+    found.map_err(|error| FailedDiscovery { url, error })
+}
+
+async fn read_endpoint(
+    url: &FetchUrl,
+    endpoint: Endpoint,
+    issuer: &Discoverable,
+    client: &dyn HttpClient,
+    limits: FetchLimits,
 ) -> Result<FetchUrl, MetadataError> {
-    let url = FetchUrl::parse(url, issuer.plain_http).map_err(|_| MetadataError::EndpointMissing)?;
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.uri().clone();
     let identifier = Arc::clone(&issuer.identifier);

@@ -4,8 +4,15 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::fetch_url::UrlFault;
-use crate::transport::FetchError;
+use crate::fetch_url::{Difference, FetchUrl, UrlFault};
+use crate::transport::{FetchError, FetchErrorKind};
+
+/// A discovery that failed: its most specific failure, and the URL at which that happened.
+#[derive(Debug)]
+pub(crate) struct FailedDiscovery {
+    pub(crate) url: FetchUrl,
+    pub(crate) error: MetadataError,
+}
 
 /// Why the metadata yields no endpoint.
 #[derive(Debug)]
@@ -27,6 +34,7 @@ pub(crate) enum MetadataError {
 pub(crate) struct IssuerMismatch {
     named: Box<str>,
     expected: Arc<str>,
+    difference: Option<Difference>,
 }
 
 /// Why a document is not valid metadata. The reason never quotes the document.
@@ -50,7 +58,7 @@ impl MetadataError {
             Self::IssuerMismatch(_) => 4,
             Self::EndpointMissing | Self::EndpointUnusable(_) => 3,
             Self::Unreadable(_) => 2,
-            Self::Fetch(error) if error.is_outage() => 1,
+            Self::Fetch(error) if error.is_outage() || error.kind() == FetchErrorKind::Redirected => 1,
             Self::Fetch(_) => 0,
         }
     }
@@ -58,21 +66,35 @@ impl MetadataError {
 
 impl IssuerMismatch {
     /// The longest part of the name to show, in characters. The document is untrusted.
-    const MAX_SHOWN: usize = 200;
+    const MAX_SHOWN: usize = 150;
 
     pub(crate) fn new(named: &str, expected: &Arc<str>) -> Self {
+        let difference = Difference::between(named, expected);
         let named: String = named.chars().take(Self::MAX_SHOWN).collect();
-        Self { named: named.into(), expected: Arc::clone(expected) }
+        Self { named: named.into(), expected: Arc::clone(expected), difference }
+    }
+
+    /// What to change.
+    pub(crate) fn hint(&self) -> &'static str {
+        if self.difference.as_ref().is_some_and(Difference::is_same_origin) {
+            "configure the issuer exactly as its metadata names it"
+        } else {
+            "configure the public URL of the authorization server there (behind a proxy: its host name and \
+             https), or configure the issuer that the tokens name in `iss`"
+        }
     }
 }
 
 impl fmt::Display for IssuerMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Quoted and escaped, so that the name cannot forge a line of a log.
-        let Self { named, expected } = self;
-        write!(f, "the metadata document is about another issuer: {named:?} instead of {expected:?}")
+        let Self { named, expected, difference } = self;
+        write!(f, "it names {named:?}, and {expected:?} is configured")?;
+        difference.as_ref().map_or(Ok(()), |difference| write!(f, " ({difference})"))
     }
 }
+
+impl Error for IssuerMismatch {}
 
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +106,9 @@ impl fmt::Display for MetadataError {
                 f.write_str("the metadata document names a URL for the endpoint that must not be fetched")
             }
             Self::Fetch(error) => error.fmt(f),
-            Self::IssuerMismatch(issuers) => issuers.fmt(f),
+            Self::IssuerMismatch(issuers) => {
+                write!(f, "the metadata document is about another issuer: {issuers}")
+            }
             Self::Unreadable(_) => f.write_str("the metadata document is not valid"),
         }
     }

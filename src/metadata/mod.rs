@@ -18,7 +18,7 @@ mod error;
 pub(crate) use discoverable::{Discoverable, MetadataId};
 pub(crate) use discovery::discover_endpoint;
 pub(crate) use document::Endpoint;
-pub(crate) use error::MetadataError;
+pub(crate) use error::{FailedDiscovery, MetadataError};
 #[cfg(test)]
 pub(crate) use error::{IssuerMismatch, Unreadable};
 

@@ -46,6 +46,10 @@ fn issuer(plain_http: PlainHttp) -> Discoverable {
     Discoverable::new(ISSUER.into(), url(ISSUER), plain_http, EndpointHosts::any())
 }
 
+fn failed_kind(failed: &FailedDiscovery) -> Kind {
+    kind(&failed.error)
+}
+
 fn find_jwks_uri(document: &[u8]) -> Result<FetchUrl, MetadataError> {
     find_endpoint(Endpoint::Jwks, document, &issuer(PlainHttp::Loopback))
 }
@@ -256,6 +260,7 @@ async fn all_well_known_urls_are_tried_and_the_most_specific_failure_is_reported
         ("204", [(204, ""), missing, missing], 3, Some(Fetch(Status(204)))),
         ("304 to an unconditional request", [(304, ""), missing, missing], 3, Some(Fetch(Status(304)))),
         ("a redirect", [(302, ""), missing, missing], 3, Some(Fetch(Redirected))),
+        ("404, then a redirect", [missing, (302, ""), missing], 3, Some(Fetch(Redirected))),
         ("another issuer, then 404", [(200, OTHER_METADATA), missing, missing], 3, Some(IssuerMismatch)),
         ("404, then another issuer", [missing, missing, (200, OTHER_METADATA)], 3, Some(IssuerMismatch)),
         ("HTML, then 404", [(200, "<html>"), missing, missing], 3, Some(Unreadable)),
@@ -264,8 +269,22 @@ async fn all_well_known_urls_are_tried_and_the_most_specific_failure_is_reported
     ] {
         let client = Responses::at_once(responses);
         let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
-        assert_eq!(found.as_ref().err().map(kind), expected, "{name}");
+        assert_eq!(found.as_ref().err().map(failed_kind), expected, "{name}");
         assert_eq!(client.requested(), (0..requests).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_names_the_url_at_which_it_happened() {
+    let missing = (404, "");
+    for (responses, number) in [
+        ([missing, (200, OTHER_METADATA), missing], 1),
+        ([missing, missing, (200, "<html>")], 2),
+        ([missing, missing, missing], 0),
+    ] {
+        let client = Responses::at_once(responses);
+        let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
+        assert_eq!(found.unwrap_err().url.to_string(), well_known_urls(&url(ISSUER))[number]);
     }
 }
 
@@ -288,7 +307,7 @@ async fn a_url_that_hangs_delays_the_others_by_a_quarter_of_a_second() {
     }
     let (client, start) = (Responses::new([hangs; 3]), Instant::now());
     let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
-    assert_eq!(found.as_ref().err().map(kind), Some(Kind::Fetch(FetchErrorKind::TimedOut)));
+    assert_eq!(found.as_ref().err().map(failed_kind), Some(Kind::Fetch(FetchErrorKind::TimedOut)));
     assert_eq!(start.elapsed(), LIMITS.timeout, "one time limit for all");
 }
 

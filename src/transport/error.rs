@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::fetch_url::redacted;
+
 /// Why a request to an authorization server failed.
 ///
 /// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error of the HTTP
@@ -84,6 +86,26 @@ impl FetchError {
         FetchErrorKind::Redirected.into()
     }
 
+    /// Creates an error of kind [`FetchErrorKind::Redirected`] that names the new location: its `Location`,
+    /// or the URL that the response came from.
+    ///
+    /// The source of the error has the location: without user name, password, query and fragment, escaped,
+    /// and at most 150 characters.
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use tower_bearer::transport::FetchError;
+    ///
+    /// let error = FetchError::redirected_to("https://www.example.com/sign-in?state=secret");
+    /// let location = error.source().map(ToString::to_string);
+    /// assert_eq!(location.as_deref(), Some(r#"the new location is "https://www.example.com/sign-in""#));
+    /// ```
+    #[must_use]
+    pub fn redirected_to(location: &str) -> Self {
+        let shown = redacted(location).chars().take(NewLocation::MAX_SHOWN).collect();
+        Self { kind: FetchErrorKind::Redirected, source: Some(Box::new(NewLocation(shown))) }
+    }
+
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
@@ -114,6 +136,22 @@ impl FetchError {
         }
     }
 }
+
+/// Where a redirect leads to. The authorization server has written it.
+#[derive(Debug)]
+struct NewLocation(String);
+
+impl NewLocation {
+    const MAX_SHOWN: usize = 150;
+}
+
+impl fmt::Display for NewLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the new location is {:?}", self.0)
+    }
+}
+
+impl Error for NewLocation {}
 
 impl From<FetchErrorKind> for FetchError {
     fn from(kind: FetchErrorKind) -> Self {

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ACCEPT;
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{ACCEPT, LOCATION};
+use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::client::HttpClient;
 use super::error::{FetchError, FetchErrorKind};
@@ -50,14 +50,24 @@ pub(crate) async fn send(
     request: FetchRequest,
     timeout: Duration,
 ) -> Result<Response<Bytes>, FetchError> {
-    let max_body_bytes = request.max_body_bytes();
+    let (max_body_bytes, is_get) = (request.max_body_bytes(), request.request().method() == Method::GET);
     let response = tokio::time::timeout(timeout, client.fetch(request.with_timeout(timeout)));
     let response = response.await.map_err(|_| FetchErrorKind::TimedOut)??.into_response();
     match response.status() {
         StatusCode::NOT_MODIFIED => Ok(response),
-        status if status.is_redirection() => Err(FetchError::redirected()),
+        status if status.is_redirection() => Err(redirected(&response, is_get)),
         _ if response.body().len() > max_body_bytes => Err(FetchError::too_large()),
         _ => Ok(response),
+    }
+}
+
+/// The error of a redirect, with the new location. Other requests than GET carry a token, which a server
+/// could have put into the location, so their location is not shown.
+fn redirected(response: &Response<Bytes>, is_get: bool) -> FetchError {
+    let location = response.headers().get(LOCATION).filter(|_| is_get);
+    match location.and_then(|location| location.to_str().ok()) {
+        Some(location) => FetchError::redirected_to(location),
+        None => FetchError::redirected(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use http::Response;
+use http::{Method, Response};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
 
@@ -167,13 +167,16 @@ impl HttpClient for ReqwestClient {
             };
             let request =
                 reqwest::Request::try_from(request.into_request()).map_err(FetchError::transport)?;
-            let requested_url = request.url().clone();
+            let (requested_url, requested_method) = (request.url().clone(), request.method().clone());
             let mut received = client.execute(request).await.map_err(no_response)?;
             if let Some(passed) = passed {
                 passed.responded();
             }
             if *received.url() != requested_url {
-                return Err(FetchError::redirected());
+                return Err(match requested_method {
+                    Method::GET => FetchError::redirected_to(received.url().as_str()),
+                    _ => FetchError::redirected(),
+                });
             }
             let mut body = BytesMut::new();
             while let Some(chunk) = received.chunk().await.map_err(no_response)? {

@@ -78,10 +78,10 @@ impl KeySource {
     }
 
     /// The URL to log before the URL of the key set is known.
-    pub(super) fn url(&self) -> &FetchUrl {
+    pub(super) fn url(&self) -> FetchUrl {
         match self {
-            Self::Url(url) => url,
-            Self::Discovered(issuer) => &issuer.url,
+            Self::Url(url) => url.clone(),
+            Self::Discovered(issuer) => issuer.metadata_url(),
         }
     }
 }

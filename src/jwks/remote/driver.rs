@@ -59,12 +59,14 @@ impl Driver {
         let changed = fetched.as_ref().is_ok_and(|fetched| fetched.keys.is_some());
         let metadata_error = fetcher.metadata_error();
         let Some(outcome) = self.shared.complete(self.number, fetched, metadata_error) else { return };
-        let event = KeyFetch { issuer: &config.issuer, url: fetcher.url(config), duration };
+        let url = outcome.as_ref().err().and_then(|error| error.url().cloned());
+        let url = url.unwrap_or_else(|| fetcher.url(config));
+        let event = KeyFetch { issuer: &config.issuer, url: &url, duration };
         let (keys, skipped) = self.shared.key_counts();
         match outcome {
             Ok(()) if changed => event.loaded(keys, skipped),
             Ok(()) => event.not_modified(keys, skipped),
-            Err(error) => event.failed(&*error, keys),
+            Err(error) => event.failed(&*error, error.hint(), keys),
         }
     }
 

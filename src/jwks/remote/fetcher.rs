@@ -41,6 +41,12 @@ pub(super) struct FetchFailure {
     pub(super) retry_after: Option<Duration>,
 }
 
+/// A request for the key set that failed.
+struct FailedRequest {
+    error: KeysError,
+    retry_after: Option<Duration>,
+}
+
 /// Fetches the keys of one issuer and caches what makes the next fetch cheaper.
 #[derive(Default)]
 pub(super) struct KeyFetcher {
@@ -95,8 +101,8 @@ impl KeyFetcher {
     }
 
     /// The URL of the latest fetch, to log it.
-    pub(super) fn url<'a>(&'a self, config: &'a RemoteConfig) -> &'a FetchUrl {
-        self.metadata.url().unwrap_or_else(|| config.source.url())
+    pub(super) fn url(&self, config: &RemoteConfig) -> FetchUrl {
+        self.metadata.url().cloned().unwrap_or_else(|| config.source.url())
     }
 
     /// Completes when a read of the metadata has ended, and says whether it names another URL than before.
@@ -119,11 +125,12 @@ impl KeyFetcher {
     ) -> Result<Received, FetchFailure> {
         let url = self.metadata.locate(config).await;
         let url = url.map_err(|error| FetchFailure { error, retry_after: None })?;
-        let received = self.fetch_from(&url, config, bypass_caches).await;
+        let received = self.fetch_from(&url, config, bypass_caches).await.map_err(|failure| failure.at(&url));
         match self.metadata.url() {
             Some(current) if *current != url => {
                 let current = current.clone();
-                self.fetch_from(&current, config, bypass_caches).await
+                let received = self.fetch_from(&current, config, bypass_caches).await;
+                received.map_err(|failure| failure.at(&current))
             }
             _ => received,
         }
@@ -134,7 +141,7 @@ impl KeyFetcher {
         url: &FetchUrl,
         config: &RemoteConfig,
         bypass_caches: bool,
-    ) -> Result<Received, FetchFailure> {
+    ) -> Result<Received, FailedRequest> {
         let cached = self.cached.as_ref().filter(|cached| !bypass_caches && cached.url == *url);
         let etag = cached.and_then(|cached| cached.etag.clone());
         let stated_before = cached.and_then(|cached| cached.max_age);
@@ -156,8 +163,8 @@ impl KeyFetcher {
                     if headers.contains_key(CACHE_CONTROL) { max_age(headers) } else { stated_before };
                 Ok((FetchedKeys { keys: None, freshness: remaining(stated, headers) }, None))
             }
-            status => Err(FetchFailure {
-                error: Arc::new(FetchError::from(FetchErrorKind::Status(status.as_u16())).into()),
+            status => Err(FailedRequest {
+                error: FetchError::from(FetchErrorKind::Status(status.as_u16())).into(),
                 retry_after: retry_after(response.headers(), config.clock.now()),
             }),
         }
@@ -168,7 +175,7 @@ fn parse(
     url: &FetchUrl,
     config: &RemoteConfig,
     response: &Response<Bytes>,
-) -> Result<Received, FetchFailure> {
+) -> Result<Received, FailedRequest> {
     let keys = KeySet::parse(response.body(), config.algorithms)?;
     let headers: &HeaderMap = response.headers();
     let (etag, max_age) = (headers.get(ETAG).cloned(), max_age(headers));
@@ -218,11 +225,18 @@ async fn send_again_if_lost(
     }
 }
 
-impl<E> From<E> for FetchFailure
+impl FailedRequest {
+    /// The failure of the fetch, which names the URL.
+    fn at(self, url: &FetchUrl) -> FetchFailure {
+        FetchFailure { error: Arc::new(self.error.at(url)), retry_after: self.retry_after }
+    }
+}
+
+impl<E> From<E> for FailedRequest
 where
     KeysError: From<E>,
 {
     fn from(error: E) -> Self {
-        Self { error: Arc::new(error.into()), retry_after: None }
+        Self { error: error.into(), retry_after: None }
     }
 }

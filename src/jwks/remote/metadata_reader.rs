@@ -13,7 +13,7 @@ use super::config::{KeySource, RemoteConfig};
 use crate::event;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::error::KeysError;
-use crate::metadata::{Endpoint, MetadataError, discover_endpoint};
+use crate::metadata::{Endpoint, FailedDiscovery, discover_endpoint};
 use crate::time::Moment;
 
 /// The maximum age of the URL. The keys may have moved although the old URL still answers.
@@ -22,7 +22,7 @@ const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// The minimum interval between two reads while a URL is known.
 const MIN_INTERVAL: Duration = Duration::from_secs(60);
 
-type Reading = Pin<Box<dyn Future<Output = Result<FetchUrl, MetadataError>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<FetchUrl, FailedDiscovery>> + Send>>;
 
 /// The URL that the metadata names, and the read in flight.
 #[derive(Default)]
@@ -86,10 +86,11 @@ impl MetadataReader {
                 self.last_error = None;
                 Ok(self.url.insert(url).clone())
             }
-            Err(error) => {
-                let error = Arc::new(KeysError::from(error));
+            Err(failed) => {
+                let error = Arc::new(KeysError::from(failed));
                 if self.url.is_some() {
-                    event::metadata_failed(&config.issuer, config.source.url(), &*error);
+                    let url = error.url().cloned().unwrap_or_else(|| config.source.url());
+                    event::metadata_failed(&config.issuer, &url, &*error, error.hint());
                 }
                 self.last_error = Some(Arc::clone(&error));
                 Err(error)
