@@ -154,12 +154,22 @@ impl Requirement {
         self.checks.push(check);
     }
 
+    /// Whether the scopes for which `is_granted` returns `true` are all that the route needs.
+    pub(crate) fn is_met_by_scopes(&self, is_granted: &dyn Fn(&str) -> bool) -> bool {
+        self.scopes.iter().all(|scopes| scopes.is_met_by(is_granted))
+    }
+
+    /// Whether there is more to check than scopes.
+    pub(crate) fn has_checks(&self) -> bool {
+        !(self.checks.is_empty() && self.roles.is_empty())
+    }
+
     /// Checks the scopes and roles of `token`, then runs the checks on it and on the `head` of the request.
     ///
     /// # Errors
     /// The first [`RequirementFault`].
     pub(crate) fn check(&self, token: &AccessToken, head: &Parts) -> Result<(), RequirementFault> {
-        if !self.scopes.iter().all(|scopes| scopes.is_met_by(&|scope| token.grants(scope))) {
+        if !self.is_met_by_scopes(&|scope| token.grants(scope)) {
             return Err(RequirementFault::ScopeInsufficient);
         }
         let has_roles = self.roles.iter().all(|any_of| any_of.iter().any(|role| token.has_role(role)));

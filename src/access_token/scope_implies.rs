@@ -21,7 +21,7 @@ impl ScopeImplies {
     }
 
     /// Whether `granted` includes `needed`.
-    pub(super) fn implies(&self, granted: &str, needed: &str) -> bool {
+    pub(crate) fn implies(&self, granted: &str, needed: &str) -> bool {
         (self.0)(granted, needed)
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Checks: what a request would be validated by, in the same order and by the same functions. Where the token
 //! would be introspected, it is introspected once, whatever is cached.
-//! Does not check: what comes before a token in a request, and what a route needs beyond it.
+//! Does not check: what comes before a token in a request, and the checks of a route that need the request.
 
 use std::sync::Arc;
 
 use super::explain_claims::explain_claims;
+use super::explain_route::explain_scopes;
 use super::explanation::{CheckResult, Explanation};
+use super::hints::malformed_hint;
+use super::token_facts::TokenFacts;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
@@ -18,10 +21,23 @@ use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{Presented, UnverifiedClaims, signature};
 use crate::rejection::{Rejection, RejectionKind};
+use crate::requirement::Requirement;
 
 impl Authenticator {
-    /// Runs every check on `token`. Waits for keys as a request would.
-    pub(crate) async fn explain(&self, token: &str) -> Explanation {
+    /// Runs every check on `token`, and checks the scopes of a `route`. Waits for keys as a request would.
+    pub(crate) async fn explain(&self, token: &str, route: Option<&Requirement>) -> Explanation {
+        let mut explanation = self.explain_checks(token, route).await;
+        if let Some(kind) = explanation.rejection_kind() {
+            let facts = TokenFacts::read(token.as_bytes());
+            explanation.set_hint(match kind {
+                RejectionKind::MalformedRequest => malformed_hint(token.as_bytes()).map(str::to_owned),
+                kind => self.hint_context(&self.issuers.load(), None, &facts, true).hint(kind, &facts),
+            });
+        }
+        explanation
+    }
+
+    async fn explain_checks(&self, token: &str, route: Option<&Requirement>) -> Explanation {
         let mut explanation = Explanation::new();
         self.explain_size(token, &mut explanation);
         let token = match BearerToken::parse(token.as_bytes()) {
@@ -36,10 +52,10 @@ impl Authenticator {
         let presented = issuers.classify(token, &mut header_json);
         match &presented {
             Ok(Presented::Jwt { compact, header }) if issuers.without_keys(token).is_none() => {
-                self.explain_jwt(&issuers, token, compact, header, &mut explanation).await;
+                self.explain_jwt(&issuers, token, compact, header, route, &mut explanation).await;
             }
             _ => match issuers.introspecting(token, &presented) {
-                Ok(issuer) => self.explain_without_claims(token, issuer, &mut explanation).await,
+                Ok(issuer) => self.explain_without_claims(token, issuer, route, &mut explanation).await,
                 Err(rejection) => {
                     let expected = "a signed JWT, or a token of an issuer that introspects";
                     explain_form(token.as_str(), expected, Err(rejection), &mut explanation);
@@ -54,13 +70,20 @@ impl Authenticator {
         &self,
         token: BearerToken<'_>,
         issuer: &TrustedIssuer,
+        route: Option<&Requirement>,
         explanation: &mut Explanation,
     ) {
         explain_form(token.as_str(), "any", Ok::<(), CompactFault>(()), explanation);
         explanation.add("issuer", issuer.identifier(), "", CheckResult::Passed);
         let Some(introspector) = issuer.introspector() else { return };
         let policy = &introspector.policy().opaque;
-        issuer.explain_introspection(introspector, token.as_str(), policy, None, self, explanation).await;
+        let response =
+            issuer.explain_introspection(introspector, token.as_str(), policy, None, self, explanation).await;
+        let responses = introspector.policy();
+        let claims = response.as_deref().and_then(|json| responses.parse(json, false, self.now()));
+        if let Some(claims) = claims {
+            explain_scopes(&claims, policy, route, explanation);
+        }
     }
 
     async fn explain_jwt(
@@ -69,13 +92,15 @@ impl Authenticator {
         token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
+        route: Option<&Requirement>,
         explanation: &mut Explanation,
     ) {
         self.fetch_missing_keys(issuers, token, compact, header).await;
         // The issuer may have been resolved.
         let issuers = self.issuers.snapshot();
         explain_form(token.as_str(), "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
-        let Some(issuer) = self.explain_header_and_claims(&issuers, compact, header, explanation) else {
+        let Some(issuer) = self.explain_header_and_claims(&issuers, compact, header, route, explanation)
+        else {
             return;
         };
         let Ok(verified) = self.verify(token, &mut WaitBudget::default()) else { return };
@@ -123,6 +148,7 @@ impl Authenticator {
         issuers: &'i Issuers,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
+        route: Option<&Requirement>,
         explanation: &mut Explanation,
     ) -> Option<&'i Arc<TrustedIssuer>> {
         let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
@@ -138,6 +164,7 @@ impl Authenticator {
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
             explain_claims(claims, &issuer.claims, self.now(), explanation);
             self.explain_required_audiences(claims, explanation);
+            explain_scopes(claims, &issuer.claims, route, explanation);
         }
         issuer
     }
@@ -227,7 +254,7 @@ impl TrustedIssuer {
         }
     }
 
-    /// Introspects `token`, and checks the response against `policy`.
+    /// Introspects `token`, checks the response against `policy`, and returns it if the token is active.
     async fn explain_introspection(
         &self,
         introspector: &Introspector,
@@ -236,7 +263,7 @@ impl TrustedIssuer {
         jwt: Option<&AccessToken>,
         authenticator: &Authenticator,
         explanation: &mut Explanation,
-    ) {
+    ) -> Option<String> {
         let expected = format!("a response of {}", self.identifier());
         let response = introspector.fetch_response(token).await;
         let response =
@@ -244,11 +271,11 @@ impl TrustedIssuer {
         let result = CheckResult::of(response.as_ref().map_err(Clone::clone));
         explanation.add("introspection", &expected, "", result);
         let (responses, now) = (introspector.policy(), authenticator.now());
-        let claims = response.as_ref().ok().and_then(|json| responses.parse(json, jwt.is_some(), now));
-        let Some(claims) = claims else { return };
+        let response = response.ok()?;
+        let claims = responses.parse(&response, jwt.is_some(), now)?;
         let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive);
         explanation.add("active", "true", "", CheckResult::of(active.as_ref().map_err(Clone::clone)));
-        let Ok(active) = active else { return };
+        let active = active.ok()?;
         let token_type = CheckResult::of(active.check_token_type());
         explanation.add("token_type", "Bearer, or none", "", token_type);
         explanation.add("username", "text, or none", "", CheckResult::of(active.username()));
@@ -262,6 +289,7 @@ impl TrustedIssuer {
             let expected = "sub, client_id and exp as in the JWT, exp within the leeway";
             explanation.add("same token", expected, "", CheckResult::of(same));
         }
+        Some(response)
     }
 }
 

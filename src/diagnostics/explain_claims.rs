@@ -30,13 +30,13 @@ fn shown(
     now: NumericDate,
 ) -> (&'static str, String, String) {
     let leeway = policy.leeway.as_secs();
-    let has_started = || format!("at most {} (now) plus {leeway} s, or none", now.as_secs());
+    let has_started = || format!("at most now, {now}, plus {leeway} s; or none");
     let (exp, iat) = (show_date(&claims.exp), show_date(&claims.iat));
     match check {
         Check::Issuer => ("iss", policy.issuer.to_string(), show_text(&claims.iss)),
         Check::Kind => ("kind of token", "an access token".to_owned(), String::new()),
         Check::Audience => shown_audience(claims, policy),
-        Check::Expiry => ("exp", format!("later than {} (now) less {leeway} s", now.as_secs()), exp),
+        Check::Expiry => ("exp", format!("later than now, {now}, less {leeway} s"), exp),
         Check::NotBefore => ("nbf", has_started(), show_date(&claims.nbf)),
         Check::IssuedAt => ("iat", has_started(), iat),
         Check::Types => {
@@ -75,7 +75,7 @@ fn show_date(claim: &Claim<NumericDate>) -> String {
     match claim {
         Claim::Absent => "none".to_owned(),
         Claim::IllTyped => "not a date".to_owned(),
-        Claim::Present(date) => date.as_secs().to_string(),
+        Claim::Present(date) => date.to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::rejection::{Rejection, RejectionKind};
 /// The longest presented value that is shown.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// The result of every check on one token. `Display` prints it as a table.
+/// The result of every check on one token. `Display` prints the verdict, what to do about it, and a table.
 ///
 /// ```
 /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
@@ -26,12 +26,14 @@ const MAX_SHOWN_CHARS: usize = 80;
 /// assert_eq!(aud.expected(), "https://api.example.com");
 /// assert_eq!(aud.presented(), "https://other.example");
 /// assert_eq!(aud.result(), CheckResult::Failed(RejectionKind::AudienceMismatch));
-/// println!("{explanation}");
+/// assert_eq!(explanation.rejection_kind(), Some(RejectionKind::AudienceMismatch));
+/// println!("{explanation}"); // rejected: audience_mismatch. The access token is intended for ...
 /// # });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Explanation {
     findings: Vec<Finding>,
+    hint: Option<String>,
 }
 
 /// The result of one check, with what was expected and what the token presented.
@@ -69,7 +71,7 @@ pub enum CheckResult {
 
 impl Explanation {
     pub(super) fn new() -> Self {
-        Self { findings: Vec::new() }
+        Self { findings: Vec::new(), hint: None }
     }
 
     /// The findings, in the order in which a request is checked.
@@ -82,6 +84,27 @@ impl Explanation {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.findings.iter().all(|finding| finding.result == CheckResult::Passed)
+    }
+
+    /// Why a request with this token would be rejected now: the first check that fails. `None` if it would be
+    /// accepted.
+    #[must_use]
+    pub fn rejection_kind(&self) -> Option<RejectionKind> {
+        self.findings.iter().find_map(|finding| match finding.result {
+            CheckResult::Failed(kind) => Some(kind),
+            CheckResult::Passed | CheckResult::NotRun => None,
+        })
+    }
+
+    /// What to change, for the frequent causes of a rejection: for an issuer or an audience that is almost
+    /// the configured one, what differs.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    pub(super) fn set_hint(&mut self, hint: Option<String>) {
+        self.hint = hint;
     }
 
     pub(super) fn add(&mut self, check: &'static str, expected: &str, presented: &str, result: CheckResult) {
@@ -120,6 +143,13 @@ impl Finding {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rejection_kind() {
+            Some(kind) => writeln!(f, "rejected: {kind}. {}", kind.row().text)?,
+            None => f.write_str("accepted\n")?,
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(f, "hint: {hint}")?;
+        }
         for finding in &self.findings {
             let result = match finding.result {
                 CheckResult::Passed => "ok",
@@ -128,7 +158,7 @@ impl fmt::Display for Explanation {
             };
             writeln!(
                 f,
-                "{:<16} {:<24} presented: {:<32} expected: {}",
+                "{:<16} {:<24} presented: {:<34} expected: {}",
                 finding.check, result, finding.presented, finding.expected
             )?;
         }

@@ -3,9 +3,15 @@
 mod bounds;
 mod explain;
 mod explain_claims;
+mod explain_route;
 mod explanation;
+mod hints;
 mod ready;
+mod rejection_details;
+mod start_check;
 mod status;
+mod summary;
+mod token_facts;
 
 pub use crate::introspection::{IntrospectionError, IntrospectionErrorKind, IntrospectionStatus};
 pub use crate::jwks::{KeysError, KeysErrorKind, KeysStatus, SkippedKey};
@@ -13,4 +19,5 @@ pub use crate::sync::CircuitState;
 pub use bounds::{Bound, Bounds};
 pub use explanation::{CheckResult, Explanation, Finding};
 pub use ready::NotReady;
+pub(crate) use start_check::StartCheck;
 pub use status::IssuerStatus;

@@ -1,5 +1,7 @@
-//! The two encodings of JOSE, parsed strictly: base64url and JSON. And JSON Pointers into the latter.
+//! The two encodings of JOSE, parsed strictly: base64url and JSON. JSON Pointers into the latter, and texts as
+//! a log shows them.
 
 pub(crate) mod base64url;
 pub(crate) mod json;
 pub(crate) mod json_pointer;
+pub(crate) mod shown;

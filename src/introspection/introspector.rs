@@ -176,6 +176,11 @@ impl Introspector {
         check_credentials(&self.shared.client, introspects_jwts).await
     }
 
+    /// The maximum time that [`ready`](Self::ready) takes.
+    pub(crate) fn max_ready_time(&self) -> Duration {
+        self.shared.client.timeout()
+    }
+
     /// A snapshot of the state, for operators.
     pub(crate) fn status(&self) -> IntrospectionStatus {
         let (active_tokens, inactive_tokens) = self.shared.cache.len();

@@ -194,6 +194,11 @@ impl Keys {
         }
     }
 
+    /// The maximum time that [`ready`](Self::ready) takes.
+    pub(crate) fn max_ready_time(&self) -> Duration {
+        self.remote().map(RemoteKeys::max_ready_time).unwrap_or_default()
+    }
+
     /// The status for operators.
     pub(crate) fn status(&self) -> KeysStatus {
         match &self.origin {

@@ -15,7 +15,7 @@ use http::request::Parts;
 
 use super::body::ResponseBody;
 use super::responder::uncovered;
-use super::shared::{Shared, SharedRef, report};
+use super::shared::{Shared, SharedRef, report_uncovered};
 use crate::access_token::{AccessToken, CoveredBy};
 use crate::authenticate::StillActive;
 use crate::rejection::Rejection;
@@ -99,7 +99,7 @@ pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<Response
     match Coverage::of(head).and_then(|coverage| coverage.shared) {
         Some(shared) => shared.reject(rejection, head),
         None => {
-            report(&rejection);
+            report_uncovered(&rejection);
             uncovered().respond(rejection, head)
         }
     }

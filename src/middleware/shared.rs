@@ -10,7 +10,8 @@ use super::body::ResponseBody;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
 use crate::authenticate::Authenticator;
-use crate::event;
+use crate::diagnostics::StartCheck;
+use crate::event::{RejectedRequest, RejectionDetails};
 use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
@@ -25,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) responder: Arc<Responder>,
     pub(crate) on_accept: Option<OnAccept>,
     pub(crate) strip_credentials: bool,
+    /// Whether the events of rejections say what the token presents.
+    pub(crate) log_token_details: bool,
+    pub(crate) start_check: Arc<StartCheck>,
     /// Builds the issuers that are added at run time.
     pub(crate) context: Arc<BuildContext>,
 }
@@ -33,6 +37,11 @@ pub(crate) struct Shared {
 pub(super) type SharedRef = Arc<Shard<Shared>>;
 
 impl Shared {
+    /// Spawns the check of the issuers, unless it was spawned before.
+    pub(super) fn check_issuers_once(&self) {
+        self.start_check.start(&self.authenticator);
+    }
+
     /// Marks the credentials in `head` as sensitive, so that `Debug` does not show them, or removes them.
     pub(super) fn hide_credentials(&self, head: &mut Parts, remove: bool) {
         if remove {
@@ -57,7 +66,7 @@ impl Shared {
 
     /// Reports a rejection and responds to the request with that `head`, whose credentials are hidden.
     pub(super) fn reject<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-        report(&rejection);
+        self.report(&rejection, Some(head));
         self.responder.respond(rejection, head)
     }
 
@@ -67,13 +76,32 @@ impl Shared {
         rejection: Rejection,
         response: Response<B>,
     ) -> Response<ResponseBody<B>> {
-        report(&rejection);
+        self.report(&rejection, None);
         self.responder.complete(rejection, response)
+    }
+
+    /// Emits the one event of a rejected request, with this `head` where there is one.
+    pub(super) fn report(&self, rejection: &Rejection, head: Option<&Parts>) {
+        if rejection.severity().is_reported() {
+            let with_token = self.log_token_details;
+            emit(rejection, self.authenticator.rejection_details(rejection, head, with_token));
+        }
     }
 }
 
-/// Emits the one event of a rejected request.
-pub(super) fn report(rejection: &Rejection) {
-    let kind = rejection.kind().as_str();
-    event::rejected(rejection.severity(), kind, rejection.status(), rejection.issuer(), rejection);
+/// Emits the one event of a rejected request that no `BearerAuth` covers.
+pub(super) fn report_uncovered(rejection: &Rejection) {
+    emit(rejection, RejectionDetails::default());
+}
+
+fn emit(rejection: &Rejection, details: RejectionDetails) {
+    let event = RejectedRequest {
+        severity: rejection.severity(),
+        kind: rejection.kind().as_str(),
+        status: rejection.status(),
+        issuer: rejection.issuer(),
+        cause: rejection,
+        details,
+    };
+    event.report();
 }

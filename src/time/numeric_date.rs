@@ -1,5 +1,6 @@
 //! The dates in a token: `NumericDate` of RFC 7519 section 2.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::clock::Clock;
@@ -50,6 +51,33 @@ impl NumericDate {
     }
 }
 
+/// The start of the year 9999, which the formatter of HTTP dates does not know.
+const YEAR_9999_SECS: u64 = 253_370_764_800;
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The seconds, and the date as in RFC 3339: `1700000000 (2023-11-14T22:13:20Z)`.
+impl fmt::Display for NumericDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.as_secs();
+        write!(f, "{secs}")?;
+        if secs >= YEAR_9999_SECS {
+            return Ok(());
+        }
+        // "Tue, 14 Nov 2023 22:13:20 GMT"
+        let date = httpdate::fmt_http_date(self.to_system_time());
+        let mut parts = date.split(' ').skip(1);
+        let (Some(day), Some(month), Some(year), Some(time)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Ok(());
+        };
+        let month = (1_u8..).zip(MONTHS).find(|(_, name)| *name == month).map_or(0, |(number, _)| number);
+        write!(f, " ({year}-{month:02}-{day}T{time}Z)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +90,21 @@ mod tests {
         assert_eq!(NumericDate::from_secs(u64::MAX), None);
         assert!(NumericDate::from_secs(10_000_000_000).is_some());
         assert!(NumericDate::from_secs_f64(1_700_000_000.5).is_some());
+    }
+
+    #[test]
+    fn a_date_is_shown_as_seconds_and_as_in_rfc_3339() {
+        for (secs, text) in [
+            (0, "0 (1970-01-01T00:00:00Z)"),
+            (951_782_400, "951782400 (2000-02-29T00:00:00Z)"),
+            (1_700_000_000, "1700000000 (2023-11-14T22:13:20Z)"),
+            (1_735_689_599, "1735689599 (2024-12-31T23:59:59Z)"),
+            (253_370_764_799, "253370764799 (9998-12-31T23:59:59Z)"),
+            (253_370_764_800, "253370764800"),
+            (NumericDate::LATEST_SECS, "253402300799"),
+        ] {
+            assert_eq!(NumericDate::from_secs(secs).unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod jwk;
 mod jwks;
 mod jws;
 mod jwt;
+mod messages;
 mod metadata;
 mod middleware;
 mod on_accept;

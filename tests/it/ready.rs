@@ -83,8 +83,5 @@ async fn ready_is_an_error_if_no_issuer_is_ready() {
     let auth = tenants(2, &net);
     assert_eq!(unavailable(auth.ready().await), [tenant(0), tenant(1)]);
     let error = auth.ready_for("https://login.example.com").await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "keys or introspection endpoint unavailable: https://login.example.com (no such issuer is configured)"
-    );
+    assert_eq!(error.to_string(), "not ready: https://login.example.com: no such issuer is configured");
 }

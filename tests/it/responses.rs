@@ -530,7 +530,7 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
             .without("jti")
             .claim("sub", "secret-subject")
             .claim("email", "secret-email")
-            .claim("scope", "secret-scope")
+            .claim("scope", "orders:read")
     };
     let token = faulty(idp.token(API)).sign();
     let explanation = auth.explain(&token).await;
@@ -557,7 +557,7 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
     );
     assert!(!explanation.is_accepted());
     let text = explanation.to_string();
-    for shown in ["https://other.example", API, "jti", idp.identifier(), "JWT"] {
+    for shown in ["https://other.example", API, "jti", idp.identifier(), "JWT", "orders:read"] {
         assert!(text.contains(shown), "{shown}: {text}");
     }
     let signature = token.rsplit_once('.').unwrap().1;

@@ -31,7 +31,7 @@ impl Issuers {
         token: BearerToken<'t>,
         header_json: &'t mut Vec<u8>,
     ) -> Result<Presented<'t>, CompactFault> {
-        Presented::classify(token.octets(), header_json, self.with_introspection > 0)
+        Presented::classify(token.octets(), header_json, self.any_introspection())
     }
 
     /// The issuer that unverified claims name, if it is trusted.
@@ -96,6 +96,23 @@ impl Issuers {
     /// All issuers, sorted by identifier.
     pub(crate) fn sorted(&self) -> Vec<Arc<TrustedIssuer>> {
         let mut issuers: Vec<Arc<TrustedIssuer>> = self.iter().map(Arc::clone).collect();
+        issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));
+        issuers
+    }
+
+    /// The number of issuers.
+    pub(crate) fn count(&self) -> usize {
+        self.by_identifier.size()
+    }
+
+    /// Whether any issuer introspects tokens.
+    pub(crate) fn any_introspection(&self) -> bool {
+        self.with_introspection > 0
+    }
+
+    /// At most `max` issuers, sorted by identifier. With more, which ones is not specified.
+    pub(crate) fn some(&self, max: usize) -> Vec<&Arc<TrustedIssuer>> {
+        let mut issuers: Vec<&Arc<TrustedIssuer>> = self.iter().take(max).collect();
         issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));
         issuers
     }

@@ -12,7 +12,7 @@ use crate::authenticate::{
     Authenticator, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, TokenStore,
 };
 use crate::bearer::{TokenSource, realm_is_valid};
-use crate::event;
+use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
 use crate::middleware::{BearerAuth, Responder, Shared};
@@ -23,6 +23,13 @@ impl BearerAuthBuilder {
     ///
     /// The first request that needs keys fetches them; [`BearerAuth::ready`] fetches them earlier. The same
     /// goes for metadata and introspection endpoints.
+    ///
+    /// # Check at the start
+    /// One second after the first service is made, a task fetches the keys and finds the introspection
+    /// endpoints that neither `ready` nor a request has needed by then, of at most 32 issuers. A wrong issuer
+    /// URL, an untrusted CA or a closed firewall is then in the log before the first request, with a hint.
+    /// The task runs on the tokio runtime on which the layer is applied, else on that of the first request
+    /// whose token is not cached. [`fetch_on_first_use`](Self::fetch_on_first_use) turns it off.
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, ConfigError, Issuer};
@@ -46,25 +53,35 @@ impl BearerAuthBuilder {
         let resolver = resolver.and_then(|resolver| resolver.build(&context, &issuers, &mut problems));
         let realm = self.checked_realm(&mut problems);
         ConfigError::unless_none(problems)?;
-        let auth = BearerAuth::new(Shared {
-            authenticator: Arc::new(Authenticator {
-                issuers,
-                resolver: resolver.map(Arc::new),
-                sources: self.sources,
-                max_token_bytes: self.max_token_bytes,
-                optional: self.optional,
-                allow_preflight: self.preflight,
-                required_audiences: RequiredAudiences::default(),
-                clock: self.clock,
-                tokens: Arc::new(TokenStore::new(self.token_cache.limits())),
-            }),
+        let turned_on = [
+            ("resolve_issuers", resolver.is_some()),
+            ("strip_credentials", self.strip_credentials),
+            ("log_token_details", self.log_token_details),
+            ("fetch_on_first_use", self.fetch_on_first_use),
+            ("token cache", self.token_cache.limits().is_some()),
+        ];
+        let authenticator = Authenticator {
+            issuers,
+            resolver: resolver.map(Arc::new),
+            sources: self.sources,
+            max_token_bytes: self.max_token_bytes,
+            optional: self.optional,
+            allow_preflight: self.preflight,
+            required_audiences: RequiredAudiences::default(),
+            clock: self.clock,
+            tokens: Arc::new(TokenStore::new(self.token_cache.limits())),
+        };
+        let turned_on = turned_on.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name);
+        authenticator.report_start(&turned_on.collect::<Vec<_>>());
+        Ok(BearerAuth::new(Shared {
+            authenticator: Arc::new(authenticator),
             responder: Arc::new(Responder::new(&realm, self.omit_error_descriptions, self.on_reject)),
             on_accept: self.on_accept,
             strip_credentials: self.strip_credentials,
+            log_token_details: self.log_token_details,
+            start_check: Arc::new(StartCheck::new(!self.fetch_on_first_use)),
             context,
-        });
-        event::configured(&auth.bounds());
-        Ok(auth)
+        }))
     }
 
     fn check(&self, problems: &mut Vec<ConfigProblem>) {

@@ -32,6 +32,23 @@ impl BearerAuthBuilder {
         self
     }
 
+    /// Fetches nothing until a request or [`BearerAuth::ready`](crate::BearerAuth::ready) needs it. Default:
+    /// a second after the layer is applied, a task fetches the keys of at most 32 issuers, so that a wrong
+    /// configuration is in the log at once (see [`build`](Self::build)).
+    ///
+    /// For functions that run for the time of one request, and for tests that count fetches. A wrong
+    /// configuration then shows at the first request.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").fetch_on_first_use();
+    /// ```
+    pub fn fetch_on_first_use(mut self) -> Self {
+        self.fetch_on_first_use = true;
+        self
+    }
+
     /// Sets how long a fetched key set is fresh. Default: its `Cache-Control: max-age`, clamped to 1 min ..
     /// 24 h; 10 min without one, and with `no-cache` or `no-store`.
     ///

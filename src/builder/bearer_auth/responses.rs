@@ -1,4 +1,5 @@
-//! The settings for the responses to rejected requests: realm, descriptions and body.
+//! The settings for the responses to rejected requests, and for their log events: realm, descriptions, body
+//! and details of the token.
 
 use std::sync::Arc;
 
@@ -29,6 +30,30 @@ impl BearerAuthBuilder {
     /// 6750.
     pub fn omit_error_descriptions(mut self) -> Self {
         self.omit_error_descriptions = true;
+        self
+    }
+
+    /// Adds to the log event of each rejected request what its token presents: `token.iss`, `token.aud`,
+    /// `token.client_id`, `token.jti` and `token.kid`, each escaped and cut to 64 bytes. The hint then also
+    /// says how many seconds a date is off. Default: no value of a token is logged.
+    ///
+    /// Even without it, an event has what the configuration expects, and a hint for the frequent causes.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").log_token_details();
+    /// // INFO tower_bearer: request rejected kind="audience_mismatch" expected="https://api.example.com" ...
+    /// //     token.iss="https://login.example.com" token.aud="https://api.example.com/" ...
+    /// ```
+    ///
+    /// # Risk
+    /// Clients write these values, and a rejected token need not be genuine: treat them as untrusted text. A
+    /// client id or a `jti` can identify a person or a session, so the log may become personal data, with the
+    /// duties that follow. Neither the subject nor any other claim, and no part of the token itself, is
+    /// logged.
+    pub fn log_token_details(mut self) -> Self {
+        self.log_token_details = true;
         self
     }
 

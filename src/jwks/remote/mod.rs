@@ -211,6 +211,17 @@ impl RemoteKeys {
         }
     }
 
+    /// The maximum time that [`ready`](Self::ready) waits for one fetch: of the metadata, of the keys, and of
+    /// the keys once more if they have moved.
+    pub(crate) fn max_ready_time(&self) -> Duration {
+        let RemoteConfig { source, limits, .. } = &self.shared().config;
+        let discovery = match source {
+            KeySource::Url(_) => Duration::ZERO,
+            KeySource::Discovered(_) => limits.timeout,
+        };
+        self.shared().config.max_fetch_time().saturating_add(discovery)
+    }
+
     /// Records that one more issuer uses these keys.
     pub(crate) fn attach(&self) {
         self.shared().attach();

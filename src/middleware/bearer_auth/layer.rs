@@ -11,7 +11,8 @@ use crate::access_token::AccessToken;
 use crate::authenticate::{Pending, Progress};
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
 use crate::event;
-use crate::middleware::shared::{Shared, report};
+use crate::middleware::require::Require;
+use crate::middleware::shared::Shared;
 use crate::rejection::Rejection;
 #[cfg(feature = "test-util")]
 use crate::rejection::RejectionKind;
@@ -106,7 +107,7 @@ impl BearerAuth {
                     event.report();
                 }
             }
-            Err(rejection) => report(rejection),
+            Err(rejection) => self.shared.report(rejection, None),
         }
         result
     }
@@ -123,8 +124,9 @@ impl BearerAuth {
     /// breaker and on other tokens.
     ///
     /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first
-    /// request of each issuer fetches its keys. After an error, call it again or serve requests anyway:
-    /// `BearerAuth` recovers by itself when the authorization server is back.
+    /// request of each issuer fetches its keys, or the check at the start that
+    /// [`build`](crate::BearerAuthBuilder::build) describes. After an error, call it again or serve requests
+    /// anyway: `BearerAuth` recovers by itself when the authorization server is back.
     ///
     /// It fetches from at most 32 issuers at a time. One unavailable issuer is no error if others are ready:
     /// it must not take your API down for their clients. [`status`](Self::status) shows the issuer, and
@@ -140,6 +142,13 @@ impl BearerAuth {
     ///
     /// # Errors
     /// [`NotReady`] if no issuer is ready, with the reason of each.
+    ///
+    /// # Time limit
+    /// By default, an issuer is ready or has failed within 15 s: three times
+    /// [`fetch_timeout`](crate::BearerAuthBuilder::fetch_timeout), for the metadata, for the keys, and for
+    /// the keys once more if they have moved. Introspection adds its
+    /// [`timeout`](crate::Introspection::timeout). A server that does not respond at all fails after one
+    /// `fetch_timeout`.
     ///
     /// # Runtime
     /// Needs a tokio runtime with timers. The tasks that refresh keys are spawned on it, so call it on the
@@ -225,12 +234,14 @@ impl BearerAuth {
     }
 
     /// Runs every check on `token` without stopping at the first that fails, for a developer's terminal.
-    /// `Display` prints a table. It fetches keys that are not cached, and introspects the token where a
-    /// request would, whatever is cached. The limits on introspection apply as to a token that was never
-    /// active.
+    /// `Display` prints the verdict, a hint and a table. It fetches keys that are not cached, and introspects
+    /// the token where a request would, whatever is cached. The limits on introspection apply as to a token
+    /// that was never active.
     ///
-    /// The result shows the issuer, audience, dates, algorithm, type, key id and client that the token
-    /// presents, and nothing else of it. Never send it to a client: it says what would be accepted.
+    /// The result shows the issuer, audience, dates, algorithm, type, key id, client and scopes that the
+    /// token presents, and nothing else of it. Never send it to a client: it says what would be accepted.
+    ///
+    /// [`explain_for`](Self::explain_for) also checks what a route requires.
     ///
     /// ```no_run
     /// # async fn example(auth: tower_bearer::BearerAuth, token: &str) {
@@ -238,7 +249,25 @@ impl BearerAuth {
     /// # }
     /// ```
     pub async fn explain(&self, token: &str) -> Explanation {
-        self.shared.authenticator.explain(token).await
+        self.shared.authenticator.explain(token, None).await
+    }
+
+    /// Like [`explain`](Self::explain), for a request to a route with this requirement: checks its scopes,
+    /// too.
+    ///
+    /// The functions of [`Require::check`] need a request, and [`Require::still_active`] introspects at the
+    /// time of the request: they are not run.
+    ///
+    /// ```no_run
+    /// use tower_bearer::{BearerAuth, Require};
+    ///
+    /// async fn explain_order(auth: &BearerAuth, token: &str) {
+    ///     println!("{}", auth.explain_for(token, &Require::scope("orders:write")).await);
+    ///     // rejected: scope_insufficient. The access token lacks a required scope
+    /// }
+    /// ```
+    pub async fn explain_for(&self, token: &str, route: &Require) -> Explanation {
+        self.shared.authenticator.explain(token, Some(route.requirement())).await
     }
 }
 
@@ -264,6 +293,7 @@ impl<S> Layer<S> for BearerAuth {
     type Service = BearerAuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        self.shared.check_issuers_once();
         BearerAuthService::new(inner, Arc::clone(&self.shared))
     }
 }

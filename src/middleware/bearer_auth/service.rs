@@ -52,6 +52,7 @@ where
             let accepted = Accepted::new(&mut head, token, Duration::ZERO, shared);
             return ResponseFuture::calling(self.inner.call(Request::from_parts(head, body)), accepted);
         }
+        shared.check_issuers_once();
         // The service that was polled ready goes with the request; its clone is not ready yet.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);

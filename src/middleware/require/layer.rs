@@ -248,6 +248,11 @@ impl Require {
         self
     }
 
+    /// The scopes and the checks.
+    pub(crate) fn requirement(&self) -> &Requirement {
+        &self.route.requirement
+    }
+
     fn new() -> Self {
         let route =
             Route { requirement: Requirement::default(), scopes_needed: "".into(), active_within: None };

@@ -398,7 +398,7 @@ async fn the_rejection_of_an_inactive_token_does_not_reveal_the_reason() {
 async fn an_explanation_sends_one_request_and_shows_no_secret() {
     let api = Api::new();
     let builder = api.token().subject("secret-subject").claim("username", "secret-name");
-    let builder = builder.claim("email", "secret-email").scope("secret-scope");
+    let builder = builder.claim("email", "secret-email").scope("orders:read");
     let active = builder.opaque();
     let elsewhere = builder.clone().claim("aud", "https://other.example").opaque();
     let revoked = builder.opaque();
@@ -419,7 +419,9 @@ async fn an_explanation_sends_one_request_and_shows_no_secret() {
         assert!(!shown.lock().unwrap().contains(&token[..20]), "{name}");
     }
     let shown = shown.into_inner().unwrap();
-    assert!(shown.contains("https://other.example") && shown.contains(api.idp.identifier()), "{shown}");
+    for part in ["https://other.example", api.idp.identifier(), "orders:read"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
     for secret in ["secret", TestIssuer::CLIENT_ID] {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }

@@ -553,7 +553,8 @@ async fn ready_names_the_issuers_that_are_unavailable() {
     assert_eq!(missing, [("https://y.example", KeysErrorKind::Fetch(FetchErrorKind::Status(503)))]);
     assert_eq!(
         error.to_string(),
-        "keys or introspection endpoint unavailable: https://y.example (the response status is 503)"
+        "not ready (time limit per issuer: 15 s): https://y.example: keys: the response status is 503 \
+         (https://y.example/jwks)"
     );
 
     // Both are fetched concurrently, within the time limit of a fetch.

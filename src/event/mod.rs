@@ -1,25 +1,49 @@
 //! The `tracing` events for operators: one per request and one per fetch, with the target `tower_bearer`.
 //!
-//! No event holds a token, the value of a claim or a secret. The field `issuer` is the configured identifier.
-//! A `cause` can quote the issuer that a metadata document names, and plain words of the error that an
-//! introspection endpoint reports.
+//! No event holds a token or a secret. Values of the token are in it only by `log_token_details`. The field
+//! `issuer` is the configured identifier. A `cause` can quote the issuer that a metadata document names, the
+//! location of a redirect, and plain words of the error that an introspection endpoint reports.
+
+mod rejected;
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, error, info, warn};
+
+pub(crate) use rejected::{PresentedToken, RejectedRequest, RejectionDetails, Severity};
 
 /// The target of every event.
 const TARGET: &str = "tower_bearer";
 
-/// A configuration was built. `bounds` is what it guarantees.
-pub(crate) fn configured(bounds: &dyn fmt::Display) {
-    let bounds = bounds.to_string().replace('\n', "; ");
-    info!(target: TARGET, bounds, "BearerAuth configured");
+/// What the start event says about a configuration.
+pub(crate) struct Configured {
+    pub(crate) issuers: String,
+    pub(crate) audiences: String,
+    /// The settings that are turned on.
+    pub(crate) enabled: String,
+    /// What it guarantees.
+    pub(crate) bounds: String,
+}
+
+/// Whether a subscriber may listen to the start event.
+pub(crate) fn is_start_reported() -> bool {
+    is_listened_to(Level::INFO)
+}
+
+/// A configuration was built.
+pub(crate) fn configured(configured: &Configured) {
+    let Configured { issuers, audiences, enabled, bounds } = configured;
+    info!(target: TARGET, issuers, audiences, enabled, bounds, "BearerAuth configured");
+}
+
+/// Whether a subscriber may listen at this level. Not `enabled!`: a per-layer filter would apply its result
+/// to the next event.
+fn is_listened_to(level: Level) -> bool {
+    LevelFilter::current() >= level
 }
 
 /// An issuer was added, replaced or removed at run time.
@@ -41,8 +65,7 @@ impl AcceptedRequest {
     /// A request with a token of this issuer, or without a token where that is allowed. `None` if no
     /// subscriber listens.
     pub(crate) fn new(issuer: Option<&Arc<str>>) -> Option<Self> {
-        // Not `enabled!`: a per-layer filter would apply its result to the next event.
-        (LevelFilter::current() >= Level::DEBUG).then(|| Self { issuer: issuer.cloned() })
+        is_listened_to(Level::DEBUG).then(|| Self { issuer: issuer.cloned() })
     }
 
     pub(crate) fn report(&self) {
@@ -50,36 +73,6 @@ impl AcceptedRequest {
             Some(issuer) => debug!(target: TARGET, kind = "accepted", issuer, "request accepted"),
             None => debug!(target: TARGET, kind = "anonymous", "request accepted without a token"),
         }
-    }
-}
-
-/// Who should look at a rejection, which sets its level.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Severity {
-    /// Nobody: the request has no credentials. DEBUG.
-    Routine,
-    /// The client's developer. INFO.
-    Client,
-    /// The operator of the authorization server. WARN.
-    Outage,
-    /// The operator of this API. ERROR.
-    Fault,
-}
-
-/// A request was rejected.
-pub(crate) fn rejected(
-    severity: Severity,
-    kind: &'static str,
-    status: StatusCode,
-    issuer: Option<&str>,
-    cause: &dyn Error,
-) {
-    let (status, cause) = (status.as_u16(), Causes(cause));
-    match severity {
-        Severity::Routine => debug!(target: TARGET, kind, status, "request rejected"),
-        Severity::Client => info!(target: TARGET, kind, status, issuer, cause = %cause, "request rejected"),
-        Severity::Outage => warn!(target: TARGET, kind, status, issuer, cause = %cause, "request rejected"),
-        Severity::Fault => error!(target: TARGET, kind, status, issuer, cause = %cause, "request rejected"),
     }
 }
 
@@ -215,6 +208,11 @@ pub(crate) fn jwts_not_introspected(issuer: &str, error: &dyn Error) {
         cause = %Causes(error),
         "JWTs of this issuer cannot be introspected: remove also_jwts, also_jwts_when and still_active"
     );
+}
+
+/// The introspection of an issuer's tokens was checked at the start, and does not work.
+pub(crate) fn introspection_not_ready(issuer: &str, error: &dyn Error) {
+    warn!(target: TARGET, issuer, cause = %Causes(error), "introspection not ready");
 }
 
 /// The circuit breaker of an introspection endpoint opened or closed.

@@ -1,0 +1,234 @@
+//! Hints for the frequent causes of a rejection: what somebody should change, and where.
+//!
+//! A hint never quotes the token. Times from the token are in it only if `with_times` is set.
+
+use std::time::Duration;
+
+use super::token_facts::TokenFacts;
+use crate::authenticate::TrustedIssuer;
+use crate::fetch_url::Difference;
+use crate::rejection::RejectionKind;
+use crate::time::NumericDate;
+
+const SYNCHRONIZE: &str = "synchronize the clocks of this machine and of the authorization server";
+
+/// What a hint depends on beside the token.
+pub(super) struct HintContext<'a> {
+    /// The identifiers of all issuers.
+    pub(super) issuers: Vec<&'a str>,
+    /// The issuer that the token names, if it is configured.
+    pub(super) issuer: Option<&'a TrustedIssuer>,
+    /// Whether any issuer introspects tokens.
+    pub(super) introspects: bool,
+    pub(super) now: NumericDate,
+    /// Whether the hint may say how far the times of the token are from now.
+    pub(super) with_times: bool,
+}
+
+impl HintContext<'_> {
+    /// What to do about a rejection of this kind.
+    pub(super) fn hint(&self, kind: RejectionKind, facts: &TokenFacts) -> Option<String> {
+        match kind {
+            RejectionKind::IssuerUnknown => Some(self.issuer_hint(facts)),
+            RejectionKind::AudienceMismatch => Some(self.audience_hint(facts)),
+            RejectionKind::TokenIssuedInFuture => Some(self.future_hint("issued", facts.issued_at)),
+            RejectionKind::TokenNotYetValid => Some(self.future_hint("valid", facts.not_before)),
+            RejectionKind::TokenExpired => Some(self.expiry_hint(facts)),
+            RejectionKind::AlgorithmNotAllowed => Some(algorithm_hint(facts).to_owned()),
+            RejectionKind::TokenOpaque => Some(self.opaque_hint().to_owned()),
+            _ => fixed_hint(kind).map(str::to_owned),
+        }
+    }
+
+    fn issuer_hint(&self, facts: &TokenFacts) -> String {
+        let Some(named) = &facts.issuer else {
+            return "the token has no `iss`: let the authorization server add it".to_owned();
+        };
+        let differences = self.issuers.iter().filter_map(|own| Some((own, Difference::between(named, own)?)));
+        let close = differences.clone().find(|(_, difference)| difference.is_slip());
+        let only = || differences.clone().next().filter(|_| self.issuers.len() == 1);
+        match close.or_else(only) {
+            Some((own, difference)) if difference.is_slip() => format!(
+                "the token's `iss` is almost the configured issuer {own:?} ({difference}): configure it exactly \
+                 as the token names it"
+            ),
+            Some((own, difference)) => format!(
+                "the token is not from the configured issuer {own:?} ({difference}): request it there, or add \
+                 its issuer"
+            ),
+            None => {
+                "the token is from another authorization server: add its issuer if you trust it".to_owned()
+            }
+        }
+    }
+
+    fn audience_hint(&self, facts: &TokenFacts) -> String {
+        let own = self.issuer.iter().flat_map(|issuer| &issuer.claims.audiences);
+        let mut pairs = own.flat_map(|own| facts.audiences.iter().map(move |named| (own, named)));
+        let slip = pairs.find_map(|(own, named)| {
+            let difference = Difference::between(named, own).filter(Difference::is_slip)?;
+            Some(format!(
+                "the token's `aud` is almost the configured audience {own:?} ({difference}): configure it exactly \
+                 as the token names it"
+            ))
+        });
+        let other = if facts.resembles_id_token {
+            "the token is for its own client, so it may be an ID token: send an access token for this API"
+        } else {
+            "let the client request a token for this API (parameter `resource` or `audience`), or add the \
+             token's `aud` with add_audience"
+        };
+        slip.unwrap_or_else(|| other.to_owned())
+    }
+
+    fn leeway(&self) -> Duration {
+        self.issuer.map(|issuer| issuer.claims.leeway).unwrap_or_default()
+    }
+
+    fn future_hint(&self, what: &str, start: Option<NumericDate>) -> String {
+        let leeway = self.leeway().as_secs();
+        match start.filter(|_| self.with_times) {
+            Some(start) => {
+                let ahead = start.since(self.now).as_secs();
+                format!("{what} {ahead} s in the future, leeway {leeway} s: {SYNCHRONIZE}")
+            }
+            None => format!("{what} in the future by more than the leeway of {leeway} s: {SYNCHRONIZE}"),
+        }
+    }
+
+    fn expiry_hint(&self, facts: &TokenFacts) -> String {
+        let remedy =
+            "let the client refresh its token; if tokens expire right after sign-in, synchronize the clocks";
+        match facts.expires_at.filter(|_| self.with_times) {
+            Some(end) => {
+                let (ago, leeway) = (self.now.since(end).as_secs(), self.leeway().as_secs());
+                format!("expired {ago} s ago, leeway {leeway} s: {remedy}")
+            }
+            None => remedy.to_owned(),
+        }
+    }
+
+    fn opaque_hint(&self) -> &'static str {
+        if self.introspects {
+            "no issuer claims this opaque token: check opaque_prefix, opaque_when and opaque_default"
+        } else {
+            "the token is opaque: let the client request one for this API (parameter `resource` or `audience`), \
+             so that the authorization server issues a JWT, or configure Issuer::introspect"
+        }
+    }
+}
+
+fn algorithm_hint(facts: &TokenFacts) -> &'static str {
+    match facts.algorithm.as_deref() {
+        Some(name) if name.starts_with("HS") => {
+            "the token is signed with a shared secret (HMAC): let the authorization server sign with RS256 or ES256"
+        }
+        Some(name) if name.eq_ignore_ascii_case("none") => "an unsigned token is never accepted",
+        _ => {
+            "let the authorization server sign with an allowed algorithm, or allow this one with Issuer::algorithms"
+        }
+    }
+}
+
+fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
+    Some(match kind {
+        RejectionKind::IdTokenPresented => "send the access token, not the ID token",
+        RejectionKind::TypeMismatch => {
+            "send the access token; if it is one, its `typ` or a claim says otherwise (strict_rfc9068 accepts at+jwt)"
+        }
+        RejectionKind::KeyUnknown => {
+            "the issuer publishes no such key: the token is from another environment, or was signed before the \
+             last key rotation"
+        }
+        RejectionKind::SignatureMismatch => {
+            "the token was altered, or another environment has a key with the same `kid`"
+        }
+        RejectionKind::TokenMalformed => "look for a token that was cut short, altered or encoded twice",
+        RejectionKind::ClaimMissing => "let the authorization server add the claim",
+        RejectionKind::ClaimIllTyped => "fix the claim's mapping at the authorization server",
+        RejectionKind::ClientNotAllowed => "if the client may use this API, add it to allowed_clients",
+        RejectionKind::SenderNotProven => "let the client request a plain bearer token",
+        RejectionKind::ScopeInsufficient => {
+            "let the client request the scopes; if they are in another claim, set Issuer::scope_claims"
+        }
+        RejectionKind::NotCovered => "add the BearerAuth layer outside of this route",
+        _ => return None,
+    })
+}
+
+/// What to change in the text of a credential, which is no `b64token`.
+pub(super) fn malformed_hint(credential: &[u8]) -> Option<&'static str> {
+    let is_space = |byte: &u8| byte.is_ascii_whitespace();
+    match credential {
+        [] => Some("the token is empty"),
+        text if starts_with_scheme(text) => Some("remove the `Bearer ` prefix"),
+        [b'"' | b'\'', ..] => Some("remove the quotation marks around the token"),
+        [first, ..] if is_space(first) => Some("remove the white space before the token"),
+        [.., last] if is_space(last) => Some("remove the white space after the token"),
+        text if text.iter().any(is_space) => {
+            Some("the token has white space: look for a line break or a second value")
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn starts_with_scheme(text: &[u8]) -> bool {
+    let scheme = b"Bearer ";
+    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(issuers: &[&'static str]) -> HintContext<'static> {
+        HintContext {
+            issuers: issuers.to_vec(),
+            issuer: None,
+            introspects: false,
+            now: NumericDate::from_secs(1_000).unwrap(),
+            with_times: true,
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_is_almost_configured_is_named_among_many() {
+        let context = context(&["https://a.example", "https://b.example/"]);
+        let hint = |issuer: &str| {
+            let facts = TokenFacts { issuer: Some(issuer.to_owned()), ..TokenFacts::default() };
+            context.hint(RejectionKind::IssuerUnknown, &facts).unwrap()
+        };
+        let text = hint("https://b.example");
+        assert!(text.contains("\"https://b.example/\" (only the configured one ends in a slash)"), "{text}");
+        assert!(hint("https://c.example").contains("another authorization server"));
+        assert!(!hint("https://secret.example").contains("secret"), "the token is not quoted");
+    }
+
+    #[test]
+    fn times_are_in_a_hint_only_if_they_may() {
+        let facts = TokenFacts { issued_at: NumericDate::from_secs(1_040), ..TokenFacts::default() };
+        let with_times = context(&[]);
+        let hint = with_times.hint(RejectionKind::TokenIssuedInFuture, &facts).unwrap();
+        assert!(hint.starts_with("issued 40 s in the future, leeway 0 s: synchronize"), "{hint}");
+        let without = HintContext { with_times: false, ..with_times };
+        let hint = without.hint(RejectionKind::TokenIssuedInFuture, &facts).unwrap();
+        assert!(!hint.contains("40"), "{hint}");
+    }
+
+    #[test]
+    fn text_that_is_no_token_gets_a_hint_about_what_to_remove() {
+        for (text, part) in [
+            ("Bearer abc", "prefix"),
+            ("bearer abc", "prefix"),
+            ("\"abc\"", "quotation marks"),
+            ("abc\n", "after"),
+            (" abc", "before"),
+            ("abc def", "second value"),
+            ("", "empty"),
+        ] {
+            let hint = malformed_hint(text.as_bytes());
+            assert!(hint.is_some_and(|hint| hint.contains(part)), "{text:?}: {hint:?}");
+        }
+        assert_eq!(malformed_hint(b"a{b"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! What the event of a rejection says beside its kind: what the configuration expects, a hint, and what the
+//! token presents, where the user wants that.
+//!
+//! Why the token is parsed again: a rejection carries nothing of it, so that nothing of it can leak. This
+//! runs only if a subscriber listens.
+
+use std::error::Error;
+
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::hints::{HintContext, malformed_hint, starts_with_scheme};
+use super::token_facts::TokenFacts;
+use crate::authenticate::{Authenticator, Issuers, TrustedIssuer};
+use crate::bearer::extract;
+use crate::encoding::shown::{listed, shortened};
+use crate::event::{PresentedToken, RejectionDetails};
+use crate::jwks::{Keys, KeysError};
+use crate::rejection::{Rejection, RejectionKind};
+
+/// The most issuers that one rejection is compared with. With thousands, a flood of forged tokens would make the
+/// log expensive.
+const MAX_ISSUERS: usize = 32;
+
+impl Authenticator {
+    /// The details of a rejection of the request with this `head`, where there is one. `with_token` adds what
+    /// the token presents.
+    pub(crate) fn rejection_details(
+        &self,
+        rejection: &Rejection,
+        head: Option<&Parts>,
+        with_token: bool,
+    ) -> RejectionDetails {
+        let credential = head.and_then(|head| {
+            let found = extract::find(head, &self.sources, self.max_token_bytes).ok()??;
+            Some(found.octets().to_vec())
+        });
+        let facts = credential.as_deref().map(TokenFacts::read).unwrap_or_default();
+        let issuers = self.issuers.load();
+        let context = self.hint_context(&issuers, rejection.issuer(), &facts, with_token);
+        let hint = match rejection.kind() {
+            RejectionKind::Missing => head.and_then(missing_hint).map(str::to_owned),
+            RejectionKind::KeysUnavailable => keys_hint(rejection).map(str::to_owned),
+            RejectionKind::MalformedRequest => Some(malformed(credential.as_deref()).to_owned()),
+            kind => context.hint(kind, &facts),
+        };
+        RejectionDetails {
+            expected: self.expected(rejection, &issuers, context.issuer),
+            hint,
+            token: if with_token { presented(&facts) } else { PresentedToken::default() },
+        }
+    }
+
+    /// The context of hints about a token that was routed to the issuer `routed`, or names one.
+    pub(super) fn hint_context<'a>(
+        &self,
+        issuers: &'a Issuers,
+        routed: Option<&str>,
+        facts: &TokenFacts,
+        with_times: bool,
+    ) -> HintContext<'a> {
+        let named = routed.or(facts.issuer.as_deref());
+        let issuer = named.and_then(|named| issuers.get(named)).or_else(|| issuers.only());
+        HintContext {
+            issuers: issuers.some(MAX_ISSUERS).into_iter().map(|issuer| &**issuer.identifier()).collect(),
+            issuer: issuer.map(|issuer| &**issuer),
+            introspects: issuers.any_introspection(),
+            now: self.now(),
+            with_times,
+        }
+    }
+
+    fn expected(
+        &self,
+        rejection: &Rejection,
+        issuers: &Issuers,
+        issuer: Option<&TrustedIssuer>,
+    ) -> Option<String> {
+        let of_issuer = |list: fn(&TrustedIssuer) -> String| issuer.map(list);
+        let expected = match rejection.kind() {
+            RejectionKind::IssuerUnknown if issuers.count() > MAX_ISSUERS => {
+                Some(format!("one of {} issuers", issuers.count()))
+            }
+            RejectionKind::IssuerUnknown => {
+                Some(listed(issuers.some(MAX_ISSUERS).into_iter().map(|issuer| &**issuer.identifier())))
+            }
+            RejectionKind::AudienceMismatch => {
+                of_issuer(|issuer| listed(issuer.claims.audiences.iter().map(|audience| &**audience)))
+            }
+            RejectionKind::AlgorithmNotAllowed => of_issuer(|issuer| {
+                let names: Vec<&str> = issuer.header.algorithms.iter().map(|name| name.as_str()).collect();
+                names.join(" ")
+            }),
+            RejectionKind::TypeMismatch => of_issuer(|issuer| issuer.header.types.join(" ")),
+            RejectionKind::KeyUnknown | RejectionKind::SignatureMismatch => of_issuer(|issuer| {
+                let keys = issuer.keys.as_ref().and_then(Keys::current);
+                listed(keys.iter().flat_map(|keys| keys.key_ids()))
+            }),
+            RejectionKind::ClientNotAllowed => {
+                of_issuer(|issuer| listed(issuer.claims.clients.iter().flatten().map(|client| &**client)))
+            }
+            RejectionKind::ScopeInsufficient => rejection.scopes_needed().map(str::to_owned),
+            RejectionKind::TokenTooLarge => Some(format!("at most {} bytes", self.max_token_bytes)),
+            RejectionKind::TokenExpired
+            | RejectionKind::TokenNotYetValid
+            | RejectionKind::TokenIssuedInFuture => {
+                of_issuer(|issuer| format!("leeway {} s", issuer.claims.leeway.as_secs()))
+            }
+            _ => None,
+        };
+        expected.filter(|expected| !expected.is_empty())
+    }
+}
+
+fn presented(facts: &TokenFacts) -> PresentedToken {
+    let shown = |text: &Option<String>| text.as_deref().map(shortened);
+    let audiences = listed(facts.audiences.iter().map(String::as_str));
+    PresentedToken {
+        iss: shown(&facts.issuer),
+        aud: Some(audiences).filter(|audiences| !audiences.is_empty()),
+        client_id: shown(&facts.client),
+        jti: shown(&facts.token_id),
+        kid: shown(&facts.key_id),
+    }
+}
+
+/// The hint about the fetch that failed.
+fn keys_hint(rejection: &Rejection) -> Option<&'static str> {
+    rejection.source()?.downcast_ref::<KeysError>()?.hint()
+}
+
+/// A request without credentials may have a header all the same.
+fn missing_hint(head: &Parts) -> Option<&'static str> {
+    let has_scheme = |value: &HeaderValue| value.as_bytes().contains(&b' ');
+    Some(if has_scheme(head.headers.get(AUTHORIZATION)?) {
+        "the scheme of the Authorization header is not Bearer"
+    } else {
+        "the Authorization header has no scheme: send `Authorization: Bearer TOKEN`"
+    })
+}
+
+/// `credential` is the only one of the request, if it has just one.
+fn malformed(credential: Option<&[u8]>) -> &'static str {
+    match credential {
+        Some(text) if starts_with_scheme(text) => "the scheme is there twice: send `Bearer` once",
+        Some(text) => malformed_hint(text).unwrap_or("the token has characters that no token has"),
+        None => "send one token in one place, as `Authorization: Bearer TOKEN`",
+    }
+}

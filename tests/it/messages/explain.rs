@@ -1,0 +1,119 @@
+//! `explain()`: the verdict first, then the hint, then every check.
+
+use tower_bearer::diagnostics::{CheckResult, Explanation};
+use tower_bearer::testing::TestIssuer;
+use tower_bearer::{BearerAuth, RejectionKind, Require};
+
+use crate::support::app::{NOW, issuer};
+use crate::support::introspected::introspection;
+use crate::support::protected::{API, ISSUER};
+
+fn api() -> (TestIssuer, BearerAuth) {
+    let idp = issuer(ISSUER);
+    let auth = idp.bearer_auth(API).build().unwrap();
+    (idp, auth)
+}
+
+fn first_lines(explanation: &Explanation) -> [String; 2] {
+    let text = explanation.to_string();
+    let mut lines = text.lines().map(str::to_owned);
+    [lines.next().unwrap_or_default(), lines.next().unwrap_or_default()]
+}
+
+fn finding(explanation: &Explanation, check: &str) -> (String, String, CheckResult) {
+    let finding = explanation.findings().iter().find(|finding| finding.check() == check).expect(check);
+    (finding.expected().to_owned(), finding.presented().to_owned(), finding.result())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_verdict_comes_first_and_then_the_hint() {
+    let (idp, auth) = api();
+    let token = || idp.token(API);
+    let accepted = auth.explain(&token().sign()).await;
+    assert_eq!((accepted.rejection_kind(), accepted.hint()), (None, None));
+    assert_eq!(first_lines(&accepted)[0], "accepted");
+    assert!(first_lines(&accepted)[1].starts_with("size "));
+    for (text, verdict, hint) in [
+        (
+            idp.token("https://api.example.com/").sign(),
+            "rejected: audience_mismatch. The access token is intended for another audience",
+            "the configured one lacks the slash at the end",
+        ),
+        (
+            token().claim("iss", "http://login.example.com").sign(),
+            "rejected: issuer_unknown. The issuer of the access token is not trusted",
+            "they differ in the scheme",
+        ),
+        (
+            token().claim("iat", NOW + 70).sign(),
+            "rejected: token_issued_in_future. The access token was issued in the future",
+            "issued 70 s in the future, leeway 30 s",
+        ),
+        (
+            format!("Bearer {}", token().sign()),
+            "rejected: malformed_request. The credentials are malformed or repeated",
+            "remove the `Bearer ` prefix",
+        ),
+        (
+            format!("{}\n", token().sign()),
+            "rejected: malformed_request. The credentials are malformed or repeated",
+            "remove the white space after the token",
+        ),
+        ("opaque".to_owned(), "rejected: token_opaque. The access token is not a signed JWT", "introspect"),
+    ] {
+        let explanation = auth.explain(&text).await;
+        let [first, second] = first_lines(&explanation);
+        assert_eq!(first, verdict);
+        assert!(second.starts_with("hint: ") && second.contains(hint), "{verdict}: {second}");
+        assert!(!explanation.is_accepted());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_verdict_is_the_first_check_that_fails() {
+    let (idp, auth) = api();
+    let explanation = auth.explain(&idp.token("https://other.example").expired().sign()).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::AudienceMismatch));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dates_are_shown_as_seconds_and_as_in_rfc_3339() {
+    let (idp, auth) = api();
+    let explanation = auth.explain(&idp.token(API).claim("iat", NOW).claim("exp", NOW + 300).sign()).await;
+    assert_eq!(finding(&explanation, "exp").1, "1800000300 (2027-01-15T08:05:00Z)");
+    assert_eq!(finding(&explanation, "iat").1, "1800000000 (2027-01-15T08:00:00Z)");
+    assert!(finding(&explanation, "nbf").0.contains("2027-01-15T08:00:00Z"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_are_shown_and_checked_for_a_route() {
+    let (idp, auth) = api();
+    let token = idp.token(API).scope("orders:read openid").sign();
+    let explanation = auth.explain(&token).await;
+    let any = "any; a route may require some".to_owned();
+    assert_eq!(finding(&explanation, "scopes"), (any, "orders:read openid".to_owned(), CheckResult::Passed));
+    assert!(auth.explain_for(&token, &Require::scope("orders:read")).await.is_accepted());
+    assert!(auth.explain_for(&token, &Require::token()).await.is_accepted());
+
+    let route = Require::scope("orders:write").check(|_, _| panic!("a check of the route was run"));
+    let explanation = auth.explain_for(&token, &route).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::ScopeInsufficient));
+    assert_eq!(finding(&explanation, "scopes").0, "orders:write, and checks that need a request");
+    assert!(explanation.hint().unwrap().contains("scope_claims"));
+    let expired = idp.token(API).expired().scope("orders:read").sign();
+    let explanation = auth.explain_for(&expired, &Require::scope("orders:write")).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::TokenExpired), "the token comes first");
+    let without = auth.explain(&idp.token(API).sign()).await;
+    assert_eq!(finding(&without, "scopes").1, "none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_of_an_opaque_token_are_those_of_its_introspection_response() {
+    let idp = issuer(ISSUER);
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let auth = builder.issuer(idp.issuer().introspect(introspection())).build().unwrap();
+    let token = idp.token(API).scope("orders:read").opaque();
+    assert!(auth.explain_for(&token, &Require::scope("orders:read")).await.is_accepted());
+    let explanation = auth.explain_for(&token, &Require::scope("orders:write")).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::ScopeInsufficient));
+}

@@ -1,0 +1,108 @@
+//! A failed fetch names the URL, the causes and a hint.
+
+use serde_json::json;
+use tower_bearer::{BearerAuth, Issuer};
+
+use crate::support::introspected::introspection;
+use crate::support::log::Log;
+use crate::support::net::{Net, Reply};
+use crate::support::protected::{API, ISSUER};
+
+const RFC_8414: &str = "https://login.example.com/.well-known/oauth-authorization-server";
+const OPENID: &str = "https://login.example.com/.well-known/openid-configuration";
+
+/// An API that discovers `issuer`, whose well-known URLs give this response.
+fn discovering(issuer: Issuer, reply: &Reply) -> BearerAuth {
+    let net = Net::default();
+    for url in [RFC_8414, OPENID] {
+        net.set(url, reply.clone());
+    }
+    BearerAuth::builder(API).issuer(issuer).http_client(net).build().unwrap()
+}
+
+fn metadata_of(issuer: &str) -> Reply {
+    Reply::body(json!({"issuer": issuer, "jwks_uri": "https://login.example.com/jwks"}).to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_of_another_issuer_is_reported_with_url_both_names_and_the_difference() {
+    for (named, configured, difference, hint) in [
+        (ISSUER, "https://login.example.com/", "only the configured one ends in a slash", "exactly"),
+        ("https://login.example.com/", ISSUER, "the configured one lacks the slash at the end", "exactly"),
+        ("https://LOGIN.example.com", ISSUER, "they differ only in upper and lower case", "exactly"),
+        ("http://login.example.com", ISSUER, "they differ in the scheme", "public URL"),
+        ("https://auth.internal:8080", ISSUER, "they differ in the host and the port", "public URL"),
+        ("https://login.example.com/realms/acme", ISSUER, "they differ in the path", "exactly"),
+    ] {
+        let log = Log::start();
+        let auth = discovering(Issuer::discover(configured), &metadata_of(named));
+        let error = auth.ready().await.unwrap_err().to_string();
+        let parts = [
+            "time limit per issuer: 15 s".to_owned(),
+            format!("it names {named:?}, and {configured:?} is configured ({difference})"),
+            format!("({RFC_8414})"),
+            "; hint: ".to_owned(),
+            hint.to_owned(),
+        ];
+        for part in parts {
+            assert!(error.contains(&part), "{named}: {part}: {error}");
+        }
+        let event = log.events().into_iter().find(|event| event.field("outcome").is_some()).unwrap();
+        assert_eq!((event.field("issuer"), event.field("url")), (Some(configured), Some(RFC_8414)));
+        assert!(event.field("cause").unwrap().contains(difference), "{event:?}");
+        assert!(event.field("hint").unwrap().contains(hint), "{event:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_is_reported_with_its_location_escaped_shortened_and_without_query() {
+    let long = format!("https://x.example/{}?state=secret", "a".repeat(1000));
+    for (location, shown) in [
+        ("https://www.example.com/sign-in?state=secret#secret", "\"https://www.example.com/sign-in\""),
+        ("https://user:secret@www.example.com/", "\"https://www.example.com/\""),
+        ("/maintenance", "\"/maintenance\""),
+        ("https://x.example/\"\\ forged=1", "\"https://x.example/\\\"\\\\ forged=1\""),
+        (long.as_str(), "aaaaaaaa\""),
+    ] {
+        let log = Log::start();
+        let auth = discovering(Issuer::discover(ISSUER), &Reply::redirect(302, location));
+        let error = auth.ready().await.unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("the new location is {}", shown.get(..8).unwrap())) || location == long
+        );
+        assert!(error.contains(shown) && error.contains("redirects are not followed"), "{error}");
+        assert!(!error.contains("secret") && !log.text().contains("secret"), "{error}");
+        assert!(error.len() < 500, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_event_names_the_url_that_was_asked() {
+    let log = Log::start();
+    let auth = discovering(Issuer::discover(ISSUER), &Reply::status(404));
+    assert!(auth.ready().await.unwrap_err().to_string().contains("path included"));
+    let net = Net::default();
+    let issuer = Issuer::with_jwks_url(ISSUER, "https://login.example.com/keys?tenant=1");
+    let auth = BearerAuth::builder(API).issuer(issuer).http_client(net).build().unwrap();
+    let error = auth.ready().await.unwrap_err().to_string();
+    assert!(
+        error.contains("the connection failed (https://login.example.com/keys): connection refused"),
+        "{error}"
+    );
+    let failed = log.events().into_iter().filter(|event| event.field("outcome") == Some("failed"));
+    let urls: Vec<String> = failed.map(|event| event.field("url").unwrap().to_owned()).collect();
+    assert_eq!(urls, [RFC_8414, "https://login.example.com/keys"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_lookup_of_the_introspection_endpoint_names_the_metadata_and_both_issuers() {
+    let issuer = Issuer::without_keys(ISSUER).introspect(introspection());
+    let auth = discovering(issuer, &metadata_of("https://login.example.com/"));
+    let error = auth.ready().await.unwrap_err().to_string();
+    let expected = format!(
+        "not ready (time limit per issuer: 3 s): {ISSUER}: introspection: the metadata document is about another \
+         issuer ({RFC_8414}): it names \"https://login.example.com/\", and {ISSUER:?} is configured (the \
+         configured one lacks the slash at the end)"
+    );
+    assert_eq!(error, expected);
+}
