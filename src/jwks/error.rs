@@ -42,7 +42,7 @@ use crate::transport::{FetchError, FetchErrorKind};
 pub struct KeysError {
     pub(super) cause: Cause,
     /// The URL that was read.
-    url: Option<FetchUrl>,
+    url: Option<Box<FetchUrl>>,
 }
 
 /// The kind of a [`KeysError`].
@@ -99,12 +99,12 @@ impl KeysError {
 
     /// The same error, about this URL.
     pub(super) fn at(self, url: &FetchUrl) -> Self {
-        Self { url: Some(url.clone()), ..self }
+        Self { url: Some(Box::new(url.clone())), ..self }
     }
 
     /// The URL that was read.
     pub(super) fn url(&self) -> Option<&FetchUrl> {
-        self.url.as_ref()
+        self.url.as_deref()
     }
 
     /// The kind of failure.
