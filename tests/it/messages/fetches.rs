@@ -106,3 +106,37 @@ async fn a_failed_lookup_of_the_introspection_endpoint_names_the_metadata_and_bo
     );
     assert_eq!(error, expected);
 }
+
+/// The certificate of the server is not signed by a CA that this machine trusts.
+#[cfg(feature = "reqwest")]
+#[tokio::test]
+async fn the_error_of_ready_has_every_cause_down_to_tls() {
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+    let certificate = CertificateDer::from(include_bytes!("../../data/localhost-cert.der").as_slice());
+    let key = PrivatePkcs8KeyDer::from(include_bytes!("../../data/localhost-key.der").as_slice());
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![certificate], PrivateKeyDer::from(key)).unwrap();
+    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind(("127.0.0.1", 0)));
+    let listener = listener.await.unwrap();
+    let issuer = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move { drop(acceptor.accept(stream).await) });
+        }
+    });
+    let auth = BearerAuth::builder(API).issuer(Issuer::discover(&issuer)).build().unwrap();
+    let error = auth.ready().await.unwrap_err().to_string();
+    let start = format!(
+        "not ready (time limit per issuer: 15 s): {issuer}: keys: the connection failed ({issuer}/.well-known/"
+    );
+    assert!(error.starts_with(&start), "{error}");
+    assert!(error.contains(": invalid peer certificate: "), "{error}");
+    assert!(error.contains("; hint: if the server has a private CA, name its certificate"), "{error}");
+}
