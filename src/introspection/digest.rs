@@ -25,14 +25,18 @@ impl TokenDigest {
 }
 
 impl RequestContext {
-    /// No two contexts are equal, even those with the same `parts`.
-    pub(super) fn new(parts: &[String]) -> Self {
+    /// A context that is equal to no other, not even to one with the same `parts`.
+    pub(super) fn unique(parts: &[String]) -> Self {
         static CONTEXTS: AtomicU64 = AtomicU64::new(0);
-        let number = CONTEXTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let number = CONTEXTS.fetch_add(1, Ordering::Relaxed).to_string();
+        Self::new(&[parts, &[number]].concat())
+    }
+
+    pub(super) fn new(parts: &[String]) -> Self {
         // Length-prefixed, so that different lists of parts never have the same bytes.
         let framed: Vec<u8> =
             parts.iter().flat_map(|part| [&part.len().to_be_bytes()[..], part.as_bytes()].concat()).collect();
-        Self(crypto::sha256(&[&number, &framed]))
+        Self(crypto::sha256(&[&framed]))
     }
 
     pub(super) fn digest(&self, token: &str) -> TokenDigest {

@@ -68,7 +68,7 @@ impl SingleFlight {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            context: RequestContext::new(&client.identity()),
+            context: RequestContext::unique(&client.identity()),
             // A quarter of the time limit: requests that can be served a stale response wait no longer.
             outage: OutageDetector::new(client.limits.timeout.checked_div(4).unwrap_or_default()),
             client: IntrospectionClient::new(client, Arc::clone(&clock)),
