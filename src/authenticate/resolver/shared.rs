@@ -8,8 +8,8 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::refused::Refused;
-use super::{Resolution, Resolve, ResolveError, Resolved, ResolverPolicy};
+use super::refused::{Refused, ResolveError};
+use super::resolution::{Resolution, Resolve, Resolved, ResolverPolicy};
 use crate::authenticate::issuers::{IssuerRegistry, TrustedIssuer};
 use crate::event;
 use crate::sync::{BoundedCache, CacheLimits, RateLimit};
