@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use super::BearerAuthConfig;
 use super::introspection::{AuthMethod, IntrospectionConfig};
 use super::issuer::IssuerConfig;
+use super::settings::Settings;
 use super::values::{Problems, Secret};
 use crate::settings::ConfigError;
 
@@ -70,16 +71,16 @@ impl BearerAuthConfig {
             introspection: variables.introspection(),
             ..IssuerConfig::default()
         };
-        let config = Self {
+        let config = Settings {
             audience: vec![audience],
             issuers: vec![issuer],
             leeway_secs: variables.secs("LEEWAY_SECS"),
             jwks_ttl_secs: variables.secs("JWKS_TTL_SECS"),
             jwks_cooldown_secs: variables.secs("JWKS_COOLDOWN_SECS"),
             fetch_timeout_secs: variables.secs("FETCH_TIMEOUT_SECS"),
-            ..Self::default()
+            ..Settings::default()
         };
-        variables.problems.into_result(config)
+        variables.problems.into_result(Self(config))
     }
 }
 
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn introspection_variables_set_what_they_name() {
-        assert!(read(&GOOD).unwrap().issuers[0].introspection.is_none());
+        assert!(read(&GOOD).unwrap().0.issuers[0].introspection.is_none());
         let all = [
             ("JWKS_URL", "https://login.example.com/jwks"),
             ("LEEWAY_SECS", "5"),
@@ -244,7 +245,7 @@ mod tests {
             ("INTROSPECTION_JWTS", "all"),
             ("INTROSPECTION_WITHOUT_AUDIENCE", "accept"),
         ];
-        let config = read(&[&GOOD[..], &all].concat()).unwrap();
+        let config = read(&[&GOOD[..], &all].concat()).unwrap().0;
         assert_eq!((config.leeway_secs, &*config.audience[0]), (Some(5), "orders"));
         let issuer = &config.issuers[0];
         assert_eq!(issuer.jwks_url.as_deref(), Some("https://login.example.com/jwks"));

@@ -41,7 +41,8 @@ pub(super) struct IntrospectionConfig {
     pub(super) dangerous_accept_without_audience: bool,
 }
 
-/// The methods under their registered names (RFC 7591 section 2, RFC 8705 section 2.1.1), and a bearer token.
+/// The methods under their registered names (RFC 7591 section 2), and a bearer token. `tls_client_auth` is
+/// not among them: its HTTP client is code.
 #[derive(Clone, Copy, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum AuthMethod {
@@ -49,7 +50,6 @@ pub(super) enum AuthMethod {
     ClientSecretBasic,
     ClientSecretPost,
     PrivateKeyJwt,
-    TlsClientAuth,
     Bearer,
 }
 
@@ -121,7 +121,6 @@ impl IntrospectionConfig {
                 let (id, key) = (self.client_id(path, problems), self.private_key(path, problems));
                 Some(ClientAuth::private_key_jwt(id?, key?))
             }
-            AuthMethod::TlsClientAuth => Some(ClientAuth::mtls(self.client_id(path, problems)?)),
             AuthMethod::Bearer => Some(ClientAuth::bearer(self.secret(path, problems)?.text())),
         }
     }

@@ -48,10 +48,6 @@ pub(super) enum HostsConfig {
 }
 
 impl IssuerConfig {
-    pub(super) fn identifier(&self) -> &str {
-        &self.issuer
-    }
-
     /// The issuer, unless its keys cannot be read. `path` is that of this issuer in the configuration.
     pub(super) fn build(&self, path: &str, problems: &mut Problems) -> Option<Issuer> {
         let introspection = self

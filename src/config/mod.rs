@@ -32,7 +32,7 @@
 //!
 //! | setting | value |
 //! |---|---|
-//! | `audience` | the audience, or a list: [`builder`](BearerAuth::builder) and [`add_audience`](BearerAuthBuilder::add_audience); required |
+//! | `audience` | the audience, or a list: [`builder`](crate::BearerAuth::builder) and [`add_audience`](BearerAuthBuilder::add_audience); required |
 //! | `issuers` | a list of issuers, see below; required |
 //! | `realm`, `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions` | text; `true` |
 //! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }` |
@@ -65,7 +65,7 @@
 //!
 //! | setting | value |
 //! |---|---|
-//! | `auth` | `"client_secret_basic"` (default), `"client_secret_post"`, `"private_key_jwt"`, `"tls_client_auth"` or `"bearer"` |
+//! | `auth` | `"client_secret_basic"` (default), `"client_secret_post"`, `"private_key_jwt"` or `"bearer"` |
 //! | `client_id` | required, except for `bearer` |
 //! | `secret`, `secret_file`, `secret_env` | the client secret or the bearer token; a file that holds it; an environment variable that holds it |
 //! | `private_key_file`, `private_key_algorithm`, `key_id` | for `private_key_jwt`: a PKCS#8 PEM file, such as `"ES256"`, and the optional `kid` |
@@ -76,28 +76,28 @@
 //! | `max_concurrent_calls`, `max_queued_calls`, `max_calls_per_minute` | a number |
 //! | `dangerous_accept_pending_jwts`, `dangerous_accept_without_audience` | `true` |
 //!
+//! A client certificate ([`ClientAuth::mtls`](crate::ClientAuth::mtls)) needs an HTTP client of your own, and
+//! functions such as [`opaque_when`](crate::Introspection::opaque_when) are code as well: such an issuer is
+//! added to the builder with [`add_issuer`](BearerAuthBuilder::add_issuer).
+//!
 //! A secret in a file or in a variable stays out of the configuration and its backups. One line break at the
 //! end of such a file is not part of the secret.
 
 mod env;
 mod introspection;
 mod issuer;
+mod settings;
 mod values;
 
 use std::fmt;
-use std::time::Duration;
 
-use http::HeaderName;
 use serde::Deserialize;
 
-use self::issuer::IssuerConfig;
-use self::values::{Problems, one_or_many, secs};
-use crate::bearer::TokenSource;
-use crate::builder::{BearerAuthBuilder, TokenCache};
-use crate::middleware::BearerAuth;
+use self::settings::Settings;
+use crate::builder::BearerAuthBuilder;
 use crate::settings::ConfigError;
 
-/// The configuration of a [`BearerAuth`] as data. The [module](self) lists its settings.
+/// The configuration of a [`BearerAuth`](crate::BearerAuth) as data. The [module](self) lists its settings.
 ///
 /// `Debug` shows the audiences and the issuers, and no secret.
 ///
@@ -120,62 +120,9 @@ use crate::settings::ConfigError;
 /// assert!(unknown.unwrap_err().to_string().contains("unknown field `leway`"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BearerAuthConfig {
-    #[serde(deserialize_with = "one_or_many")]
-    audience: Vec<String>,
-    issuers: Vec<IssuerConfig>,
-    realm: Option<String>,
-    #[serde(default)]
-    optional: bool,
-    #[serde(default)]
-    allow_preflight: bool,
-    #[serde(default)]
-    strip_credentials: bool,
-    #[serde(default)]
-    omit_error_descriptions: bool,
-    #[serde(default)]
-    token_sources: Vec<SourceConfig>,
-    leeway_secs: Option<u64>,
-    fetch_timeout_secs: Option<u64>,
-    max_key_wait_secs: Option<u64>,
-    jwks_ttl_secs: Option<u64>,
-    jwks_cooldown_secs: Option<u64>,
-    jwks_stale_for_secs: Option<u64>,
-    jwks_stale_for_bad_responses_secs: Option<u64>,
-    max_token_bytes: Option<usize>,
-    max_cached_responses: Option<usize>,
-    max_cached_response_bytes: Option<usize>,
-    token_cache: Option<CacheConfig>,
-}
-
 #[derive(Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SourceConfig {
-    Cookie(String),
-    Header(String),
-    Query,
-    WebSocketProtocol(String),
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum CacheConfig {
-    Disabled,
-    Limited(CacheLimitsConfig),
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CacheLimitsConfig {
-    max_tokens: Option<usize>,
-    max_bytes: Option<usize>,
-}
-
-type SetDuration = fn(BearerAuthBuilder, Duration) -> BearerAuthBuilder;
-type SetNumber = fn(BearerAuthBuilder, usize) -> BearerAuthBuilder;
-type SetFlag = fn(BearerAuthBuilder) -> BearerAuthBuilder;
+#[serde(transparent)]
+pub struct BearerAuthConfig(Settings);
 
 impl BearerAuthConfig {
     /// Reads the files and variables that the configuration names, and returns a builder with its settings.
@@ -188,110 +135,15 @@ impl BearerAuthConfig {
     /// has no effect or contradicts another one. Each has its path, such as
     /// `issuers[0].introspection.secret_file`.
     pub fn builder(self) -> Result<BearerAuthBuilder, ConfigError> {
-        let mut problems = Problems::default();
-        let mut audiences = self.audience.iter();
-        let Some(audience) = audiences.next() else {
-            problems.add("audience", "is an empty list");
-            return Err(problems.into_error());
-        };
-        let mut builder = BearerAuth::builder(audience);
-        for audience in audiences {
-            builder = builder.add_audience(audience);
-        }
-        for (index, issuer) in self.issuers.iter().enumerate() {
-            if let Some(issuer) = issuer.build(&format!("issuers[{index}]"), &mut problems) {
-                builder = builder.add_issuer(issuer);
-            }
-        }
-        builder = self.add_sources(builder, &mut problems);
-        if let Some(realm) = &self.realm {
-            builder = builder.realm(realm);
-        }
-        problems.into_result(self.set_numbers(self.set_flags(builder)))
-    }
-
-    fn add_sources(&self, mut builder: BearerAuthBuilder, problems: &mut Problems) -> BearerAuthBuilder {
-        for (index, source) in self.token_sources.iter().enumerate() {
-            let source = match source {
-                SourceConfig::Cookie(name) => TokenSource::cookie(name),
-                SourceConfig::Query => TokenSource::query(),
-                SourceConfig::WebSocketProtocol(prefix) => TokenSource::web_socket_protocol(prefix),
-                SourceConfig::Header(name) => match HeaderName::try_from(name) {
-                    Ok(name) => TokenSource::header(name),
-                    Err(_) => {
-                        problems.add(format!("token_sources[{index}].header"), "is not the name of a header");
-                        continue;
-                    }
-                },
-            };
-            builder = builder.add_token_source(source);
-        }
-        builder
-    }
-
-    fn set_flags(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {
-        let flags: [(bool, SetFlag); 4] = [
-            (self.optional, BearerAuthBuilder::optional),
-            (self.allow_preflight, BearerAuthBuilder::allow_preflight),
-            (self.strip_credentials, BearerAuthBuilder::strip_credentials),
-            (self.omit_error_descriptions, BearerAuthBuilder::omit_error_descriptions),
-        ];
-        for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
-            builder = set(builder);
-        }
-        builder
-    }
-
-    fn set_numbers(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {
-        let durations: [(Option<u64>, SetDuration); 7] = [
-            (self.leeway_secs, BearerAuthBuilder::leeway),
-            (self.fetch_timeout_secs, BearerAuthBuilder::fetch_timeout),
-            (self.max_key_wait_secs, BearerAuthBuilder::max_key_wait),
-            (self.jwks_ttl_secs, BearerAuthBuilder::jwks_ttl),
-            (self.jwks_cooldown_secs, BearerAuthBuilder::jwks_cooldown),
-            (self.jwks_stale_for_secs, BearerAuthBuilder::jwks_stale_for),
-            (self.jwks_stale_for_bad_responses_secs, BearerAuthBuilder::jwks_stale_for_bad_responses),
-        ];
-        for (duration, set) in durations {
-            builder = secs(builder, duration, set);
-        }
-        let numbers: [(Option<usize>, SetNumber); 3] = [
-            (self.max_token_bytes, BearerAuthBuilder::max_token_bytes),
-            (self.max_cached_responses, BearerAuthBuilder::max_cached_responses),
-            (self.max_cached_response_bytes, BearerAuthBuilder::max_cached_response_bytes),
-        ];
-        for (number, set) in numbers {
-            builder = match number {
-                Some(number) => set(builder, number),
-                None => builder,
-            };
-        }
-        match self.token_cache {
-            Some(cache) => builder.token_cache(cache.build()),
-            None => builder,
-        }
-    }
-}
-
-impl CacheConfig {
-    fn build(self) -> TokenCache {
-        let Self::Limited(limits) = self else { return TokenCache::disabled() };
-        let mut cache = TokenCache::new();
-        if let Some(tokens) = limits.max_tokens {
-            cache = cache.max_tokens(tokens);
-        }
-        if let Some(bytes) = limits.max_bytes {
-            cache = cache.max_bytes(bytes);
-        }
-        cache
+        self.0.builder()
     }
 }
 
 impl fmt::Debug for BearerAuthConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&str> = self.issuers.iter().map(IssuerConfig::identifier).collect();
+        let issuers: Vec<&str> = self.0.issuers.iter().map(|issuer| &*issuer.issuer).collect();
         f.debug_struct("BearerAuthConfig")
-            .field("audience", &self.audience)
+            .field("audience", &self.0.audience)
             .field("issuers", &issuers)
             .finish_non_exhaustive()
     }

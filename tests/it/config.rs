@@ -32,7 +32,7 @@ fn parse(config: Value) -> Result<BearerAuthConfig, String> {
 }
 
 /// The problems of a configuration with this introspection.
-fn introspection_problems(introspection: Value) -> String {
+fn introspection_problems(introspection: &Value) -> String {
     let config = json!({
         "audience": API,
         "issuers": [{"issuer": "https://a.example"}, {"issuer": "https://b.example", "introspection": introspection}],
@@ -101,7 +101,7 @@ fn no_error_and_no_debug_output_shows_a_secret() {
     assert!(!format!("{good:?}").contains("hush"), "{good:?}");
     let builder = good.builder().unwrap();
     assert!(!format!("{builder:?}").contains("hush"), "{builder:?}");
-    let control = introspection_problems(json!({"client_id": "a", "secret": "hush\n", "secret_env": "X"}));
+    let control = introspection_problems(&json!({"client_id": "a", "secret": "hush\n", "secret_env": "X"}));
     assert!(control.contains("needs exactly one of") && !control.contains("hush"), "{control}");
 }
 
@@ -132,8 +132,13 @@ fn each_problem_names_the_path_of_its_setting() {
         ),
         (
             "a secret without effect",
-            json!({"auth": "tls_client_auth", "client_id": "a", "secret": "hush", "key_id": "k"}),
-            &["introspection.secret has no effect", "introspection.key_id has no effect"],
+            json!({"auth": "private_key_jwt", "client_id": "a", "secret": "hush", "secret_env": "X"}),
+            &["introspection.secret has no effect", "introspection.secret_env has no effect"],
+        ),
+        (
+            "a key without effect",
+            json!({"client_id": "a", "secret": "hush", "key_id": "k", "private_key_file": "/k"}),
+            &["introspection.key_id has no effect", "introspection.private_key_file has no effect"],
         ),
         (
             "a client without effect",
@@ -158,7 +163,7 @@ fn each_problem_names_the_path_of_its_setting() {
             &["introspection.private_key_algorithm is \"HS256\""],
         ),
     ] {
-        let text = introspection_problems(introspection);
+        let text = introspection_problems(&introspection);
         assert!(text.contains(path), "{name}: {text}");
         for part in parts {
             assert!(text.contains(part), "{name}: {part}: {text}");
@@ -272,4 +277,109 @@ async fn introspection_uses_the_secret_from_a_file() {
             }
         }
     }
+}
+
+/// One value for each setting in the docs of the module.
+const EVERY_SETTING: &str = r#"
+    audience = ["https://api.example.com", "orders"]
+    realm = "orders"
+    optional = true
+    allow_preflight = true
+    strip_credentials = true
+    omit_error_descriptions = true
+    token_sources = [
+        "query",
+        { cookie = "__Host-token" },
+        { header = "x-token" },
+        { web_socket_protocol = "access_token." },
+    ]
+    leeway_secs = 10
+    fetch_timeout_secs = 4
+    max_key_wait_secs = 2
+    jwks_ttl_secs = 300
+    jwks_cooldown_secs = 60
+    jwks_stale_for_secs = 600
+    jwks_stale_for_bad_responses_secs = 300
+    max_token_bytes = 8192
+    max_cached_responses = 1000
+    max_cached_response_bytes = 1000000
+    token_cache = { limited = { max_tokens = 1000, max_bytes = 1000000 } }
+
+    [[issuers]]
+    issuer = "https://login.example.com"
+    seed_jwks_file = 'SEED'
+    audience = "orders"
+    algorithms = ["RS256", "ES256"]
+    allowed_clients = ["app"]
+    scope_claims = ["roles"]
+    require_claims = ["sub"]
+    max_age_secs = 3600
+    max_lifetime_secs = 3600
+    strict_rfc9068 = true
+    endpoint_hosts = { listed = ["*.example.com"] }
+    dangerous_accept_types = ["access+jwt"]
+
+    [issuers.introspection]
+    auth = "client_secret_post"
+    client_id = "orders-api"
+    secret = "s3cret"
+    also_jwts = true
+    opaque_tokens = { prefix = "acme_" }
+    active_ttl_secs = 20
+    inactive_ttl_secs = 5
+    timeout_secs = 2
+    queue_timeout_secs = 1
+    serve_stale_secs = 60
+    max_concurrent_calls = 8
+    max_queued_calls = 100
+    max_calls_per_minute = 600
+    dangerous_accept_pending_jwts = true
+    dangerous_accept_without_audience = true
+
+    [[issuers]]
+    issuer = "https://b.example"
+    without_keys = true
+    dangerous_allow_http = true
+    [issuers.introspection]
+    auth = "bearer"
+    secret = "t"
+    endpoint = "https://b.example/introspect"
+    opaque_tokens = "default"
+
+    [[issuers]]
+    issuer = "https://c.example"
+    jwks_url = "https://c.example/jwks"
+    [issuers.introspection]
+    auth = "private_key_jwt"
+    client_id = "orders-api"
+    private_key_file = 'KEY'
+    private_key_algorithm = "EdDSA"
+    key_id = "2026-05"
+    endpoint = "https://c.example/introspect"
+    require_signed = true
+    opaque_tokens = "none"
+    also_jwts = true
+
+    [[issuers]]
+    issuer = "https://d.example"
+    jwks_file = 'SEED'
+"#;
+
+#[test]
+fn every_documented_setting_builds() {
+    let idp = TestIssuer::new();
+    let seed = TempFile::new("seed.json", idp.jwks());
+    // The example key of RFC 8410 section 10.3.
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+               -----END PRIVATE KEY-----\n";
+    let key = TempFile::new("key.pem", key);
+    let toml = EVERY_SETTING.replace("SEED", seed.0.to_str().unwrap());
+    let toml = toml.replace("KEY", key.0.to_str().unwrap());
+    let config: BearerAuthConfig = toml::from_str(&toml).unwrap();
+    let auth = config.builder().unwrap().http_client(idp.http_client()).build().unwrap();
+    let issuers: Vec<String> = auth.status().iter().map(|status| status.issuer().to_owned()).collect();
+    assert_eq!(
+        issuers,
+        ["https://b.example", "https://c.example", "https://d.example", "https://login.example.com"]
+    );
 }

@@ -1,0 +1,172 @@
+//! The settings that all issuers share as data.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use serde::Deserialize;
+
+use super::issuer::IssuerConfig;
+use super::values::{Problems, one_or_many, secs};
+use crate::bearer::TokenSource;
+use crate::builder::{BearerAuthBuilder, TokenCache};
+use crate::middleware::BearerAuth;
+use crate::settings::ConfigError;
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) audience: Vec<String>,
+    pub(super) issuers: Vec<IssuerConfig>,
+    pub(super) realm: Option<String>,
+    #[serde(default)]
+    pub(super) optional: bool,
+    #[serde(default)]
+    pub(super) allow_preflight: bool,
+    #[serde(default)]
+    pub(super) strip_credentials: bool,
+    #[serde(default)]
+    pub(super) omit_error_descriptions: bool,
+    #[serde(default)]
+    pub(super) token_sources: Vec<SourceConfig>,
+    pub(super) leeway_secs: Option<u64>,
+    pub(super) fetch_timeout_secs: Option<u64>,
+    pub(super) max_key_wait_secs: Option<u64>,
+    pub(super) jwks_ttl_secs: Option<u64>,
+    pub(super) jwks_cooldown_secs: Option<u64>,
+    pub(super) jwks_stale_for_secs: Option<u64>,
+    pub(super) jwks_stale_for_bad_responses_secs: Option<u64>,
+    pub(super) max_token_bytes: Option<usize>,
+    pub(super) max_cached_responses: Option<usize>,
+    pub(super) max_cached_response_bytes: Option<usize>,
+    pub(super) token_cache: Option<CacheConfig>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SourceConfig {
+    Cookie(String),
+    Header(String),
+    Query,
+    WebSocketProtocol(String),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CacheConfig {
+    Disabled,
+    Limited(CacheLimitsConfig),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CacheLimitsConfig {
+    max_tokens: Option<usize>,
+    max_bytes: Option<usize>,
+}
+
+type SetDuration = fn(BearerAuthBuilder, Duration) -> BearerAuthBuilder;
+type SetNumber = fn(BearerAuthBuilder, usize) -> BearerAuthBuilder;
+type SetFlag = fn(BearerAuthBuilder) -> BearerAuthBuilder;
+
+impl Settings {
+    /// A builder with these settings.
+    pub(super) fn builder(&self) -> Result<BearerAuthBuilder, ConfigError> {
+        let mut problems = Problems::default();
+        let mut audiences = self.audience.iter();
+        let Some(audience) = audiences.next() else {
+            problems.add("audience", "is an empty list");
+            return Err(problems.into_error());
+        };
+        let mut builder = BearerAuth::builder(audience);
+        for audience in audiences {
+            builder = builder.add_audience(audience);
+        }
+        for (index, issuer) in self.issuers.iter().enumerate() {
+            if let Some(issuer) = issuer.build(&format!("issuers[{index}]"), &mut problems) {
+                builder = builder.add_issuer(issuer);
+            }
+        }
+        builder = self.add_sources(builder, &mut problems);
+        if let Some(realm) = &self.realm {
+            builder = builder.realm(realm);
+        }
+        problems.into_result(self.set_numbers(self.set_flags(builder)))
+    }
+
+    fn add_sources(&self, mut builder: BearerAuthBuilder, problems: &mut Problems) -> BearerAuthBuilder {
+        for (index, source) in self.token_sources.iter().enumerate() {
+            let source = match source {
+                SourceConfig::Cookie(name) => TokenSource::cookie(name),
+                SourceConfig::Query => TokenSource::query(),
+                SourceConfig::WebSocketProtocol(prefix) => TokenSource::web_socket_protocol(prefix),
+                SourceConfig::Header(name) => match HeaderName::try_from(name) {
+                    Ok(name) => TokenSource::header(name),
+                    Err(_) => {
+                        problems.add(format!("token_sources[{index}].header"), "is not the name of a header");
+                        continue;
+                    }
+                },
+            };
+            builder = builder.add_token_source(source);
+        }
+        builder
+    }
+
+    fn set_flags(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {
+        let flags: [(bool, SetFlag); 4] = [
+            (self.optional, BearerAuthBuilder::optional),
+            (self.allow_preflight, BearerAuthBuilder::allow_preflight),
+            (self.strip_credentials, BearerAuthBuilder::strip_credentials),
+            (self.omit_error_descriptions, BearerAuthBuilder::omit_error_descriptions),
+        ];
+        for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
+            builder = set(builder);
+        }
+        builder
+    }
+
+    fn set_numbers(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {
+        let durations: [(Option<u64>, SetDuration); 7] = [
+            (self.leeway_secs, BearerAuthBuilder::leeway),
+            (self.fetch_timeout_secs, BearerAuthBuilder::fetch_timeout),
+            (self.max_key_wait_secs, BearerAuthBuilder::max_key_wait),
+            (self.jwks_ttl_secs, BearerAuthBuilder::jwks_ttl),
+            (self.jwks_cooldown_secs, BearerAuthBuilder::jwks_cooldown),
+            (self.jwks_stale_for_secs, BearerAuthBuilder::jwks_stale_for),
+            (self.jwks_stale_for_bad_responses_secs, BearerAuthBuilder::jwks_stale_for_bad_responses),
+        ];
+        for (duration, set) in durations {
+            builder = secs(builder, duration, set);
+        }
+        let numbers: [(Option<usize>, SetNumber); 3] = [
+            (self.max_token_bytes, BearerAuthBuilder::max_token_bytes),
+            (self.max_cached_responses, BearerAuthBuilder::max_cached_responses),
+            (self.max_cached_response_bytes, BearerAuthBuilder::max_cached_response_bytes),
+        ];
+        for (number, set) in numbers {
+            builder = match number {
+                Some(number) => set(builder, number),
+                None => builder,
+            };
+        }
+        match self.token_cache {
+            Some(cache) => builder.token_cache(cache.build()),
+            None => builder,
+        }
+    }
+}
+
+impl CacheConfig {
+    fn build(self) -> TokenCache {
+        let Self::Limited(limits) = self else { return TokenCache::disabled() };
+        let mut cache = TokenCache::new();
+        if let Some(tokens) = limits.max_tokens {
+            cache = cache.max_tokens(tokens);
+        }
+        if let Some(bytes) = limits.max_bytes {
+            cache = cache.max_bytes(bytes);
+        }
+        cache
+    }
+}
