@@ -112,7 +112,8 @@ impl Call<'_> {
     async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
         let IntrospectionClient { config, auth, .. } = self.client;
         let current = self.credentials().await?;
-        let (first, second) = auth.in_order(&current);
+        let prefers_second = auth.prefers_second();
+        let (first, second) = current.in_order(prefers_second);
         let rejected = match self.exchange_with(first, token).await {
             Err(failure) if failure.is_client_rejected() => failure,
             response => return response,
@@ -120,14 +121,14 @@ impl Call<'_> {
         let response = match second {
             Some(second) => {
                 let response = self.exchange_with(second, token).await;
-                if !response.as_ref().is_err_and(CallFailure::is_client_rejected) {
-                    auth.switch();
+                // Concurrent calls find out the same. The first one reports it.
+                if response.is_ok() && auth.prefer_second(!prefers_second) {
                     event::client_credentials_switched(&config.issuer);
                 }
                 response
             }
-            None => match self.client.renewed_credentials(&current, self.permit.priority()).await {
-                Some(renewed) => self.exchange_with(auth.in_order(&renewed).0, token).await,
+            None => match self.renewed_credentials(&current).await {
+                Some(renewed) => self.exchange_with(renewed.in_order(prefers_second).0, token).await,
                 None => return Err(rejected),
             },
         };
@@ -146,6 +147,12 @@ impl Call<'_> {
                 "the provider did not return within the time limit of the introspection request",
             ))),
         }
+    }
+
+    /// Other credentials, because the server rejected `rejected`. `None` if there are none in time.
+    async fn renewed_credentials(&self, rejected: &Candidates) -> Option<Candidates> {
+        let renewed = self.client.renewed_credentials(rejected, self.permit.priority());
+        timeout_at(self.deadline.into(), renewed).await.ok().flatten()
     }
 
     async fn exchange_with(&self, auth: &Method, token: &str) -> Result<String, CallFailure> {

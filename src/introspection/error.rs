@@ -54,8 +54,9 @@ pub struct IntrospectionError {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum IntrospectionErrorKind {
-    /// The endpoint rejects the credentials of this client, or this client may not introspect. The value is
-    /// the HTTP status: 400, 401 or 403 (RFC 7662 section 2.3, RFC 6749 section 5.2).
+    /// The introspection endpoint or the token endpoint rejects the credentials of this client, or this
+    /// client may not introspect. The value is the HTTP status: 400, 401 or 403 (RFC 7662 section 2.3, RFC
+    /// 6749 section 5.2).
     ClientRejected(u16),
     /// There are no credentials: the provider in [`ClientAuth`](crate::ClientAuth) failed or took too long.
     CredentialsUnavailable,

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinSet};
 
-use super::method::Method;
 use super::provider::{Candidates, Provide, ProvideContext, Provided, Source};
 use crate::event;
 use crate::introspection::error::{IntrospectionError, IntrospectionErrorKind};
@@ -117,17 +116,14 @@ impl CurrentAuth {
         state.renew(provider, cx, may_request).await.ok()
     }
 
-    /// The credentials to use first, and those to use if they are rejected.
-    pub(in crate::introspection) fn in_order<'c>(
-        &self,
-        candidates: &'c Candidates,
-    ) -> (&'c Method, Option<&'c Method>) {
-        candidates.in_order(self.prefers_second.load(Ordering::Relaxed))
+    /// Whether the second of two credentials is used first.
+    pub(in crate::introspection) fn prefers_second(&self) -> bool {
+        self.prefers_second.load(Ordering::Relaxed)
     }
 
-    /// The authorization server rejected the first credentials and accepted the second.
-    pub(in crate::introspection) fn switch(&self) {
-        self.prefers_second.fetch_xor(true, Ordering::Relaxed);
+    /// Sets whether the second of two credentials is used first. Returns whether that changes.
+    pub(in crate::introspection) fn prefer_second(&self, prefers_second: bool) -> bool {
+        self.prefers_second.swap(prefers_second, Ordering::Relaxed) != prefers_second
     }
 }
 

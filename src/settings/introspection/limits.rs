@@ -105,7 +105,8 @@ impl Introspection {
     /// sustained rate is only about half of it: 6000 allows a burst of 3000, then about 3000 per minute. A
     /// quarter of the burst is reserved for tokens that were recently active and for JWTs that passed every
     /// other check. If the [`endpoint`](Self::endpoint) is discovered, the minimum is 5, or 7 for an issuer
-    /// whose URL has a path.
+    /// whose URL has a path. [`ClientAuth::client_credentials`](crate::ClientAuth::client_credentials) adds
+    /// 2, or 4 if its own credentials can change.
     ///
     /// Set it to several times what your clients need. A limit that they reach is an outage for them. A
     /// client with a valid token can exhaust it if that token is introspected on every request.

@@ -106,6 +106,52 @@ async fn a_rejected_secret_is_replaced_by_the_fallback_once_and_that_comes_first
 }
 
 #[tokio::test(start_paused = true)]
+async fn concurrent_requests_switch_the_secret_once() {
+    let client = Arc::new(Client::new(secret("new").with_fallback(secret("old"))));
+    client.idp.register_client("orders", "old");
+    client.net.always(Act::After(SECOND, Box::new(Act::Pass)));
+    let log = Log::start();
+    let mut requests = JoinSet::new();
+    for _ in 0..10 {
+        let client = Arc::clone(&client);
+        requests.spawn(async move { client.outcome().await });
+    }
+    assert!(requests.join_all().await.into_iter().all(|outcome| outcome == ACCEPTED));
+    assert_eq!(log.text().matches("introspection credentials switched").count(), 1);
+    assert_eq!(client.outcome().await, ACCEPTED);
+    assert_eq!(client.sent("client_secret")[20..], ["old"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_secret_that_meets_an_outage_is_not_preferred() {
+    let client = Client::new(secret("new").with_fallback(secret("old")));
+    client.net.then(vec![Act::Instead(Reply::status(401)), Act::Instead(Reply::Refused)]);
+    client.idp.register_client("orders", "new");
+    assert_eq!(client.outcome().await, UNAVAILABLE);
+    assert_eq!(client.outcome().await, ACCEPTED);
+    assert_eq!(client.sent("client_secret"), ["new", "old", "new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_slow_after_a_rejection_does_not_count_as_an_outage_of_the_server() {
+    let calls = AtomicUsize::new(0);
+    let auth = ClientAuth::from_fn("orders", move || {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if call > 0 {
+                sleep(60 * SECOND).await;
+            }
+            Ok::<_, io::Error>(secret("wrong"))
+        }
+    });
+    let client = Client::new(auth);
+    client.idp.register_client("orders", "right");
+    let (outcome, waited) = timed(client.outcome()).await;
+    assert_eq!((outcome, waited), (MISCONFIGURED, 3 * SECOND));
+    assert!(matches!(client.last_error(), Some(IntrospectionErrorKind::ClientRejected(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_rejected_secrets_are_a_misconfiguration_after_two_requests() {
     let client = Client::new(secret("new").with_fallback(secret("old")));
     client.idp.register_client("orders", "another");
