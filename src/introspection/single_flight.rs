@@ -256,10 +256,10 @@ struct CallTask {
 impl CallTask {
     async fn run(self, token: Arc<str>, jwt: Option<AccessToken>, call_token: CallToken, deadline: Instant) {
         let response = self.call(&token, call_token, deadline).await;
-        if let (Some(_), Err(IntrospectionFault::Misconfigured(cause))) = (&jwt, &response) {
-            if cause.kind() == IntrospectionErrorKind::TokenTypeUnsupported {
-                self.shared.client.report_jwts_unsupported(cause);
-            }
+        if let (Some(_), Err(IntrospectionFault::Misconfigured(cause))) = (&jwt, &response)
+            && cause.kind() == IntrospectionErrorKind::TokenTypeUnsupported
+        {
+            self.shared.client.report_jwts_unsupported(cause);
         }
         let response =
             if jwt.is_some() { response } else { response.map_err(IntrospectionFault::about_opaque_token) };
