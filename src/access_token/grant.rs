@@ -16,7 +16,8 @@ pub(crate) struct Grant {
     pub(crate) scopes: ScopeSet,
     /// The rule of the issuer for scopes that include others.
     pub(crate) scope_implies: Option<ScopeImplies>,
-    pub(crate) roles: Vec<ClaimText>,
+    /// Boxed, because most tokens have none.
+    pub(crate) roles: Box<[ClaimText]>,
     pub(crate) expires_at: NumericDate,
     pub(crate) not_before: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,

@@ -79,8 +79,8 @@ struct Checked {
     raw_token: Option<Arc<str>>,
     /// One entry per type that [`AccessToken::claims`] was called with.
     typed_claims: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
-    /// The parsed claims, once [`AccessToken::claim`] was called.
-    parsed_claims: OnceLock<Value>,
+    /// The parsed claims, once [`AccessToken::claim`] was called. Boxed, because most tokens have none.
+    parsed_claims: OnceLock<Box<Value>>,
 }
 
 impl AccessToken {

@@ -52,7 +52,7 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         is_jwt: false,
         username: None,
         scope_implies: None,
-        roles: Vec::new(),
+        roles: Box::default(),
     };
     AccessToken::new(grant, "{}".to_owned(), None)
 }

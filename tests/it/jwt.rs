@@ -577,6 +577,7 @@ async fn an_ill_typed_claim_that_decides_nothing_is_absent() {
 async fn the_client_is_the_first_client_claim_that_the_token_has() {
     let default = App::new();
     let okta = App::with_issuer(|issuer| issuer.client_claims(["cid"]));
+    let caller = App::with_issuer(|issuer| issuer.client_claims(["sub"]));
     let both = App::with_issuer(|issuer| issuer.client_claims(["appid", "client_id"]));
     for (name, app, claims, expected) in [
         ("client_id", &default, json!({"client_id": "a", "azp": "b", "cid": "c", "appid": "d"}), Some("a")),
@@ -585,6 +586,7 @@ async fn the_client_is_the_first_client_claim_that_the_token_has() {
         ("ill-typed azp", &default, json!({"azp": 5}), None),
         ("cid by setting", &okta, json!({"client_id": "a", "azp": "b", "cid": "c"}), Some("c")),
         ("no cid", &okta, json!({"client_id": "a", "azp": "b"}), None),
+        ("sub by setting", &caller, json!({"azp": "b"}), Some("alice")),
         ("first of two", &both, json!({"client_id": "a", "appid": "d"}), Some("d")),
         ("second of two", &both, json!({"client_id": "a"}), Some("a")),
         ("ill-typed first does not fall back", &both, json!({"appid": 5, "client_id": "a"}), None),

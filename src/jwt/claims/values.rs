@@ -52,6 +52,7 @@ pub(crate) fn client<'a>(
         let claim = match &**name {
             "client_id" => claims.client_id.clone(),
             "azp" => claims.azp.clone(),
+            "sub" => claims.sub.clone(),
             _ => claims.configured(name),
         };
         if let Some(client) = optional(name, &claim)? {

@@ -27,9 +27,10 @@ impl Issuer {
     /// Sets the claims that can name the client of a token. The first one that a token has counts. Default:
     /// `client_id` (RFC 9068 section 2.2), then `azp` (OpenID Connect Core section 2).
     ///
-    /// Okta names the client in `cid`, version 1 tokens of Entra ID and ADFS in `appid`. In tokens of other
-    /// servers these names may mean anything, so no other issuer reads them. Introspection responses name the
-    /// client in `client_id` whatever the setting (RFC 7662 section 2.2).
+    /// Where every caller is a client, as in Kubernetes, it can be `sub`. Okta names the client in `cid`,
+    /// version 1 tokens of Entra ID and ADFS in `appid`. In tokens of other servers these names may mean
+    /// anything, so no other issuer reads them. Introspection responses name the client in `client_id`
+    /// whatever the setting (RFC 7662 section 2.2).
     ///
     /// ```
     /// use tower_bearer::Issuer;
