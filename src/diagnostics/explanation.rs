@@ -96,7 +96,7 @@ impl Explanation {
         })
     }
 
-    /// What to change, for the frequent causes of a rejection: for an issuer or an audience that is almost
+    /// The remedy, for the frequent causes of a rejection: for an issuer or an audience that is almost
     /// the configured one, what differs.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! Hints for the frequent causes of a rejection: what somebody should change, and where.
+//! Hints for the frequent causes of a rejection: the remedy, and where it applies.
 //!
 //! A hint never quotes the token. Times from the token are in it only if `with_times` is set.
 
@@ -12,7 +12,7 @@ use crate::time::NumericDate;
 
 const SYNCHRONIZE: &str = "synchronize the clocks of this machine and of the authorization server";
 
-/// What a hint depends on beside the token.
+/// The part of the configuration and the time that a hint depends on.
 pub(super) struct HintContext<'a> {
     /// The identifiers of all issuers.
     pub(super) issuers: Vec<&'a str>,
@@ -26,7 +26,7 @@ pub(super) struct HintContext<'a> {
 }
 
 impl HintContext<'_> {
-    /// What to do about a rejection of this kind.
+    /// The remedy for a rejection of this kind.
     pub(super) fn hint(&self, kind: RejectionKind, facts: &TokenFacts) -> Option<String> {
         match kind {
             RejectionKind::IssuerUnknown => Some(self.issuer_hint(facts)),
@@ -156,7 +156,7 @@ fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
     })
 }
 
-/// What to change in the text of a credential, which is no `b64token`.
+/// The remedy for a credential that is no `b64token`.
 pub(super) fn malformed_hint(credential: &[u8]) -> Option<&'static str> {
     let is_space = |byte: &u8| byte.is_ascii_whitespace();
     match credential {

@@ -1,5 +1,5 @@
-//! What the event of a rejection says beside its kind: what the configuration expects, a hint, and what the
-//! token presents, where the user wants that.
+//! The details in the event of a rejection, beside its kind: the expected values, a hint, and the values of
+//! the token, where the user wants these.
 //!
 //! Why the token is parsed again: a rejection carries nothing of it, so that nothing of it can leak. This
 //! runs only if a subscriber listens.

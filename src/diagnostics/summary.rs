@@ -1,4 +1,4 @@
-//! What the start event says about a configuration: the issuers, the audiences and what is turned on.
+//! The summary of a configuration in the start event: the issuers, the audiences and what is turned on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What an untrusted token presents, for log events and hints.
+//! Reads the parts of an untrusted token, for log events and hints.
 //!
 //! Checks: nothing. Why not the checked claims: a token that is rejected early has none, and its parts are
 //! worth showing all the more.

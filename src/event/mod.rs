@@ -19,13 +19,13 @@ pub(crate) use rejected::{PresentedToken, RejectedRequest, RejectionDetails, Sev
 /// The target of every event.
 const TARGET: &str = "tower_bearer";
 
-/// What the start event says about a configuration.
+/// The summary of a configuration, for the start event.
 pub(crate) struct Configured {
     pub(crate) issuers: String,
     pub(crate) audiences: String,
     /// The settings that are turned on.
     pub(crate) enabled: String,
-    /// What it guarantees.
+    /// Its guarantees.
     pub(crate) bounds: String,
 }
 

@@ -42,16 +42,16 @@ pub(crate) struct RejectedRequest<'a> {
     pub(crate) details: RejectionDetails,
 }
 
-/// What helps to find the cause of a rejection.
+/// Details that help to find the cause of a rejection.
 #[derive(Default)]
 pub(crate) struct RejectionDetails {
-    /// What the configuration expects.
+    /// The values that the configuration expects.
     pub(crate) expected: Option<String>,
     pub(crate) hint: Option<String>,
     pub(crate) token: PresentedToken,
 }
 
-/// What the token presents, escaped and shortened. Empty unless the user wants it in the log.
+/// Values of the token, escaped and shortened. Empty unless the user wants them in the log.
 #[derive(Default)]
 pub(crate) struct PresentedToken {
     pub(crate) iss: Option<String>,

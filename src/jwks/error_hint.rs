@@ -1,4 +1,4 @@
-//! What to do about keys that could not be fetched.
+//! Hints about keys that could not be fetched.
 
 use std::error::Error;
 use std::iter::successors;
@@ -10,7 +10,7 @@ use crate::metadata::MetadataError;
 use crate::transport::{FetchError, FetchErrorKind};
 
 impl KeysError {
-    /// What to check or to change, for an operator. `None` if only the authorization server can help, as
+    /// The remedy, for an operator. `None` if only the authorization server can help, as
     /// after a 5xx.
     ///
     /// The event of the failed fetch has it, too, and so has [`NotReady`](crate::diagnostics::NotReady).

@@ -74,7 +74,7 @@ impl IssuerMismatch {
         Self { named: named.into(), expected: Arc::clone(expected), difference }
     }
 
-    /// What to change.
+    /// The remedy.
     pub(crate) fn hint(&self) -> &'static str {
         if self.difference.as_ref().is_some_and(Difference::is_same_origin) {
             "configure the issuer exactly as its metadata names it"
