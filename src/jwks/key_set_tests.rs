@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::crypto::AlgorithmSet;
 
 const ISSUER: &str = "https://login.example.com";
 const P256_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
@@ -73,7 +74,7 @@ fn key_set_without_a_usable_key_is_rejected() {
         assert_eq!(parse(&keys).err(), Some(KeySetFault::NoUsableKey), "{name}");
     }
     let document = json!({"keys": [ec()]}).to_string();
-    let allowed = [Algorithm::RS256, Algorithm::EdDSA].into_iter().collect();
+    let allowed: AlgorithmSet = [Algorithm::RS256, Algorithm::EdDSA].into_iter().collect();
     assert_eq!(KeySet::parse(document.as_bytes(), allowed).err(), Some(KeySetFault::NoUsableKey));
 }
 

@@ -64,6 +64,18 @@ fn all_problems() -> Vec<ConfigProblem> {
         Problem::TokenSourceUnusable { source: "cookie".to_owned(), reason: "is empty".to_owned() },
         Problem::NoHttpClient,
         Problem::HttpClientUnusable { reason: "no root certificates".to_owned() },
+        Problem::IssuerPatternUnusable { pattern: issuer(), reason: "has no tenant" },
+        Problem::DefaultAlgorithmNotAllowed { issuer: issuer(), algorithm: Algorithm::ES256 },
+        Problem::AudienceNotAccepted { audience: issuer() },
+        Problem::AudienceUnusable { audience: "api ".to_owned() },
+        Problem::ClaimUnusable {
+            issuer: issuer(),
+            setting: "role_claims",
+            name: "roles".to_owned(),
+            reason: "is no JSON Pointer",
+            hint: "begin it with a slash",
+        },
+        Problem::SettingUnusable { setting: "leeway".to_owned(), reason: "is no number".to_owned() },
     ]
 }
 
@@ -95,6 +107,12 @@ fn place(problem: &ConfigProblem) -> usize {
         Problem::TokenSourceUnusable { .. } => 21,
         Problem::NoHttpClient => 22,
         Problem::HttpClientUnusable { .. } => 23,
+        Problem::IssuerPatternUnusable { .. } => 24,
+        Problem::DefaultAlgorithmNotAllowed { .. } => 25,
+        Problem::AudienceNotAccepted { .. } => 26,
+        Problem::AudienceUnusable { .. } => 27,
+        Problem::ClaimUnusable { .. } => 28,
+        Problem::SettingUnusable { .. } => 29,
     }
 }
 
