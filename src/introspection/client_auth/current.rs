@@ -18,6 +18,13 @@ use crate::time::{later, now};
 /// After this time, credentials are renewed in the background if their provider names no lifetime.
 const DEFAULT_TTL: Duration = Duration::from_secs(60);
 
+/// The part of their lifetime after which credentials are renewed in the background.
+const RENEW_AFTER: f64 = 0.75;
+
+/// How long before their expiry credentials are not sent any more: this, or a tenth of their lifetime if that
+/// is shorter. A request takes time, and clocks run at different speeds.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
+
 /// How long a failed provider is not called again, unless usable credentials are cached.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
@@ -198,9 +205,12 @@ impl State {
 impl Cached {
     fn new(provided: Provided, started_at: Instant) -> Self {
         let Provided { candidates, expires_in } = provided;
-        let part = |part: f64| expires_in.map(|lifetime| later(started_at, lifetime.mul_f64(part)));
-        let renew_at = part(0.75).unwrap_or_else(|| later(started_at, DEFAULT_TTL));
-        Self { candidates, renew_at, usable_until: part(0.9) }
+        let ttl = expires_in.map_or(DEFAULT_TTL, |lifetime| lifetime.mul_f64(RENEW_AFTER));
+        let usable_until = expires_in.map(|lifetime| {
+            let margin = lifetime.checked_div(10).unwrap_or_default().min(EXPIRY_MARGIN);
+            later(started_at, lifetime.saturating_sub(margin))
+        });
+        Self { candidates, renew_at: later(started_at, ttl), usable_until }
     }
 }
 

@@ -31,9 +31,9 @@ pub struct ProvidedAuth {
 impl ProvidedAuth {
     /// Sets the time until the credentials expire. Default: unknown.
     ///
-    /// They are renewed in the background once three quarters of this time have passed, and not used once
-    /// nine tenths have. Credentials without it are renewed after 60 s, and used until the function has
-    /// returned others.
+    /// They are renewed in the background once three quarters of this time have passed. They are not used in
+    /// the last 30 s of it, or in the last tenth if that is shorter. Credentials without it are renewed after
+    /// 60 s, and used until the function has returned others.
     pub fn expires_in(mut self, duration: Duration) -> Self {
         self.expires_in = Some(duration);
         self

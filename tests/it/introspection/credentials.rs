@@ -246,6 +246,22 @@ async fn expired_credentials_are_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_with_a_lifetime_outlive_a_failed_provider_until_30_s_before_they_expire() {
+    let calls = AtomicUsize::new(0);
+    let auth = ClientAuth::from_fn("orders", move || {
+        let auth = ProvidedAuth::from(secret("one")).expires_in(3600 * SECOND);
+        let is_first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+        async move { if is_first { Ok(auth) } else { Err(io::Error::other("sealed")) } }
+    });
+    let client = Client::new(auth);
+    client.idp.register_client("orders", "one");
+    for (pause, expected) in [(0, ACCEPTED), (3000, ACCEPTED), (569, ACCEPTED), (2, UNAVAILABLE)] {
+        sleep(pause * SECOND).await;
+        assert_eq!(client.outcome().await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_provider_gives_503_and_is_called_once_per_second() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
