@@ -1,14 +1,12 @@
-//! Checks the introspection settings of one issuer and builds the `Introspector`.
+//! Builds the `Introspector` from the introspection settings of one issuer.
 //!
-//! Checks: client credentials, endpoint URL, prefix and limits; that signed responses have keys to verify
-//! them.
+//! Checks: the URL of the endpoint. `check.rs` checks the other settings.
 //! Does not check: anything that needs the network.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Introspection;
-use crate::authenticate::{IssuerIntrospection, JwtIntrospection, OpaqueTokens};
+use crate::authenticate::{IssuerIntrospection, OpaqueTokens};
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::introspection::{
     CachePolicy, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
@@ -21,9 +19,6 @@ use crate::jwt::header::HeaderPolicy;
 use crate::metadata::Endpoint;
 use crate::settings::config_error::ConfigProblem;
 use crate::settings::context::IntrospectedIssuer;
-
-/// The maximum lifetime of a token whose response has no `exp`.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Introspection {
     /// The introspection as the request path uses it; `None` after at least one problem.
@@ -67,86 +62,6 @@ impl Introspection {
             jwts: self.jwts.clone(),
             opaque: self.opaque_tokens.clone().unwrap_or(OpaqueTokens::Others),
         })
-    }
-
-    fn check(&self, issuer: &IntrospectedIssuer<'_>, problems: &mut Vec<ConfigProblem>) {
-        let has_keys = issuer.keys.is_some();
-        let mut unusable = |reason: &'static str, hint: &'static str| {
-            let issuer = issuer.claims.issuer.to_string();
-            problems.push(ConfigProblem::IntrospectionUnusable { issuer, reason, hint });
-        };
-        if let Some(reason) = self.auth.fault() {
-            unusable(reason, "use the credentials that the authorization server registered for this API");
-        }
-        let token_endpoint = self.auth.token_endpoint();
-        if token_endpoint.is_some_and(|url| FetchUrl::parse(url, issuer.plain_http).is_err()) {
-            unusable(
-                "the token endpoint in ClientCredentials is not a valid https URL",
-                "use its https URL, or Issuer::dangerous_allow_http in a test network",
-            );
-        }
-        if matches!(&self.opaque_tokens, Some(OpaqueTokens::Prefix(prefix)) if prefix.is_empty()) {
-            unusable("opaque_prefix is empty", "set a prefix, or use .opaque_default()");
-        }
-        if self.accept_pending_jwts && matches!(self.jwts, JwtIntrospection::None) {
-            unusable(
-                "dangerous_accept_pending_jwts has no effect, because JWTs are not introspected",
-                "remove it, or use .also_jwts() or .also_jwts_when(...)",
-            );
-        }
-        if self.require_signed && !has_keys {
-            unusable(
-                "require_signed needs the keys of the issuer, which has none",
-                "use another constructor of Issuer",
-            );
-        }
-        if self.lifetime_without_exp.is_some_and(|lifetime| lifetime.is_zero() || lifetime > MAX_LIFETIME) {
-            unusable(
-                "the lifetime in dangerous_accept_without_expiry is zero or longer than 24 h",
-                "use a short lifetime, such as 5 min",
-            );
-        }
-        if self.lifetime_without_exp.is_some() && issuer.claims.max_lifetime.is_some() {
-            unusable(
-                "dangerous_accept_without_expiry contradicts max_lifetime, which needs the `exp` of each token",
-                "remove one of them",
-            );
-        }
-        if self.auth.is_mtls() && self.client.is_none() {
-            unusable(
-                "ClientAuth::mtls needs an HTTP client with a client certificate",
-                "set one with Introspection::http_client",
-            );
-        }
-        let limits = [
-            ("timeout of Introspection", self.limits.timeout.is_zero()),
-            ("max_concurrent_calls", self.limiter.max_concurrent == 0),
-            ("max_calls_per_minute", self.limiter.per_minute == Some(0)),
-        ];
-        let zeros = limits.into_iter().filter(|(_, is_zero)| *is_zero);
-        problems.extend(zeros.map(|(setting, _)| ConfigProblem::Zero { setting }));
-    }
-
-    /// The burst is half of the limit, and must cover the discovery of the endpoint, a request for a bearer
-    /// token and one introspection request.
-    fn check_rate_limit(
-        &self,
-        issuer: &IntrospectedIssuer<'_>,
-        endpoint: &EndpointSource,
-        problems: &mut Vec<ConfigProblem>,
-    ) {
-        let requests = endpoint.max_requests().saturating_add(self.auth.max_requests());
-        let least = requests.saturating_mul(2).saturating_add(1);
-        if self.limiter.per_minute.is_some_and(|calls| (1..least).contains(&calls)) {
-            problems.push(ConfigProblem::IntrospectionUnusable {
-                issuer: issuer.claims.issuer.to_string(),
-                reason: "max_calls_per_minute is too low for the discovery of the endpoint and its credentials",
-                hint: match self.auth.max_requests() {
-                    0 => "use at least 7, or set the URL with .endpoint(...)",
-                    _ => "use at least 11, or set the URL with .endpoint(...)",
-                },
-            });
-        }
     }
 
     fn endpoint_source(

@@ -1,6 +1,7 @@
 //! The settings for the introspection of one issuer's tokens: client, endpoint, and the tokens to introspect.
 
 mod build;
+mod check;
 mod limits;
 mod responses;
 
