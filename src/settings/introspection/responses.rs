@@ -25,8 +25,9 @@ impl Introspection {
         self
     }
 
-    /// Accepts introspection responses without `exp`. Such an opaque token counts as valid for `lifetime`
-    /// from the response on. Default: a response about an opaque token must have `exp`. Maximum: 24 h.
+    /// Accepts introspection responses without `exp`, or with `null`. Such an opaque token counts as valid
+    /// for `lifetime` from the response on. Default: a response about an opaque token must have `exp`.
+    /// Maximum: 24 h.
     ///
     /// RFC 7662 section 2.2 makes `exp` optional. Some authorization servers omit it for tokens that do not
     /// expire, or always. An `exp` that is present must still be in the future. Responses about JWTs are not

@@ -43,6 +43,17 @@ async fn by_setting_a_token_without_exp_is_valid_for_the_lifetime_from_each_resp
     assert_eq!(api.outcome(&token).await, INACTIVE);
 }
 
+/// Some servers write `null` for a token that does not expire.
+#[tokio::test(start_paused = true)]
+async fn by_setting_null_counts_as_no_exp() {
+    let api = without_expiry(MIN);
+    api.set_member("exp", Some(Value::Null));
+    assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
+    let api = Api::new();
+    api.set_member("exp", Some(Value::Null));
+    assert_eq!(api.outcome(api.token().opaque()).await, Err(RejectionKind::ClaimIllTyped));
+}
+
 #[tokio::test(start_paused = true)]
 async fn expires_at_is_the_end_of_the_lifetime() {
     let api = without_expiry(MIN);
