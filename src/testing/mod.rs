@@ -68,9 +68,15 @@
 //! # }
 //! ```
 //!
-//! To test a handler without a layer, use [`TokenBuilder::access_token`], and to test a route without
-//! credentials, [`MockBearerAuth`]. To simulate an outage, use
-//! [`TestIssuer::set_outage`]. To move the time, use [`TestIssuer::clock`].
+//! | to | use |
+//! |---|---|
+//! | test a handler without a layer | [`TokenBuilder::access_token`] |
+//! | test a route without credentials | [`MockBearerAuth`] |
+//! | simulate an outage, or the failure of one endpoint | [`TestIssuer::set_outage`], [`TestIssuer::set_fault`] |
+//! | fail requests about one token, or damage one key | [`TestIssuer::set_token_fault`], [`TestIssuer::alter_key`] |
+//! | move the time | [`TestIssuer::clock`] |
+//! | imitate the tokens of an authorization server | [`TokenBuilder::shaped_like`] |
+//! | listen on a port, with TLS if needed | [`TestIssuer::loopback`] |
 //!
 //! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller asks for.
 

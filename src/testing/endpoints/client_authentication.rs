@@ -1,8 +1,8 @@
 //! Authenticates clients (RFC 6749 section 3.2.1, RFC 7523 section 3).
 //!
-//! Checks: a secret or bearer token is registered. Over TLS, the connection has presented a certificate of the
-//! client. An assertion is signed with the registered key, its `iss` and `sub` are the client, its `aud` is
-//! exactly this issuer, its `exp` is in the future and its `jti` is new.
+//! Checks: a secret or bearer token is registered. Over TLS, the connection has presented a certificate of
+//! the client. An assertion is signed with the registered key, its `iss` and `sub` are the client, its `aud`
+//! is exactly this issuer, its `exp` is in the future and its `jti` is new.
 //!
 //! Does not check: `typ`, `nbf` and `iat` of an assertion; which of its methods a client uses.
 //!
@@ -70,8 +70,8 @@ impl State {
     }
 }
 
-/// Whether the connection of the request has presented a certificate of this client. Without TLS, it counts as
-/// presented.
+/// Whether the connection of the request has presented a certificate of this client. Without TLS, it counts
+/// as presented.
 fn presents_certificate_of(client: &str, request: &Request<Bytes>) -> bool {
     let presented = request.extensions().get::<PresentedCertificate>();
     presented.is_none_or(|presented| presented.is_of(client))

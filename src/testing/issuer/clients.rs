@@ -58,8 +58,8 @@ impl TestIssuer {
     /// Registers a client that authenticates with a certificate (`tls_client_auth`, RFC 8705 section 2).
     ///
     /// Over TLS, the connection must present a certificate that `TestCa::client_pem` (feature `test-tls`)
-    /// issued for this `client_id`. In memory and over plain HTTP, a `client_id` without any other credentials
-    /// counts as a request with the certificate.
+    /// issued for this `client_id`. In memory and over plain HTTP, a `client_id` without any other
+    /// credentials counts as a request with the certificate.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};

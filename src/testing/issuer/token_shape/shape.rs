@@ -36,7 +36,8 @@ pub enum TokenShape {
     Hydra,
     /// Keycloak: client in `azp`, roles in `realm_access.roles`.
     Keycloak,
-    /// Kubernetes service accounts: the array `aud` and the object `kubernetes.io`. No client, scopes or roles.
+    /// Kubernetes service accounts: the array `aud` and the object `kubernetes.io`. No client, no scopes and
+    /// no roles.
     Kubernetes,
     /// Okta custom authorization servers: client in `cid`, scopes in the array `scp`, roles in `groups`.
     Okta,
