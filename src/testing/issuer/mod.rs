@@ -3,6 +3,7 @@
 mod clients;
 mod faults;
 mod introspection;
+mod issue_token;
 mod keys;
 mod loopback_builder;
 #[cfg(feature = "test-tls")]

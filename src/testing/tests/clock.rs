@@ -2,20 +2,15 @@
 
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::{Response, StatusCode};
-use tower::{Layer, ServiceExt, service_fn};
+use http::StatusCode;
 
 use super::*;
-use crate::middleware::BearerAuth;
 use crate::testing::{Endpoint, Fault};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn status(auth: &BearerAuth, token: &str) -> StatusCode {
-    let service = auth.layer(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(()))));
-    let request = Request::get("/").header(AUTHORIZATION, format!("Bearer {token}"));
-    service.oneshot(request.body(()).unwrap()).await.unwrap().status()
+    present(auth, token).await.status()
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::builder::BearerAuthBuilder;
-use crate::middleware::BearerAuth;
 use crate::testing::Endpoint;
 
 async fn get(client: &InMemoryClient, url: &str) -> Reply {

@@ -1,16 +1,13 @@
 //! Services behind `MockBearerAuth` behave as behind a `BearerAuth` that accepted the token.
 
-use std::convert::Infallible;
-
+use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
-use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, ServiceExt, service_fn};
 
 use super::*;
 use crate::access_token::AccessToken;
 use crate::crypto::Algorithm;
-use crate::middleware::{BearerAuth, Require};
+use crate::middleware::Require;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::testing::{Endpoint, MockBearerAuth, TokenBuilder};
 

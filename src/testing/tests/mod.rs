@@ -12,12 +12,16 @@ mod revocation;
 mod tls;
 mod token_shapes;
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use serde_json::Value;
+use tower::{Layer, ServiceExt, service_fn};
 
 use super::{InMemoryClient, TestIssuer};
+use crate::middleware::{BearerAuth, ResponseBody};
 use crate::transport::{FetchError, FetchRequest, HttpClient, UrlKind};
 
 const API: &str = "https://api.example.com";
@@ -74,6 +78,16 @@ async fn send(client: &InMemoryClient, request: Request<Bytes>) -> Result<Reply,
         let (head, body) = response.into_response().into_parts();
         Reply { status: head.status.as_u16(), headers: head.headers, body }
     })
+}
+
+/// The response to a request with this token of an API that accepts every valid token.
+async fn present(auth: &BearerAuth, token: &str) -> Response<ResponseBody<()>> {
+    let request = Request::get("/").header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap();
+    auth.layer(service_fn(respond)).oneshot(request).await.unwrap()
+}
+
+async fn respond(_: Request<()>) -> Result<Response<()>, Infallible> {
+    Ok(Response::new(()))
 }
 
 /// The introspection response about a token.

@@ -1,13 +1,7 @@
 //! A test issuer over TLS: which HTTP clients reach it, and which certificates authenticate a client.
 
-use std::convert::Infallible;
-
-use http::Response;
-use tower::{Layer, ServiceExt, service_fn};
-
 use super::*;
 use crate::introspection::ClientAuth;
-use crate::middleware::BearerAuth;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::settings::Introspection;
 use crate::testing::{Endpoint, TestCa};
@@ -32,10 +26,7 @@ async fn is_reachable(idp: &TestIssuer, client: ReqwestClient) -> bool {
 
 /// The kind of the rejection of a request with this token. `None` if it is accepted.
 async fn rejection_of(auth: &BearerAuth, token: &str) -> Option<RejectionKind> {
-    let handler = service_fn(async |_| Ok::<_, Infallible>(Response::new(())));
-    let request = Request::get("/").header(AUTHORIZATION, format!("Bearer {token}"));
-    let response = auth.layer(handler).oneshot(request.body(()).unwrap()).await.unwrap();
-    response.extensions().get().map(Rejection::kind)
+    present(auth, token).await.extensions().get().map(Rejection::kind)
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl TokenBuilder {
     pub fn shaped_like(self, shape: TokenShape) -> Self {
         let Layout { typ, client, scope, roles, audience, has_jti, has_nbf } = shape.layout();
         let mut token = self.header("typ", typ);
-        let claims = token.claims_mut();
+        let claims = &mut token.token.claims;
         let constant = shape.constant_claims(claims.get("iss").and_then(Value::as_str).unwrap_or_default());
         let client_id = claims.remove("client_id");
         move_audience(claims, &audience, client_id.as_ref());
