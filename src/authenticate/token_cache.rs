@@ -2,9 +2,9 @@
 //! lookup.
 //!
 //! Checks on every hit: the token, byte for byte; that its issuer is still trusted; for a JWT, that its dates
-//! are valid now and that its issuer still publishes the key set it was verified with. Where the token is introspected, the introspector checks
-//! its own cache. Never holds a forged token: each entry was signed by its issuer, or its issuer said that it
-//! is active.
+//! are valid now and that its issuer still publishes the key set it was verified with. Where the token is
+//! introspected, the introspector checks its own cache. Never holds a forged token: each entry was signed by
+//! its issuer, or its issuer said that it is active.
 //!
 //! Why the whole key set and not the one key: any change of the set (a retired key, another key under the
 //! same `kid`, another `use`) invalidates what was verified with it. After a rotation each token costs one

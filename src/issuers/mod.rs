@@ -71,6 +71,10 @@ impl Issuers {
     /// this issuer: [`IssuerRepeated`](ConfigProblem::IssuerRepeated) if there is one with the same
     /// identifier, [`OpaqueTokensAmbiguous`](ConfigProblem::OpaqueTokensAmbiguous) if another one introspects
     /// the same opaque tokens, or a problem of its own settings. Nothing changes then.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the caller has no use for it afterwards, as in the builder"
+    )]
     pub fn add(&self, issuer: Issuer) -> Result<(), ConfigError> {
         let change = self.auth.shared().authenticator.issuers.change();
         if change.contains(issuer.identifier()) {
@@ -101,6 +105,10 @@ impl Issuers {
     ///
     /// # Errors
     /// As for [`add`](Self::add), except `IssuerRepeated`. The old issuer stays then.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the caller has no use for it afterwards, as in the builder"
+    )]
     pub fn replace(&self, issuer: Issuer) -> Result<(), ConfigError> {
         let change = self.auth.shared().authenticator.issuers.change();
         self.insert(&change, &issuer)?;

@@ -4,8 +4,9 @@
 //! the same algorithms.
 //!
 //! Why that is safe: a key that names an issuer verifies tokens of that issuer only, and a key set seeded by
-//! one issuer is not shared with another. Why it matters: a thousand tenants of one authorization server would
-//! otherwise fetch and hold its keys a thousand times, and an issuer that is replaced would lose its keys.
+//! one issuer is not shared with another. Why it matters: a thousand tenants of one authorization server
+//! would otherwise fetch and hold its keys a thousand times, and an issuer that is replaced would lose its
+//! keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,7 @@ struct Known {
 #[derive(Eq, Hash, PartialEq)]
 struct SourceId {
     document: DocumentId,
+    fallbacks: Vec<FetchUrl>,
     /// The address of the HTTP client, which the keys keep alive.
     client: usize,
     algorithms: KeyAlgorithms,
@@ -55,6 +57,7 @@ impl KeySources {
                 KeySource::Url(url) => DocumentId::Url(url.clone()),
                 KeySource::Discovered(issuer) => DocumentId::Discovered(issuer.id()),
             },
+            fallbacks: config.fallbacks.clone(),
             client: Arc::as_ptr(&config.client).cast::<()>().addr(),
             algorithms: config.algorithms,
             seed: seed.as_ref().map(KeySet::id),

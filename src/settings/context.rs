@@ -63,15 +63,20 @@ impl BuildContext {
         issuers.iter().filter_map(|issuer| issuer.build(self, problems)).collect()
     }
 
-    /// The configuration of keys that are fetched from `source`; `None` without an HTTP client.
-    pub(super) fn remote(&self, issuer: &str, source: KeySource) -> Option<RemoteConfig> {
-        let mut config = RemoteConfig::new(issuer, source, self.client()?);
+    /// The configuration of keys that `client` fetches from `source`.
+    pub(super) fn remote(
+        &self,
+        issuer: &str,
+        source: KeySource,
+        client: Arc<dyn HttpClient>,
+    ) -> RemoteConfig {
+        let mut config = RemoteConfig::new(issuer, source, client);
         config.policy = self.refresh.clone();
         config.limits.timeout = self.fetch_timeout;
         config.max_wait = self.max_key_wait;
         config.clock = Arc::clone(&self.clock);
         config.runtime = self.runtime.clone();
-        Some(config)
+        config
     }
 }
 

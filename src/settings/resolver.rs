@@ -94,8 +94,8 @@ impl IssuerRequest {
         &self.issuer
     }
 
-    /// The part of the identifier in place of `{tenant}`: at most 128 letters, digits, `-`, `_`, and in a path
-    /// also `.`.
+    /// The part of the identifier in place of `{tenant}`: at most 128 letters, digits, `-`, `_`, and in a
+    /// path also `.`.
     #[must_use]
     pub fn tenant(&self) -> &str {
         &self.tenant
@@ -105,9 +105,9 @@ impl IssuerRequest {
 impl IssuerResolver {
     /// Resolves issuers whose identifier matches `pattern` with the function `resolve`.
     ///
-    /// `pattern` is a URL with one `{tenant}`, as a whole segment of the path or as a whole label of the host.
-    /// `resolve` returns the issuer, `None` if there is no such issuer, or an error if it does not know. It
-    /// runs as a task of its own, for at most 5 s ([`timeout`](Self::timeout)).
+    /// `pattern` is a URL with one `{tenant}`, as a whole segment of the path or as a whole label of the
+    /// host. `resolve` returns the issuer, `None` if there is no such issuer, or an error if it does not
+    /// know. It runs as a task of its own, for at most 5 s ([`timeout`](Self::timeout)).
     pub fn new<F, A, E>(pattern: impl Into<String>, resolve: F) -> Self
     where
         F: Fn(IssuerRequest) -> A + Send + Sync + 'static,
@@ -135,8 +135,8 @@ impl IssuerResolver {
         self
     }
 
-    /// Sets how long a resolved issuer stays after its last valid token, at least. Default: 1 h. It is evicted
-    /// before twice this time is over.
+    /// Sets how long a resolved issuer stays after its last valid token, at least. Default: 1 h. It is
+    /// evicted before twice this time is over.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self

@@ -35,6 +35,7 @@ mod error;
 mod fetch;
 #[cfg(not(feature = "reqwest"))]
 mod no_client;
+mod origin_header;
 #[cfg(feature = "reqwest")]
 mod pools;
 mod request;
@@ -52,6 +53,7 @@ pub use error::{FetchError, FetchErrorKind};
 pub(crate) use fetch::{FetchLimits, fetch, send};
 #[cfg(not(feature = "reqwest"))]
 pub(crate) use no_client::default_client;
+pub use origin_header::OriginHeader;
 pub use request::{FetchRequest, UrlKind};
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;

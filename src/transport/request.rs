@@ -121,7 +121,8 @@ impl FetchRequest {
         self.url_kind
     }
 
-    /// The issuer that this request belongs to, exactly as configured.
+    /// The issuer that this request belongs to, exactly as configured. A request for keys that several
+    /// issuers share belongs to the one that used them first.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer

@@ -38,8 +38,8 @@ pub(crate) struct TrustedIssuer {
     pub(crate) state: IssuerState,
 }
 
-/// Whether an issuer is still trusted, and in use. Cached tokens refer to it, so they need no lookup. Zero for
-/// an issuer that is both, so that a cached token costs one load.
+/// Whether an issuer is still trusted, and in use. Cached tokens refer to it, so they need no lookup. Zero
+/// for an issuer that is both, so that a cached token costs one load.
 #[derive(Default)]
 pub(crate) struct IssuerState(AtomicU8);
 

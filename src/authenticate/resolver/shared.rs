@@ -77,8 +77,8 @@ impl Shared {
         refused.flatten()
     }
 
-    /// The end of the call for `issuer`, which is started unless it is in flight. `None` if a limit or the lack
-    /// of a runtime prevents it.
+    /// The end of the call for `issuer`, which is started unless it is in flight. `None` if a limit or the
+    /// lack of a runtime prevents it.
     pub(super) fn ended(
         self: &Arc<Self>,
         issuer: &str,

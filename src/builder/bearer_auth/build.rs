@@ -1,7 +1,7 @@
 //! Checks the whole configuration and builds the `BearerAuth`.
 //!
-//! Checks: at least one issuer, unless none is allowed; no issuer twice; audiences, realm, leeway, limits and token sources; at most
-//! one issuer per opaque token.
+//! Checks: at least one issuer, unless none is allowed; no issuer twice; audiences, realm, leeway, limits and
+//! token sources; at most one issuer per opaque token.
 //! Does not check: anything that needs the network.
 
 use std::collections::{HashMap, HashSet};

@@ -29,6 +29,8 @@ impl BearerAuthBuilder {
     /// those added at run time.
     ///
     /// See [`IssuerResolver`] for an example, its checks and its limits. No other issuer is needed then.
+    /// [`BearerAuth::bounds`](crate::BearerAuth::bounds) covers the issuers that are resolved at the time of
+    /// the call.
     pub fn resolve_issuers(mut self, resolver: IssuerResolver) -> Self {
         self.resolver = Some(resolver);
         self

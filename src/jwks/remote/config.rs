@@ -17,6 +17,8 @@ pub(crate) struct RemoteConfig {
     /// The identifier of the issuer that was the first to use the source, for log events and HTTP clients.
     pub(crate) issuer: Arc<str>,
     pub(crate) source: KeySource,
+    /// Where the key set is as well, for fetches from `source` that fail. Default: nowhere.
+    pub(crate) fallbacks: Vec<FetchUrl>,
     pub(crate) client: Arc<dyn HttpClient>,
     /// The algorithms that the keys may be used with. Default: all.
     pub(crate) algorithms: KeyAlgorithms,
@@ -46,6 +48,7 @@ impl RemoteConfig {
         Self {
             issuer: issuer.into(),
             source,
+            fallbacks: Vec::new(),
             client,
             algorithms: AlgorithmSet::ALL.into(),
             policy: RefreshPolicy::default(),
@@ -61,16 +64,24 @@ impl RemoteConfig {
         Moment::now(&*self.clock)
     }
 
-    /// The maximum duration of one fetch of keys whose URL is known: from that URL, and once more if the keys
-    /// have moved meanwhile.
+    /// The maximum duration of one fetch of keys whose URL is known: from that URL, once more if the keys
+    /// have moved meanwhile, and from the fallbacks.
     pub(super) fn max_fetch_time(&self) -> Duration {
-        self.limits.timeout.saturating_mul(2)
+        self.limits.timeout.saturating_mul(self.fallback_requests().saturating_add(2))
+    }
+
+    /// The maximum number of HTTP requests in one fetch.
+    pub(super) fn max_requests_per_fetch(&self) -> u32 {
+        self.source.max_requests_per_fetch().saturating_add(self.fallback_requests())
+    }
+
+    fn fallback_requests(&self) -> u32 {
+        u32::try_from(self.fallbacks.len()).unwrap_or(u32::MAX)
     }
 }
 
 impl KeySource {
-    /// The maximum number of HTTP requests in one fetch.
-    pub(super) fn max_requests_per_fetch(&self) -> u32 {
+    fn max_requests_per_fetch(&self) -> u32 {
         match self {
             Self::Url(_) => 1,
             Self::Discovered(issuer) => issuer.max_requests().saturating_add(1),

@@ -19,7 +19,7 @@ use super::metadata_reader::MetadataReader;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::error::KeysError;
 use crate::jwks::key_set::{KeySet, KeySetId};
-use crate::jwks::refresh::{max_age, remaining};
+use crate::jwks::refresh::{GracePeriod, max_age, remaining};
 use crate::time::now;
 use crate::transport::{FetchError, FetchErrorKind, FetchRequest, UrlKind, retry_after, send};
 
@@ -82,7 +82,10 @@ impl KeyFetcher {
         if self.last_failed {
             self.metadata.start_after_failure(config);
         }
-        let (fetched, response) = received?;
+        let (fetched, response) = match received {
+            Ok(received) => received,
+            Err(failure) => self.fetch_from_fallbacks(failure, config, bypass_caches).await?,
+        };
         // Only now, because keys from a URL that they have moved from meanwhile are dropped.
         self.cached = response.or_else(|| self.cached.take());
         Ok(fetched)
@@ -134,6 +137,25 @@ impl KeyFetcher {
             }
             _ => received,
         }
+    }
+
+    /// Tries the fallbacks after a `failure`. If they fail as well, the first failure counts.
+    async fn fetch_from_fallbacks(
+        &mut self,
+        failure: FetchFailure,
+        config: &RemoteConfig,
+        bypass_caches: bool,
+    ) -> Result<Received, FetchFailure> {
+        if failure.error.grace_period() == GracePeriod::None {
+            // The server has published a set without usable keys, which retires those at the fallbacks too.
+            return Err(failure);
+        }
+        for url in &config.fallbacks {
+            if let Ok(received) = self.fetch_from(url, config, bypass_caches).await {
+                return Ok(received);
+            }
+        }
+        Err(failure)
     }
 
     async fn fetch_from(

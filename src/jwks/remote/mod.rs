@@ -251,7 +251,8 @@ impl RemoteKeys {
 
     /// The guaranteed bounds.
     pub(crate) fn bounds(&self) -> KeysBounds {
-        let RemoteConfig { policy, source, .. } = &self.shared().config;
+        let config = &self.shared().config;
+        let policy = &config.policy;
         let retired_key = policy.max_freshness();
         KeysBounds {
             // Keys that become stale during a fetch are used until it ends.
@@ -262,7 +263,7 @@ impl RemoteKeys {
             // The first request of a run is sent again if its connection is lost.
             max_calls_per_minute: policy
                 .max_fetches_per_minute()
-                .saturating_mul(source.max_requests_per_fetch())
+                .saturating_mul(config.max_requests_per_fetch())
                 .saturating_add(policy.max_runs_per_minute()),
         }
     }

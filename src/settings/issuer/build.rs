@@ -128,7 +128,7 @@ impl Issuer {
             keys,
             discoverable: self.discoverable(),
             plain_http: self.plain_http,
-            client: cx.client(),
+            client: self.client.clone().or_else(|| cx.client()),
             responses: Arc::clone(&cx.responses),
             clock: Arc::clone(&cx.clock),
         }
@@ -165,9 +165,13 @@ impl Issuer {
             Some(jwks) => Some(parse(jwks)?),
             None => None,
         };
-        let source = self.key_source(problems)?;
-        let config = cx.remote(&self.identifier, source)?;
-        let keys = cx.sources.keys(RemoteConfig { algorithms, ..config }, seed);
+        let source = self.key_source(problems);
+        let fallbacks: Option<Vec<FetchUrl>> =
+            self.fallback_urls.iter().map(|url| self.jwks_url(url, problems)).collect();
+        let (source, fallbacks) = source.zip(fallbacks)?;
+        let client = self.client.clone().or_else(|| cx.client())?;
+        let config = cx.remote(&self.identifier, source, client);
+        let keys = cx.sources.keys(RemoteConfig { algorithms, fallbacks, ..config }, seed);
         Some(Keys::fetched(&self.identifier, keys))
     }
 
@@ -175,16 +179,18 @@ impl Issuer {
         match &self.keys {
             KeyOrigin::Document(_) | KeyOrigin::None => None,
             KeyOrigin::Discovery => Some(KeySource::Discovered(self.discoverable()?)),
-            KeyOrigin::Url(text) => match FetchUrl::parse(text, self.plain_http) {
-                Ok(url) => Some(KeySource::Url(url)),
-                Err(fault) => {
-                    let url = redacted(text);
-                    let issuer = self.identifier.clone();
-                    problems.push(ConfigProblem::JwksUrlUnusable { issuer, url, reason: fault.as_str() });
-                    None
-                }
-            },
+            KeyOrigin::Url(text) => Some(KeySource::Url(self.jwks_url(text, problems)?)),
         }
+    }
+
+    fn jwks_url(&self, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<FetchUrl> {
+        let parsed = FetchUrl::parse(text, self.plain_http);
+        let unusable = |reason| ConfigProblem::JwksUrlUnusable {
+            issuer: self.identifier.clone(),
+            url: redacted(text),
+            reason,
+        };
+        parsed.map_err(|fault| problems.push(unusable(fault.as_str()))).ok()
     }
 
     /// The URL from which metadata is found; `None` if its identifier is not a URL.

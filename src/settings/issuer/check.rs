@@ -85,6 +85,7 @@ impl Issuer {
             ("default_key_algorithm", self.default_key_algorithm.is_some()),
             ("dangerous_accept_type", !self.added_types.is_empty()),
             ("seed_jwks", self.seed.is_some()),
+            ("add_jwks_url", !self.fallback_urls.is_empty()),
             ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),
         ];
         let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);

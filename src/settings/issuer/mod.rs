@@ -5,9 +5,11 @@ mod check;
 mod check_claims;
 mod claims;
 mod debug;
+mod network;
 mod profiles;
 mod tokens;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use check_claims::check_audiences;
@@ -18,6 +20,7 @@ use crate::authenticate::OpaqueTokens;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::fetch_url::{EndpointHosts, PlainHttp};
 use crate::jwt::claims::Validator;
+use crate::transport::HttpClient;
 
 /// An authorization server whose tokens are accepted: its keys, and the rules for its tokens.
 ///
@@ -67,6 +70,8 @@ pub struct Issuer {
     introspection: Option<Introspection>,
     plain_http: PlainHttp,
     endpoint_hosts: EndpointHosts,
+    client: Option<Arc<dyn HttpClient>>,
+    fallback_urls: Vec<String>,
 }
 
 /// The origin of an issuer's keys.
@@ -183,6 +188,8 @@ impl Issuer {
             introspection: None,
             plain_http: PlainHttp::Loopback,
             endpoint_hosts: EndpointHosts::any(),
+            client: None,
+            fallback_urls: Vec::new(),
         }
     }
 
@@ -279,6 +286,7 @@ impl Issuer {
     /// Whether it needs the HTTP client of the builder.
     pub(crate) fn needs_client(&self) -> bool {
         match self.keys {
+            _ if self.client.is_some() => false,
             KeyOrigin::Discovery | KeyOrigin::Url(_) => true,
             KeyOrigin::Document(_) | KeyOrigin::None => {
                 self.introspection.as_ref().is_some_and(Introspection::needs_client)

@@ -1,5 +1,7 @@
 //! Issuers that are added, replaced and removed while requests are served.
 
+mod clients;
+mod fallbacks;
 mod introspected;
 mod resolver;
 mod shared_keys;

@@ -1,0 +1,58 @@
+//! The settings of an issuer for the network: its HTTP client, and where else its keys are.
+
+use std::sync::Arc;
+
+use super::Issuer;
+use crate::transport::HttpClient;
+
+/// How to reach this issuer.
+impl Issuer {
+    /// Sets the HTTP client for the metadata, the keys and the introspection of this issuer. Default: that of
+    /// the builder, [`BearerAuthBuilder::http_client`](crate::BearerAuthBuilder::http_client).
+    ///
+    /// For an authorization server with a CA of its own, behind a proxy, or with a header that no other may
+    /// see; see [`OriginHeader`](crate::transport::OriginHeader) for the latter.
+    /// [`Introspection::http_client`](crate::Introspection::http_client) replaces it for introspection.
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")]
+    /// # fn example(pem: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tower_bearer::Issuer;
+    /// use tower_bearer::transport::ReqwestClient;
+    /// use tower_bearer::transport::reqwest::Certificate;
+    ///
+    /// let ca = Certificate::from_pem(pem)?; // the CA that signed the certificate of this server only
+    /// let client = ReqwestClient::build(move |client| client.tls_certs_only([ca.clone()]))?;
+    /// let issuer = Issuer::discover("https://login.internal.example").http_client(client);
+    /// # drop(issuer);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Issuers share the fetches of their keys only if they have the same client: pass clones of one
+    /// `Arc<dyn HttpClient>`.
+    pub fn http_client(mut self, client: impl HttpClient) -> Self {
+        self.client = Some(Arc::new(client));
+        self
+    }
+
+    /// Adds a URL at which the key set is published as well, for the time in which it cannot be fetched from
+    /// its usual place. Default: none.
+    ///
+    /// `BearerAuth` tries the URLs in the order in which they were added, after each fetch from the usual
+    /// place that fails. A key set without usable keys is no failure: it retires the keys.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::with_jwks_url("https://login.example.com", "https://login.example.com/jwks")
+    ///     .add_jwks_url("https://keys.example.net/login.example.com/jwks");
+    /// ```
+    ///
+    /// # Risk
+    /// The keys at this URL can sign any token of the issuer.
+    pub fn add_jwks_url(mut self, url: impl Into<String>) -> Self {
+        self.fallback_urls.push(url.into());
+        self
+    }
+}
