@@ -17,6 +17,8 @@
 //! # Ok::<(), tower_bearer::ConfigError>(())
 //! ```
 
+mod snapshot;
+
 use std::fmt;
 
 use crate::authenticate::IssuerChange;
@@ -24,6 +26,7 @@ use crate::event;
 use crate::middleware::BearerAuth;
 use crate::settings::{ConfigError, ConfigProblem, Issuer};
 pub use crate::settings::{IssuerRequest, IssuerResolver};
+pub use snapshot::KeysSnapshot;
 
 /// Adds, replaces and removes the issuers of a running [`BearerAuth`].
 ///

@@ -12,8 +12,8 @@
 //! Two documents with the same usable keys are the same version of the key set. Replicas of an authorization
 //! server may order keys and members differently, and that must not void the cached tokens.
 //!
-//! Issuers may share a key set ([`KeySet`]). Each sees its own keys ([`IssuerKeys`]): those without an `issuer`
-//! member, and those whose `issuer` it is.
+//! Issuers may share a key set ([`KeySet`]). Each sees its own keys ([`IssuerKeys`]): those without an
+//! `issuer` member, and those whose `issuer` it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -23,8 +23,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use crate::crypto::{self, Algorithm, Jwk, JwkFault, KeyAlgorithms, KeyIssuer, VerifyingKey};
+use crate::crypto::{self, Algorithm, Jwk, JwkFault, KeyAlgorithms, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
 /// The maximum number of keys to try for one token. Bounds the cost of a token that many keys fit.
@@ -42,9 +43,7 @@ pub(crate) struct KeySet {
 
 struct SetKey {
     key: VerifyingKey,
-    kid: Option<Box<str>>,
-    /// The only issuer whose tokens it verifies. `None` for any.
-    issuer: Option<KeyIssuer>,
+    jwk: Jwk,
 }
 
 /// The keys of one issuer in a key set.
@@ -153,7 +152,7 @@ impl KeySet {
                 if let Some(kid) = &jwk.kid {
                     self.by_kid.entry(kid.clone()).or_default().push(self.keys.len());
                 }
-                self.keys.push(SetKey { key, kid: jwk.kid, issuer: jwk.issuer });
+                self.keys.push(SetKey { key, jwk });
                 Some(digest)
             }
             Err(fault) => {
@@ -170,7 +169,7 @@ impl KeySet {
 
 impl SetKey {
     fn is_of(&self, issuer: &str) -> bool {
-        self.issuer.as_ref().is_none_or(|named| named.is(issuer))
+        self.jwk.issuer.as_ref().is_none_or(|named| named.is(issuer))
     }
 }
 
@@ -187,8 +186,8 @@ impl IssuerKeys {
 
     /// The candidate keys for a token with these header parameters, in document order.
     ///
-    /// With a `kid`: the keys with that `kid` that fit `alg`. Without one, or if no key has a `kid`: every key
-    /// that fits `alg`. At most 16 keys.
+    /// With a `kid`: the keys with that `kid` that fit `alg`. Without one, or if no key has a `kid`: every
+    /// key that fits `alg`. At most 16 keys.
     pub(crate) fn select(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
         let (named, all): (&[usize], &[SetKey]) = match kid {
             Some(kid) if self.any_has_kid() => (self.set.indices(kid), &[]),
@@ -202,19 +201,25 @@ impl IssuerKeys {
     /// The distinct `kid`s of the keys, in no particular order.
     pub(crate) fn key_ids(&self) -> impl Iterator<Item = &str> {
         let mut seen = BTreeSet::new();
-        self.own().filter_map(|key| key.kid.as_deref()).filter(move |kid| seen.insert(*kid))
+        self.own().filter_map(|key| key.jwk.kid.as_deref()).filter(move |kid| seen.insert(*kid))
+    }
+
+    /// The keys as a JWK Set. Parsing it gives the same keys. `None` if there are none.
+    pub(crate) fn to_json(&self) -> Option<String> {
+        let keys: Vec<Value> = self.own().map(|key| key.jwk.to_json()).collect();
+        (!keys.is_empty()).then(|| json!({ "keys": keys }).to_string())
     }
 
     /// The unusable keys, and those of other issuers.
     pub(crate) fn skipped(&self) -> impl Iterator<Item = UnusableJwk> {
         let others = self.set.keys.iter().filter(|key| !key.is_of(&self.issuer));
-        let others = others.map(|key| UnusableJwk { kid: key.kid.clone(), fault: JwkFault::OtherIssuer });
+        let others = others.map(|key| UnusableJwk { kid: key.jwk.kid.clone(), fault: JwkFault::OtherIssuer });
         self.set.skipped.iter().cloned().chain(others)
     }
 
     /// In the usual set, the first key has a `kid`.
     fn any_has_kid(&self) -> bool {
-        !self.set.by_kid.is_empty() && self.own().any(|key| key.kid.is_some())
+        !self.set.by_kid.is_empty() && self.own().any(|key| key.jwk.kid.is_some())
     }
 
     fn own(&self) -> impl Iterator<Item = &SetKey> {

@@ -1,7 +1,5 @@
 //! Parsing and key selection, with valid, partly usable and malformed key sets.
 
-use serde_json::{Value, json};
-
 use super::*;
 use crate::crypto::AlgorithmSet;
 
@@ -217,5 +215,19 @@ fn identity_of_a_key_set_depends_on_the_issuers_of_its_keys() {
     let ids = [None, Some(""), Some(ISSUER), Some("https://other.example")].map(id);
     for (number, one) in ids.iter().enumerate() {
         assert_eq!(ids.iter().position(|other| other == one), Some(number));
+    }
+}
+
+#[test]
+fn exported_keys_are_the_same_keys() {
+    let rsa = json!({"kty": "RSA", "n": "AQAB".repeat(86), "e": "AQAB", "kid": "r", "alg": "PS256"});
+    let mut bound = named(ed25519(), "bound");
+    bound["issuer"] = ISSUER.into();
+    for keys in [json!([named(ec(), "a"), ed25519(), bound.clone()]), json!([rsa, bound])] {
+        let set = parse(&keys).unwrap();
+        let id = set.id();
+        let exported = own(set).to_json().unwrap();
+        let again = KeySet::parse(exported.as_bytes(), AlgorithmSet::ALL).unwrap();
+        assert_eq!((again.id(), again.skipped()), (id, 0), "{exported}");
     }
 }

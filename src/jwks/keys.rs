@@ -158,6 +158,11 @@ impl Keys {
         }
     }
 
+    /// The usable keys as a JWK Set. `None` if they are configured, or none are usable.
+    pub(crate) fn export(&self) -> Option<String> {
+        self.remote()?.current()?.of(&self.issuer).to_json()
+    }
+
     /// Whether the usable keys are this version of the key set. Counts as a use of the keys. `now` is the
     /// time of the wall clock.
     pub(crate) fn is_current_set(&self, id: KeySetId, now: NumericDate) -> bool {
@@ -186,8 +191,8 @@ impl Keys {
     }
 
     /// Records that the issuer was removed, once for each [`attach`](Self::attach). With the last issuer that
-    /// uses the same source, its refresh task ends for good, and requests that wait for keys look their issuer
-    /// up again.
+    /// uses the same source, its refresh task ends for good, and requests that wait for keys look their
+    /// issuer up again.
     pub(crate) fn detach(&self) {
         if let Some(keys) = self.remote() {
             keys.detach();

@@ -9,6 +9,7 @@
 //! Why: anybody may hold a private key that was published, so such a key proves nothing. A member that is
 //! `null`, and an empty `key_ops`, count as absent: some serializers write them for members that are not set.
 
+mod export;
 mod fault;
 mod issuer;
 mod material;
@@ -22,7 +23,7 @@ use super::backend::sha256;
 use crate::encoding::{base64url, json};
 
 pub(crate) use fault::JwkFault;
-pub(crate) use issuer::KeyIssuer;
+use issuer::KeyIssuer;
 use material::Curve;
 pub(crate) use material::KeyMaterial;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -72,7 +73,8 @@ impl Jwk {
         Self { alg: self.alg.or(default), ..self }
     }
 
-    /// A digest of all that decides which tokens the key verifies: `kid`, algorithms, issuer and key material.
+    /// A digest of all that decides which tokens the key verifies: `kid`, algorithms, issuer and key
+    /// material.
     ///
     /// The order of members, other members and leading zeros do not change it.
     pub(crate) fn digest(&self) -> [u8; 32] {

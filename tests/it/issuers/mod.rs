@@ -5,6 +5,7 @@ mod fallbacks;
 mod introspected;
 mod resolver;
 mod shared_keys;
+mod snapshot;
 mod under_load;
 
 use std::time::Duration;

@@ -72,6 +72,9 @@ async fn a_shared_key_that_names_its_issuer_verifies_no_token_of_another() {
     let skipped: Vec<usize> =
         status.iter().map(|issuer| issuer.keys().unwrap().skipped_keys().len()).collect();
     assert_eq!((keys, skipped), (vec![1, 0, 0], vec![0, 1, 1]));
+    let exported: Vec<String> =
+        shared.auth.keys_snapshot().iter().map(|(issuer, _)| issuer.to_owned()).collect();
+    assert_eq!(exported, [TENANTS[0]]);
 }
 
 #[tokio::test(start_paused = true)]
