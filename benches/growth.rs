@@ -28,6 +28,7 @@ fn main() {
     for (name, make_auth) in paths {
         many_issuers_and_keys(&table, name, make_auth);
     }
+    changes_of_issuers(&table);
     one_off_tokens();
     memory_per_token();
 }
@@ -57,6 +58,25 @@ fn many_issuers_and_keys(table: &Table, name: &str, make_auth: MakeAuth) {
     }
     let many = send(vec![with_more_keys(&issuer, 1_000)]);
     table.compare(&row("1 000 keys / as published"), "0.9 to 1.1", many, &few);
+}
+
+/// Compares the time to add and remove an issuer among many with the time among few.
+fn changes_of_issuers(table: &Table) {
+    let issuer = issuer(Algorithm::EdDSA);
+    let added = Issuer::with_static_jwks("https://changing.example", issuer.jwks());
+    let change = |count: usize| {
+        let issuers = warm(&issuer, with_other_issuers(&issuer, count)).issuers();
+        let added = added.clone();
+        move || {
+            issuers.add(added.clone()).expect("the issuer is valid");
+            assert!(issuers.remove("https://changing.example"));
+        }
+    };
+    let few = change(1);
+    for count in [100, 10_000] {
+        let name = format!("add and remove an issuer: {count} issuers / 1 issuer");
+        table.compare(&name, "0.8 to 2.0", change(count), &few);
+    }
 }
 
 /// Measures one-off tokens, and whether they evict a cached token that is in use.

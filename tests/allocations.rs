@@ -14,7 +14,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::transport::{FetchFuture, FetchRequest, FetchResponse, HttpClient};
+use tower_bearer::transport::{FetchFuture, FetchRequest, FetchResponse, HttpClient, UrlKind};
 use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer, TokenCache};
 
 type Body = Full<Bytes>;
@@ -108,6 +108,49 @@ fn the_first_introspected_token_of_each_of_100_issuers_takes_at_most_8_kb() {
     let each = held.bytes_current / ISSUERS;
     println!("bytes: {each} per issuer after one untrusted token");
     assert!(each <= 8 * 1024, "{each}");
+}
+
+/// An authorization server with one key set for every URL.
+struct KeysEverywhere(Bytes);
+
+impl HttpClient for KeysEverywhere {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let url = format!("{}/jwks", request.issuer());
+        let metadata = format!(r#"{{"issuer":"{}","jwks_uri":"{url}"}}"#, request.issuer());
+        let body = if request.url_kind() == UrlKind::Jwks { self.0.clone() } else { metadata.into() };
+        Box::pin(async { Ok(FetchResponse::new(Response::new(body))) })
+    }
+}
+
+/// What the backend allocates in C is not counted.
+#[test]
+fn an_idle_issuer_takes_at_most_8_kb() {
+    const ISSUERS: usize = 1_000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let (runtime, idp) = (runtime.unwrap(), TestIssuer::new());
+    idp.rotate_key_to(Algorithm::RS256);
+    let builder = BearerAuth::builder(API).http_client(KeysEverywhere(idp.jwks().into()));
+    let auth = builder.allow_no_issuer().build().unwrap();
+    let issuers = auth.issuers();
+    let url = |number: usize| format!("https://login.example.com/realms/tenant-{number}");
+    let each = |info: AllocationInfo| info.bytes_current / i64::try_from(ISSUERS).unwrap();
+    let added = each(allocations(|| {
+        (0..ISSUERS).for_each(|number| issuers.add(Issuer::discover(url(number))).unwrap());
+    }));
+    let used = each(allocations(|| {
+        runtime.block_on(async {
+            auth.ready_all().await.unwrap();
+            // Nobody uses the keys, so the refresh tasks end.
+            tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+        });
+    }));
+    println!("bytes: {added} for an issuer that was added, {used} more with its keys");
+    assert!(added + used <= 8 * 1024, "{added} + {used}");
+    let left = each(allocations(|| {
+        (0..ISSUERS).for_each(|number| assert!(issuers.remove(&url(number))));
+    }));
+    println!("bytes: {} of an issuer that was removed", added + used + left);
+    assert!(added + used + left <= 512, "{added} + {used} {left}");
 }
 
 /// Tokens of an attacker take no memory.
