@@ -1,0 +1,1 @@
+"""The parts of the interop suite that no server needs to know."""
