@@ -19,8 +19,8 @@ use crate::event::{PresentedToken, RejectionDetails};
 use crate::jwks::{Keys, KeysError};
 use crate::rejection::{Rejection, RejectionKind};
 
-/// The most issuers that one rejection is compared with. With thousands, a flood of forged tokens would make the
-/// log expensive.
+/// The most issuers that one rejection is compared with. With thousands of issuers, a flood of forged tokens
+/// would make the log expensive.
 const MAX_ISSUERS: usize = 32;
 
 impl Authenticator {

@@ -1,5 +1,5 @@
-//! The two encodings of JOSE, parsed strictly: base64url and JSON. JSON Pointers into the latter, and texts as
-//! a log shows them.
+//! The two encodings of JOSE, parsed strictly: base64url and JSON. JSON Pointers into the latter, and texts
+//! as a log shows them.
 
 pub(crate) mod base64url;
 pub(crate) mod json;

@@ -42,7 +42,11 @@ impl Client {
         let introspection =
             Introspection::with(auth).endpoint(idp.introspection_url()).http_client(net.clone());
         let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
-        let auth = builder.issuer(idp.issuer().introspect(configure(introspection))).build().unwrap();
+        let auth = builder
+            .issuer(idp.issuer().introspect(configure(introspection)))
+            .fetch_on_first_use()
+            .build()
+            .unwrap();
         Self { api: Protected::by(&auth), idp, net, auth }
     }
 

@@ -51,7 +51,7 @@ async fn by_setting_null_counts_as_no_exp() {
     assert_eq!(api.outcome(api.token().opaque()).await, ACCEPTED);
     let api = Api::new();
     api.set_member("exp", Some(Value::Null));
-    assert_eq!(api.outcome(api.token().opaque()).await, Err(RejectionKind::ClaimIllTyped));
+    assert_eq!(api.outcome(api.token().opaque()).await, Err(RejectionKind::ClaimMissing));
 }
 
 #[tokio::test(start_paused = true)]
