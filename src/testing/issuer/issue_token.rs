@@ -12,11 +12,11 @@ use crate::testing::server::{TokenForm, TokenSet};
 impl TokenBuilder {
     /// Signs the token and returns it as a compact JWS (RFC 7515 section 7.1).
     ///
-    /// The issuer records it for [introspection](TestIssuer::introspection_url) and
-    /// [revocation](TestIssuer::revoke).
+    /// The issuer records it for [introspection](crate::testing::TestIssuer::introspection_url) and
+    /// [revocation](crate::testing::TestIssuer::revoke).
     ///
     /// With a deterministic algorithm, the same claims give the same token on every call, and a revoked token
-    /// stays revoked. For another token, call [`TestIssuer::token`] again.
+    /// stays revoked. For another token, call [`TestIssuer::token`](crate::testing::TestIssuer::token) again.
     #[must_use]
     pub fn sign(&self) -> String {
         self.issuer.state.issue(&self.token, TokenForm::Jwt, None)
@@ -60,7 +60,8 @@ impl TokenBuilder {
 
     /// Issues an opaque token with these claims: 43 characters, different on every call.
     ///
-    /// Only [introspection](TestIssuer::introspection_url) returns its claims. Header and key do not matter.
+    /// Only [introspection](crate::testing::TestIssuer::introspection_url) returns its claims. Header and key
+    /// do not matter.
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
@@ -94,9 +95,10 @@ impl TokenBuilder {
 
     /// Issues a JWT together with a refresh token (RFC 6749 section 1.5).
     ///
-    /// Each call starts a new family of tokens. The [token endpoint](TestIssuer::token_url) exchanges the
-    /// refresh token for a new refresh token and an access token with new `iat`, `exp` and `jti`. Using a
-    /// refresh token twice, or revoking it, revokes the family (RFC 9700 section 4.14.2).
+    /// Each call starts a new family of tokens. The
+    /// [token endpoint](crate::testing::TestIssuer::token_url) exchanges the refresh token for a new refresh
+    /// token and an access token with new `iat`, `exp` and `jti`. Using a refresh token twice, or revoking it,
+    /// revokes the family (RFC 9700 section 4.14.2).
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;

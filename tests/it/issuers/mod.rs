@@ -103,7 +103,10 @@ async fn a_request_that_waits_for_keys_of_a_replaced_issuer_is_validated_under_t
         two.add_second();
         two.second.set_fault(Endpoint::Jwks, Some(Fault::Delay(2 * SECOND)));
         let token = two.second.token(API);
-        let token = tenant.map_or(token.clone(), |tenant| token.claim("tenant", tenant));
+        let token = match tenant {
+            Some(tenant) => token.claim("tenant", tenant),
+            None => token,
+        };
         let replace = async {
             sleep(SECOND).await;
             two.auth.issuers().replace(two.second.issuer().require_claim("tenant")).unwrap();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -277,7 +278,7 @@ fn an_unusable_pattern_or_limit_is_a_config_error() {
         assert!(matches!(problems[..], [ConfigProblem::IssuerPatternUnusable { .. }]), "{problems:?}");
     }
     let problems = super::problems(build(PATTERN, |resolver| {
-        resolver.max_issuers(0).idle_timeout(0 * SECOND).timeout(0 * SECOND)
+        resolver.max_issuers(0).idle_timeout(Duration::ZERO).timeout(Duration::ZERO)
     }));
     assert_eq!(problems.len(), 3);
     assert!(problems.iter().all(|problem| matches!(problem, ConfigProblem::Zero { .. })));
