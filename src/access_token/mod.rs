@@ -62,13 +62,13 @@ pub struct AccessToken {
     covered_by: Option<CoveredBy>,
 }
 
-/// The `BearerAuth` that accepted the request of a token, for the layers further in. Only they know the type
-/// behind it, which lies above this module. The reference is weak: a token that is kept does not keep the
-/// `BearerAuth` alive.
+/// The `BearerAuth` that accepted the request of a token, for the layers further in. The type is erased,
+/// because `BearerAuth` is on a higher floor. The reference is weak, so a token that outlives its request
+/// does not keep the `BearerAuth` alive.
 #[derive(Clone)]
 pub(crate) struct CoveredBy(pub(crate) Weak<dyn Any + Send + Sync>);
 
-// A token exposes nothing of it.
+// `AccessToken` never exposes this value.
 impl UnwindSafe for CoveredBy {}
 impl RefUnwindSafe for CoveredBy {}
 

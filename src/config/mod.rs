@@ -1,9 +1,8 @@
 //! The configuration as data: from TOML, JSON or environment variables (feature `config`).
 //!
 //! [`BearerAuthConfig`] implements [`serde::Deserialize`], for any format that serde supports, and
-//! [`BearerAuthConfig::from_env`] reads environment variables. Both lead to a
-//! [`BearerAuthBuilder`], for what is code instead of data, such as
-//! [`on_reject`](BearerAuthBuilder::on_reject).
+//! [`BearerAuthConfig::from_env`] reads environment variables. [`BearerAuthConfig::builder`] returns a
+//! [`BearerAuthBuilder`], for settings that are code, such as [`on_reject`](BearerAuthBuilder::on_reject).
 //!
 //! ```
 //! # #[cfg(all(feature = "reqwest", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
@@ -27,19 +26,23 @@
 //!
 //! # Settings
 //!
-//! Each setting has the name, the meaning and the default of a method of [`BearerAuthBuilder`]. Durations are
-//! whole numbers of seconds.
+//! A setting has the name, the meaning and the default of a method of [`BearerAuthBuilder`], except where the
+//! tables say otherwise. Durations are whole numbers of seconds, and their names end in `_secs`.
 //!
 //! | setting | value |
 //! |---|---|
 //! | `audience` | the audience, or a list: [`builder`](crate::BearerAuth::builder) and [`add_audience`](BearerAuthBuilder::add_audience); required |
-//! | `issuers` | a list of issuers, see below; required |
+//! | `issuers` | a list of issuers, see below; required, but may be empty |
 //! | `realm`, `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions` | text; `true` |
 //! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }` |
 //! | `leeway_secs`, `fetch_timeout_secs`, `max_key_wait_secs` | seconds |
 //! | `jwks_ttl_secs`, `jwks_cooldown_secs`, `jwks_stale_for_secs`, `jwks_stale_for_bad_responses_secs` | seconds |
 //! | `max_token_bytes`, `max_cached_responses`, `max_cached_response_bytes` | a number |
 //! | `token_cache` | `"disabled"`, or `{ limited = { max_tokens = 10000, max_bytes = 33554432 } }` |
+//!
+//! With `issuers = []`, add issuers in code before [`build`](BearerAuthBuilder::build), or set
+//! [`resolve_issuers`](BearerAuthBuilder::resolve_issuers) or
+//! [`allow_no_issuer`](BearerAuthBuilder::allow_no_issuer).
 //!
 //! # Issuers
 //!
@@ -76,9 +79,20 @@
 //! | `max_concurrent_calls`, `max_queued_calls`, `max_calls_per_minute` | a number |
 //! | `dangerous_accept_pending_jwts`, `dangerous_accept_without_audience` | `true` |
 //!
-//! A client certificate ([`ClientAuth::mtls`](crate::ClientAuth::mtls)) needs an HTTP client of your own, and
-//! functions such as [`opaque_when`](crate::Introspection::opaque_when) are code as well: such an issuer is
-//! added to the builder with [`add_issuer`](BearerAuthBuilder::add_issuer).
+//! # Settings without a name here
+//!
+//! Some settings are code, and some have no name in the configuration yet. Set those of the builder on the
+//! builder that [`BearerAuthConfig::builder`] returns. For the others, configure the issuer in code and add
+//! it to that builder with [`add_issuer`](BearerAuthBuilder::add_issuer).
+//!
+//! | settings of | only in code |
+//! |---|---|
+//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `fetch_on_first_use`, `log_token_details`, `on_accept`, `on_reject`, `allow_no_issuer`, `resolve_issuers` |
+//! | [`Issuer`](crate::Issuer) | profiles such as `keycloak`; `role_claims`, `client_claims`, `audience_claim`, `default_key_algorithm`, `dangerous_accept_id_token_claims`, `add_jwks_url`, `http_client`, `validate`, `scope_implies` |
+//! | [`Introspection`](crate::Introspection) | `also_jwts_when`, `opaque_when`, `http_client`, `dangerous_accept_without_expiry` |
+//! | [`ClientAuth`](crate::ClientAuth) | `mtls`, `secret_jwt`, `assertion_file`, `client_credentials`, `from_fn`, `bearer_from`, `with_fallback`, `endpoint_as_audience` |
+//!
+//! # Secrets
 //!
 //! A secret in a file or in a variable stays out of the configuration and its backups. One line break at the
 //! end of such a file is not part of the secret.

@@ -1,4 +1,4 @@
-//! What an operator or a developer can ask a `BearerAuth`: guarantees, status, and every check on one token.
+//! Diagnostics for operators and developers: bounds, status, readiness, and an explanation of one token.
 
 mod bounds;
 mod explain;

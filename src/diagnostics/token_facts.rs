@@ -1,7 +1,6 @@
 //! Reads the parts of an untrusted token, for log events and hints.
 //!
-//! Checks: nothing. Why not the checked claims: a token that is rejected early has none, and its parts are
-//! worth showing all the more.
+//! Does not check: anything. Why: a token that is rejected early has no checked claims.
 
 use serde_json::Value;
 

@@ -95,6 +95,10 @@ impl Issuers {
     /// requests that wait for keys or introspection of the old issuer start over. The old issuer's
     /// introspection responses are not used any more.
     ///
+    /// The issuer keeps its keys if the key set URL, the HTTP client and the algorithms stay the same.
+    /// Fallback URLs and [`seed_jwks`](Issuer::seed_jwks) must not change either. Otherwise it fetches its
+    /// keys again. Each call of [`Issuer::http_client`] counts as another HTTP client.
+    ///
     /// ```
     /// # #[cfg(feature = "reqwest")] {
     /// use tower_bearer::{BearerAuth, Issuer};
@@ -124,7 +128,8 @@ impl Issuers {
     /// From now on its tokens are rejected with 401 `issuer_unknown`, cached ones and those of requests that
     /// wait included. Its refresh task ends. Added again, it starts without keys and caches.
     ///
-    /// An [`IssuerResolver`] is asked again for it at the next token. Change what that returns first.
+    /// If an [`IssuerResolver`] is set and its pattern matches, the next token of this issuer resolves it
+    /// again. Change the function first, so that it returns `None`.
     pub fn remove(&self, identifier: &str) -> bool {
         let is_removed = self.auth.shared().authenticator.issuers.change().remove(identifier);
         if is_removed {

@@ -66,8 +66,7 @@ pub struct IssuerResolver {
     timeout: Duration,
 }
 
-/// The issuer that an [`IssuerResolver`] is asked for. Untrusted: it comes from a token that nothing has
-/// verified.
+/// The untrusted `iss` of a token, as an [`IssuerResolver`] receives it. No signature has been verified yet.
 ///
 /// ```
 /// use tower_bearer::Issuer;

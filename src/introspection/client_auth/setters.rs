@@ -4,11 +4,11 @@ use super::ClientAuth;
 use super::provider::{Candidates, Source};
 
 impl ClientAuth {
-    /// Adds credentials that are used if the authorization server rejects the others: for the time in which
-    /// a secret or a key is replaced.
+    /// Adds fallback credentials, for the rotation of a secret or a key.
     ///
-    /// An introspection request whose credentials are rejected is sent again with the other ones, once. The
-    /// ones that were accepted come first from then on. Both must be credentials of the same client.
+    /// If the authorization server rejects the first credentials, the introspection request is retried once
+    /// with the fallback. The accepted credentials are used first from then on. Both must be credentials of
+    /// the same client.
     ///
     /// ```
     /// use tower_bearer::ClientAuth;

@@ -27,10 +27,10 @@ impl Issuer {
     /// Sets the claims that can name the client of a token. The first one that a token has counts. Default:
     /// `client_id` (RFC 9068 section 2.2), then `azp` (OpenID Connect Core section 2).
     ///
-    /// Where every caller is a client, as in Kubernetes, it can be `sub`. Okta names the client in `cid`,
-    /// version 1 tokens of Entra ID and ADFS in `appid`. In tokens of other servers these names may mean
-    /// anything, so no other issuer reads them. Introspection responses name the client in `client_id`
-    /// whatever the setting (RFC 7662 section 2.2).
+    /// If every caller is a client, as in Kubernetes, use `sub`. Okta names the client in `cid`, version 1
+    /// tokens of Entra ID and AD FS in `appid`. Other servers may use these names for something else, so they
+    /// are not read by default. Introspection responses name the client in `client_id` whatever the setting
+    /// (RFC 7662 section 2.2).
     ///
     /// ```
     /// use tower_bearer::Issuer;
@@ -71,8 +71,9 @@ impl Issuer {
     ///
     /// A token that has `aud` is still checked by `aud` alone. If the claim names the client (`client_id`,
     /// `azp`, `cid`, `appid`, or one of [`client_claims`](Self::client_claims)), the list of
-    /// [`allowed_clients`](Self::allowed_clients) takes the place of the audience, and leaving it out is a
-    /// [`ConfigError`](crate::ConfigError). Any other claim must name this API, as `aud` would.
+    /// [`allowed_clients`](Self::allowed_clients) replaces the audience check. `build` returns a
+    /// [`ConfigError`](crate::ConfigError) if `allowed_clients` is not set. Any other claim must name this
+    /// API, as `aud` would.
     ///
     /// ```
     /// use tower_bearer::Issuer;

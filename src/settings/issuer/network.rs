@@ -29,18 +29,17 @@ impl Issuer {
     /// # }
     /// ```
     ///
-    /// Issuers share the fetches of their keys only if they have the same client: pass clones of one
-    /// `Arc<dyn HttpClient>`.
+    /// Issuers share the fetches of their keys only if they have the same client. Each call of this method
+    /// counts as another client. A clone of an `Issuer` has the same client.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.client = Some(Arc::new(client));
         self
     }
 
-    /// Adds a URL at which the key set is published as well, for the time in which it cannot be fetched from
-    /// its usual place. Default: none.
+    /// Adds a fallback URL for the key set. Default: none.
     ///
-    /// `BearerAuth` tries the URLs in the order in which they were added, after each fetch from the usual
-    /// place that fails. A key set without usable keys is no failure: it retires the keys.
+    /// `BearerAuth` tries the fallback URLs in order after each failed fetch from the primary URL. A key set
+    /// without usable keys is not a failure: it retires the keys.
     ///
     /// ```
     /// use tower_bearer::Issuer;
