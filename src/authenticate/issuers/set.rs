@@ -18,6 +18,8 @@ use crate::rejection::{Rejection, RejectionKind};
 #[derive(Clone)]
 pub(crate) struct Issuers {
     by_identifier: HashTrieMapSync<Arc<str>, Arc<TrustedIssuer>>,
+    /// The issuer, if there is just one. Most configurations have one, and a comparison is cheaper than a hash.
+    only: Option<Arc<TrustedIssuer>>,
     opaque: OpaqueOwners,
     names: CountedNames,
     with_introspection: usize,
@@ -42,7 +44,10 @@ impl Issuers {
 
     /// The issuer with this identifier.
     pub(crate) fn get(&self, identifier: &str) -> Option<&Arc<TrustedIssuer>> {
-        self.by_identifier.get(identifier)
+        match &self.only {
+            Some(only) => (**only.identifier() == *identifier).then_some(only),
+            None => self.by_identifier.get(identifier),
+        }
     }
 
     /// The only issuer that may introspect `token`, which no key can verify. If the token names an issuer
@@ -90,7 +95,7 @@ impl Issuers {
 
     /// The only issuer, if there is just one.
     pub(crate) fn only(&self) -> Option<&Arc<TrustedIssuer>> {
-        self.by_identifier.values().next().filter(|_| self.by_identifier.size() == 1)
+        self.only.as_ref()
     }
 
     /// All issuers, sorted by identifier.
@@ -136,6 +141,7 @@ impl Issuers {
             self.with_introspection.saturating_add(usize::from(issuer.introspection.is_some()));
         self.without_keys = self.without_keys.saturating_add(usize::from(issuer.keys.is_none()));
         self.by_identifier.insert_mut(Arc::clone(issuer.identifier()), Arc::clone(issuer));
+        self.find_only();
         replaced
     }
 
@@ -143,6 +149,7 @@ impl Issuers {
     pub(super) fn remove(&mut self, identifier: &str) -> Option<Arc<TrustedIssuer>> {
         let issuer = Arc::clone(self.get(identifier)?);
         self.by_identifier.remove_mut(identifier);
+        self.find_only();
         self.opaque.remove(&issuer);
         self.names.remove(&issuer.names);
         self.with_introspection =
@@ -150,12 +157,18 @@ impl Issuers {
         self.without_keys = self.without_keys.saturating_sub(usize::from(issuer.keys.is_none()));
         Some(issuer)
     }
+
+    fn find_only(&mut self) {
+        let first = self.by_identifier.values().next();
+        self.only = first.filter(|_| self.by_identifier.size() == 1).cloned();
+    }
 }
 
 impl Default for Issuers {
     fn default() -> Self {
         Self {
             by_identifier: HashTrieMapSync::new_sync(),
+            only: None,
             opaque: OpaqueOwners::default(),
             names: CountedNames::default(),
             with_introspection: 0,

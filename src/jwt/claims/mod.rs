@@ -293,9 +293,9 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
     let owned = |text: &str| ClaimText::of(text, claims.json);
     let text = |claim: &Claim<Cow<'_, str>>| claim.value().map(|text| owned(text));
     let audiences = match (optional("aud", &claims.aud)?, &policy.audience_claim) {
-        (Some(audiences), _) => audiences.clone(),
-        (None, Some(source)) => texts(claims, &source.claim)?.unwrap_or_default(),
-        (None, None) => Vec::new(),
+        (Some(audiences), _) => Cow::Borrowed(&**audiences),
+        (None, Some(source)) => Cow::Owned(texts(claims, &source.claim)?.unwrap_or_default()),
+        (None, None) => Cow::default(),
     };
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
