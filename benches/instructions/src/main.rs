@@ -13,7 +13,7 @@ use gungraun_runner::runner;
 use serde_json::Value;
 
 /// The upper bound for an uncached token, relative to its signature check.
-const UNCACHED_TO_SIGNATURE_CHECK: f64 = 1.10;
+const UNCACHED_TO_SIGNATURE_CHECK: f64 = 1.11;
 
 /// The upper bound for a cached token, in instructions more than the request without the layer.
 const CACHED_OVER_NO_LAYER: f64 = 3_300.0;
