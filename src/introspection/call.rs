@@ -107,33 +107,35 @@ impl Call<'_> {
         response
     }
 
-    /// Sends the request. If the server rejects the credentials and there are others, sends it again with
-    /// these, once.
+    /// Sends the request. If the server rejects the credentials, sends it again with renewed ones, once.
     async fn exchange(&self, token: &str) -> Result<String, CallFailure> {
-        let IntrospectionClient { config, auth, .. } = self.client;
         let current = self.credentials().await?;
-        let prefers_second = auth.prefers_second();
-        let (first, second) = current.in_order(prefers_second);
-        let rejected = match self.exchange_with(first, token).await {
+        let rejected = match self.exchange_with_either(&current, token).await {
             Err(failure) if failure.is_client_rejected() => failure,
             response => return response,
         };
-        let response = match second {
-            Some(second) => {
-                let response = self.exchange_with(second, token).await;
-                // Concurrent calls find out the same. The first one reports it.
-                if response.is_ok() && auth.prefer_second(!prefers_second) {
-                    event::client_credentials_switched(&config.issuer);
-                }
-                response
-            }
-            None => match self.renewed_credentials(&current).await {
-                Some(renewed) => self.exchange_with(renewed.in_order(prefers_second).0, token).await,
-                None => return Err(rejected),
-            },
+        match self.renewed_credentials(&current).await {
+            Some(renewed) => unless_not_sent(self.exchange_with_either(&renewed, token).await, rejected),
+            None => Err(rejected),
+        }
+    }
+
+    /// Sends the request with the credentials that were accepted last. If the server rejects them and there
+    /// are others, sends it again with these, once.
+    async fn exchange_with_either(&self, auth: &Candidates, token: &str) -> Result<String, CallFailure> {
+        let current = &self.client.auth;
+        let prefers_second = current.prefers_second();
+        let (first, second) = auth.in_order(prefers_second);
+        let (rejected, second) = match (self.exchange_with(first, token).await, second) {
+            (Err(failure), Some(second)) if failure.is_client_rejected() => (failure, second),
+            (response, _) => return response,
         };
-        // If a limit prevented the second request, the rejection says more.
-        if response.as_ref().is_err_and(CallFailure::is_not_sent) { Err(rejected) } else { response }
+        let response = self.exchange_with(second, token).await;
+        // Concurrent calls find out the same. The first one reports it.
+        if response.is_ok() && current.prefer_second(!prefers_second) {
+            event::client_credentials_switched(&self.client.config.issuer);
+        }
+        unless_not_sent(response, rejected)
     }
 
     /// The current credentials. A slow provider says nothing about the server, so its timeout is an error of
@@ -235,6 +237,14 @@ impl Call<'_> {
 
 fn failure(error: IntrospectionError) -> CallFailure {
     CallFailure { error: Arc::new(error), in_lookup: false }
+}
+
+/// The response to a request that was sent again. If a limit prevented that request, the rejection says more.
+fn unless_not_sent(
+    response: Result<String, CallFailure>,
+    rejected: CallFailure,
+) -> Result<String, CallFailure> {
+    if response.as_ref().is_err_and(CallFailure::is_not_sent) { Err(rejected) } else { response }
 }
 
 /// The time limit of a call has passed.

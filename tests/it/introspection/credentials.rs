@@ -344,6 +344,31 @@ async fn rejected_credentials_of_a_provider_are_renewed_at_most_every_five_secon
 }
 
 #[tokio::test(start_paused = true)]
+async fn if_both_secrets_of_a_provider_are_rejected_they_are_renewed_once() {
+    for (registered, expected, requests, calls) in [
+        ("two", ACCEPTED, &["one", "zero", "two"][..], 2),
+        ("three", ACCEPTED, &["one", "zero", "two", "three"], 2),
+        ("another", MISCONFIGURED, &["one", "zero", "two", "three"], 2),
+        ("zero", ACCEPTED, &["one", "zero"], 1),
+    ] {
+        let called = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&called);
+        let auth = ClientAuth::from_fn("orders", move || {
+            let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+            let (current, other) = if is_first { ("one", "zero") } else { ("two", "three") };
+            async move { Ok::<_, io::Error>(secret(current).with_fallback(secret(other))) }
+        });
+        let client = Client::new(auth);
+        client.idp.register_client("orders", registered);
+        assert_eq!(client.outcome().await, expected, "{registered}");
+        assert_eq!(client.sent("client_secret"), requests);
+        // Within 5 s after a renewal, there is no other.
+        assert_eq!(client.outcome().await, expected, "{registered}");
+        assert_eq!(called.load(Ordering::SeqCst), calls, "{registered}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_cannot_return_the_credentials_of_another_client_or_of_a_provider() {
     type Provided = fn() -> ClientAuth;
     let cases: [Provided; 5] = [
