@@ -75,6 +75,11 @@ async fn an_ill_typed_role_claim_is_rejected() {
         response.assert_rejected(ClaimIllTyped, &roles.to_string());
         assert_eq!(response.rejection().unwrap().claim(), Some("/realm_access/roles"), "{roles}");
     }
+    for value in [json!(false), json!(true), Value::Null, json!(0), json!(""), json!("no"), json!([])] {
+        let roles = json!({"clerk": {}, "admin": value});
+        let token = app.token().claim("realm_access", json!({"roles": roles})).sign();
+        app.present(&token).await.assert_rejected(ClaimIllTyped, &roles.to_string());
+    }
     let ignored = App::new();
     let token = ignored.token().claim("realm_access", json!({"roles": 5})).sign();
     ignored.present(&token).await.assert_accepted("no setting uses it");

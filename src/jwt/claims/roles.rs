@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::policy::{ClaimFault, ClaimsPolicy};
@@ -13,7 +13,9 @@ use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
 
 /// The roles in all role claims of the policy: strings, the strings of arrays, and the member names of
-/// objects, which is how ZITADEL writes roles. An empty string is no role.
+/// objects of objects, which is how ZITADEL writes roles. An empty string is no role.
+///
+/// Why the members must be objects: any other value may deny the role, as in `{"admin": false}`.
 ///
 /// # Errors
 /// [`ClaimFault::IllTyped`] for any other value.
@@ -57,7 +59,7 @@ fn member_names(value: &RawValue) -> Option<Vec<Cow<'_, str>>> {
     serde_json::from_str(value.get()).ok().map(|Members(names)| names)
 }
 
-/// The member names of an object.
+/// The member names of an object whose members are all objects.
 struct Members<'a>(Vec<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -72,12 +74,15 @@ impl<'de> Visitor<'de> for MembersVisitor {
     type Value = Vec<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("an object of objects")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut names = Vec::new();
-        while let Some((Name(name), IgnoredAny)) = members.next_entry()? {
+        while let Some((Name(name), value)) = members.next_entry::<Name<'de>, &'de RawValue>()? {
+            if !value.get().starts_with('{') {
+                return Err(A::Error::custom("a member is not an object"));
+            }
             names.push(name);
         }
         Ok(names)

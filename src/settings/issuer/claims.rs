@@ -47,9 +47,10 @@ impl Issuer {
     /// Sets the claims that contain roles, as JSON Pointers (RFC 6901). Default: none.
     ///
     /// [`Require::role`](crate::Require::role) and [`AccessToken::roles`](crate::AccessToken::roles) read
-    /// them. A value is a string, which is one role, or an array of strings, or an object, whose member names
-    /// are the roles. A value of another type rejects the token (`claim_ill_typed`). A token has the roles of
-    /// all claims together: give roles of different meaning different names, or name only one claim.
+    /// them. A value is a string, which is one role, or an array of strings, or an object of objects, whose
+    /// member names are the roles. Any other value, such as `{"admin": false}`, rejects the token
+    /// (`claim_ill_typed`). A token has the roles of all claims together: give roles of different meaning
+    /// different names, or name only one claim.
     ///
     /// ```
     /// use tower_bearer::Issuer;

@@ -159,7 +159,7 @@ impl Issuer {
     /// The audience is the project ID.
     ///
     /// Settings: [`discover`](Self::discover), [`role_claims`](Self::role_claims)
-    /// `["/urn:zitadel:iam:org:project:roles"]`, an object whose member names are the roles, and
+    /// `["/urn:zitadel:iam:org:project:roles"]`, an object of objects whose member names are the roles, and
     /// [`require_claim`](Self::require_claim)`("jti")`, which ID tokens of ZITADEL do not have.
     ///
     /// ```
