@@ -225,6 +225,21 @@ pub enum ConfigProblem {
         /// The setting.
         setting: &'static str,
     },
+    /// A setting would have no effect, because the issuer has a static key set and nothing is fetched for it.
+    #[non_exhaustive]
+    SettingNeedsFetchedKeys {
+        /// The identifier of the issuer.
+        issuer: String,
+        /// The setting.
+        setting: &'static str,
+    },
+    /// Any customer of the authorization server can create tokens for any audience, and no setting restricts
+    /// the callers.
+    #[non_exhaustive]
+    CallersUnrestricted {
+        /// The identifier of the issuer.
+        issuer: String,
+    },
     /// The URL of an introspection endpoint is invalid.
     #[non_exhaustive]
     IntrospectionUrlUnusable {
@@ -347,6 +362,12 @@ impl ConfigProblem {
             Self::SettingNeedsKeys { issuer, setting } => {
                 write!(f, "{setting} has no effect for issuer {issuer:?}, which has no keys")
             }
+            Self::SettingNeedsFetchedKeys { issuer, setting } => {
+                write!(f, "{setting} has no effect for issuer {issuer:?}, whose keys are static")
+            }
+            Self::CallersUnrestricted { issuer } => {
+                write!(f, "issuer {issuer:?} lets any customer create tokens for any audience")
+            }
             Self::IntrospectionUrlUnusable { issuer, url, reason } => {
                 write!(f, "the introspection endpoint {url:?} of issuer {issuer:?} {reason}")
             }
@@ -407,7 +428,12 @@ impl ConfigProblem {
                 "add .introspect(Introspection::with(...)), or use Issuer::discover"
             }
             Self::IntrospectionUnusable { hint, .. } => hint,
-            Self::SettingNeedsKeys { .. } => "remove the setting, or use Issuer::discover",
+            Self::SettingNeedsKeys { .. } | Self::SettingNeedsFetchedKeys { .. } => {
+                "remove the setting, or use Issuer::discover"
+            }
+            Self::CallersUnrestricted { .. } => {
+                "check `email` in .validate(...), or list the callers in .allowed_clients([...])"
+            }
             Self::OpaqueTokensAmbiguous { .. } => {
                 "give each issuer .opaque_prefix(...), .opaque_when(...) or .opaque_none(), and use \
                  .opaque_default() for at most one"

@@ -76,6 +76,8 @@ fn all_problems() -> Vec<ConfigProblem> {
             hint: "begin it with a slash",
         },
         Problem::SettingUnusable { setting: "leeway".to_owned(), reason: "is no number".to_owned() },
+        Problem::CallersUnrestricted { issuer: issuer() },
+        Problem::SettingNeedsFetchedKeys { issuer: issuer(), setting: "seed_jwks" },
     ]
 }
 
@@ -113,6 +115,8 @@ fn place(problem: &ConfigProblem) -> usize {
         Problem::AudienceUnusable { .. } => 27,
         Problem::ClaimUnusable { .. } => 28,
         Problem::SettingUnusable { .. } => 29,
+        Problem::CallersUnrestricted { .. } => 30,
+        Problem::SettingNeedsFetchedKeys { .. } => 31,
     }
 }
 

@@ -398,6 +398,54 @@ async fn a_key_without_alg_is_used_with_the_default_key_algorithm_only() {
     };
     for (name, set, default, signed, expected) in [
         ("no setting, PS256", keys(PS256, None), None, PS256, ACCEPTED),
+#[test]
+fn an_issuer_whose_callers_choose_aud_needs_a_rule_for_callers() {
+    let idp = TestIssuer::new();
+    let build =
+        |issuer: Issuer| BearerAuth::builder(API).http_client(idp.http_client()).issuer(issuer).build();
+    for issuer in [
+        Issuer::google(),
+        Issuer::google().require_claim("email"),
+        Issuer::discover("https://accounts.google.com"),
+        Issuer::with_jwks_url("accounts.google.com", "https://www.googleapis.com/oauth2/v3/certs"),
+    ] {
+        let shown = format!("{issuer:?}");
+        let error = build(issuer).expect_err(&shown);
+        assert!(matches!(error.problems(), [ConfigProblem::CallersUnrestricted { .. }]), "{shown}: {error}");
+        let text = error.to_string();
+        assert!(text.contains("allowed_clients") && text.contains("validate"), "{text}");
+    }
+    for issuer in [
+        Issuer::google().allowed_clients(["113774264463038321964"]),
+        Issuer::google().validate(|claims| claims.get("email").is_some()),
+        Issuer::discover("https://accounts.google.com.example"),
+    ] {
+        let shown = format!("{issuer:?}");
+        assert!(build(issuer).is_ok(), "{shown}");
+    }
+}
+
+#[test]
+fn a_setting_for_fetched_keys_on_static_keys_is_a_config_error() {
+    let idp = TestIssuer::new();
+    let fixed = || Issuer::with_static_jwks(idp.identifier(), idp.jwks());
+    let build =
+        |issuer: Issuer| BearerAuth::builder(API).http_client(idp.http_client()).issuer(issuer).build();
+    for (setting, issuer) in [
+        ("seed_jwks", fixed().seed_jwks(idp.jwks())),
+        ("add_jwks_url", fixed().add_jwks_url("https://keys.example.net/jwks")),
+        ("http_client", fixed().http_client(idp.http_client())),
+    ] {
+        let error = build(issuer).expect_err(setting);
+        let [ConfigProblem::SettingNeedsFetchedKeys { setting: named, .. }] = error.problems() else {
+            panic!("{setting}: {error}");
+        };
+        assert_eq!(*named, setting);
+    }
+    assert!(build(fixed()).is_ok());
+    assert!(build(fixed().http_client(idp.http_client()).introspect(introspection())).is_ok());
+}
+
         ("the default", keys(PS256, None), Some(PS256), PS256, ACCEPTED),
         ("another algorithm", keys(PS256, None), Some(RS256), PS256, Err(KeyUnknown)),
         ("the key has an alg", keys(PS256, Some("PS256")), Some(RS256), PS256, ACCEPTED),

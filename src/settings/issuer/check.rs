@@ -27,6 +27,10 @@ const ENTRA_HOSTS: [&str; 8] = [
 /// The path segments that Entra ID has in place of a tenant. The last two are `{tenantid}` and `{tenant}`.
 const MULTI_TENANT_SEGMENTS: [&str; 5] = ["common", "organizations", "consumers", "_tenantid_", "_tenant_"];
 
+/// The identifiers of Google, the second one in tokens of older endpoints. Any customer can create identity
+/// tokens with any `aud`.
+const GOOGLE_IDENTIFIERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
+
 impl Issuer {
     pub(super) fn check(&self, problems: &mut Vec<ConfigProblem>) {
         let issuer = || self.identifier.clone();
@@ -48,6 +52,13 @@ impl Issuer {
         self.check_claim_settings(problems);
         if matches!(self.keys, KeyOrigin::None) {
             self.check_without_keys(problems);
+        }
+        if matches!(self.keys, KeyOrigin::Document(_)) {
+            self.check_static_keys(problems);
+        }
+        let restricts_callers = self.allowed_clients.is_some() || !self.validators.is_empty();
+        if GOOGLE_IDENTIFIERS.contains(&&*self.identifier) && !restricts_callers {
+            problems.push(ConfigProblem::CallersUnrestricted { issuer: issuer() });
         }
         if self.allowed_clients.as_ref().is_some_and(Vec::is_empty) {
             problems.push(ConfigProblem::NoClient { issuer: issuer() });
@@ -92,6 +103,20 @@ impl Issuer {
         problems.extend(
             without_effect.map(|(setting, _)| ConfigProblem::SettingNeedsKeys { issuer: issuer(), setting }),
         );
+    }
+
+    /// Rejects settings for keys that are fetched.
+    fn check_static_keys(&self, problems: &mut Vec<ConfigProblem>) {
+        let settings = [
+            ("seed_jwks", self.seed.is_some()),
+            ("add_jwks_url", !self.fallback_urls.is_empty()),
+            ("http_client", self.client.is_some() && self.introspection.is_none()),
+        ];
+        let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);
+        problems.extend(without_effect.map(|(setting, _)| ConfigProblem::SettingNeedsFetchedKeys {
+            issuer: self.identifier.clone(),
+            setting,
+        }));
     }
 
     fn identifier_fault(&self) -> Option<&'static str> {

@@ -22,7 +22,7 @@ fn providers() -> Vec<(&'static str, Issuer, Value)> {
         "dex" => Issuer::dex("https://dex.example.com"),
         "entra" => Issuer::entra(TENANT),
         "entra_v1" => Issuer::entra_v1(TENANT),
-        "google" => Issuer::google(),
+        "google" => Issuer::google().allowed_clients(["113774264463038321964"]),
         "hydra" => Issuer::hydra("https://hydra.example.com"),
         "keycloak" => Issuer::keycloak("https://login.example.com/realms/acme"),
         "kubernetes" => Issuer::kubernetes("https://kubernetes.default.svc.cluster.local"),

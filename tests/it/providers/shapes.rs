@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 use tower_bearer::RejectionKind::{
-    AudienceMismatch, ClaimMissing, ClientNotAllowed, IdTokenPresented, SenderNotProven, TokenOpaque,
-    TypeMismatch,
+    AudienceMismatch, ClaimMissing, ClaimsRefused, ClientNotAllowed, IdTokenPresented, SenderNotProven,
+    TokenOpaque, TypeMismatch,
 };
 use tower_bearer::{Issuer, RejectionKind};
 
@@ -44,6 +44,13 @@ fn claims(iss: &str, aud: &Value, sub: &str, more: &Value) -> Value {
     let more = more.as_object().unwrap().clone();
     claims.as_object_mut().unwrap().extend(more);
     claims
+}
+
+/// Google, for the service accounts of one project.
+fn google_callers() -> Issuer {
+    let is_ours = |email: &str| email.ends_with("@b.iam.gserviceaccount.com");
+    Issuer::google()
+        .validate(move |claims| claims.get("email").and_then(|email| email.as_str()).is_some_and(is_ours))
 }
 
 fn entra_adfs_and_google() -> Vec<Shape> {
@@ -121,7 +128,7 @@ fn entra_adfs_and_google() -> Vec<Shape> {
         ),
         (
             "Google, service account",
-            Issuer::google(),
+            google_callers(),
             rs256("JWT"),
             claims(
                 google,
@@ -133,8 +140,27 @@ fn entra_adfs_and_google() -> Vec<Shape> {
             access("1137", &[], ""),
         ),
         (
+            "Google, service account of another customer",
+            google_callers(),
+            rs256("JWT"),
+            claims(
+                google,
+                &json!(API),
+                "1138",
+                &json!({"azp": "1138", "email": "a@evil.iam.gserviceaccount.com", "email_verified": true}),
+            ),
+            Other(ClaimsRefused),
+        ),
+        (
+            "Google, Sign in with Google, without at_hash and nonce",
+            google_callers(),
+            rs256("JWT"),
+            claims(google, &json!(API), "1076", &json!({"azp": "web", "email": "a@example.com"})),
+            Other(ClaimsRefused),
+        ),
+        (
             "Google, ID token of a user",
-            Issuer::google(),
+            google_callers(),
             rs256("JWT"),
             claims(
                 google,
@@ -808,6 +834,6 @@ async fn every_shape_is_judged_as_its_server_means_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_opaque_access_token_of_google_is_rejected_as_opaque() {
-    let api = api(API, Issuer::google(), |_| None);
+    let api = api(API, google_callers(), |_| None);
     assert_eq!(api.outcome("ya29.a0AfB_byC-1example").await, Err(TokenOpaque));
 }
