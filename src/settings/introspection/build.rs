@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Introspection;
 use crate::authenticate::{IssuerIntrospection, OpaqueTokens};
+use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::introspection::{
     CachePolicy, EndpointSource, IntrospectionClientConfig, Introspector, IntrospectorConfig,
@@ -94,8 +95,13 @@ impl Introspection {
         }
     }
 
-    fn response_policy(&self, claims: ClaimsPolicy, mut names: ConfiguredNames) -> ResponsePolicy {
+    fn response_policy(&self, mut claims: ClaimsPolicy, mut names: ConfiguredNames) -> ResponsePolicy {
         RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
+        // RFC 7662 section 2.2 names the scopes and the client, whatever the JWTs of the issuer do.
+        let is_scope = |claim: &JsonPointer| claim.is_member() && claim.member() == "scope";
+        if !claims.scope_claims.iter().any(is_scope) {
+            claims.scope_claims.extend(JsonPointer::parse("scope"));
+        }
         let jwt = ClaimsPolicy {
             optional: OptionalClaims { iss: true, aud: true, exp: true },
             required: Vec::new(),
@@ -107,7 +113,6 @@ impl Introspection {
             ..claims.clone()
         };
         let optional = OptionalClaims { iss: true, aud: self.accept_without_audience, exp: false };
-        // RFC 7662 section 2.2 names the client, whatever the JWTs of the issuer do.
         let mut client_claims = claims.client_claims.clone();
         client_claims.insert(0, "client_id".into());
         let opaque = ClaimsPolicy { optional, client_claims, ..claims };

@@ -14,6 +14,9 @@ impl Issuer {
     /// all of them. A name with a dot, such as `realm_access.roles`, is a
     /// [`ConfigError`](crate::ConfigError): the pointer is `/realm_access/roles`.
     ///
+    /// Introspection responses state scopes in `scope` whatever the setting (RFC 7662 section 2.2): those of
+    /// an opaque token, and those to which an introspected JWT is narrowed.
+    ///
     /// ```
     /// use tower_bearer::Issuer;
     ///

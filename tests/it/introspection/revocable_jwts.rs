@@ -142,6 +142,22 @@ async fn scopes_in_the_response_narrow_those_of_the_jwt() {
     }
 }
 
+/// Okta writes the scopes of a JWT into `scp` and those of a response into `scope`.
+#[tokio::test(start_paused = true)]
+async fn scope_in_the_response_narrows_a_jwt_whatever_its_scope_claims_are() {
+    let api = Api::with(|issuer| issuer.scope_claims(["scp"]).introspect(introspection().also_jwts()));
+    for (stated, expected) in [(Some("b"), "b"), (Some(""), ""), (None, "a b")] {
+        api.idp.alter_introspection(move |response| {
+            response.remove("scp");
+            stated.into_iter().for_each(|scope| drop(response.insert("scope".to_owned(), scope.into())));
+        });
+        let token = api.token().without("scope").claim("scp", json!(["a", "b"])).sign();
+        let response = api.protected.get(&token).await;
+        let scopes = response.assert_accepted("a JWT").scopes().iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(scopes, expected, "{stated:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_explanation_of_a_jwt_includes_its_introspection() {
     let api = Api::introspecting(introspection().also_jwts());
