@@ -5,11 +5,9 @@
 use serde_json::Value;
 
 use crate::encoding::json;
+use crate::jwt::claims::CLIENT_CLAIMS;
 use crate::jwt::compact::Compact;
 use crate::time::NumericDate;
-
-/// The claims that name the client, in the order of preference.
-const CLIENT_CLAIMS: [&str; 4] = ["client_id", "azp", "cid", "appid"];
 
 /// The claims that only ID tokens have.
 const ID_TOKEN_CLAIMS: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];

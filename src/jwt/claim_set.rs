@@ -80,6 +80,11 @@ const BUILT_IN: [&str; 22] = [
     "typ",
 ];
 
+/// Whether every token is parsed for the claim `name`.
+pub(crate) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.contains(&name)
+}
+
 /// The claim names in the configuration that are not built in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConfiguredNames(Vec<Box<str>>);
@@ -104,7 +109,7 @@ impl ConfiguredNames {
 
     /// Adds `name`, unless it is built in or already added.
     pub(crate) fn add(&mut self, name: &str) {
-        if !BUILT_IN.contains(&name) && self.index_of(name).is_none() {
+        if !is_built_in(name) && self.index_of(name).is_none() {
             self.0.push(name.into());
         }
     }
@@ -180,7 +185,7 @@ impl<'a> UnverifiedClaims<'a> {
     /// The JSON text of the value that `pointer` names. Finds only members that were configured, or are built
     /// in.
     pub(crate) fn at(&self, pointer: &JsonPointer) -> Option<&'a RawValue> {
-        if BUILT_IN.contains(&pointer.member()) {
+        if is_built_in(pointer.member()) {
             // Rare: their values are not retained as text, and a `null` may count as absent.
             if self.presence(pointer.member()).is_absent() {
                 return None;

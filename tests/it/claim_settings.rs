@@ -343,6 +343,11 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         ("audience_claim", "resource.id", issuer().audience_claim("resource.id")),
         ("audience_claim", "aud", issuer().audience_claim("aud")),
         ("audience_claim", "client_id", issuer().audience_claim("client_id")),
+        ("client_claims", "aud", issuer().client_claims(["azp", "aud"])),
+        ("client_claims", "iss", issuer().client_claims(["iss"])),
+        ("client_claims", "scope", issuer().client_claims(["scope"])),
+        ("require_claim", "/realm_access/roles", issuer().require_claim("/realm_access/roles")),
+        ("require_claim", "/sub", issuer().require_claim("/sub")),
         ("audience_claim", "/azp", issuer().audience_claim("/azp")),
         ("audience_claim", "cid", issuer().audience_claim("cid")),
         ("audience_claim", "app", issuer().client_claims(["app"]).audience_claim("app")),
@@ -387,6 +392,7 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
     ] {
         assert!(problems(API, issuer.clone()).is_empty(), "{issuer:?}");
     }
+        issuer().client_claims(["client_id", "azp", "sub", "appid"]),
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(crate) use self::policy::{AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, TrustedClaims};
 use self::roles::{roles, texts};
 pub(crate) use self::validator::Validator;
-pub(crate) use self::values::{client, optional, required, scopes};
+pub(crate) use self::values::{CLIENT_CLAIMS, can_name_client, client, optional, required, scopes};
 use self::values::{required_unless, scope_claim};
 use super::claim::Claim;
 use super::claim_set::UnverifiedClaims;

@@ -6,7 +6,10 @@ use super::policy::{ClaimFault, ClaimsPolicy};
 use crate::bearer::ScopeSet;
 use crate::encoding::json_pointer::JsonPointer;
 use crate::jwt::claim::Claim;
-use crate::jwt::claim_set::UnverifiedClaims;
+use crate::jwt::claim_set::{UnverifiedClaims, is_built_in};
+
+/// The claims that name a client in tokens of some server, in the order of preference.
+pub(crate) const CLIENT_CLAIMS: [&str; 4] = ["client_id", "azp", "cid", "appid"];
 
 /// The value of a claim that must be present, or that may be absent if `may_be_absent`.
 ///
@@ -37,6 +40,11 @@ pub(crate) fn optional<'c, T>(name: &str, claim: &'c Claim<T>) -> Result<Option<
         Claim::IllTyped => Err(ClaimFault::IllTyped(name.into())),
         Claim::Absent | Claim::Present(_) => Ok(claim.value()),
     }
+}
+
+/// Whether [`client`] finds a client in the claim `name`. The other built-in claims mean something else.
+pub(crate) fn can_name_client(name: &str) -> bool {
+    matches!(name, "client_id" | "azp" | "sub") || !is_built_in(name)
 }
 
 /// The client that the token was issued to, from the first of its client claims that the token has.

@@ -6,10 +6,8 @@
 
 use super::Issuer;
 use crate::encoding::json_pointer::JsonPointer;
+use crate::jwt::claims::{CLIENT_CLAIMS, can_name_client};
 use crate::settings::config_error::ConfigProblem;
-
-/// The claims that name a client in tokens of some server. As an audience they need a list of clients.
-const CLIENT_CLAIMS: [&str; 4] = ["client_id", "azp", "cid", "appid"];
 
 /// Adds a problem for each empty audience, and for each that begins or ends with white space: `aud` is
 /// compared byte for byte, and such a name comes from a file or a variable.
@@ -44,9 +42,12 @@ impl Issuer {
             }
         }
         for name in self.client_claims.iter().filter(|name| !name.is_empty()) {
-            if let Some(fault) = name_fault(name) {
+            if let Some(fault) = name_fault(name).or_else(|| client_claim_fault(name)) {
                 unusable("client_claims", name, fault);
             }
+        }
+        for name in self.required_claims.iter().filter(|name| name.starts_with('/')) {
+            unusable("require_claim", name, REQUIRED_POINTER);
         }
         if let Some(name) = self.audience_claim.as_deref().filter(|name| !name.is_empty())
             && let Some(fault) = source_fault(name).or_else(|| self.audience_claim_fault(name))
@@ -100,6 +101,11 @@ type Fault = (&'static str, &'static str);
 const MALFORMED: Fault =
     ("is not a JSON Pointer (RFC 6901)", "escape `~` as `~0`, and `/` inside a name as `~1`");
 
+const REQUIRED_POINTER: Fault = (
+    "matches no token: require_claim takes the name of a claim",
+    "check a value inside a claim with .validate(...), or with Require::claim on a route",
+);
+
 /// The fault of a name or of a JSON Pointer.
 fn source_fault(text: &str) -> Option<Fault> {
     if text.starts_with('/') { pointer_fault(text) } else { dotted_fault(text) }
@@ -119,6 +125,11 @@ fn name_fault(text: &str) -> Option<Fault> {
         return Some(("is not the name of a claim", "write the name of a claim without `/`"));
     }
     dotted_fault(text)
+}
+
+fn client_claim_fault(name: &str) -> Option<Fault> {
+    (!can_name_client(name))
+        .then_some(("never names a client", "name the claim that does, such as `client_id`, `azp` or `sub`"))
 }
 
 /// A path such as `realm_access.roles` is no claim. The dots of a URL or a URN are no path.

@@ -33,7 +33,8 @@ impl Issuer {
     /// If every caller is a client, as in Kubernetes, use `sub`. Okta names the client in `cid`, version 1
     /// tokens of Entra ID and AD FS in `appid`. Other servers may use these names for something else, so they
     /// are not read by default. Introspection responses name the client in `client_id` whatever the setting
-    /// (RFC 7662 section 2.2).
+    /// (RFC 7662 section 2.2). A claim that never names a client, such as `aud`, is a
+    /// [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// use tower_bearer::Issuer;
