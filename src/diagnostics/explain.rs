@@ -284,8 +284,7 @@ impl TrustedIssuer {
             authenticator.explain_required_audiences(&claims, explanation);
         }
         if let Some(jwt) = jwt {
-            let same =
-                active.is_about(jwt, policy.leeway).then_some(()).ok_or(IntrospectionFault::OtherToken);
+            let same = active.is_about(jwt, policy).then_some(()).ok_or(IntrospectionFault::OtherToken);
             let expected = "sub, client_id and exp as in the JWT, exp within the leeway";
             explanation.add("same token", expected, "", CheckResult::of(same));
         }

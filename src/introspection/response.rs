@@ -20,9 +20,9 @@ use serde_json::Value;
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::fault::IntrospectionFault;
 use super::server_error::ServerError;
-use crate::access_token::{AccessToken, ClaimText, Grant};
+use crate::access_token::{AccessToken, ClaimText, ClaimValue, Grant};
 use crate::encoding::json;
-use crate::jwt::claims::{self, ClaimFault, ClaimsPolicy, TrustedClaims};
+use crate::jwt::claims::{self, CLIENT_CLAIMS, ClaimFault, ClaimsPolicy, TrustedClaims};
 use crate::jwt::{Claim, ConfiguredNames, UnverifiedClaims};
 use crate::time::NumericDate;
 use crate::transport::{FetchErrorKind, retry_after};
@@ -136,7 +136,7 @@ pub(super) fn check(
     let username = active.username()?.map(|name| ClaimText::of(&name, &json));
     if let Some(jwt) = jwt {
         claims::check_all(&active, &policy.jwt, now)?;
-        return if active.is_about(jwt, policy.jwt.leeway) {
+        return if active.is_about(jwt, &policy.jwt) {
             Ok(active.narrow(jwt, &policy.jwt)?)
         } else {
             Err(IntrospectionFault::OtherToken)
@@ -204,19 +204,38 @@ impl<'c> Active<'c> {
 
     /// Whether `sub`, `client_id` and `exp` are the same as in `jwt`, as far as both have them.
     ///
+    /// The client ID of a JWT may have another name, one of [`CLIENT_CLAIMS`]. Any other claim that names the
+    /// client, such as `sub`, is not compared.
+    ///
     /// Two `exp` are the same within the leeway: servers that store the lifetime of a token apart from the
     /// JWT compute it from a clock read a moment later.
-    pub(crate) fn is_about(&self, jwt: &AccessToken, leeway: Duration) -> bool {
+    pub(crate) fn is_about(&self, jwt: &AccessToken, policy: &ClaimsPolicy) -> bool {
         let is_same = |stated: &Claim<Cow<'_, str>>, own: Option<&str>| match (stated.value(), own) {
             (Some(stated), Some(own)) => *stated == own,
             _ => true,
         };
         let same_expiry = self.0.exp.value().is_none_or(|exp| {
             let difference = exp.since(jwt.expiry()).max(jwt.expiry().since(*exp));
-            exp.as_secs() == jwt.expiry().as_secs() || difference <= leeway
+            exp.as_secs() == jwt.expiry().as_secs() || difference <= policy.leeway
         });
-        is_same(&self.0.sub, jwt.subject()) && is_same(&self.0.client_id, jwt.client_id()) && same_expiry
+        is_same(&self.0.sub, jwt.subject())
+            && is_same(&self.0.client_id, stated_client_id(jwt, policy))
+            && same_expiry
     }
+}
+
+/// The client ID in `jwt`: its client, or its `client_id` if another claim, such as `sub`, names the client.
+fn stated_client_id<'t>(jwt: &'t AccessToken, policy: &ClaimsPolicy) -> Option<&'t str> {
+    let is_client_id = |name: &str| CLIENT_CLAIMS.contains(&name);
+    // Avoids `claim` in the usual case: the cached token would retain the parsed claims.
+    if policy.client_claims.iter().all(|name| is_client_id(name)) {
+        return jwt.client_id();
+    }
+    let source = policy.client_claims.iter().find(|name| jwt.claim(name).is_some());
+    if source.is_some_and(|name| is_client_id(name)) {
+        return jwt.client_id();
+    }
+    jwt.claim("client_id").and_then(ClaimValue::as_str)
 }
 
 fn is_signed(headers: &HeaderMap) -> bool {

@@ -158,6 +158,31 @@ async fn scope_in_the_response_narrows_a_jwt_whatever_its_scope_claims_are() {
     }
 }
 
+/// With `client_claims(["sub"])` the client of a token is its `sub`, which is no `client_id`.
+#[tokio::test(start_paused = true)]
+async fn client_id_in_the_response_is_compared_with_what_names_a_client_id_in_the_jwt() {
+    let api = |client_claim: &'static str| {
+        Api::with(move |issuer| issuer.client_claims([client_claim]).introspect(introspection().also_jwts()))
+    };
+    for (source, claim, value, stated, expected) in [
+        ("sub", "client_id", Some("client"), "client", ACCEPTED),
+        ("sub", "client_id", Some("client"), "other", Err(IntrospectionMismatch)),
+        ("sub", "client_id", None, "other", ACCEPTED),
+        ("org", "org", Some("acme"), "client", ACCEPTED),
+        ("cid", "cid", Some("client"), "client", ACCEPTED),
+        ("cid", "cid", Some("x"), "other", Err(IntrospectionMismatch)),
+        ("appid", "appid", Some("x"), "other", Err(IntrospectionMismatch)),
+        ("azp", "azp", Some("x"), "other", Err(IntrospectionMismatch)),
+    ] {
+        let api = api(source);
+        let name = format!("{source}: {claim} {value:?}, stated {stated}");
+        api.set_member("client_id", Some(json!(stated)));
+        let token = api.token().without("client_id");
+        let token = value.into_iter().fold(token, |token, value| token.claim(claim, value));
+        assert_eq!(api.outcome(token.sign()).await, expected, "{name}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_explanation_of_a_jwt_includes_its_introspection() {
     let api = Api::introspecting(introspection().also_jwts());
