@@ -204,8 +204,8 @@ impl AccessToken {
     /// Returns the audiences (`aud`) of the token. One of them is this API.
     ///
     /// For a token without `aud`, these are the values of
-    /// [`Issuer::audience_claim`](crate::Issuer::audience_claim). Empty only if the introspection response
-    /// has neither and
+    /// [`Issuer::audience_claim`](crate::Issuer::audience_claim), unless that claim names the client. Empty
+    /// if it does, or if the introspection response has neither and
     /// [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) is set.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.checked.grant.audiences.iter().map(|audience| audience.resolve(&self.checked.claims_json))

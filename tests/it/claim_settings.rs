@@ -269,7 +269,10 @@ async fn another_claim_names_the_audience_only_in_tokens_without_aud() {
         client.present(&token).await.assert_outcome(expected, &format!("aud: {name}"));
     }
     let response = client.present(&client.token().without("aud").sign()).await;
-    assert_eq!(response.assert_accepted("audiences").audiences().collect::<Vec<_>>(), ["app"]);
+    assert_eq!(response.assert_accepted("a client is no audience").audiences().count(), 0);
+    let token = with(&resource, &json!({"resource": {"id": API}})).without("aud").sign();
+    let response = resource.present(&token).await;
+    assert_eq!(response.assert_accepted("audiences").audiences().collect::<Vec<_>>(), [API]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,14 +343,14 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         ("role_claims", "/a~2", issuer().role_claims(["/a~2"])),
         ("client_claims", "/azp", issuer().client_claims(["/azp"])),
         ("client_claims", "app.id", issuer().client_claims(["app.id"])),
-        ("audience_claim", "resource.id", issuer().audience_claim("resource.id")),
-        ("audience_claim", "aud", issuer().audience_claim("aud")),
-        ("audience_claim", "client_id", issuer().audience_claim("client_id")),
         ("client_claims", "aud", issuer().client_claims(["azp", "aud"])),
         ("client_claims", "iss", issuer().client_claims(["iss"])),
         ("client_claims", "scope", issuer().client_claims(["scope"])),
         ("require_claim", "/realm_access/roles", issuer().require_claim("/realm_access/roles")),
         ("require_claim", "/sub", issuer().require_claim("/sub")),
+        ("audience_claim", "resource.id", issuer().audience_claim("resource.id")),
+        ("audience_claim", "aud", issuer().audience_claim("aud")),
+        ("audience_claim", "client_id", issuer().audience_claim("client_id")),
         ("audience_claim", "/azp", issuer().audience_claim("/azp")),
         ("audience_claim", "cid", issuer().audience_claim("cid")),
         ("audience_claim", "app", issuer().client_claims(["app"]).audience_claim("app")),
@@ -389,21 +392,12 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         issuer().audience_claim("resource"),
         issuer().audience_claim("client_id").allowed_clients(["a"]),
         issuer().audience("orders api"),
+        issuer().client_claims(["client_id", "azp", "sub", "appid"]),
     ] {
         assert!(problems(API, issuer.clone()).is_empty(), "{issuer:?}");
     }
-        issuer().client_claims(["client_id", "azp", "sub", "appid"]),
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_key_without_alg_is_used_with_the_default_key_algorithm_only() {
-    use tower_bearer::Algorithm::{ES256, PS256, RS256};
-    let keys = |algorithm, alg: Option<&str>| {
-        let key = with_member(jwk(algorithm), "alg", alg.map_or(Value::Null, Value::from));
-        json!({"keys": [key]}).to_string()
-    };
-    for (name, set, default, signed, expected) in [
-        ("no setting, PS256", keys(PS256, None), None, PS256, ACCEPTED),
 #[test]
 fn an_issuer_whose_callers_choose_aud_needs_a_rule_for_callers() {
     let idp = TestIssuer::new();
@@ -452,6 +446,15 @@ fn a_setting_for_fetched_keys_on_static_keys_is_a_config_error() {
     assert!(build(fixed().http_client(idp.http_client()).introspect(introspection())).is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_without_alg_is_used_with_the_default_key_algorithm_only() {
+    use tower_bearer::Algorithm::{ES256, PS256, RS256};
+    let keys = |algorithm, alg: Option<&str>| {
+        let key = with_member(jwk(algorithm), "alg", alg.map_or(Value::Null, Value::from));
+        json!({"keys": [key]}).to_string()
+    };
+    for (name, set, default, signed, expected) in [
+        ("no setting, PS256", keys(PS256, None), None, PS256, ACCEPTED),
         ("the default", keys(PS256, None), Some(PS256), PS256, ACCEPTED),
         ("another algorithm", keys(PS256, None), Some(RS256), PS256, Err(KeyUnknown)),
         ("the key has an alg", keys(PS256, Some("PS256")), Some(RS256), PS256, ACCEPTED),

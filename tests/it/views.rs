@@ -112,6 +112,19 @@ async fn a_view_that_requires_an_audience_rejects_tokens_without_aud() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_does_not_meet_the_required_audience_of_a_view() {
+    let idp = TestIssuer::new();
+    let issuer = idp.issuer().audience_claim("client_id").allowed_clients([ADMIN]);
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client()).issuer(issuer);
+    let auth = builder.add_audience(ADMIN).build().unwrap();
+    let view = auth.view().require_audience(ADMIN).build().unwrap();
+    let token = idp.token(API).without("aud").claim("client_id", ADMIN).sign();
+    assert_eq!(Protected::by(&auth).outcome(&token).await, ACCEPTED);
+    assert_eq!(Protected::by(&view).outcome(&token).await, Err(ClaimMissing));
+    assert!(!view.explain(&token).await.is_accepted());
+}
+
+#[tokio::test(start_paused = true)]
 async fn views_of_views_require_all_audiences() {
     let idp = TestIssuer::new();
     let (_, admin) = two_audiences(&idp);

@@ -294,8 +294,11 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
     let text = |claim: &Claim<Cow<'_, str>>| claim.value().map(|text| owned(text));
     let audiences = match (optional("aud", &claims.aud)?, &policy.audience_claim) {
         (Some(audiences), _) => Cow::Borrowed(&**audiences),
-        (None, Some(source)) => Cow::Owned(texts(claims, &source.claim)?.unwrap_or_default()),
-        (None, None) => Cow::default(),
+        // A client is no audience, and must not meet the audience that a view requires.
+        (None, Some(source)) if !source.is_client => {
+            Cow::Owned(texts(claims, &source.claim)?.unwrap_or_default())
+        }
+        (None, _) => Cow::default(),
     };
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
