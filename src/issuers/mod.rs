@@ -129,9 +129,10 @@ impl Issuers {
     /// wait included. Its refresh task ends. Added again, it starts without keys and caches.
     ///
     /// If an [`IssuerResolver`] is set and its pattern matches, the next token of this issuer resolves it
-    /// again. Change the function first, so that it returns `None`.
+    /// again. Change the function first, so that it returns `None`. The
+    /// results of calls that are in flight are discarded.
     pub fn remove(&self, identifier: &str) -> bool {
-        let is_removed = self.auth.shared().authenticator.issuers.change().remove(identifier);
+        let is_removed = self.auth.shared().authenticator.issuers.change().remove_by_operator(identifier);
         if is_removed {
             event::issuer_changed(identifier, "issuer removed");
         }

@@ -18,6 +18,8 @@ pub(crate) struct IssuerRegistry {
     current: ArcSwap<Issuers>,
     /// Held while the set is changed. Requests do not take it.
     change: Mutex<()>,
+    /// The number of removals by [`IssuerChange::remove_by_operator`]. Changes under the lock only.
+    removals: AtomicU64,
     /// Changes with the issuers that opaque tokens may belong to.
     opaque_version: AtomicU64,
 }
@@ -42,6 +44,7 @@ impl IssuerRegistry {
         Self {
             current: ArcSwap::from_pointee(issuers),
             change: Mutex::new(()),
+            removals: AtomicU64::new(0),
             opaque_version: AtomicU64::new(0),
         }
     }
@@ -59,6 +62,11 @@ impl IssuerRegistry {
     /// A number that changes when an opaque token may belong to another issuer than before.
     pub(in crate::authenticate) fn opaque_version(&self) -> u64 {
         self.opaque_version.load(Ordering::Acquire)
+    }
+
+    /// A number that changes when an operator removes an issuer, listed or not.
+    pub(in crate::authenticate) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Acquire)
     }
 
     /// Waits for other changes. Nothing else changes the set while the result exists.
@@ -102,9 +110,15 @@ impl IssuerChange<'_> {
         }
     }
 
-    /// Removes the issuer with this identifier. None of its tokens is accepted from now on. False if there is
-    /// none.
-    pub(crate) fn remove(&self, identifier: &str) -> bool {
+    /// Removes the issuer with this identifier. None of its tokens is accepted from now on, and no resolver
+    /// call that has started before adds it. False if there is none.
+    pub(crate) fn remove_by_operator(&self, identifier: &str) -> bool {
+        self.registry.removals.fetch_add(1, Ordering::Release);
+        self.remove(identifier)
+    }
+
+    /// Removes the issuer with this identifier. False if there is none.
+    fn remove(&self, identifier: &str) -> bool {
         let mut issuers = Issuers::clone(&*self.registry.load());
         let Some(removed) = issuers.remove(identifier) else { return false };
         self.publish(issuers, [Some(&removed), None]);

@@ -45,10 +45,20 @@ struct State {
     is_sweeping: bool,
 }
 
+/// Why a resolved issuer is not added.
+enum NotAdded {
+    /// The registry has changed since the call started.
+    Outdated,
+    /// The identifier of another issuer that claims the same opaque tokens.
+    Rival(Arc<str>),
+}
+
 /// A call in flight. However it ends, dropping it wakes the requests that wait for it.
 struct Call {
     shared: Arc<Shared>,
     issuer: Arc<str>,
+    /// [`IssuerRegistry::removals`] at its start.
+    removals: u64,
     ended: watch::Sender<u64>,
 }
 
@@ -102,16 +112,19 @@ impl Shared {
         let (sender, ended) = watch::channel(0);
         state.in_flight.insert(Arc::clone(&issuer), ended.clone());
         drop(state);
-        let call = Call { shared: Arc::clone(self), issuer, ended: sender };
+        let removals = self.registry.removals();
+        let call = Call { shared: Arc::clone(self), issuer, removals, ended: sender };
         self.policy.runtime.clone().unwrap_or(current).spawn(call.run(tenant.into()));
         Some(ended)
     }
 
-    fn complete(self: &Arc<Self>, issuer: &Arc<str>, resolved: Resolved) {
+    fn complete(self: &Arc<Self>, issuer: &Arc<str>, resolved: Resolved, removals: u64) {
         let refused = match resolved {
-            Ok(Some(trusted)) => match self.add(trusted) {
+            Ok(Some(trusted)) => match self.add(trusted, removals) {
                 Ok(()) => return event::issuer_changed(issuer, "issuer resolved"),
-                Err(rival) => {
+                // The requests that wait look it up again, which starts another call.
+                Err(NotAdded::Outdated) => return,
+                Err(NotAdded::Rival(rival)) => {
                     let rival = format!("it introspects the same opaque tokens as {rival}");
                     (FAILURE_TTL, Some(ResolveError(rival.into())))
                 }
@@ -127,17 +140,22 @@ impl Shared {
         self.refused.insert(Refused { issuer: Arc::clone(issuer), until: later(now(), ttl), failure });
     }
 
-    /// Adds a resolved issuer. Evicts others if there are too many, unused ones first.
-    fn add(self: &Arc<Self>, trusted: TrustedIssuer) -> Result<(), Arc<str>> {
+    /// Adds the result of a call that started at this number of `removals`. Evicts other issuers if there are
+    /// too many, unused ones first.
+    fn add(self: &Arc<Self>, trusted: TrustedIssuer, removals: u64) -> Result<(), NotAdded> {
         let mut state = self.lock();
         let change = self.registry.change();
+        if self.registry.removals() != removals {
+            // The function may have decided before the operator removed this issuer.
+            return Err(NotAdded::Outdated);
+        }
         if change.contains(trusted.identifier()) {
             // It was added at run time meanwhile.
             return Ok(());
         }
         // Until a valid token proves that it is in use.
         trusted.state.mark_unused();
-        let trusted = change.insert(trusted)?;
+        let trusted = change.insert(trusted).map_err(NotAdded::Rival)?;
         while state.resolved.len() >= self.policy.max_issuers {
             let Some(oldest) = state.resolved.pop_front() else { break };
             if oldest.state.mark_unused() {
@@ -190,7 +208,7 @@ impl Call {
         let resolved = (self.shared.resolve)(Arc::clone(&self.issuer), &tenant);
         let timed_out = |_| Err(ResolveError("it took too long".into()));
         let resolved = timeout(self.shared.policy.timeout, resolved).await.unwrap_or_else(timed_out);
-        self.shared.complete(&self.issuer, resolved);
+        self.shared.complete(&self.issuer, resolved, self.removals);
     }
 }
 

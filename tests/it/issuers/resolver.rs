@@ -33,6 +33,8 @@ struct Resolving {
 struct Calls {
     asked: Mutex<Vec<String>>,
     fails: AtomicBool,
+    /// Knows no tenant any more.
+    is_offboarded: AtomicBool,
     millis: AtomicUsize,
 }
 
@@ -48,7 +50,9 @@ impl Resolving {
         let calls: Arc<Calls> = Arc::default();
         let (known, asked) = (tenants.clone(), Arc::clone(&calls));
         let resolver = IssuerResolver::new(PATTERN, move |request| {
-            let (calls, is_known) = (Arc::clone(&asked), known.contains_key(request.tenant()));
+            let calls = Arc::clone(&asked);
+            let is_offboarded = calls.is_offboarded.load(Ordering::Relaxed);
+            let is_known = known.contains_key(request.tenant()) && !is_offboarded;
             async move {
                 calls.asked.lock().unwrap().push(request.tenant().to_owned());
                 sleep(SECOND / 1000 * calls.millis.load(Ordering::Relaxed) as u32).await;
@@ -262,6 +266,36 @@ async fn a_resolved_issuer_verifies_signatures_like_any_other_and_is_removed_lik
     assert!(resolving.auth.issuers().remove("https://acme.login.test"));
     assert_eq!(resolving.api.outcome(&token).await, ACCEPTED, "the function still knows it");
     assert_eq!(resolving.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_flight_does_not_add_an_issuer_that_was_removed_after_it_started() {
+    let resolving = Resolving::new(&["acme"]);
+    resolving.calls.millis.store(1_000, Ordering::Relaxed);
+    let remove = async {
+        sleep(SECOND / 2).await;
+        // This call has decided already, and the next one says no.
+        resolving.calls.is_offboarded.store(true, Ordering::Relaxed);
+        assert!(!resolving.auth.issuers().remove("https://acme.login.test"), "it is not listed yet");
+    };
+    let (outcome, ()) = tokio::join!(resolving.api.outcome(resolving.token("acme")), remove);
+    assert_eq!(outcome, Err(IssuerUnknown));
+    assert_eq!(resolving.calls(), 2, "the request that waited starts another call");
+    assert_eq!(resolving.auth.issuers().list(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_during_the_removal_of_another_issuer_is_accepted() {
+    let resolving = Resolving::new(&["acme", "globex"]);
+    assert_eq!(resolving.api.outcome(resolving.token("globex")).await, ACCEPTED);
+    resolving.calls.millis.store(1_000, Ordering::Relaxed);
+    let remove = async {
+        sleep(SECOND / 2).await;
+        assert!(resolving.auth.issuers().remove("https://globex.login.test"));
+    };
+    let (outcome, ()) = tokio::join!(resolving.api.outcome(resolving.token("acme")), remove);
+    assert_eq!(outcome, ACCEPTED);
+    assert_eq!(resolving.auth.issuers().list(), ["https://acme.login.test"]);
 }
 
 #[test]
