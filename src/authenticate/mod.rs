@@ -46,7 +46,7 @@ use crate::time::{Clock, NumericDate};
 
 use issuers::CurrentIssuers;
 pub(crate) use issuers::{
-    IssuerChange, IssuerIntrospection, IssuerRegistry, IssuerState, Issuers, JwtIntrospection, OpaqueTokens,
+    InsertError, IssuerChange, IssuerIntrospection, IssuerRegistry, IssuerState, Issuers, JwtIntrospection, OpaqueTokens,
     TrustedIssuer,
 };
 use preflight::is_preflight;

@@ -21,7 +21,7 @@ mod snapshot;
 
 use std::fmt;
 
-use crate::authenticate::IssuerChange;
+use crate::authenticate::{InsertError, IssuerChange};
 use crate::event;
 use crate::middleware::BearerAuth;
 use crate::settings::{ConfigError, ConfigProblem, Issuer};
@@ -152,11 +152,16 @@ impl Issuers {
         let built = self.auth.shared().context.build(&[issuer], &mut problems);
         ConfigError::unless_none(problems)?;
         for trusted in built {
-            change.insert(trusted).map(drop).or_else(|rival| {
-                let mut issuers = vec![rival.to_string(), issuer.identifier().to_owned()];
-                issuers.sort_unstable();
-                ConfigError::unless_none(vec![ConfigProblem::OpaqueTokensAmbiguous { issuers }])
-            })?;
+            match change.insert(trusted) {
+                Ok(_) => {}
+                Err(InsertError::Rival(rival)) => {
+                    let mut issuers = vec![rival.to_string(), issuer.identifier().to_owned()];
+                    issuers.sort_unstable();
+                    ConfigError::unless_none(vec![ConfigProblem::OpaqueTokensAmbiguous { issuers }])?;
+                }
+                // Sources close only under the lock that `change` holds, so this does not recur.
+                Err(InsertError::KeysClosed) => return self.insert(change, issuer),
+            }
         }
         Ok(())
     }

@@ -183,11 +183,10 @@ impl Keys {
         }
     }
 
-    /// Records that the issuer is used from now on.
-    pub(crate) fn attach(&self) {
-        if let Some(keys) = self.remote() {
-            keys.attach();
-        }
+    /// Records that the issuer is used from now on. False if the source of its keys is closed: then the
+    /// issuer has to be built again.
+    pub(crate) fn attach(&self) -> bool {
+        self.remote().is_none_or(RemoteKeys::attach)
     }
 
     /// Records that the issuer was removed, once for each [`attach`](Self::attach). With the last issuer that

@@ -23,7 +23,7 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::HeaderPolicy;
 
-pub(crate) use registry::{CurrentIssuers, IssuerChange, IssuerRegistry};
+pub(crate) use registry::{CurrentIssuers, InsertError, IssuerChange, IssuerRegistry};
 pub(crate) use set::Issuers;
 
 /// One issuer, as configured.
@@ -122,11 +122,9 @@ impl TrustedIssuer {
         self.state.0.load(Ordering::Relaxed) & REMOVED != 0
     }
 
-    /// Keeps its keys refreshed.
-    fn attach(&self) {
-        if let Some(keys) = &self.keys {
-            keys.attach();
-        }
+    /// Keeps its keys refreshed. False if their source is closed.
+    fn attach(&self) -> bool {
+        self.keys.as_ref().is_none_or(Keys::attach)
     }
 
     /// Voids its cached tokens. Ends the refresh task of its keys, unless another issuer uses them.

@@ -38,9 +38,19 @@ pub(crate) struct IssuerChange<'r> {
     _lock: MutexGuard<'r, ()>,
 }
 
+/// Why an issuer is not added.
+pub(crate) enum InsertError {
+    /// The identifier of another issuer that claims the same opaque tokens.
+    Rival(Arc<str>),
+    /// The source of its keys was closed after the issuer was built. Build it again. Not possible for an
+    /// issuer that was built under the lock for changes.
+    KeysClosed,
+}
+
 impl IssuerRegistry {
     pub(crate) fn new(issuers: Issuers) -> Self {
-        issuers.iter().for_each(|issuer| issuer.attach());
+        // Nothing has been removed yet, so no source is closed.
+        issuers.iter().for_each(|issuer| _ = issuer.attach());
         Self {
             current: ArcSwap::from_pointee(issuers),
             change: Mutex::new(()),
@@ -86,15 +96,17 @@ impl IssuerChange<'_> {
     /// again.
     ///
     /// # Errors
-    /// The identifier of another issuer that claims the same opaque tokens.
-    pub(crate) fn insert(&self, issuer: TrustedIssuer) -> Result<Arc<TrustedIssuer>, Arc<str>> {
+    /// [`InsertError`]. Nothing changes then.
+    pub(crate) fn insert(&self, issuer: TrustedIssuer) -> Result<Arc<TrustedIssuer>, InsertError> {
         let mut issuers = Issuers::clone(&*self.registry.load());
         if let Some(rival) = issuers.rival_of(&issuer) {
-            return Err(Arc::clone(rival.identifier()));
+            return Err(InsertError::Rival(Arc::clone(rival.identifier())));
         }
         let issuer = Arc::new(issuer);
         // Before the replaced issuer goes, so that keys which both use stay.
-        issuer.attach();
+        if !issuer.attach() {
+            return Err(InsertError::KeysClosed);
+        }
         let replaced = issuers.insert(&issuer);
         self.publish(issuers, [Some(&issuer), replaced.as_ref()]);
         if let Some(replaced) = replaced {

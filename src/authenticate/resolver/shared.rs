@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::refused::{Refused, ResolveError};
 use super::resolution::{Resolution, Resolve, Resolved, ResolverPolicy};
-use crate::authenticate::issuers::{IssuerRegistry, TrustedIssuer};
+use crate::authenticate::issuers::{InsertError, IssuerRegistry, TrustedIssuer};
 use crate::event;
 use crate::sync::{BoundedCache, CacheLimits, RateLimit};
 use crate::time::{later, now};
@@ -155,7 +155,11 @@ impl Shared {
         }
         // Until a valid token proves that it is in use.
         trusted.state.mark_unused();
-        let trusted = change.insert(trusted).map_err(NotAdded::Rival)?;
+        let trusted = change.insert(trusted).map_err(|error| match error {
+            InsertError::Rival(rival) => NotAdded::Rival(rival),
+            // The last issuer with the same keys was removed while the function ran.
+            InsertError::KeysClosed => NotAdded::Outdated,
+        })?;
         while state.resolved.len() >= self.policy.max_issuers {
             let Some(oldest) = state.resolved.pop_front() else { break };
             if oldest.state.mark_unused() {

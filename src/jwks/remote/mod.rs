@@ -189,9 +189,10 @@ impl RemoteKeys {
         self.shared().config.max_fetch_time().saturating_add(discovery)
     }
 
-    /// Records that one more issuer uses these keys.
-    pub(crate) fn attach(&self) {
-        self.shared().attach();
+    /// Records that one more issuer uses these keys. False if they are closed, since the last issuer that
+    /// used them was removed.
+    pub(crate) fn attach(&self) -> bool {
+        self.shared().attach()
     }
 
     /// Records that an issuer does not use these keys any more. With the last one, the refresh task ends for

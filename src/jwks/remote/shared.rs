@@ -110,10 +110,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that one more issuer uses the keys.
-    pub(super) fn attach(&self) {
+    /// Records that one more issuer uses the keys. False if the last one has gone: they are closed for good.
+    pub(super) fn attach(&self) -> bool {
         let mut state = self.lock();
-        state.users = state.users.saturating_add(1);
+        if !state.is_closed {
+            state.users = state.users.saturating_add(1);
+        }
+        !state.is_closed
     }
 
     /// Records that an issuer does not use the keys any more. With the last one, dismisses the driver for
