@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Authenticator;
-use super::issuers::Issuers;
+use super::issuers::IssuerRegistry;
 use crate::access_token::AccessToken;
 use crate::introspection::IntrospectionLookup;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::time::now;
 
 /// What introspection says now about a token that was accepted.
 pub(crate) type StillActive = Pin<Box<dyn Future<Output = Result<AccessToken, Rejection>> + Send>>;
@@ -23,7 +24,7 @@ impl Authenticator {
         max_age: Duration,
         time_spent: Duration,
     ) -> StillActive {
-        let introspected = introspect(&self.issuers.load(), token, max_age, time_spent);
+        let introspected = introspect(&self.issuers, token, max_age, time_spent, Retry::Once);
         if self.required_audiences.is_empty() {
             return introspected;
         }
@@ -33,12 +34,20 @@ impl Authenticator {
     }
 }
 
+/// Whether to introspect again if the issuer is replaced meanwhile.
+enum Retry {
+    Once,
+    Never,
+}
+
 fn introspect(
-    issuers: &Issuers,
+    registry: &Arc<IssuerRegistry>,
     token: &AccessToken,
     max_age: Duration,
     time_spent: Duration,
+    retry: Retry,
 ) -> StillActive {
+    let issuers = registry.load();
     // It was trusted a moment ago.
     let Some(issuer) = issuers.get(token.issuer()) else { return Box::pin(ready(Err(removed(token)))) };
     let Some((introspector, presented)) = issuer.introspector().zip(token.raw_token()) else {
@@ -51,12 +60,18 @@ fn introspect(
     let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(max_age));
     match introspector.introspect(presented, digest, jwt, freshness, time_spent) {
         IntrospectionLookup::Cached(result) => Box::pin(ready(result.map_err(rejected))),
-        IntrospectionLookup::Pending(response) => Box::pin(async move {
-            match response.await {
-                Ok(token) if issuer.is_removed() => Err(removed(&token)),
-                response => response.map_err(rejected),
-            }
-        }),
+        IntrospectionLookup::Pending(response) => {
+            let (registry, token, start) = (Arc::clone(registry), token.clone(), now());
+            Box::pin(async move {
+                let response = response.await;
+                if !issuer.is_removed() {
+                    return response.map_err(rejected);
+                }
+                let Retry::Once = retry else { return Err(removed(&token)) };
+                let waited = now().saturating_duration_since(start);
+                introspect(&registry, &token, max_age, time_spent.saturating_add(waited), Retry::Never).await
+            })
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Issuers that introspect tokens and come and go: opaque tokens, cached responses and pending requests.
 
 use tokio::time::sleep;
+use tower::Layer;
 use tower_bearer::RejectionKind::{IssuerUnknown, TokenInactive, TokenOpaque};
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{Introspection, Issuer};
+use tower_bearer::{Introspection, Issuer, Require};
 
 use super::{SECOND, TwoIssuers, problems};
 use crate::support::introspected::{IssuerIntrospection, introspection};
-use crate::support::protected::{ACCEPTED, API};
+use crate::support::protected::{ACCEPTED, API, Handler, Outcome, get, send};
 
 /// `idp` with introspection of its opaque tokens.
 fn introspecting(idp: &TestIssuer, configure: impl FnOnce(Introspection) -> Introspection) -> Issuer {
@@ -53,6 +54,38 @@ async fn a_request_that_waits_for_introspection_by_a_replaced_issuer_asks_the_ne
     let (outcome, ()) = tokio::join!(two.api.outcome(two.second.token(API).opaque()), replace);
     assert_eq!(outcome, ACCEPTED);
     assert_eq!(two.second.requests(Endpoint::Introspection), 2);
+}
+
+/// What a route that requires `still_active` says about a token whose issuer changes while it introspects.
+async fn still_active_during(change: impl FnOnce(&TwoIssuers)) -> (Outcome, usize) {
+    let two = TwoIssuers::new();
+    two.auth.issuers().add(introspecting(&two.second, |introspection| introspection)).unwrap();
+    let service = two.auth.layer(Require::token().still_active().layer(Handler::default()));
+    let token = two.second.token(API).opaque();
+    assert_eq!(two.api.outcome(&token).await, ACCEPTED, "cached for the layer");
+    two.second.set_fault_for(Endpoint::Introspection, Fault::Delay(2 * SECOND), 1);
+    let change = async {
+        sleep(SECOND).await;
+        change(&two);
+    };
+    let (response, ()) = tokio::join!(send(service, get(&token)), change);
+    (response.outcome(), two.second.requests(Endpoint::Introspection))
+}
+
+#[tokio::test(start_paused = true)]
+async fn still_active_introspects_once_more_if_the_issuer_is_replaced_meanwhile() {
+    let replaced = still_active_during(|two| {
+        two.auth.issuers().replace(introspecting(&two.second, |introspection| introspection)).unwrap();
+    });
+    assert_eq!(replaced.await, (ACCEPTED, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn still_active_rejects_a_token_whose_issuer_is_removed_meanwhile() {
+    let removed = still_active_during(|two| {
+        assert!(two.auth.issuers().remove("https://second.test"));
+    });
+    assert_eq!(removed.await, (Err(IssuerUnknown), 2));
 }
 
 #[tokio::test(start_paused = true)]
