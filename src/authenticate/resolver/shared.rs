@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as Runtime;
@@ -53,12 +54,14 @@ enum NotAdded {
     Rival(Arc<str>),
 }
 
-/// A call in flight. However it ends, dropping it wakes the requests that wait for it.
+/// A call in flight. However it ends, dropping it wakes the requests that wait for it. Dropped before its end,
+/// as by a panic, it counts as failed.
 struct Call {
     shared: Arc<Shared>,
     issuer: Arc<str>,
     /// [`IssuerRegistry::removals`] at its start.
     removals: u64,
+    is_complete: bool,
     ended: watch::Sender<u64>,
 }
 
@@ -113,7 +116,8 @@ impl Shared {
         state.in_flight.insert(Arc::clone(&issuer), ended.clone());
         drop(state);
         let removals = self.registry.removals();
-        let call = Call { shared: Arc::clone(self), issuer, removals, ended: sender };
+        let shared = Arc::clone(self);
+        let call = Call { shared, issuer, removals, is_complete: false, ended: sender };
         self.policy.runtime.clone().unwrap_or(current).spawn(call.run(tenant.into()));
         Some(ended)
     }
@@ -133,6 +137,11 @@ impl Shared {
             Err(error) => (FAILURE_TTL, Some(error)),
         };
         let (ttl, failure) = refused;
+        self.refuse(issuer, ttl, failure);
+    }
+
+    /// Records a result without an issuer.
+    fn refuse(&self, issuer: &Arc<str>, ttl: Duration, failure: Option<ResolveError>) {
         if let Some(error) = &failure {
             event::issuer_unresolved(issuer, error);
         }
@@ -208,16 +217,21 @@ async fn sweep(shared: Weak<Shared>, interval: Duration) {
 }
 
 impl Call {
-    async fn run(self, tenant: Box<str>) {
+    async fn run(mut self, tenant: Box<str>) {
         let resolved = (self.shared.resolve)(Arc::clone(&self.issuer), &tenant);
         let timed_out = |_| Err(ResolveError("it took too long".into()));
         let resolved = timeout(self.shared.policy.timeout, resolved).await.unwrap_or_else(timed_out);
         self.shared.complete(&self.issuer, resolved, self.removals);
+        self.is_complete = true;
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if !self.is_complete {
+            let reason = if panicking() { "it panicked" } else { "its runtime has shut down" };
+            self.shared.refuse(&self.issuer, FAILURE_TTL, Some(ResolveError(reason.into())));
+        }
         self.shared.lock().in_flight.remove(&self.issuer);
         self.ended.send_replace(1);
     }

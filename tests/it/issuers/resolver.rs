@@ -16,6 +16,7 @@ use tower_bearer::testing::{Endpoint, InMemoryClient, TestIssuer};
 use tower_bearer::{BearerAuth, Issuer};
 
 use super::{HOUR, SECOND};
+use crate::support::log::Log;
 use crate::support::protected::{ACCEPTED, API, Protected};
 
 const PATTERN: &str = "https://{tenant}.login.test";
@@ -161,6 +162,30 @@ async fn a_function_that_fails_or_hangs_is_an_outage_and_resolved_issuers_are_no
     resolving.calls.millis.store(0, Ordering::Relaxed);
     sleep(4 * SECOND).await;
     assert_eq!(resolving.api.outcome(resolving.token("globex")).await, ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_panics_is_an_outage_that_is_logged_and_cached() {
+    let log = Log::start();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let panicking = Arc::clone(&calls);
+    let resolver = IssuerResolver::new(PATTERN, move |_| {
+        panicking.fetch_add(1, Ordering::Relaxed);
+        async { panic!("a bug in the function") as io::Result<Option<Issuer>> }
+    });
+    let idp = TestIssuer::in_memory("https://acme.login.test");
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let api = Protected::by(&builder.resolve_issuers(resolver).build().unwrap());
+    for _ in 0..10 {
+        assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "the failure is cached");
+    let causes = log.events().into_iter().filter_map(|event| event.field("cause").map(str::to_owned));
+    let panics = causes.filter(|cause| cause == "the issuer resolver failed: it panicked").count();
+    assert_eq!(panics, 1);
+    sleep(2 * SECOND).await;
+    assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]
