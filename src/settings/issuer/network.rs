@@ -1,5 +1,6 @@
 //! The settings of an issuer for the network: its HTTP client, and where else its keys are.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use super::Issuer;
@@ -29,10 +30,11 @@ impl Issuer {
     /// # }
     /// ```
     ///
-    /// Issuers share the fetches of their keys only if they have the same client. Each call of this method
-    /// counts as another client. A clone of an `Issuer` has the same client.
+    /// Issuers share the fetches of their keys only if they have the same client: pass clones of one
+    /// `Arc<dyn HttpClient>`. Any other type counts as a new client, even a clone.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
-        self.client = Some(Arc::new(client));
+        let shared = (&client as &dyn Any).downcast_ref::<Arc<dyn HttpClient>>().cloned();
+        self.client = Some(shared.unwrap_or_else(|| Arc::new(client)));
         self
     }
 

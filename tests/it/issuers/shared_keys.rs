@@ -1,9 +1,12 @@
 //! Issuers whose keys come from the same source share its fetches, and never a key that names its issuer.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::time::sleep;
 use tower_bearer::RejectionKind::{KeyUnknown, KeysUnavailable};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
+use tower_bearer::transport::HttpClient;
 use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
 use super::HOUR;
@@ -125,6 +128,21 @@ async fn issuers_with_other_algorithms_fetch_keys_of_their_own() {
         assert_eq!(shared.api.outcome(shared.token(tenant)).await, ACCEPTED, "{tenant}");
     }
     assert_eq!(shared.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn issuers_with_clones_of_one_shared_client_of_their_own_share_its_fetches() {
+    let idp = TestIssuer::new();
+    let client: Arc<dyn HttpClient> = Arc::new(idp.http_client());
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let builder = TENANTS.iter().fold(builder, |builder, tenant| {
+        builder.add_issuer(issuer(&idp, tenant).http_client(Arc::clone(&client)))
+    });
+    let api = Protected::by(&builder.build().unwrap());
+    for tenant in TENANTS {
+        assert_eq!(api.outcome(idp.token(API).claim("iss", tenant).sign()).await, ACCEPTED, "{tenant}");
+    }
+    assert_eq!(idp.requests(Endpoint::Jwks), 1);
 }
 
 #[tokio::test(start_paused = true)]
