@@ -56,20 +56,24 @@ async fn a_request_that_waits_for_introspection_by_a_replaced_issuer_asks_the_ne
     assert_eq!(two.second.requests(Endpoint::Introspection), 2);
 }
 
-/// What a route that requires `still_active` says about a token whose issuer changes while it introspects.
+/// The outcome on a route that requires `still_active`, for a token whose issuer changes during the
+/// introspection, and the number of introspection requests.
 async fn still_active_during(change: impl FnOnce(&TwoIssuers)) -> (Outcome, usize) {
     let two = TwoIssuers::new();
     two.auth.issuers().add(introspecting(&two.second, |introspection| introspection)).unwrap();
     let service = two.auth.layer(Require::token().still_active().layer(Handler::default()));
     let token = two.second.token(API).opaque();
     assert_eq!(two.api.outcome(&token).await, ACCEPTED, "cached for the layer");
-    two.second.set_fault_for(Endpoint::Introspection, Fault::Delay(2 * SECOND), 1);
+    let calls = || two.second.requests(Endpoint::Introspection);
+    let calls_before = calls();
+    // The request and its hedge.
+    two.second.set_fault_for(Endpoint::Introspection, Fault::Delay(2 * SECOND), 2);
     let change = async {
         sleep(SECOND).await;
         change(&two);
     };
     let (response, ()) = tokio::join!(send(service, get(&token)), change);
-    (response.outcome(), two.second.requests(Endpoint::Introspection))
+    (response.outcome(), calls() - calls_before)
 }
 
 #[tokio::test(start_paused = true)]
