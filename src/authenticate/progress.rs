@@ -63,6 +63,9 @@ impl PendingResponse {
         if self.issuer.is_removed() {
             return Err(self.token);
         }
+        if token.is_ok() {
+            self.issuer.state.mark_used();
+        }
         let rejected = |fault| Rejection::from(fault).with_issuer(self.issuer.identifier());
         let outcome = token.map(Some).map_err(rejected);
         Ok(Resumed { outcome, introspection_time: now().saturating_duration_since(start) })

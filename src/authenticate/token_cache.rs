@@ -87,9 +87,11 @@ impl CachedToken {
         let introspector = self.issuer.introspector().ok_or(RejectionKind::TokenOpaque)?;
         let digest = self.digest(introspector);
         match introspector.introspect(&self.text, digest, jwt.cloned(), Freshness::Cached, Duration::ZERO) {
-            IntrospectionLookup::Cached(result) => {
-                result.map_err(|fault| Stop::from(fault).at(self.issuer.identifier()))
+            IntrospectionLookup::Cached(Ok(token)) => {
+                self.issuer.state.mark_used();
+                Ok(token)
             }
+            IntrospectionLookup::Cached(Err(fault)) => Err(Stop::from(fault).at(self.issuer.identifier())),
             IntrospectionLookup::Pending(response) => {
                 let (issuer, token) = (Arc::clone(&self.issuer), OwnedToken::from_checked(&self.text));
                 Err(Stop::Pending(Pending::Introspection(PendingResponse { response, issuer, token })))

@@ -1,6 +1,7 @@
 //! The calls of a resolver in flight, and the issuers that it has resolved.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::panicking;
 use std::time::{Duration, Instant};
@@ -42,8 +43,16 @@ struct State {
     in_flight: HashMap<Arc<str>, watch::Receiver<u64>>,
     calls: RateLimit,
     /// The resolved issuers, in the order in which the clock hand visits them.
-    resolved: VecDeque<Arc<TrustedIssuer>>,
+    resolved: VecDeque<ResolvedIssuer>,
     is_sweeping: bool,
+}
+
+/// An issuer that was resolved.
+struct ResolvedIssuer {
+    trusted: Arc<TrustedIssuer>,
+    /// The eviction of idle issuers has not seen it yet. It stays then, since it may be younger than the idle
+    /// timeout. The limit evicts it like any other unused one, since forged tokens can add it.
+    is_new: bool,
 }
 
 /// Why a resolved issuer is not added.
@@ -171,13 +180,13 @@ impl Shared {
         })?;
         while state.resolved.len() >= self.policy.max_issuers {
             let Some(oldest) = state.resolved.pop_front() else { break };
-            if oldest.state.mark_unused() {
-                change.remove_same(&oldest);
+            if oldest.trusted.state.mark_unused() {
+                change.remove_same(&oldest.trusted);
             } else {
                 state.resolved.push_back(oldest);
             }
         }
-        state.resolved.push_back(trusted);
+        state.resolved.push_back(ResolvedIssuer { trusted, is_new: true });
         drop(change);
         if !state.is_sweeping {
             state.is_sweeping = true;
@@ -186,14 +195,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Evicts the issuers that were not used since the last time. False if none is left.
+    /// Evicts the issuers that were there the last time and were not used since. False if none is left.
     fn evict_idle(&self) -> bool {
         let mut state = self.lock();
         let change = self.registry.change();
-        state.resolved.retain(|issuer| {
-            let is_idle = issuer.state.mark_unused();
+        state.resolved.retain_mut(|issuer| {
+            let was_new = mem::take(&mut issuer.is_new);
+            let is_idle = issuer.trusted.state.mark_unused() && !was_new;
             if is_idle {
-                change.remove_same(issuer);
+                change.remove_same(&issuer.trusted);
             }
             !is_idle
         });

@@ -9,13 +9,14 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tower_bearer::RejectionKind::{IssuerUnknown, KeysUnavailable, SignatureMismatch};
+use tower_bearer::RejectionKind::{IssuerUnknown, KeysUnavailable, SignatureMismatch, TokenInactive};
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::issuers::IssuerResolver;
 use tower_bearer::testing::{Endpoint, InMemoryClient, TestIssuer};
 use tower_bearer::{BearerAuth, Issuer};
 
 use super::{HOUR, SECOND};
+use crate::support::introspected::introspection;
 use crate::support::log::Log;
 use crate::support::protected::{ACCEPTED, API, Protected};
 
@@ -228,6 +229,51 @@ async fn an_idle_issuer_is_evicted_with_its_task_and_one_in_use_stays() {
     sleep(24 * HOUR).await;
     assert_eq!((fetches("acme"), fetches("globex")), before);
     assert_eq!(resolving.api.outcome(&tokens[1]).await, ACCEPTED, "resolved again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_whose_tokens_are_only_introspected_stays_while_they_are_accepted() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let tenants = ["t0", "t1", "t2", "t3"].map(|tenant| format!("https://{tenant}.login.test"));
+    let idps = tenants.clone().map(TestIssuer::in_memory);
+    let resolver = IssuerResolver::new(PATTERN, move |request| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let issuer = Issuer::without_keys(request.issuer()).introspect(introspection().opaque_none());
+        async move { Ok::<_, io::Error>(Some(issuer)) }
+    });
+    let resolver = resolver.max_issuers(2).idle_timeout(HOUR);
+    let client = idps.iter().map(TestIssuer::http_client).reduce(InMemoryClient::and).unwrap();
+    let builder = BearerAuth::builder(API).clock(idps[0].clock()).http_client(client);
+    let auth = builder.resolve_issuers(resolver).build().unwrap();
+    let api = Protected::by(&auth);
+    let token = || idps[0].token(API).lifetime(100 * HOUR).sign();
+    assert_eq!(api.outcome(token()).await, ACCEPTED);
+    for _ in 0..5 {
+        sleep(HOUR / 2).await;
+        assert_eq!(api.outcome(token()).await, ACCEPTED);
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "it is in use, so it is not evicted as idle");
+    for idp in &idps[1..] {
+        assert_eq!(api.outcome(token()).await, ACCEPTED);
+        let revoked = idp.token(API).sign();
+        idp.revoke(&revoked);
+        assert_eq!(api.outcome(revoked).await, Err(TokenInactive));
+        assert!(auth.issuers().list().contains(&tenants[0]), "one that is in use stays");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_resolved_right_before_the_eviction_of_idle_ones_stays_for_the_timeout() {
+    let resolving = Resolving::with(&["acme", "globex"], |resolver| resolver.idle_timeout(HOUR));
+    assert_eq!(resolving.api.outcome(resolving.token("acme")).await, ACCEPTED);
+    sleep(HOUR - SECOND).await;
+    let unsigned = with_other_signature(&resolving.token("globex"), &resolving.token("acme"));
+    assert_eq!(resolving.api.outcome(&unsigned).await, Err(SignatureMismatch));
+    sleep(2 * SECOND).await;
+    assert!(resolving.auth.issuers().list().contains(&"https://globex.login.test".to_owned()));
+    sleep(2 * HOUR).await;
+    assert_eq!(resolving.auth.issuers().list(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
