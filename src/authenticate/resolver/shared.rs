@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::refused::{Refused, ResolveError};
@@ -44,7 +45,8 @@ struct State {
     calls: RateLimit,
     /// The resolved issuers, in the order in which the clock hand visits them.
     resolved: VecDeque<ResolvedIssuer>,
-    is_sweeping: bool,
+    /// Evicts idle issuers. None is needed while `resolved` is empty.
+    sweeper: Option<AbortHandle>,
 }
 
 /// An issuer that was resolved.
@@ -80,7 +82,7 @@ impl Shared {
             in_flight: HashMap::new(),
             calls: RateLimit::full(u32::try_from(MAX_CONCURRENT).unwrap_or(1), CALL_INTERVAL, now()),
             resolved: VecDeque::new(),
-            is_sweeping: false,
+            sweeper: None,
         };
         Self { policy, resolve, registry, refused: BoundedCache::new(REFUSED), state: Mutex::new(state) }
     }
@@ -188,9 +190,10 @@ impl Shared {
         }
         state.resolved.push_back(ResolvedIssuer { trusted, is_new: true });
         drop(change);
-        if !state.is_sweeping {
-            state.is_sweeping = true;
-            tokio::spawn(sweep(Arc::downgrade(self), self.policy.idle_timeout));
+        // It has ended early if its runtime has shut down.
+        if state.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
+            let sweeper = tokio::spawn(sweep(Arc::downgrade(self), self.policy.idle_timeout));
+            state.sweeper = Some(sweeper.abort_handle());
         }
         Ok(())
     }
@@ -207,12 +210,24 @@ impl Shared {
             }
             !is_idle
         });
-        state.is_sweeping = !state.resolved.is_empty();
-        state.is_sweeping
+        if state.resolved.is_empty() {
+            // The task that calls this ends now.
+            state.sweeper = None;
+        }
+        state.sweeper.is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sweeper) = state.sweeper.take() {
+            sweeper.abort();
+        }
     }
 }
 
