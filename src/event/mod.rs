@@ -53,9 +53,10 @@ pub(crate) fn issuer_changed(issuer: &str, change: &'static str) {
     info!(target: TARGET, issuer, "{change}");
 }
 
-/// The resolver has not decided about an issuer that a token names.
-pub(crate) fn issuer_unresolved(issuer: &str, error: &dyn Error) {
-    warn!(target: TARGET, issuer, cause = %Causes(error), "issuer not resolved");
+/// The resolver with this pattern has not decided about an issuer. Without its identifier, which comes from a
+/// token that nothing has verified.
+pub(crate) fn issuer_unresolved(pattern: &dyn fmt::Display, error: &dyn Error) {
+    warn!(target: TARGET, %pattern, cause = %Causes(error), "issuer not resolved");
 }
 
 /// An accepted request, reported at its end.

@@ -25,7 +25,6 @@ use crate::time::now;
 
 /// Finds issuers that are not configured.
 pub(crate) struct Resolver {
-    pattern: IssuerPattern,
     shared: Arc<Shared>,
 }
 
@@ -36,12 +35,12 @@ impl Resolver {
         policy: ResolverPolicy,
         registry: Arc<IssuerRegistry>,
     ) -> Self {
-        Self { pattern, shared: Arc::new(Shared::new(resolve, policy, registry)) }
+        Self { shared: Arc::new(Shared::new(pattern, resolve, policy, registry)) }
     }
 
     /// Looks for the issuer that a token names and the registry does not have. May call the function.
     pub(super) fn lookup(&self, issuer: &str, budget: &mut WaitBudget) -> Resolution {
-        let Some(tenant) = self.pattern.tenant_of(issuer) else { return Resolution::Unknown };
+        let Some(tenant) = self.shared.pattern.tenant_of(issuer) else { return Resolution::Unknown };
         let now = now();
         if let Some(refused) = self.shared.refused(issuer, now) {
             return refused;

@@ -6,6 +6,8 @@
 //! Why so narrow: `iss` is read from a token that nothing has verified. A tenant with a slash, a dot in the
 //! host or an escape could name another server.
 
+use std::fmt;
+
 /// The placeholder for the tenant.
 const TENANT: &str = "{tenant}";
 
@@ -68,6 +70,12 @@ impl IssuerPattern {
     }
 }
 
+impl fmt::Display for IssuerPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{TENANT}{}", self.before, self.after)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +107,7 @@ mod tests {
         ] {
             let found = IssuerPattern::parse(pattern).unwrap();
             assert_eq!(found.tenant_of(issuer), tenant, "{pattern} and {issuer}");
+            assert_eq!(found.to_string(), pattern);
         }
         let long = format!("https://login.microsoftonline.com/{}/v2.0", "a".repeat(129));
         assert_eq!(IssuerPattern::parse(entra).unwrap().tenant_of(&long), None);

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use super::pattern::IssuerPattern;
 use super::refused::{Refused, ResolveError};
 use super::resolution::{Resolution, Resolve, Resolved, ResolverPolicy};
 use crate::authenticate::issuers::{InsertError, IssuerRegistry, TrustedIssuer};
@@ -32,6 +33,7 @@ const REFUSED: CacheLimits = CacheLimits { entries: 10_000, bytes: 2 * 1024 * 10
 
 /// The state that lookups and calls share.
 pub(super) struct Shared {
+    pub(super) pattern: IssuerPattern,
     pub(super) policy: ResolverPolicy,
     resolve: Resolve,
     registry: Arc<IssuerRegistry>,
@@ -77,14 +79,20 @@ struct Call {
 }
 
 impl Shared {
-    pub(super) fn new(resolve: Resolve, policy: ResolverPolicy, registry: Arc<IssuerRegistry>) -> Self {
+    pub(super) fn new(
+        pattern: IssuerPattern,
+        resolve: Resolve,
+        policy: ResolverPolicy,
+        registry: Arc<IssuerRegistry>,
+    ) -> Self {
         let state = State {
             in_flight: HashMap::new(),
             calls: RateLimit::full(u32::try_from(MAX_CONCURRENT).unwrap_or(1), CALL_INTERVAL, now()),
             resolved: VecDeque::new(),
             sweeper: None,
         };
-        Self { policy, resolve, registry, refused: BoundedCache::new(REFUSED), state: Mutex::new(state) }
+        let (refused, state) = (BoundedCache::new(REFUSED), Mutex::new(state));
+        Self { pattern, policy, resolve, registry, refused, state }
     }
 
     /// The result of an earlier call without an issuer, while it counts.
@@ -154,7 +162,7 @@ impl Shared {
     /// Records a result without an issuer.
     fn refuse(&self, issuer: &Arc<str>, ttl: Duration, failure: Option<ResolveError>) {
         if let Some(error) = &failure {
-            event::issuer_unresolved(issuer, error);
+            event::issuer_unresolved(&self.pattern, error);
         }
         let failure = failure.map(Arc::new);
         self.refused.insert(Refused { issuer: Arc::clone(issuer), until: later(now(), ttl), failure });

@@ -184,6 +184,8 @@ async fn a_function_that_panics_is_an_outage_that_is_logged_and_cached() {
     let causes = log.events().into_iter().filter_map(|event| event.field("cause").map(str::to_owned));
     let panics = causes.filter(|cause| cause == "the issuer resolver failed: it panicked").count();
     assert_eq!(panics, 1);
+    assert!(log.events().iter().any(|event| event.field("pattern") == Some(PATTERN)));
+    assert!(!log.events().iter().any(|event| event.field("issuer") == Some("https://acme.login.test")));
     sleep(2 * SECOND).await;
     assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
     assert_eq!(calls.load(Ordering::Relaxed), 2);
