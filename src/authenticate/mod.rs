@@ -46,8 +46,8 @@ use crate::time::{Clock, NumericDate};
 
 use issuers::CurrentIssuers;
 pub(crate) use issuers::{
-    InsertError, IssuerChange, IssuerIntrospection, IssuerRegistry, IssuerState, Issuers, JwtIntrospection, OpaqueTokens,
-    TrustedIssuer,
+    InsertError, IssuerChange, IssuerIntrospection, IssuerRegistry, IssuerState, Issuers, JwtIntrospection,
+    OpaqueTokens, TrustedIssuer,
 };
 use preflight::is_preflight;
 pub(crate) use progress::{Pending, Progress, Resumed, Stop};
