@@ -1,14 +1,16 @@
 //! Caches the credentials that a provider returned, and renews them: single-flight, and before they expire.
 //!
 //! Why a task of its own for each renewal: a provider that is slower than the request that needs it still
-//! completes, and the next request finds its result.
+//! completes, and the next request finds its result. No lock is held meanwhile, so requests continue with
+//! the cached credentials.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
 use super::provider::{Candidates, Provide, ProvideContext, Provided, Source};
 use crate::event;
@@ -25,6 +27,12 @@ const RENEW_AFTER: f64 = 0.75;
 /// is shorter. A request takes time, and clocks run at different speeds.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 
+/// The time limit of one call of a provider: this, or [`TIMEOUTS_PER_CALL`] times the introspection timeout
+/// if that is longer. Without it, a provider that never returns would never be called again.
+const MIN_TIME_LIMIT: Duration = Duration::from_secs(30);
+
+const TIMEOUTS_PER_CALL: u32 = 10;
+
 /// How long a failed provider is not called again, unless usable credentials are cached.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
 
@@ -37,15 +45,15 @@ pub(in crate::introspection) struct CurrentAuth {
     source: Source,
     /// Whether the second of two credentials was accepted last.
     prefers_second: AtomicBool,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 struct State {
     cached: Option<Cached>,
     failure: Option<Failed>,
-    /// The renewal in flight, and when it started.
-    renewal: JoinSet<(Instant, Result<Provided, IntrospectionError>)>,
+    /// The renewal in flight.
+    renewal: Option<Renewal>,
     rejected_at: Option<Instant>,
 }
 
@@ -61,12 +69,19 @@ struct Failed {
     at: Instant,
 }
 
+/// The result of a renewal.
+type Outcome = Result<Candidates, Arc<IntrospectionError>>;
+
+/// A renewal in flight. All clones receive its result.
+#[derive(Clone)]
+struct Renewal(watch::Receiver<Option<Outcome>>);
+
 /// Allows this many requests to the authorization server, or says why not.
 type MayRequest<'a> = &'a (dyn Fn(u32) -> Result<(), IntrospectionError> + Sync);
 
 impl CurrentAuth {
     pub(in crate::introspection) fn new(source: Source) -> Self {
-        Self { source, prefers_second: AtomicBool::new(false), state: Mutex::default() }
+        Self { source, prefers_second: AtomicBool::new(false), state: Arc::default() }
     }
 
     /// The current credentials. Waits for the provider if none are cached.
@@ -82,23 +97,23 @@ impl CurrentAuth {
             Source::Fixed(candidates) => return Ok(candidates.clone()),
             Source::Provided(provider) => provider,
         };
-        let mut state = self.state.lock().await;
-        if let Some(done) = state.renewal.try_join_next() {
-            state.complete(done, cx).ok();
-        }
-        let now = now();
-        if let Some(cached) = state.usable(now) {
-            let (candidates, is_due) = (cached.candidates.clone(), now >= cached.renew_at);
-            if is_due && state.recent_failure(now).is_none() {
-                // If the rate limit allows no renewal, a later request starts it.
-                state.start(provider, cx, may_request).ok();
+        let renewal = {
+            let (mut state, now) = (lock(&self.state), now());
+            let failure = state.recent_failure(now);
+            if let Some(cached) = state.usable(now) {
+                let (candidates, is_due) = (cached.candidates.clone(), now >= cached.renew_at);
+                if is_due && failure.is_none() {
+                    // If the rate limit allows no renewal, a later request starts it.
+                    self.start(&mut state, provider, cx, may_request).ok();
+                }
+                return Ok(candidates);
             }
-            return Ok(candidates);
-        }
-        match state.recent_failure(now) {
-            Some(error) => Err(error),
-            None => state.renew(provider, cx, may_request).await,
-        }
+            match failure {
+                Some(error) => return Err(error),
+                None => self.start(&mut state, provider, cx, may_request)?,
+            }
+        };
+        renewal.outcome().await
     }
 
     /// Renews the credentials, because the authorization server rejected `rejected`. `None` if there are no
@@ -110,17 +125,38 @@ impl CurrentAuth {
         may_request: MayRequest<'_>,
     ) -> Option<Candidates> {
         let Source::Provided(provider) = &self.source else { return None };
-        let (mut state, now) = (self.state.lock().await, now());
-        // Another request may have renewed them in the meantime.
-        if let Some(cached) = state.usable(now).filter(|cached| !cached.candidates.is_same(rejected)) {
-            return Some(cached.candidates.clone());
+        let renewal = {
+            let (mut state, now) = (lock(&self.state), now());
+            // Another request may have renewed them in the meantime.
+            if let Some(cached) = state.usable(now).filter(|cached| !cached.candidates.is_same(rejected)) {
+                return Some(cached.candidates.clone());
+            }
+            let is_recent = |at: Instant| now.saturating_duration_since(at) < MIN_REJECTION_INTERVAL;
+            // A renewal in flight is shared, even within this interval.
+            if !state.is_renewing() && state.rejected_at.is_some_and(is_recent) {
+                return None;
+            }
+            state.rejected_at = Some(now);
+            self.start(&mut state, provider, cx, may_request).ok()?
+        };
+        renewal.outcome().await.ok()
+    }
+
+    /// Starts a renewal, unless one is in flight. If nobody waits for it, it continues.
+    fn start(
+        &self,
+        state: &mut State,
+        provider: &Arc<dyn Provide>,
+        cx: &ProvideContext,
+        may_request: MayRequest<'_>,
+    ) -> Result<Renewal, IntrospectionError> {
+        if let Some(renewal) = state.renewal.as_ref().filter(|renewal| renewal.is_running()) {
+            return Ok(renewal.clone());
         }
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < MIN_REJECTION_INTERVAL;
-        if state.rejected_at.is_some_and(is_recent) {
-            return None;
-        }
-        state.rejected_at = Some(now);
-        state.renew(provider, cx, may_request).await.ok()
+        may_request(provider.max_requests())?;
+        let (sender, receiver) = watch::channel(None);
+        tokio::spawn(renew(Arc::clone(provider), cx.clone(), Arc::downgrade(&self.state), sender));
+        Ok(state.renewal.insert(Renewal(receiver)).clone())
     }
 
     /// Whether the second of two credentials is used first.
@@ -145,61 +181,75 @@ impl State {
         is_recent.then(|| Arc::clone(&failure.error))
     }
 
-    /// Starts a renewal, unless one is in flight.
-    fn start(
-        &mut self,
-        provider: &Arc<dyn Provide>,
-        cx: &ProvideContext,
-        may_request: MayRequest<'_>,
-    ) -> Result<(), IntrospectionError> {
-        if self.renewal.is_empty() {
-            may_request(provider.max_requests())?;
-            let (provider, cx, started_at) = (Arc::clone(provider), cx.clone(), now());
-            // In the task, because the function of the user may panic before it returns its future.
-            self.renewal.spawn(async move { (started_at, provider.provide(cx).await) });
-        }
-        Ok(())
+    fn is_renewing(&self) -> bool {
+        self.renewal.as_ref().is_some_and(Renewal::is_running)
     }
 
-    /// Waits for a renewal. If this is cancelled, the renewal continues.
-    async fn renew(
-        &mut self,
-        provider: &Arc<dyn Provide>,
-        cx: &ProvideContext,
-        may_request: MayRequest<'_>,
-    ) -> Result<Candidates, Arc<IntrospectionError>> {
-        self.start(provider, cx, may_request)?;
-        match self.renewal.join_next().await {
-            Some(done) => self.complete(done, cx),
-            None => Err(unavailable("the provider was not called")),
-        }
-    }
-
-    fn complete(
-        &mut self,
-        done: Result<(Instant, Result<Provided, IntrospectionError>), JoinError>,
-        cx: &ProvideContext,
-    ) -> Result<Candidates, Arc<IntrospectionError>> {
-        let result = match done {
-            Ok((started_at, provided)) => {
-                provided.map(|provided| Cached::new(provided, started_at)).map_err(Arc::new)
-            }
-            // The runtime that ran the task is gone. That says nothing about the provider.
-            Err(error) if error.is_cancelled() => return Err(unavailable("the provider was cancelled")),
-            Err(_) => Err(unavailable("the provider panicked")),
-        };
+    fn complete(&mut self, result: Result<Cached, Arc<IntrospectionError>>) -> Outcome {
+        self.renewal = None;
         match result {
             Ok(cached) => {
                 self.failure = None;
                 Ok(self.cached.insert(cached).candidates.clone())
             }
             Err(error) => {
-                event::client_credentials_failed(&cx.issuer, &*error);
                 self.failure = Some(Failed { error: Arc::clone(&error), at: now() });
                 Err(error)
             }
         }
     }
+}
+
+impl Renewal {
+    /// Whether it still runs. The runtime that ran it may be gone.
+    fn is_running(&self) -> bool {
+        self.0.has_changed().is_ok()
+    }
+
+    /// Waits for the result.
+    async fn outcome(mut self) -> Outcome {
+        let outcome = self.0.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(|| Err(unavailable("the provider was cancelled")))
+    }
+}
+
+/// Calls the provider within its time limit, caches the result and sends it. Cancels the call once the
+/// client of the endpoint is dropped.
+async fn renew(
+    provider: Arc<dyn Provide>,
+    cx: ProvideContext,
+    state: Weak<Mutex<State>>,
+    sender: watch::Sender<Option<Outcome>>,
+) {
+    let (started_at, issuer) = (now(), Arc::clone(&cx.issuer));
+    let time_limit = cx.limits.timeout.saturating_mul(TIMEOUTS_PER_CALL).max(MIN_TIME_LIMIT);
+    // In a task of its own, because the function of the user may panic or block before it returns its future.
+    let mut call = JoinSet::new();
+    call.spawn(async move { provider.provide(cx).await });
+    let done = tokio::select! {
+        done = timeout_at(later(started_at, time_limit).into(), call.join_next()) => done,
+        () = sender.closed() => return,
+    };
+    let result = match done {
+        Ok(Some(Ok(provided))) => {
+            provided.map(|provided| Cached::new(provided, started_at)).map_err(Arc::new)
+        }
+        Ok(Some(Err(error))) if error.is_panic() => Err(unavailable("the provider panicked")),
+        // The runtime shuts down. That says nothing about the provider.
+        Ok(_) => return,
+        Err(_) => Err(unavailable("the provider did not return within its time limit")),
+    };
+    if let Err(error) = &result {
+        event::client_credentials_failed(&issuer, &**error);
+    }
+    if let Some(state) = state.upgrade() {
+        let outcome = lock(&state).complete(result);
+        sender.send(Some(outcome)).ok();
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Cached {

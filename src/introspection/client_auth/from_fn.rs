@@ -52,13 +52,15 @@ impl ClientAuth {
     /// The function returns a `ClientAuth` or a [`ProvidedAuth`](crate::builder::ProvidedAuth). It is called
     /// for the first introspection request, and then in the background at most once per 60 s or when
     /// [`ProvidedAuth::expires_in`](crate::builder::ProvidedAuth::expires_in) says so. If the authorization
-    /// server rejects the credentials (those of [`with_fallback`](Self::with_fallback), too), it is called once
-    /// more, at most once per 5 s, and the introspection request is sent again. Concurrent calls are
+    /// server rejects the credentials (those of [`with_fallback`](Self::with_fallback), too), it is called
+    /// once more, at most once per 5 s, and the introspection request is sent again. Concurrent calls are
     /// coalesced.
     ///
     /// A request waits for the function no longer than [`timeout`](crate::Introspection::timeout). An error,
     /// a panic or the timeout gives 503 `introspection_unavailable`, unless earlier credentials have not
-    /// expired. After an error the function is not called for 1 s.
+    /// expired. After an error the function is not called for 1 s. The call itself continues after the
+    /// timeout of a request. If it has not returned after 30 s, or after 10 times `timeout` if that is
+    /// longer, it is cancelled and counts as failed.
     ///
     /// All credentials must be those of `client_id`. Cached introspection responses belong to this
     /// identifier, so they outlive a rotation. [`mtls`](Self::mtls) and other providers are errors.

@@ -1,5 +1,6 @@
 //! Credentials that rotate: two secrets, providers, files, and bearer tokens of the authorization server.
 
+use std::future::pending;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -315,6 +316,114 @@ async fn a_slow_provider_delays_a_request_by_the_introspection_timeout_at_most_a
     // The call has gone on.
     assert_eq!(client.outcome().await, ACCEPTED);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_never_returns_fails_after_30_s_or_ten_timeouts_and_is_called_again() {
+    for (timeout, limit) in [(1, 30), (5, 50)] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let auth = ClientAuth::from_fn("orders", move || {
+            let call = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if call == 0 {
+                    pending::<()>().await;
+                }
+                Ok::<_, io::Error>(secret("one"))
+            }
+        });
+        let client = Client::with(auth, |introspection| introspection.timeout(timeout * SECOND));
+        client.idp.register_client("orders", "one");
+        let log = Log::start();
+        assert_eq!(client.outcome().await, UNAVAILABLE);
+        sleep((limit - 2 * timeout) * SECOND - SECOND / 2).await;
+        assert_eq!(client.outcome().await, UNAVAILABLE);
+        assert_eq!(client.last_error(), Some(IntrospectionErrorKind::CredentialsUnavailable));
+        assert_eq!((calls.load(Ordering::SeqCst), client.net.total()), (1, 0));
+        assert!(!log.text().contains("introspection credentials unavailable"));
+        sleep(2 * SECOND).await;
+        assert!(log.text().contains("introspection credentials unavailable"));
+        assert_eq!(client.outcome().await, ACCEPTED);
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_background_renewal_that_never_returns_is_repeated_and_leaves_the_credentials_in_use() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let auth = ClientAuth::from_fn("orders", move || {
+        let call = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if call > 0 {
+                pending::<()>().await;
+            }
+            Ok::<_, io::Error>(secret("one"))
+        }
+    });
+    let client = Client::new(auth);
+    client.idp.register_client("orders", "one");
+    for expected in [1, 2, 3, 4] {
+        let (outcome, waited) = timed(client.outcome()).await;
+        assert_eq!((outcome, waited), (ACCEPTED, Duration::ZERO));
+        sleep(SECOND).await;
+        assert_eq!(calls.load(Ordering::SeqCst), expected);
+        sleep(60 * SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_renewal_after_a_rejection_does_not_delay_requests_with_the_cached_credentials() {
+    let calls = AtomicUsize::new(0);
+    let auth = ClientAuth::from_fn("orders", move || {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if call == 0 {
+                return Ok::<_, io::Error>(secret("one"));
+            }
+            sleep(2 * SECOND).await;
+            Ok(secret("two"))
+        }
+    });
+    let client = Arc::new(Client::new(auth));
+    client.idp.register_client("orders", "one");
+    client.net.once(Act::Instead(Reply::status(401)));
+    let mut rejected = JoinSet::new();
+    let first = Arc::clone(&client);
+    rejected.spawn(async move { timed(first.outcome()).await });
+    sleep(SECOND).await;
+    let (outcome, waited) = timed(client.outcome()).await;
+    assert_eq!((outcome, waited), (ACCEPTED, Duration::ZERO));
+    client.idp.register_client("orders", "two");
+    assert_eq!(rejected.join_all().await, [(ACCEPTED, 2 * SECOND)]);
+    assert_eq!(client.sent("client_secret"), ["one", "one", "two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_rejected_during_a_renewal_wait_for_it() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let auth = ClientAuth::from_fn("orders", move || {
+        let call = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            sleep(2 * SECOND).await;
+            Ok::<_, io::Error>(secret(if call == 0 { "one" } else { "two" }))
+        }
+    });
+    // Some requests wait for both calls of the provider: 4 s.
+    let client = Arc::new(Client::with(auth, |introspection| introspection.timeout(5 * SECOND)));
+    client.idp.register_client("orders", "two");
+    let mut requests = JoinSet::new();
+    for start in [0, 0, 1, 2, 3] {
+        let client = Arc::clone(&client);
+        requests.spawn(async move {
+            sleep(start * SECOND).await;
+            client.outcome().await
+        });
+    }
+    let outcomes = requests.join_all().await;
+    assert!(outcomes.iter().all(|outcome| *outcome == ACCEPTED), "{outcomes:?}");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]
