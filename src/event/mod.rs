@@ -1,10 +1,9 @@
 //! The `tracing` events for operators: one per request and one per fetch, with the target `tower_bearer`.
 //!
 //! No event holds a token or a secret. Values of the token are in it only by `log_token_details`. The field
-//! `issuer` is the configured identifier, except in `issuer not resolved`: there it is the untrusted `iss`. A
-//! `cause` can quote the issuer that a metadata document names, the location of a redirect, and plain words
-//! of the error that an introspection endpoint reports. Errors of user functions and of the HTTP client
-//! appear in it as they are.
+//! `issuer` is a configured or resolved identifier. A `cause` can quote the issuer that a metadata document
+//! names, the location of a redirect, and plain words of the error that an introspection endpoint reports.
+//! Errors of user functions and of the HTTP client appear in it as they are.
 
 mod rejected;
 

@@ -67,8 +67,8 @@ enum NotAdded {
     Rival(Arc<str>),
 }
 
-/// A call in flight. However it ends, dropping it wakes the requests that wait for it. Dropped before its end,
-/// as by a panic, it counts as failed.
+/// A call in flight. However it ends, dropping it wakes the requests that wait for it. If it is dropped
+/// before its end, as by a panic, it counts as failed.
 struct Call {
     shared: Arc<Shared>,
     issuer: Arc<str>,

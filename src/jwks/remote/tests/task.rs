@@ -167,3 +167,15 @@ async fn use_just_before_the_refresh_is_due_is_not_lost_when_the_driver_looks_me
     keys.mark_used();
     assert!(matches!(*seen.lock().unwrap(), Some(Next::Fetch { .. })), "the driver ended without this use");
 }
+
+#[test]
+fn keys_cannot_be_attached_after_the_last_issuer_that_used_them_is_removed() {
+    let keys = Server::always(Reply::Down).keys();
+    assert!(keys.attach() && keys.attach());
+    keys.detach();
+    assert!(keys.attach(), "one issuer still uses them");
+    keys.detach();
+    keys.detach();
+    assert!(!keys.attach());
+    assert!(keys.downgrade().upgrade().is_none());
+}
