@@ -38,12 +38,18 @@ const CYCLIC_IMPORTS: [(&str, &str, &str); 0] = [];
 
 /// Files that hold a type-erased value (`dyn Any`), and the reason. A downcast can hide an import that goes
 /// up.
-const TYPE_ERASED: [(&str, &str); 1] = [(
-    "access_token/mod.rs",
-    "`CoveredBy` holds a `Weak<dyn Any>` that middleware/coverage.rs downcasts to the shared state of the \
+const TYPE_ERASED: [(&str, &str); 2] = [
+    (
+        "settings/issuer/network.rs",
+        "It finds out whether a user's HTTP client is an `Arc` that others share.",
+    ),
+    (
+        "access_token/mod.rs",
+        "`CoveredBy` holds a `Weak<dyn Any>` that middleware/coverage.rs downcasts to the shared state of the \
      middleware. A typed reference would be an import that goes up. A separate value in the extensions would \
      cost each request an allocation. The cache of typed claims holds values whose types the user chooses.",
-)];
+    ),
+];
 
 /// One file of `src`.
 struct Source {

@@ -18,7 +18,8 @@ use crate::rejection::{Rejection, RejectionKind};
 #[derive(Clone)]
 pub(crate) struct Issuers {
     by_identifier: HashTrieMapSync<Arc<str>, Arc<TrustedIssuer>>,
-    /// The issuer, if there is just one. Most configurations have one, and a comparison is cheaper than a hash.
+    /// The issuer, if there is just one: most configurations have one, and a comparison is cheaper than a
+    /// hash.
     only: Option<Arc<TrustedIssuer>>,
     opaque: OpaqueOwners,
     names: CountedNames,

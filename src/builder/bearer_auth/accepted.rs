@@ -46,8 +46,8 @@ impl BearerAuthBuilder {
     ///
     /// This covers the `Authorization` header and headers added with
     /// [`TokenSource::header`](crate::TokenSource::header). A token in a cookie, the query, a form or a
-    /// WebSocket subprotocol stays. Default: keep the headers and mark them as sensitive, so that `Debug` does
-    /// not print them.
+    /// WebSocket subprotocol stays. Default: keep the headers and mark them as sensitive, so that `Debug`
+    /// does not print them.
     pub fn strip_credentials(mut self) -> Self {
         self.strip_credentials = true;
         self

@@ -97,9 +97,11 @@ impl Introspection {
 
     fn response_policy(&self, mut claims: ClaimsPolicy, mut names: ConfiguredNames) -> ResponsePolicy {
         RESPONSE_MEMBERS.iter().for_each(|name| names.add(name));
-        // RFC 7662 section 2.2 names the scopes and the client, whatever the JWTs of the issuer do.
-        let is_scope = |claim: &JsonPointer| claim.is_member() && claim.member() == "scope";
-        if !claims.scope_claims.iter().any(is_scope) {
+        // RFC 7662 section 2.2 names the scopes and the client, whatever the JWTs of the issuer do. A user
+        // who names a claim of another kind leaves `scope` out on purpose.
+        let is = |claim: &JsonPointer, name: &str| claim.is_member() && claim.member() == name;
+        let has_only_scp = claims.scope_claims.iter().all(|claim| is(claim, "scp"));
+        if has_only_scp && !claims.scope_claims.is_empty() {
             claims.scope_claims.extend(JsonPointer::parse("scope"));
         }
         let jwt = ClaimsPolicy {

@@ -97,8 +97,8 @@ impl TokenBuilder {
     ///
     /// Each call starts a new family of tokens. The
     /// [token endpoint](crate::testing::TestIssuer::token_url) exchanges the refresh token for a new refresh
-    /// token and an access token with new `iat`, `exp` and `jti`. Using a refresh token twice, or revoking it,
-    /// revokes the family (RFC 9700 section 4.14.2).
+    /// token and an access token with new `iat`, `exp` and `jti`. Using a refresh token twice, or revoking
+    /// it, revokes the family (RFC 9700 section 4.14.2).
     ///
     /// ```
     /// use tower_bearer::testing::TestIssuer;
