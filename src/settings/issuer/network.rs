@@ -33,7 +33,8 @@ impl Issuer {
     /// Issuers share the fetches of their keys only if they have the same client: pass clones of one
     /// `Arc<dyn HttpClient>`. Any other type counts as a new client, even a clone.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
-        let shared = (&client as &dyn Any).downcast_ref::<Arc<dyn HttpClient>>().cloned();
+        let erased: &dyn Any = &client;
+        let shared = erased.downcast_ref::<Arc<dyn HttpClient>>().cloned();
         self.client = Some(shared.unwrap_or_else(|| Arc::new(client)));
         self
     }
