@@ -24,6 +24,10 @@
 //!
 //! A name that is not listed below is an error, so a typing error cannot turn a setting off.
 //!
+//! The errors of this crate quote no value. Those of a format may: `toml::de::Error` prints the line with the
+//! mistake, and its `Debug` the whole document. Keep secrets in `secret_file` or `secret_env`, or print only
+//! the `message()` of such an error.
+//!
 //! # Settings
 //!
 //! A setting has the name, the meaning and the default of a method of [`BearerAuthBuilder`], except where the
