@@ -77,18 +77,24 @@ struct Checked {
     claims_json: Box<str>,
     /// The token as received; `None` if it cannot be introspected later.
     raw_token: Option<Arc<str>>,
+    /// Boxed, because no handler reads further claims of most tokens.
+    derived: OnceLock<Box<Derived>>,
+}
+
+/// The forms of the claims that handlers asked for.
+#[derive(Default)]
+struct Derived {
     /// One entry per type that [`AccessToken::claims`] was called with.
     typed_claims: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
-    /// The parsed claims, once [`AccessToken::claim`] was called. Boxed, because most tokens have none.
-    parsed_claims: OnceLock<Box<Value>>,
+    /// The parsed claims, once [`AccessToken::claim`] was called.
+    parsed_claims: OnceLock<Value>,
 }
 
 impl AccessToken {
     /// `raw_token` is the token as received, if it can be introspected later.
     pub(crate) fn new(grant: Grant, claims_json: String, raw_token: Option<Arc<str>>) -> Self {
         let claims_json = claims_json.into_boxed_str();
-        let (typed_claims, parsed_claims) = (Mutex::default(), OnceLock::new());
-        let checked = Checked { grant, claims_json, raw_token, typed_claims, parsed_claims };
+        let checked = Checked { grant, claims_json, raw_token, derived: OnceLock::new() };
         Self { checked: Arc::new(checked), covered_by: None }
     }
 
@@ -412,9 +418,13 @@ impl AccessToken {
         ClaimValue::new(self.parsed_claims()).get(pointer)
     }
 
+    fn derived(&self) -> &Derived {
+        self.checked.derived.get_or_init(Box::default)
+    }
+
     fn parsed_claims(&self) -> &Value {
         let parse = || serde_json::from_str(&self.checked.claims_json).unwrap_or_default();
-        self.checked.parsed_claims.get_or_init(parse)
+        self.derived().parsed_claims.get_or_init(parse)
     }
 
     /// Deserializes the claims into `T`.
@@ -442,7 +452,7 @@ impl AccessToken {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let mut typed_claims = self.checked.typed_claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut typed_claims = self.derived().typed_claims.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cached) = typed_claims.iter().find_map(|claims| Arc::clone(claims).downcast::<T>().ok()) {
             return Ok(cached);
         }
