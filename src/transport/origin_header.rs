@@ -36,7 +36,7 @@ use super::request::{FetchRequest, UrlKind};
 /// .http_client(client);
 /// # drop(issuer);
 /// # }
-/// # Ok::<(), tower_bearer::transport::reqwest::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// No other origin sees the header, whatever URLs the metadata names. Introspection requests do not get it:

@@ -126,6 +126,7 @@ impl Issuer {
     /// let issuer = Issuer::cognito("eu-central-1", "eu-central-1_AbCdEfGhI")
     ///     .allowed_clients(["1example23456789"]); // the app clients of this API
     /// let auth = BearerAuth::builder("orders-api").issuer(issuer).build();
+    /// # #[cfg(feature = "reqwest")]
     /// assert!(auth.is_ok());
     /// ```
     ///
@@ -154,6 +155,7 @@ impl Issuer {
     ///     email == Some("caller@acme.iam.gserviceaccount.com")
     /// });
     /// let auth = BearerAuth::builder("https://orders-x7k2.a.run.app").issuer(issuer).build();
+    /// # #[cfg(feature = "reqwest")]
     /// assert!(auth.is_ok());
     /// ```
     ///
