@@ -122,7 +122,7 @@ impl HttpClient for KeysEverywhere {
     }
 }
 
-/// What the backend allocates in C is not counted.
+/// Allocations of the backend in C are not counted.
 #[test]
 fn an_idle_issuer_takes_at_most_8_kb() {
     const ISSUERS: usize = 1_000;

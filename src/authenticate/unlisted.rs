@@ -12,7 +12,7 @@ use crate::jwt::claims::ClaimFault;
 use crate::rejection::Rejection;
 
 impl Authenticator {
-    /// What becomes of `token`, for whose `iss` there is no issuer because of `fault`.
+    /// Resolves the issuer of `token`, or rejects the token with `fault` if no resolver is responsible.
     pub(super) fn unlisted(
         &self,
         fault: ClaimFault,

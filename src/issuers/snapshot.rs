@@ -42,7 +42,7 @@ impl BearerAuth {
     /// ```
     ///
     /// # Risk
-    /// Whoever can change the stored keys can sign tokens. And keys are used for
+    /// Anyone with write access to the stored keys can sign tokens. And keys are used for
     /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for) after the start, however old the snapshot
     /// is: do not use one that is older than the time in which you must be able to retire a key.
     #[must_use]

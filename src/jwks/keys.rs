@@ -190,8 +190,8 @@ impl Keys {
     }
 
     /// Records that the issuer was removed, once for each [`attach`](Self::attach). With the last issuer that
-    /// uses the same source, its refresh task ends for good, and requests that wait for keys look their
-    /// issuer up again.
+    /// uses the same source, its refresh task ends permanently, and requests that wait for keys look
+    /// their issuer up again.
     pub(crate) fn detach(&self) {
         if let Some(keys) = self.remote() {
             keys.detach();

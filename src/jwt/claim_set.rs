@@ -259,7 +259,7 @@ fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     Ok(date.map_or(Claim::IllTyped, Claim::Present))
 }
 
-/// What a top-level member that is `null` counts as.
+/// The meaning of a top-level member that is `null`.
 #[derive(Clone, Copy)]
 enum Nulls {
     IllTyped,

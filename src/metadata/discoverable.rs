@@ -39,7 +39,7 @@ impl Discoverable {
         Self { identifier, url, plain_http, endpoint_hosts, last_responding: Arc::default() }
     }
 
-    /// Whose metadata it is, and which endpoints in it are allowed.
+    /// The identity of the metadata: its issuer, and the endpoints that it may name.
     pub(crate) fn id(&self) -> MetadataId {
         MetadataId {
             identifier: Arc::clone(&self.identifier),

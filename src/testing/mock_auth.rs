@@ -60,7 +60,7 @@ use crate::settings::Issuer;
 ///
 /// [`Require::still_active`](crate::Require::still_active) needs an issuer that introspects. Without
 /// [`settings_of`](Self::settings_of), such a route responds 401, kind `issuer_unknown`. With
-/// the settings of a `BearerAuth` whose issuer introspects, the route asks that issuer about the token, so
+/// the settings of a `BearerAuth` whose issuer introspects, the route introspects the token there, so
 /// mint it from that [`TestIssuer`](super::TestIssuer).
 #[derive(Clone)]
 #[must_use]

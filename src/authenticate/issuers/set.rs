@@ -116,7 +116,7 @@ impl Issuers {
         self.with_introspection > 0
     }
 
-    /// At most `max` issuers, sorted by identifier. With more, which ones is not specified.
+    /// At most `max` issuers, sorted by identifier: arbitrary ones if there are more.
     pub(crate) fn some(&self, max: usize) -> Vec<&Arc<TrustedIssuer>> {
         let mut issuers: Vec<&Arc<TrustedIssuer>> = self.iter().take(max).collect();
         issuers.sort_unstable_by(|a, b| a.identifier().cmp(b.identifier()));

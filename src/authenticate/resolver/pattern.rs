@@ -1,4 +1,4 @@
-//! The pattern of the issuer identifiers that a resolver is asked about, such as
+//! The pattern of the issuer identifiers that a resolver resolves, such as
 //! `https://login.example.com/{tenant}/v2.0`.
 //!
 //! Checks: everything but the tenant, byte for byte; the tenant is one path segment or one label of the host,

@@ -11,7 +11,7 @@ use super::refused::ResolveError;
 use crate::authenticate::issuers::TrustedIssuer;
 use crate::jwks::PendingKeys;
 
-/// What a resolution ends with: an issuer, or `None` if there is none with this identifier.
+/// The result of a resolution: an issuer, or `None` if there is none with this identifier.
 pub(crate) type Resolved = Result<Option<TrustedIssuer>, ResolveError>;
 
 /// The function of the user's: from an identifier and its tenant to an issuer.

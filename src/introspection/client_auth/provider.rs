@@ -67,7 +67,7 @@ pub(in crate::introspection) struct Provided {
     pub(in crate::introspection) expires_in: Option<Duration>,
 }
 
-/// What a provider needs for requests to the authorization server.
+/// The context of a provider's requests to the authorization server.
 #[derive(Clone)]
 pub(in crate::introspection) struct ProvideContext {
     pub(in crate::introspection) issuer: Arc<str>,

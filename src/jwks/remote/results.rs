@@ -1,4 +1,4 @@
-//! What fetched keys tell their users: the result of a lookup, and the bounds that they guarantee.
+//! The result of looking up a fetched key, and the bounds that fetched keys guarantee.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -110,7 +110,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that one more issuer uses the keys. False if the last one has gone: they are closed for good.
+    /// Records that one more issuer uses the keys. False if the last one was removed: the
+    /// keys are closed permanently.
     pub(super) fn attach(&self) -> bool {
         let mut state = self.lock();
         if !state.is_closed {

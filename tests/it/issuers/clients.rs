@@ -29,7 +29,7 @@ async fn an_issuer_is_reached_with_its_own_client_and_the_others_are_not() {
     assert!(own.urls().iter().any(|url| url.ends_with("/introspect")), "{:?}", own.urls());
 }
 
-/// What each request to `net` had in this header.
+/// The value of this header in each request to `net`.
 fn sent(net: &Net, name: &str) -> Vec<(String, Option<String>)> {
     let value = |headers: &http::HeaderMap| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     net.sent().iter().map(|sent| (sent.url.clone(), value(&sent.headers))).collect()

@@ -30,7 +30,7 @@ struct Resolving {
     calls: Arc<Calls>,
 }
 
-/// What the function does, and what it was asked.
+/// The behaviour of the function, and the identifiers that it was called with.
 #[derive(Default)]
 struct Calls {
     asked: Mutex<Vec<String>>,
