@@ -3,6 +3,9 @@
 //! Only allocations of the test thread are counted.
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
+#[path = "it/support/figure.rs"]
+mod figure;
+
 use std::convert::Infallible;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +19,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::transport::{FetchFuture, FetchRequest, FetchResponse, HttpClient, UrlKind};
 use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer, TokenCache};
+
+use figure::figure;
 
 type Body = Full<Bytes>;
 
@@ -43,7 +48,9 @@ fn an_uncached_token_costs_at_most_24_allocations_and_a_rejected_one_16() {
     count(&token.clone().claim("jti", "first").sign(), 200);
     let (expired, malformed) = (count(&expired_token, 401), count("", 400));
     let accepted = count(&token.sign(), 200);
-    println!("allocations: {accepted} for an uncached token, {expired} expired, {malformed} malformed");
+    figure("memory", "allocations for an uncached token", accepted, "at most 24");
+    figure("memory", "allocations for an expired token", expired, "at most 16");
+    figure("memory", "allocations for a malformed token", malformed, "at most 5");
     assert_eq!(auth.cached_tokens(), 2);
     assert!(accepted <= 24, "{accepted}");
     assert!(expired <= 16, "{expired}");
@@ -56,7 +63,7 @@ fn a_cached_token_costs_at_most_3_allocations() {
     let auth = auth(&issuer, TokenCache::new());
     let header = format!("Bearer {}", issuer.token(API).scope("orders:read orders:write").sign());
     let more = added_allocations(&auth, &header);
-    println!("allocations: {more} for a cached token");
+    figure("memory", "allocations for a cached token", more, "at most 3");
     assert!(more <= 3, "{more}");
 }
 
@@ -72,25 +79,37 @@ async fn an_introspected_token_with_a_cached_response_costs_at_most_3_allocation
         let request = Request::builder().header(AUTHORIZATION, &header).body(Body::default()).unwrap();
         assert_eq!(auth.layer(service_fn(handle)).oneshot(request).await.unwrap().status(), 200);
         let more = added_allocations(&auth, &header);
-        println!("allocations: {more} for a token with a cached response ({name})");
+        let quantity = format!("allocations for a token with a cached response, {name}");
+        figure("memory", quantity, more, "at most 3");
         assert!(more <= 3, "{name}: {more}");
     }
 }
 
-/// An authorization server that reports every token as inactive.
-struct Inactive;
+/// An authorization server whose introspection response is always the same.
+struct AlwaysResponds(&'static str);
 
-impl HttpClient for Inactive {
+impl HttpClient for AlwaysResponds {
     fn fetch(&self, _: FetchRequest) -> FetchFuture {
-        Box::pin(async { Ok(FetchResponse::new(Response::new(Bytes::from_static(b"{\"active\":false}")))) })
+        let response = Response::new(Bytes::from_static(self.0.as_bytes()));
+        Box::pin(async { Ok(FetchResponse::new(response)) })
     }
 }
 
 #[test]
 fn the_first_introspected_token_of_each_of_100_issuers_takes_at_most_8_kb() {
+    let active = r#"{"active":true,"aud":"https://api.example.com","exp":9999999999}"#;
+    for (name, response, expected) in [("untrusted", r#"{"active":false}"#, 401), ("active", active, 200)] {
+        let each = bytes_of_the_first_token(response, expected);
+        figure("1.10", format_args!("bytes per issuer of its first {name} token"), each, "at most 8192");
+        assert!(each <= 8 * 1024, "{name}: {each}");
+    }
+}
+
+/// The memory that the first token of each of 100 issuers takes. The response about it is `response`.
+fn bytes_of_the_first_token(response: &'static str, expected: u16) -> i64 {
     const ISSUERS: i64 = 100;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut builder = BearerAuth::builder(API).http_client(Inactive);
+    let mut builder = BearerAuth::builder(API).http_client(AlwaysResponds(response));
     for number in 0..ISSUERS {
         let url = format!("https://issuer-{number}.test");
         let introspection = Introspection::with(ClientAuth::secret_basic("api", "secret"))
@@ -99,15 +118,13 @@ fn the_first_introspected_token_of_each_of_100_issuers_takes_at_most_8_kb() {
         builder = builder.add_issuer(Issuer::without_keys(url).introspect(introspection));
     }
     let service = builder.build().unwrap().layer(service_fn(handle));
-    let reject = |token: String| {
+    let send = |token: String| {
         let request = Request::builder().header(AUTHORIZATION, format!("Bearer {token}"));
         let request = request.body(Body::default()).unwrap();
-        assert_eq!(runtime.block_on(service.clone().oneshot(request)).unwrap().status(), 401);
+        assert_eq!(runtime.block_on(service.clone().oneshot(request)).unwrap().status(), expected);
     };
-    let held = allocations(|| (0..ISSUERS).for_each(|number| reject(format!("{number}_made-up"))));
-    let each = held.bytes_current / ISSUERS;
-    println!("bytes: {each} per issuer after one untrusted token");
-    assert!(each <= 8 * 1024, "{each}");
+    let held = allocations(|| (0..ISSUERS).for_each(|number| send(format!("{number}_made-up"))));
+    held.bytes_current / ISSUERS
 }
 
 /// An authorization server with one key set for every URL.
@@ -144,12 +161,13 @@ fn an_idle_issuer_takes_at_most_8_kb() {
             tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
         });
     }));
-    println!("bytes: {added} for an issuer that was added, {used} more with its keys");
+    let both = format!("{added} + {used}");
+    figure("memory", "bytes of an issuer that was added, and of its keys", both, "at most 8192");
     assert!(added + used <= 8 * 1024, "{added} + {used}");
     let left = each(allocations(|| {
         (0..ISSUERS).for_each(|number| assert!(issuers.remove(&url(number))));
     }));
-    println!("bytes: {} of an issuer that was removed", added + used + left);
+    figure("memory", "bytes of an issuer that was removed", added + used + left, "at most 512");
     assert!(added + used + left <= 512, "{added} + {used} {left}");
 }
 
@@ -181,7 +199,8 @@ fn a_cached_token_of_1_kb_takes_at_most_2_kb_and_a_rejected_one_nothing() {
     let mean = tokens.iter().map(String::len).sum::<usize>() / tokens.len();
     assert!((1_000..=1_024).contains(&mean), "{mean}");
     let each = held(&tokens, 200) / TOKENS + SLOT_BYTES;
-    println!("bytes: {each} for a cached token of {mean}, with its slot");
+    let quantity = format!("bytes of a cached token of {mean} bytes, with its slot");
+    figure("memory", quantity, each, "at most 2048");
     assert_eq!(auth.cached_tokens(), 500);
     assert!(each <= 2_048, "{each}");
     let forged: Vec<String> = tokens.iter().map(|token| token.replacen('.', ".e", 1)).collect();
@@ -208,10 +227,11 @@ fn the_claims_are_decoded_and_copied_once() {
         (info.count_total, info.bytes_total - copies, u64::try_from(token.len()).unwrap() * 3 / 4)
     };
     let (small, large) = (measure(1024), measure(5 * 1024));
-    println!("1 KB: {small:?}, 5 KB: {large:?} (allocations, bytes, bytes of the token)");
-    let more = |figure: fn((u64, u64, u64)) -> u64| figure(large) - figure(small);
+    let more = |part: fn((u64, u64, u64)) -> u64| part(large) - part(small);
     let (claims, token) = (more(|(_, _, claims)| claims), more(|(_, _, claims)| claims) * 4 / 3);
-    assert!(more(|(_, bytes, _)| bytes) <= (claims + token) * 11 / 10, "{small:?} {large:?}");
+    let (bytes, most) = (more(|(_, bytes, _)| bytes), (claims + token) * 11 / 10);
+    figure("memory", "bytes allocated more for 4 KB more of claims", bytes, format_args!("at most {most}"));
+    assert!(bytes <= most, "{small:?} {large:?}");
 }
 
 fn auth(issuer: &TestIssuer, cache: TokenCache) -> BearerAuth {

@@ -6,6 +6,7 @@ use tower_bearer::diagnostics::{IntrospectionErrorKind, KeysErrorKind};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{BearerAuth, ConfigError, Issuer};
 
+use crate::support::figure::figure;
 use crate::support::introspected::introspection;
 use crate::support::net::{Net, Reply};
 use crate::support::protected::{ACCEPTED, API, ISSUER, Outcome, Protected};
@@ -59,6 +60,8 @@ async fn metadata_over_https_cannot_name_a_plain_http_endpoint() {
     for url in ["http://127.0.0.1:9000/x", "http://localhost:9000/x", "http://[::1]:9000/x"] {
         let api = Api::with("introspection_endpoint", url, |issuer| issuer.introspect(introspection()));
         let (outcome, requests) = api.of_opaque().await;
+        let quantity = format!("requests to the introspection_endpoint {url} of https metadata");
+        figure("3.2", quantity, requests, 0);
         assert!(outcome.is_err() && requests == 0, "{url}: {outcome:?}");
         let status = api.auth.status().remove(0);
         let error = status.introspection().unwrap().last_error().unwrap();
@@ -68,6 +71,7 @@ async fn metadata_over_https_cannot_name_a_plain_http_endpoint() {
 
         let api = Api::with("jwks_uri", url, |issuer| issuer);
         let (outcome, requests) = api.of_jwt().await;
+        figure("3.2", format_args!("requests to the jwks_uri {url} of https metadata"), requests, 0);
         assert!(outcome.is_err() && requests == 0, "{url}: {outcome:?}");
         let status = api.auth.status().remove(0);
         let error = status.keys().unwrap().last_error().unwrap();
@@ -108,6 +112,9 @@ async fn endpoint_on_a_host_that_is_not_allowed_gets_no_request() {
             issuer.endpoint_hosts(hosts()).introspect(introspection())
         });
         let (outcome, requests) = api.of_opaque().await;
+        let expected = if allowed { "at least 1" } else { "0" };
+        let quantity = format!("requests to an introspection_endpoint, its host: {name}");
+        figure("3.2", quantity, requests, expected);
         assert_eq!((outcome.is_ok(), requests > 0), (allowed, allowed), "introspection, {name}");
     }
 }

@@ -13,10 +13,11 @@ use tower_bearer::RejectionKind::{AlgorithmNotAllowed, KeyUnknown, KeysUnavailab
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
+use crate::support::figure::figure;
 use crate::support::keys::{clock, decode, encode, hmac_token, jwk, odd_key, token, with};
 use crate::support::log::Log;
 use crate::support::net::{Net, Reply};
-use crate::support::protected::{ACCEPTED, API, COOLDOWN, ISSUER, Outcome, Protected};
+use crate::support::protected::{ACCEPTED, API, COOLDOWN, ISSUER, Outcome, Protected, verdict};
 
 /// A configuration that trusts an issuer with this key set document.
 fn publishing(document: String) -> BearerAuthBuilder {
@@ -215,10 +216,29 @@ async fn a_key_verifies_only_what_its_use_key_ops_and_alg_allow() {
     ];
     for (name, key, token, expected) in cases {
         let api = protected_by(&[named(ES512, "usable"), with(key, "kid", "k")]);
-        assert_eq!(api.outcome(token).await, expected, "{name}");
+        let outcome = api.outcome(token).await;
+        if name == "ops empty" {
+            figure("2.10", "key with `\"key_ops\": []`", verdict(outcome), "accepted");
+        }
+        assert_eq!(outcome, expected, "{name}");
     }
     let (ed448, token) = odd_key("okp-ed448");
     assert_eq!(protected_by(&[named(ES512, "usable"), ed448]).outcome(token).await, Err(KeyUnknown));
+}
+
+/// Some .NET servers publish `"d": null`.
+#[tokio::test(start_paused = true)]
+async fn a_member_of_a_key_that_is_null_counts_as_absent() {
+    for (algorithm, members) in [(ES256, ["d", "x5c", "use", "key_ops"]), (RS256, ["d", "p", "oth", "k"])] {
+        for member in members {
+            let mut key = named(algorithm, "k");
+            key[member] = Value::Null;
+            let outcome = protected_by(&[key]).outcome(naming(algorithm, "k")).await;
+            let quantity = format!("{algorithm} key with `\"{member}\": null`");
+            figure("2.10", quantity, verdict(outcome), "accepted");
+            assert_eq!(outcome, ACCEPTED, "{member}");
+        }
+    }
 }
 
 /// A token signed with the key for `algorithm`, with another `alg` in its header.
@@ -392,7 +412,10 @@ async fn key_set_in_another_order_does_not_void_the_token_cache() {
         let [first, second] = in_order.clone();
         set(if round % 2 == 0 { [second, first] } else { in_order });
         sleep(Duration::from_secs(600)).await;
-        assert_eq!(verified().await, 1);
+        let times = verified().await;
+        let quantity = format!("verifications of a token, keys in another order, round {round}");
+        figure("2.9", quantity, times, 1);
+        assert_eq!(times, 1);
         assert!(idp.requests(Endpoint::Jwks) > fetches, "the keys were fetched again");
     }
     // Other keys do.
@@ -426,6 +449,8 @@ async fn key_with_an_issuer_member_verifies_tokens_of_that_issuer_only() {
         let builder = BearerAuth::builder(API).issuer(Issuer::with_jwks_url(TENANT, KEYS)).clock(idp.clock());
         let auth = builder.http_client(net).build().unwrap();
         let outcome = Protected::by(&auth).outcome(idp.token(API).sign()).await;
+        let expected = if accepted { "accepted" } else { "rejected" };
+        figure("2.10", format_args!("`issuer` of a key is {name}"), verdict(outcome), expected);
         assert_eq!(outcome.is_ok(), accepted, "{name}: {outcome:?}");
     }
 }

@@ -7,6 +7,7 @@ use tower_bearer::diagnostics::NotReady;
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{BearerAuth, Issuer};
 
+use crate::support::figure::figure;
 use crate::support::net::{Act, Net, Reply};
 use crate::support::protected::API;
 
@@ -39,8 +40,11 @@ async fn ready_fetches_from_at_most_32_issuers_at_a_time() {
     let auth = tenants(200, &net);
     let start = Instant::now();
     auth.ready_all().await.unwrap();
+    let took = start.elapsed();
+    figure("2.12", "fetches in flight at most, ready_all() with 200 issuers", net.max_in_flight(), 32);
+    figure("2.12", "time of ready_all(), 1 s per response", format_args!("{took:?}"), "7 s");
     assert_eq!((net.max_in_flight(), net.total()), (32, 200));
-    assert_eq!(start.elapsed().as_secs(), 7);
+    assert_eq!(took.as_secs(), 7);
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,8 +58,12 @@ async fn one_unavailable_tenant_does_not_fail_the_others_unless_asked() {
         },
     );
     let auth = tenants(100, &net);
-    assert!(auth.ready().await.is_ok());
-    assert_eq!(unavailable(auth.ready_all().await), [tenant(7)]);
+    let ready = auth.ready().await;
+    figure("2.12", "ready() with one dead issuer of 100", format_args!("{ready:?}"), "Ok");
+    assert!(ready.is_ok());
+    let failed = unavailable(auth.ready_all().await);
+    figure("2.12", "issuers that ready_all() names, one dead of 100", failed.len(), 1);
+    assert_eq!(failed, [tenant(7)]);
     assert!(auth.ready_for(&tenant(8)).await.is_ok());
     assert_eq!(unavailable(auth.ready_for(&tenant(7)).await), [tenant(7)]);
     let usable = auth.status().iter().filter(|status| status.keys().unwrap().is_usable()).count();

@@ -9,6 +9,7 @@ use tower_bearer::testing::{Endpoint, Fault};
 use tracing::Level;
 
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, TRUSTED_FAILURES, run_pending_tasks, timed};
 use crate::support::log::Log;
 use crate::support::net::{Act, Reply};
@@ -149,7 +150,7 @@ async fn five_simultaneous_failures_of_a_healthy_server_reject_no_other_request(
         rejected += usize::from(route.outcome(setup.jwt()).await != ACCEPTED);
         setup.pass(10 * MILLI).await;
     }
-    println!("five simultaneous failures: {rejected} of 1001 later requests rejected");
+    figure("1.3", "rejected of 1001 requests after five simultaneous failures", rejected, 0);
     assert_eq!(rejected, 0);
 }
 
@@ -168,7 +169,8 @@ async fn a_restart_that_takes_200_ms_costs_half_a_second() {
             rejected += usize::from(route.outcome(setup.jwt()).await != ACCEPTED);
             setup.pass(10 * MILLI).await;
         }
-        println!("a restart of 200 ms, {fault:?}: {rejected} of 1000 requests in 10 s rejected");
+        let quantity = format!("rejected of 1000 requests in 10 s, a restart of 200 ms, {fault:?}");
+        figure("1.3", quantity, rejected, "at most 50");
         assert!(rejected <= 50, "{fault:?}: {rejected}");
     }
 }

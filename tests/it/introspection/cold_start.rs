@@ -10,6 +10,7 @@ use tower_bearer::testing::{Fault, TestIssuer};
 use tower_bearer::{BearerAuth, Introspection, Issuer};
 
 use super::{INACTIVE, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
 use crate::support::protected::{ACCEPTED, API};
 
@@ -35,7 +36,7 @@ async fn rejected_at_cold_start(setup: &IssuerIntrospection, per_milli: usize) -
 async fn a_cold_start_at_10_000_requests_per_second_rejects_no_pending_jwt() {
     let setup = IssuerIntrospection::with(pending);
     let rejected = rejected_at_cold_start(&setup, 10).await;
-    println!("cold start at 10 000 new JWTs/s, accepted while pending: {rejected} of 2000 rejected");
+    figure("1.9", "rejected of 2000, 10 000 new JWTs/s, accepted while pending", rejected, 0);
     assert_eq!((rejected, setup.circuit()), (0, CircuitState::Closed));
 }
 
@@ -44,8 +45,35 @@ async fn a_cold_start_at_10_000_requests_per_second_rejects_no_pending_jwt() {
 async fn a_cold_start_below_the_capacity_rejects_no_jwt() {
     let setup = IssuerIntrospection::with(Introspection::also_jwts);
     let rejected = rejected_at_cold_start(&setup, 3).await;
-    println!("cold start at 3000 new JWTs/s: {rejected} of 600 rejected");
+    figure("1.9", "rejected of 600, 3000 new JWTs/s", rejected, 0);
     assert_eq!(rejected, 0);
+}
+
+/// 10 000 JWTs/s at 64 permits, scaled down: 1250 per second at 8 permits, which are enough for 400.
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_above_the_capacity_rejects_no_pending_jwt_and_otherwise_uses_70_percent_of_it() {
+    for (name, configure, most) in [
+        ("accepted while pending", pending as fn(_) -> _, 0),
+        ("not accepted while pending", Introspection::also_jwts, 2500 - 2 * 280),
+    ] {
+        let setup =
+            IssuerIntrospection::with(|introspection| configure(introspection.max_concurrent_calls(8)));
+        setup.fail(Fault::Delay(Duration::from_millis(20)));
+        let mut requests = JoinSet::new();
+        for _ in 0..500 {
+            for _ in 0..5 {
+                let (api, jwt) = (setup.api.clone(), setup.jwt());
+                requests.spawn(async move { api.outcome(jwt).await });
+            }
+            tokio::time::sleep(Duration::from_millis(4)).await;
+        }
+        let outcomes = requests.join_all().await;
+        let rejected = outcomes.iter().filter(|outcome| **outcome != ACCEPTED).count();
+        let quantity = format!("rejected of 2500, 1250 new JWTs/s for 2 s, capacity 400/s, {name}");
+        figure("1.9", quantity, rejected, format_args!("at most {most}"));
+        assert!(rejected <= most, "{name}: {rejected}");
+        assert_eq!(setup.circuit(), CircuitState::Closed, "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,10 +11,11 @@ use tower_bearer::{BearerAuth, Issuer};
 use tower_bearer::{ClientAuth, Introspection};
 
 use super::{MISCONFIGURED, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, timed};
 use crate::support::log::Log;
 use crate::support::net::{Act, Net, Reply};
-use crate::support::protected::{ACCEPTED, API, Protected};
+use crate::support::protected::{ACCEPTED, API, Protected, verdict};
 
 /// An API without keys that discovers the endpoint.
 fn discovering(idp: &TestIssuer) -> (BearerAuth, Protected, Net) {
@@ -184,7 +185,10 @@ async fn a_well_known_url_that_hangs_delays_the_first_token_by_a_quarter_of_a_se
         true => Act::Instead(Reply::Hang),
         false => Act::Pass,
     });
-    assert_eq!(timed(api.outcome(idp.token(API).opaque())).await, (ACCEPTED, SECOND / 4));
+    let (outcome, waited) = timed(api.outcome(idp.token(API).opaque())).await;
+    let quantity = "wait of the first opaque token, the first well-known URL hangs";
+    figure("1.7", quantity, format_args!("{}, {waited:?}", verdict(outcome)), "accepted after 250 ms");
+    assert_eq!((outcome, waited), (ACCEPTED, SECOND / 4));
     // An hour later, the URL that answered is tried first.
     tokio::time::sleep(3600 * SECOND).await;
     assert_eq!(timed(api.outcome(idp.token(API).opaque())).await, (ACCEPTED, Duration::ZERO));
@@ -241,15 +245,21 @@ async fn metadata_without_an_endpoint_is_a_misconfiguration_that_is_reported_at_
     assert_eq!((warning.level, warning.field("issuer")), (tracing::Level::WARN, Some("https://issuer.test")));
     assert!(warning.field("cause").unwrap().contains("Introspection::endpoint(url)"));
     // More requests than failures that open the circuit breaker.
-    for _ in 0..10 {
+    for n in 0..10 {
         let response = api.get(idp.token(API).opaque()).await;
+        if n == 0 {
+            let shown = format!("{}, {}", response.status(), verdict(response.outcome()));
+            figure("1.12", "metadata without an endpoint", shown, "500, introspection_misconfigured");
+        }
         assert_eq!((response.status(), response.outcome()), (500, MISCONFIGURED));
         assert!(!String::from_utf8_lossy(&response.body).contains("endpoint"));
     }
     assert_eq!(idp.requests(Endpoint::Metadata), 2, "both well-known URLs, once");
     let rejected = log.requests().pop().unwrap();
     assert_eq!(rejected.level, tracing::Level::ERROR);
-    assert!(rejected.field("cause").unwrap().contains("Introspection::endpoint(url)"));
+    let cause = rejected.field("cause").unwrap();
+    figure("1.12", "cause in the log", cause, "names Introspection::endpoint(url)");
+    assert!(cause.contains("Introspection::endpoint(url)"));
     // The server is configured, and its metadata is fetched again.
     idp.set_metadata(None);
     tokio::time::sleep(10 * SECOND).await;

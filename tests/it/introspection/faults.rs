@@ -10,12 +10,13 @@ use tower_bearer::{Introspection, RejectionKind};
 use tracing::Level;
 
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{
     IssuerIntrospection, SECOND, introspection, retry_after, run_pending_tasks, timed,
 };
 use crate::support::log::{Log, assert_holds_no_piece};
 use crate::support::net::{Act, Net, Reply};
-use crate::support::protected::{ACCEPTED, API, Outcome, Protected};
+use crate::support::protected::{ACCEPTED, API, Outcome, Protected, verdict};
 
 /// A name, a fault, the outcome of the request, and the error in the status.
 type Case = (&'static str, Fault, Outcome, IntrospectionErrorKind);
@@ -215,6 +216,8 @@ async fn unsupported_token_type_rejects_an_opaque_token_and_is_a_misconfiguratio
     setup.fail(Fault::Json(400, r#"{"error":"unsupported_token_type"}"#.to_owned()));
     for token in ["made-up", "a.b.c.d.e"] {
         let response = setup.api.get(token).await;
+        let shown = format!("{}, {}", response.status(), verdict(response.outcome()));
+        figure("1.12", format_args!("unsupported_token_type about `{token}`"), shown, "401, token_inactive");
         assert_eq!((response.status(), response.outcome()), (401, INACTIVE), "{token}");
         let explanation = setup.auth.explain(token).await;
         assert!(explanation.to_string().contains("token_inactive"), "{token}: {explanation}");
@@ -257,6 +260,7 @@ async fn the_error_of_the_server_reaches_the_log_and_not_the_caller() {
         let events = log.events();
         let causes: Vec<_> = events.iter().filter_map(|event| event.field("cause")).collect();
         assert_eq!(causes.len(), 2, "{status}: {causes:?}");
+        figure("1.13", format_args!("cause in the log, status {status}"), causes[0], expected);
         assert!(causes.iter().all(|cause| cause.contains(expected)), "{status}: {causes:?}");
     }
 }

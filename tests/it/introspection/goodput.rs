@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND};
 use crate::support::net::Act;
 
@@ -36,7 +37,12 @@ async fn goodput_is_at_least_70_percent_of_capacity_at_any_offered_load() {
         let setup = IssuerIntrospection::new();
         setup.net.always(Act::After(SECOND * 8 / 5, Box::new(Act::Pass)));
         let counts = goodput(&setup, offered, seconds).await;
-        println!("1.6 s per response, capacity 30/s, {offered} new tokens/s: {counts:?} accepted per 10 s");
+        figure(
+            "1.1",
+            format_args!("accepted per 10 s, 1.6 s per response, capacity 300, {offered} new tokens/s"),
+            format_args!("{counts:?}"),
+            "each at least 210",
+        );
         assert!(counts.iter().all(|count| *count >= 210), "{offered}: {counts:?}");
     }
 }
@@ -53,7 +59,12 @@ async fn a_server_that_slows_down_under_load_keeps_70_percent_of_its_capacity() 
             Act::After(*free_at - now, Box::new(Act::Pass))
         });
         let counts = goodput(&setup, offered, seconds).await;
-        println!("capacity {capacity}/s, {offered} new tokens/s: {counts:?} accepted per 10 s");
+        figure(
+            "1.1",
+            format_args!("accepted per 10 s, one request at a time, {capacity}/s, {offered} new tokens/s"),
+            format_args!("{counts:?}"),
+            format_args!("each at least {}", capacity * 7),
+        );
         assert!(
             counts.iter().all(|count| *count >= capacity as usize * 7),
             "{capacity} {offered}: {counts:?}"

@@ -10,6 +10,7 @@ use tower_bearer::testing::{Fault, TestIssuer};
 use tower_bearer::{BearerAuth, Introspection};
 
 use super::UNAVAILABLE;
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, introspection, retry_after, timed};
 use crate::support::net::{Act, Reply, Sent};
 use crate::support::protected::{ACCEPTED, API, Outcome};
@@ -34,7 +35,13 @@ async fn max_concurrent_calls_limits_the_requests_in_flight() {
         assert!(responses.iter().all(|(_, waited)| *waited <= 3 * SECOND), "{fault:?}");
         let accepted = responses.iter().filter(|(outcome, _)| outcome.is_ok()).count();
         sleep(Duration::from_millis(1)).await;
-        println!("500 concurrent tokens, 2 permits, {fault:?}: {accepted} accepted");
+        let quantity = format!("accepted of 500 concurrent tokens, 2 permits, {fault:?}");
+        let asserted = match fault {
+            Fault::Hang => "0",
+            Fault::Delay(delay) if delay == SECOND => "4 to 6",
+            _ => "18 to 22",
+        };
+        figure("limits", quantity, accepted, asserted);
         assert_eq!(setup.status().calls_in_flight(), 0, "{fault:?}");
         match fault {
             // The queued requests time out before the two calls do.
@@ -110,7 +117,10 @@ async fn max_calls_per_minute_limits_every_minute() {
                 sleep(SECOND / 2).await;
             }
             let most = max_per_minute(&setup.net.sent());
-            println!("{calls} a minute, {name}: {most} at most, {accepted} of {n} accepted in 200 s");
+            let setting = format!("limit {calls}, {name}");
+            let quantity = format!("max_calls_per_minute, introspection, {setting}");
+            figure("bounds", quantity, most, format_args!("at most {calls}"));
+            figure("limits", format_args!("accepted of {n} in 200 s, {setting}"), accepted, "more than 0");
             assert!(most <= calls as usize, "{calls} {name}: {most}");
             assert!(accepted > 0, "{calls} {name}");
             if !lost && !moved {
@@ -188,7 +198,8 @@ async fn a_discovery_delayed_by_the_rate_limit_is_made_later() {
         assert!(start.elapsed() < Duration::from_secs(120), "the endpoint was not discovered again");
         sleep(SECOND / 10).await;
     }
-    println!("moved endpoint, 5 calls per minute: discovered again after {:?}", start.elapsed());
+    let quantity = "time until a moved endpoint is discovered again, 5 calls per minute";
+    figure("limits", quantity, format_args!("{:?}", start.elapsed()), "at most 120 s");
 }
 
 /// The server responds after 1.2 s, which is below the timeout.
@@ -200,7 +211,9 @@ async fn more_concurrent_tokens_than_permits_do_not_open_the_circuit() {
         let responses = concurrently(&setup, tokens).await;
         let accepted = responses.iter().filter(|(outcome, _)| outcome.is_ok()).count();
         sleep(Duration::from_millis(1)).await;
-        println!("{tokens} concurrent tokens, 1.2 s each: {accepted} accepted, then {:?}", setup.circuit());
+        let quantity = format!("accepted of {tokens} concurrent tokens, 1.2 s per response");
+        let measured = format!("{accepted}, circuit breaker {:?}", setup.circuit());
+        figure("limits", quantity, measured, "circuit breaker Closed");
         assert_eq!(setup.circuit(), CircuitState::Closed, "{tokens}");
         assert_eq!(setup.outcome_of_new().await, ACCEPTED, "{tokens}");
     }

@@ -13,6 +13,7 @@ use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::time::Clock;
 
 use super::INACTIVE;
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, introspection};
 use crate::support::net::{Act, Reply};
 use crate::support::protected::{ACCEPTED, API, Protected};
@@ -26,8 +27,9 @@ fn ten_thousand_requests_with_a_thousand_tokens_make_a_thousand_calls_in_bounded
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let mut calls = 0;
     let held = allocation_counter::measure(|| calls = runtime.block_on(ten_thousand_requests()));
-    println!("10 000 requests with 1 000 tokens in 10 s: {calls} calls, {} cache hits", 10_000 - calls);
-    println!("at most {} KiB held", held.bytes_max / 1024);
+    let requests = "10 000 requests with 1000 tokens in 10 s";
+    figure("memory", format_args!("introspection requests of {requests}"), calls, 1000);
+    figure("memory", format_args!("bytes held at most during {requests}"), held.bytes_max, "less than 4 MiB");
     assert_eq!(calls, 1000);
     assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
@@ -52,7 +54,8 @@ fn two_thousand_unknown_tokens_use_bounded_memory_and_evict_no_active_token() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();
     let held = allocation_counter::measure(|| runtime.block_on(two_thousand_unknown_tokens()));
-    println!("2 000 unknown tokens of 4 KB: at most {} KiB held", held.bytes_max / 1024);
+    let quantity = "bytes held at most during 2000 unknown tokens of 4 KB";
+    figure("memory", quantity, held.bytes_max, "less than 4 MiB");
     assert!(held.bytes_max < 4 * MIB, "{} bytes at once", held.bytes_max);
 }
 
@@ -257,6 +260,7 @@ async fn a_damaged_response_is_accepted_only_if_it_still_passes_every_check() {
             sleep(Duration::from_secs(10)).await;
         }
     }
-    println!("4000 damaged responses: {accepted} accepted, {rejected} rejected");
+    figure("damaged", "accepted of 4000 damaged responses", accepted, "more than 100");
+    figure("damaged", "rejected of 4000 damaged responses", rejected, "more than 2000");
     assert!(accepted > 100 && rejected > 2000, "{accepted} {rejected}");
 }

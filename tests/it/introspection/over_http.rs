@@ -14,6 +14,7 @@ use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer, Require};
 
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::introspection;
 use crate::support::log::{Log, assert_holds_no_piece};
 use crate::support::protected::{ACCEPTED, API, Handler, ISSUER, Protected, get, send};
@@ -65,7 +66,8 @@ async fn a_thousand_still_active_requests_on_two_threads_share_few_calls() {
     }
     assert!(requests.join_all().await.iter().all(Result::is_ok));
     let calls = idp.requests(Endpoint::Introspection) - before;
-    println!("1000 concurrent still_active requests over HTTP: {calls} calls");
+    let quantity = "introspection requests of 1000 concurrent still_active requests over HTTP";
+    figure("single-flight", quantity, calls, "at most 20");
     assert!(calls <= 20, "{calls}");
     idp.revoke(&token);
     assert_eq!(send(service, get(&token)).await.outcome(), INACTIVE);
@@ -291,8 +293,9 @@ async fn a_connection_closed_before_the_response_is_retried_once() {
     assert_eq!(api.outcome(opaque(&idp)).await, UNAVAILABLE);
     assert_eq!(last_error(&auth), Some(IntrospectionErrorKind::Fetch(FetchErrorKind::ConnectionLost)));
     let calls = idp.requests(Endpoint::Introspection);
+    let quantity = "introspection requests if the connection is closed before a response";
+    figure("retries", quantity, calls, "at least 2");
     assert!(calls >= 2, "{calls}");
-    println!("a connection closed before any response: {calls} requests");
 }
 
 #[tokio::test]

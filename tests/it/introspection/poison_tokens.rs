@@ -7,6 +7,7 @@ use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::Fault;
 
 use super::UNAVAILABLE;
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, retry_after, timed};
 use crate::support::net::{Act, Reply};
 use crate::support::protected::ACCEPTED;
@@ -48,9 +49,10 @@ async fn a_repeated_poison_token_costs_a_call_every_eight_seconds_and_no_good_to
                 rejected += usize::from(setup.outcome_of_new().await != ACCEPTED);
             }
         }
-        println!(
-            "{name}: {rejected} of 200 good tokens rejected, {poison_calls} requests about the poison token"
-        );
+        let attack = format!("a poison token 8 times a second, {name}");
+        figure("1.4", format_args!("rejected of 200 good tokens, {attack}"), rejected, 0);
+        let quantity = format!("introspection requests in 200 s about {attack}");
+        figure("1.4", quantity, poison_calls, "at most 60");
         assert_eq!((rejected, setup.circuit()), (0, CircuitState::Closed), "{name}");
         assert!(poison_calls <= 2 * (200 / 8 + 5), "{name}: {poison_calls}");
     }
@@ -71,7 +73,8 @@ async fn made_up_tokens_that_make_the_server_fail_reject_no_good_jwt() {
             }
             setup.pass(SECOND / 8).await;
         }
-        println!("{name}: {rejected} of 100 good JWTs rejected");
+        let quantity = format!("rejected of 100 good JWTs, 8 made-up tokens a second, {name}");
+        figure("1.4", quantity, rejected, 0);
         assert_eq!((rejected, setup.circuit()), (0, CircuitState::Closed), "{name}");
     }
 }
@@ -116,7 +119,8 @@ async fn made_up_tokens_do_not_delay_the_recovery() {
         }
         setup.pass(SECOND / 100).await;
     }
-    println!("{rejected_after_recovery} of 100 good tokens rejected in 10 s after the recovery");
+    let quantity = "rejected of 100 good tokens in 10 s after the recovery, 100 made-up tokens a second";
+    figure("1.4", quantity, rejected_after_recovery, "at most 80");
     // The backoff had reached four or eight seconds when the server recovered.
     assert!(rejected_after_recovery <= 80, "{rejected_after_recovery}");
     assert_eq!(setup.circuit(), CircuitState::Closed);

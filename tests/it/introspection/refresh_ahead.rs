@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tower_bearer::testing::{Endpoint, Fault};
 
 use super::{Api, INACTIVE, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{SECOND, introspection, timed};
 use crate::support::protected::ACCEPTED;
 
@@ -24,7 +25,10 @@ async fn no_request_with_a_token_in_use_waits_after_the_first() {
             waits += usize::from(!waited.is_zero());
             api.pass(SECOND / 4).await;
         }
-        println!("{waits} requests waited in 300 s, {} calls", api.calls());
+        let token = if jwt { "JWT" } else { "opaque token" };
+        figure("1.8", format_args!("waits in 300 s of requests with one {token}"), waits, 1);
+        let quantity = format!("introspection requests in 300 s about one {token}");
+        figure("1.8", quantity, api.calls(), "10 to 14");
         assert_eq!(waits, 1, "only the first");
         assert!((10..=14).contains(&api.calls()), "{}", api.calls());
     }
@@ -45,6 +49,7 @@ async fn a_token_that_is_not_used_is_not_refreshed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_never_extends_the_life_of_a_revoked_token() {
+    let mut longest = Duration::ZERO;
     for revoked_after in [0, 1, 10, 22, 23, 25, 27, 29, 30, 40] {
         for delay in [Duration::ZERO, SECOND, 2 * SECOND] {
             let api = Api::new();
@@ -66,8 +71,12 @@ async fn a_refresh_never_extends_the_life_of_a_revoked_token() {
             let accepted_for = revoked_at.unwrap().elapsed();
             let bound = api.auth.bounds().revoked_introspected_token().value().unwrap();
             assert!(accepted_for <= bound, "{revoked_after} {delay:?}: {accepted_for:?}");
+            longest = longest.max(accepted_for);
         }
     }
+    let bound = Api::new().auth.bounds().revoked_introspected_token().value().unwrap();
+    let bound = format!("at most {bound:?}");
+    figure("bounds", "revoked_introspected_token: token in use", format_args!("{longest:?}"), bound);
 }
 
 #[tokio::test(start_paused = true)]

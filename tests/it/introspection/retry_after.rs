@@ -8,10 +8,11 @@ use tower_bearer::time::Clock;
 use tracing::Level;
 
 use super::UNAVAILABLE;
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, http_date, retry_after};
 use crate::support::log::Log;
 use crate::support::net::{Act, Reply};
-use crate::support::protected::ACCEPTED;
+use crate::support::protected::{ACCEPTED, verdict};
 
 fn retry_in(status: u16, retry_after: &str) -> Act {
     Act::Instead(Reply::status(status).header("retry-after", retry_after))
@@ -77,7 +78,8 @@ async fn one_503_with_retry_after_300_stops_introspection_for_at_most_30_s() {
         rejected += usize::from(route.outcome(setup.jwt()).await != ACCEPTED);
         setup.pass(SECOND).await;
     }
-    println!("one 503 with Retry-After: 300: {rejected} of 600 requests in 600 s rejected");
+    let quantity = "rejected of 600 requests in 600 s, one 503 with Retry-After: 300";
+    figure("1.5", quantity, rejected, 30);
     assert_eq!(rejected, 30);
 }
 
@@ -106,8 +108,11 @@ async fn a_429_holds_back_untrusted_tokens_first() {
     let route = setup.still_active_route();
     setup.idp.set_fault_for(Endpoint::Introspection, Fault::RetryAfter(429, 20 * SECOND), 1);
     assert_eq!(setup.outcome_of_new().await, UNAVAILABLE);
-    assert_eq!(route.outcome(setup.jwt()).await, ACCEPTED);
-    assert_eq!((setup.outcome_of_new().await, setup.circuit()), (UNAVAILABLE, CircuitState::Closed));
+    let (trusted, untrusted) = (route.outcome(setup.jwt()).await, setup.outcome_of_new().await);
+    let quantity = "trusted and untrusted token after a 429 about an untrusted one";
+    let both = format!("{}, {}", verdict(trusted), verdict(untrusted));
+    figure("1.5", quantity, both, "the trusted one accepted");
+    assert_eq!((trusted, untrusted, setup.circuit()), (ACCEPTED, UNAVAILABLE, CircuitState::Closed));
     // That did not help: trusted tokens reach the rate limit, too.
     setup.idp.set_fault_for(Endpoint::Introspection, Fault::RetryAfter(429, 5 * SECOND), 1);
     assert_eq!(route.outcome(setup.jwt()).await, UNAVAILABLE);

@@ -11,8 +11,9 @@ use tower_bearer::Require;
 use tower_bearer::diagnostics::Finding;
 
 use super::{Api, INACTIVE, failing, payments};
+use crate::support::figure::figure;
 use crate::support::introspected::{SECOND, introspection};
-use crate::support::protected::{ACCEPTED, Outcome};
+use crate::support::protected::{ACCEPTED, Outcome, verdict};
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_jwt_is_rejected_once_its_ttl_ends() {
@@ -21,10 +22,14 @@ async fn a_revoked_jwt_is_rejected_once_its_ttl_ends() {
     let token = api.token().sign();
     assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, 1));
     api.idp.revoke(&token);
+    let revoked_at = api.now();
     api.pass(29 * SECOND).await;
     assert_eq!((api.outcome(&token).await, api.calls()), (ACCEPTED, 1));
     api.pass(SECOND).await;
-    assert_eq!((api.outcome(&token).await, api.calls()), (INACTIVE, 2));
+    let (outcome, rejected_after) = (api.outcome(&token).await, api.now() - revoked_at);
+    let shown = format!("{} after {rejected_after} s", verdict(outcome));
+    figure("bounds", "revoked_token: introspected JWT", shown, "rejected after 30 s");
+    assert_eq!((outcome, api.calls()), (INACTIVE, 2));
 
     let without_introspection = Api::new();
     let token = without_introspection.token().sign();
@@ -104,6 +109,9 @@ async fn the_earlier_exp_of_a_jwt_and_its_response_counts() {
         let token = api.token().sign();
         let response = api.protected.get(&token).await;
         let expires_at = response.assert_accepted(name).expires_at();
+        let lifetime = expires_at.duration_since(std::time::UNIX_EPOCH + Duration::from_secs(start)).unwrap();
+        let quantity = format!("lifetime of a JWT with exp in 300 s, exp of the response in {stated} s");
+        figure("1.11", quantity, format_args!("{lifetime:?}"), format_args!("{expected} s"));
         assert_eq!(expires_at, std::time::UNIX_EPOCH + Duration::from_secs(start + expected), "{name}");
         let calls = api.calls();
         api.idp.clock().advance(Duration::from_secs(expected - 1));
@@ -133,6 +141,10 @@ async fn scopes_in_the_response_narrow_those_of_the_jwt() {
         for round in ["introspected", "cached"] {
             let response = api.protected.get(&token).await;
             let scopes = response.assert_accepted(name).scopes().iter().collect::<Vec<_>>().join(" ");
+            if round == "introspected" {
+                let quantity = format!("scopes of a JWT with `a b`, the response has {name}: {scope:?}");
+                figure("1.13", quantity, format_args!("`{scopes}`"), format_args!("`{expected}`"));
+            }
             assert_eq!(scopes, expected, "{name} {round}");
         }
         let on_route = api.on_route(&Require::scope("a"), &token).await.outcome();

@@ -8,6 +8,7 @@ use tower_bearer::time::Clock;
 use tower_bearer::{Algorithm, Issuer};
 
 use super::{Api, INACTIVE, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{SECOND, introspection};
 use crate::support::keys::encode;
 use crate::support::protected::{ACCEPTED, API};
@@ -242,6 +243,8 @@ async fn a_signed_response_is_an_outage_while_the_keys_are_unavailable() {
     api.pass(5 * hour).await;
     assert_eq!(api.outcome(api.token().opaque()).await, UNAVAILABLE);
     let error = api.status().last_error().map(IntrospectionError::kind);
+    let quantity = "last error after a signed response, keys unavailable";
+    figure("1.13", quantity, format_args!("{error:?}"), "Some(KeysUnavailable)");
     assert_eq!(error, Some(IntrospectionErrorKind::KeysUnavailable));
     assert_eq!(api.outcome(&token).await, ACCEPTED, "served stale");
     api.idp.set_fault(Endpoint::Jwks, None);

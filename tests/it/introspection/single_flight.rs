@@ -11,6 +11,7 @@ use tower_bearer::Require;
 use tower_bearer::testing::Fault;
 
 use super::{INACTIVE, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, timed};
 use crate::support::protected::ACCEPTED;
 
@@ -156,7 +157,10 @@ async fn still_active_requests_share_the_call_after_the_one_in_flight() {
     }
     let longest = requests.join_all().await.into_iter().max().unwrap();
     let calls = setup.calls() - before;
-    println!("1000 still_active requests in 1 s: {calls} calls, longest wait {longest:?}");
+    let requests = "1000 still_active requests in 1 s";
+    figure("single-flight", format_args!("introspection requests of {requests}"), calls, "10 to 12");
+    let waited = format_args!("{longest:?}");
+    figure("single-flight", format_args!("longest wait of {requests}"), waited, "at most 205 ms");
     assert!((10..=12).contains(&calls), "{calls}");
     assert!(longest <= Duration::from_millis(205), "{longest:?}");
 }
@@ -220,7 +224,8 @@ async fn still_active_within_accepts_no_older_response() {
     for (late, outcome) in requests.join_all().await {
         assert!(outcome == INACTIVE || (outcome == ACCEPTED && !late), "{outcome:?}");
     }
-    println!("600 requests in 0.6 s, maximum age 50 ms: {} calls", setup.calls());
+    let quantity = "introspection requests of 600 requests in 0.6 s, maximum age 50 ms";
+    figure("single-flight", quantity, setup.calls(), "at most 14");
     assert!(setup.calls() <= 14, "{}", setup.calls());
 }
 

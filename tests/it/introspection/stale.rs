@@ -8,6 +8,7 @@ use tower_bearer::diagnostics::CircuitState;
 use tower_bearer::testing::Fault;
 
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
+use crate::support::figure::figure;
 use crate::support::introspected::{IssuerIntrospection, SECOND, timed};
 use crate::support::protected::{ACCEPTED, API};
 
@@ -66,7 +67,9 @@ async fn tokens_known_to_be_active_pass_while_the_server_hangs_or_is_overdue() {
         let results = requests.join_all().await;
         let accepted = results.iter().filter(|(outcome, _)| *outcome == ACCEPTED).count();
         let longest = results.iter().map(|(_, waited)| *waited).max().unwrap();
-        println!("{fault:?}: {accepted} of {TOKENS} accepted, the longest wait {longest:?}");
+        let tokens = format!("tokens known to be active, {fault:?}");
+        figure("1.2", format_args!("accepted of {TOKENS}, {tokens}"), accepted, TOKENS);
+        figure("1.2", format_args!("longest wait, {tokens}"), format_args!("{longest:?}"), "at most 1 s");
         if accepted < results.len() || longest > SECOND {
             failed.push(fault);
         }
@@ -130,7 +133,8 @@ async fn no_stale_token_is_accepted_beyond_its_exp() {
         setup.pass(SECOND).await;
         assert!(accepted <= 4 * MINUTE, "the token is still accepted");
     }
-    println!("a token of 120 s was accepted for {accepted:?} during an outage");
+    let quantity = "time for which a token of 120 s is accepted in an outage";
+    figure("1.2", quantity, format_args!("{accepted:?}"), "at most 120 s");
     assert!(accepted <= 2 * MINUTE, "{accepted:?}");
 }
 
@@ -223,6 +227,31 @@ async fn the_bounds_report_how_long_a_revoked_token_is_accepted_during_an_outage
     assert_eq!(bounds(stale), (Some(30 * SECOND), Some(30 * SECOND + 10 * MINUTE)));
     let longest = bounds(|introspection| introspection.serve_stale(Duration::MAX));
     assert_eq!(longest, (Some(30 * SECOND), Some(Duration::MAX)));
+}
+
+/// The token is revoked right after it was introspected, and the server fails at the same time.
+#[tokio::test(start_paused = true)]
+async fn the_bound_on_a_revoked_token_during_an_outage_holds() {
+    for fault in [Fault::Refuse, Fault::Hang] {
+        for jwt in [false, true] {
+            let setup = IssuerIntrospection::with(|introspection| stale(introspection.also_jwts()));
+            let token = setup.idp.token(API).lifetime(60 * MINUTE);
+            let (name, token) = if jwt { ("JWT", token.sign()) } else { ("opaque token", token.opaque()) };
+            assert_eq!(setup.api.outcome(&token).await, ACCEPTED);
+            let start = tokio::time::Instant::now();
+            setup.idp.revoke(&token);
+            setup.fail(fault.clone());
+            let mut accepted_for = Duration::ZERO;
+            while setup.api.outcome(&token).await == ACCEPTED {
+                accepted_for = start.elapsed();
+                setup.pass(SECOND).await;
+            }
+            let bound = setup.auth.bounds().revoked_token_in_outage().value().unwrap();
+            let quantity = format!("revoked_token_in_outage: {name}, {fault:?}");
+            figure("bounds", quantity, format_args!("{accepted_for:?}"), format_args!("at most {bound:?}"));
+            assert!(accepted_for <= bound && accepted_for >= bound - 10 * SECOND, "{name}: {accepted_for:?}");
+        }
+    }
 }
 
 /// An attacker exhausts the limit with unknown tokens to keep a revoked token accepted.

@@ -13,11 +13,22 @@ fn runtime() -> Runtime {
 async fn with_retired_key() -> (TestIssuer, BearerAuth, String) {
     let idp = TestIssuer::new();
     let auth = idp.bearer_auth(API).build().unwrap();
+    let old = retire_key_of(&idp, &auth).await;
+    (idp, auth, old)
+}
+
+/// What the tests assert of a retired key, with the bound.
+fn asserted_of_retired_key(bound: Bound) -> String {
+    format!("key_unknown, the bound is {:?}", bound.value().unwrap())
+}
+
+/// Retires the current key of `idp` right after `auth` has fetched it. Returns a token of that key.
+async fn retire_key_of(idp: &TestIssuer, auth: &BearerAuth) -> String {
     let (kid, old) = (idp.key_id(), idp.token(API).lifetime(100 * HOUR).sign());
-    assert_eq!(Protected::by(&auth).outcome(&old).await, ACCEPTED);
+    assert_eq!(Protected::by(auth).outcome(&old).await, ACCEPTED);
     idp.rotate_key();
     idp.retire_key(&kid);
-    (idp, auth, old)
+    old
 }
 
 #[test]
@@ -26,12 +37,49 @@ fn a_retired_key_is_rejected_although_nothing_drove_the_refresh_task() {
     let (_idp, auth, old) = first.block_on(with_retired_key());
     // The first runtime stands still from here on. The clock of the second one goes on.
     runtime().block_on(async {
+        let start = Instant::now();
         sleep(10 * MINUTE - SECOND).await;
         let api = Protected::by(&auth);
         assert_eq!(api.outcome(&old).await, ACCEPTED, "the keys are fresh");
         sleep(2 * SECOND).await;
-        assert_eq!(api.outcome(&old).await, Err(KeyUnknown), "the keys are stale");
+        let outcome = api.outcome(&old).await;
+        let shown = format!("{} after {:?}", verdict(outcome), start.elapsed());
+        figure(
+            "2.1",
+            "retired key, nothing drives the runtime",
+            shown,
+            asserted_of_retired_key(auth.bounds().retired_key()),
+        );
+        assert_eq!(outcome, Err(KeyUnknown), "the keys are stale");
     });
+}
+
+#[test]
+fn bounds_on_retired_keys_hold_although_nothing_drives_the_refresh_task() {
+    for (name, max_age, ttl) in [
+        ("max-age of ten years", "max-age=315360000", None),
+        ("jwks_ttl of 300 s", "max-age=600", Some(300 * SECOND)),
+        ("jwks_ttl of 20 s", "max-age=600", Some(20 * SECOND)),
+    ] {
+        let idp = TestIssuer::new();
+        idp.set_cache_control(Some(max_age));
+        let builder = idp.bearer_auth(API);
+        let auth = ttl.into_iter().fold(builder, |builder, ttl| builder.jwks_ttl(ttl)).build().unwrap();
+        let first = runtime();
+        let old = first.block_on(retire_key_of(&idp, &auth));
+        // The first runtime stands still from here on.
+        let accepted_for = runtime().block_on(async {
+            let (api, start) = (Protected::by(&auth), Instant::now());
+            while api.outcome(&old).await == ACCEPTED {
+                sleep(10 * SECOND).await;
+            }
+            start.elapsed()
+        });
+        let bound = auth.bounds().retired_key();
+        let quantity = format!("retired_key: nothing drives the runtime, {name}");
+        figure_of_retired_key(&quantity, accepted_for, bound);
+        assert!(accepted_for <= bound.value().unwrap(), "{name}: {accepted_for:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,9 +87,18 @@ async fn a_retired_key_is_rejected_after_the_machine_was_suspended() {
     let (idp, auth, old) = with_retired_key().await;
     let api = Protected::by(&auth);
     assert_eq!(api.outcome_at_once(&old), ACCEPTED);
+    let start = idp.clock().now();
     // The monotonic clock stands still meanwhile.
     idp.clock().advance(HOUR);
-    assert_eq!(api.outcome(&old).await, Err(KeyUnknown));
+    let outcome = api.outcome(&old).await;
+    let shown = format!("{} after {:?}", verdict(outcome), idp.clock().now().duration_since(start).unwrap());
+    figure(
+        "2.2",
+        "retired key, the machine was suspended",
+        shown,
+        asserted_of_retired_key(auth.bounds().retired_key()),
+    );
+    assert_eq!(outcome, Err(KeyUnknown));
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
     // A wall clock that is set back makes nothing younger.
     idp.clock().set(std::time::SystemTime::now());
@@ -123,8 +180,12 @@ async fn a_fetch_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_req
     let stuck = stuck.join().unwrap();
     idp.set_fault(Endpoint::Jwks, None);
     let start = Instant::now();
-    assert_eq!(Protected::by(&auth).outcome(&token).await, ACCEPTED);
-    assert!(start.elapsed() <= 3 * SECOND, "{:?}", start.elapsed());
+    let outcome = Protected::by(&auth).outcome(&token).await;
+    let waited = start.elapsed();
+    let shown = format!("{} after {waited:?}", verdict(outcome));
+    figure("2.11", "request while the runtime of the fetch stands still", shown, "accepted, at most 3 s");
+    assert_eq!(outcome, ACCEPTED);
+    assert!(waited <= 3 * SECOND, "{waited:?}");
     stuck.shutdown_background();
     assert_eq!(Protected::by(&auth).outcome_at_once(&token), ACCEPTED);
 }
@@ -143,6 +204,7 @@ async fn a_server_that_sends_no_cache_may_look_like_404_for_an_hour() {
         rejected += usize::from(api.outcome(&token).await != ACCEPTED);
         sleep(SECOND).await;
     }
+    figure("2.3", "rejected of 3600, `no-cache` and then 404 for 1 h", rejected, 0);
     assert_eq!(rejected, 0, "of 3600");
 }
 
@@ -169,6 +231,8 @@ async fn a_304_without_cache_control_keeps_the_freshness_of_the_200() {
     for _ in 0..3 {
         assert_eq!(api.outcome(&token).await, ACCEPTED);
         let next = auth.status()[0].keys().unwrap().next_refresh().unwrap();
+        let quantity = "next refresh, max-age=7200 and then 304 without Cache-Control";
+        figure("2.9", quantity, format_args!("{} s", next.as_secs()), "5400 s to 7200 s");
         assert!(next >= 90 * MINUTE && next <= 2 * HOUR, "{next:?}");
         sleep(next + SECOND).await;
     }

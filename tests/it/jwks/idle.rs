@@ -1,6 +1,14 @@
 //! Keys that nobody uses cause no traffic.
 
+use tracing::Level;
+
 use super::*;
+use crate::support::log::Log;
+
+/// The state of the authorization server in words.
+fn server(fault: Option<&Fault>) -> String {
+    fault.map_or_else(|| "server available".to_owned(), |fault| format!("{fault:?}"))
+}
 
 /// A token that names `issuer`, with a signature of zeros.
 fn unsigned(idp: &TestIssuer) -> String {
@@ -9,8 +17,9 @@ fn unsigned(idp: &TestIssuer) -> String {
     format!("{input}.{}", encode([0; 64]))
 }
 
-/// The requests within a day, after one unsigned token for each of 100 issuers.
-async fn requests_within_a_day(fault: Option<Fault>) -> usize {
+/// The requests and the warnings within a day, after one unsigned token for each of 100 issuers.
+async fn requests_and_warnings_within_a_day(fault: Option<Fault>) -> (usize, usize) {
+    let log = Log::start();
     let issuers: Vec<TestIssuer> =
         (0..100).map(|n| TestIssuer::in_memory(format!("https://tenant-{n}.example"))).collect();
     let clients =
@@ -25,15 +34,23 @@ async fn requests_within_a_day(fault: Option<Fault>) -> usize {
         assert_ne!(api.outcome(unsigned(idp)).await, ACCEPTED);
     }
     sleep(24 * HOUR).await;
-    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "{fault:?}");
-    issuers.iter().map(|idp| idp.requests(Endpoint::Metadata) + idp.requests(Endpoint::Jwks)).sum()
+    let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    figure("2.6", format_args!("tasks alive after 24 idle hours, {}", server(fault.as_ref())), alive, 0);
+    assert_eq!(alive, 0, "{fault:?}");
+    let requests = |idp: &TestIssuer| idp.requests(Endpoint::Metadata) + idp.requests(Endpoint::Jwks);
+    let warnings = log.events().into_iter().filter(|event| event.level <= Level::WARN).count();
+    (issuers.iter().map(requests).sum(), warnings)
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unsigned_token_starts_no_task_that_lives_on() {
     for (fault, most) in [(None, 300), (Some(Fault::Refuse), 1500), (Some(Fault::Hang), 600)] {
-        let sent = requests_within_a_day(fault.clone()).await;
+        let (sent, warnings) = requests_and_warnings_within_a_day(fault.clone()).await;
+        let day = format!("in 24 idle hours, 100 issuers, {}", server(fault.as_ref()));
+        figure("2.6", format_args!("requests {day}"), sent, format_args!("at most {most}"));
+        figure("2.6", format_args!("events at WARN {day}"), warnings, format_args!("at most {most}"));
         assert!(sent <= most, "{fault:?}: {sent} requests of 100 issuers");
+        assert!(warnings <= most, "{fault:?}: {warnings} warnings about 100 issuers");
     }
 }
 

@@ -22,9 +22,10 @@ use tower_bearer::time::Clock;
 use tower_bearer::transport::FetchErrorKind;
 use tower_bearer::{Algorithm, BearerAuth, Issuer};
 
+use crate::support::figure::figure;
 use crate::support::keys::{encode, unknown_kid};
 use crate::support::net::{Act, Net, Reply};
-use crate::support::protected::{ACCEPTED, API, ISSUER, Protected, anonymous};
+use crate::support::protected::{ACCEPTED, API, ISSUER, Protected, anonymous, verdict};
 
 const JWKS: &str = "https://login.example.com/jwks";
 const SECOND: Duration = Duration::from_secs(1);
@@ -126,6 +127,7 @@ async fn a_bad_response_leaves_the_cached_keys_in_use() {
 
 #[tokio::test(start_paused = true)]
 async fn cached_keys_outlive_an_outage_for_the_grace_period_of_its_kind() {
+    let mut shortest: Vec<(Duration, Duration)> = Vec::new();
     for (name, reply, grace) in bad_responses() {
         let idp = TestIssuer::in_memory(ISSUER);
         let net = Net::of(&idp);
@@ -142,11 +144,22 @@ async fn cached_keys_outlive_an_outage_for_the_grace_period_of_its_kind() {
         }
         sleep_until(last - SECOND).await;
         assert_eq!(api.outcome(&token).await, ACCEPTED, "{name}");
+        shortest.push((grace, start.elapsed()));
         sleep_until(last + SECOND).await;
         assert_eq!(api.outcome(&token).await, Err(KeysUnavailable), "{name}");
         net.set(JWKS, Reply::body(idp.jwks()));
         sleep(5 * SECOND).await;
         assert_eq!(api.outcome(&token).await, ACCEPTED, "{name}: recovered");
+    }
+    let auth = discovering(&TestIssuer::in_memory(ISSUER), &Net::default());
+    let (failing, responding) = (auth.bounds().outage(), auth.bounds().outage_with_bad_responses());
+    for (name, bound) in [("outage", failing), ("outage_with_bad_responses", responding)] {
+        let bound = bound.value().unwrap();
+        let of_kind = shortest.iter().filter(|(grace, _)| *grace == bound);
+        let least = of_kind.map(|(_, accepted_for)| *accepted_for).min().unwrap();
+        let quantity = format!("{name}: time for which requests are accepted");
+        figure("bounds", quantity, format_args!("{least:?}"), format_args!("at least {bound:?}"));
+        assert!(least >= bound, "{name}: {least:?}");
     }
 }
 
@@ -668,6 +681,12 @@ async fn accepted_after_retirement(
     start.elapsed()
 }
 
+/// The time for which a retired key was accepted, beside its bound.
+fn figure_of_retired_key(quantity: &str, accepted_for: Duration, bound: Bound) {
+    let bound = bound.value().unwrap();
+    figure("bounds", quantity, format_args!("{accepted_for:?}"), format_args!("at most {bound:?}"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn bounds_on_retired_keys_and_outages_hold() {
     let idp = TestIssuer::new();
@@ -686,9 +705,12 @@ async fn bounds_on_retired_keys_and_outages_hold() {
     }
     // The bounds are tight: the measured times are not far below them.
     let accepted = accepted_after_retirement(&auth, &idp, false, MINUTE).await;
+    figure_of_retired_key("retired_key: max-age of ten years", accepted, bounds.retired_key());
     assert!(accepted <= 24 * HOUR && accepted >= 18 * HOUR, "{accepted:?}");
     let auth = idp.bearer_auth(API).build().unwrap();
     let accepted = accepted_after_retirement(&auth, &idp, true, MINUTE).await;
+    let quantity = "retired_key_in_outage: max-age of ten years, measured once a minute";
+    figure_of_retired_key(quantity, accepted, bounds.retired_key_in_outage());
     assert!(accepted <= 28 * HOUR + MINUTE && accepted >= 28 * HOUR, "{accepted:?}");
 
     for ttl in [300, 20] {
@@ -702,8 +724,11 @@ async fn bounds_on_retired_keys_and_outages_hold() {
         assert_eq!(bounds.retired_key_in_outage(), Bound::Value(ttl * SECOND + HOUR));
         assert_eq!(bounds.outage(), Bound::Value(HOUR));
         let accepted = accepted_after_retirement(&configured(), &idp, false, SECOND).await;
+        figure_of_retired_key(&format!("retired_key: jwks_ttl of {ttl} s"), accepted, bounds.retired_key());
         assert!(accepted <= ttl * SECOND, "{accepted:?}");
         let accepted = accepted_after_retirement(&configured(), &idp, true, SECOND).await;
+        let quantity = format!("retired_key_in_outage: jwks_ttl of {ttl} s, measured once a second");
+        figure_of_retired_key(&quantity, accepted, bounds.retired_key_in_outage());
         assert!(accepted >= HOUR && accepted <= ttl * SECOND + HOUR + SECOND, "{accepted:?}");
     }
 
@@ -727,6 +752,8 @@ async fn max_lifetime_bounds_the_life_of_a_revoked_token() {
     assert_eq!(api.outcome(&token).await, ACCEPTED);
     idp.clock().set(start + Duration::from_secs(629));
     assert_eq!(api.outcome(&token).await, ACCEPTED);
+    let last = idp.clock().now().duration_since(start).unwrap();
+    figure("bounds", "revoked_token: max_lifetime of 600 s", format_args!("{last:?}"), "at most 660 s");
     idp.clock().set(start + Duration::from_secs(630));
     assert_eq!(api.outcome(&token).await, Err(TokenExpired));
     assert_eq!(
@@ -783,6 +810,9 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
             }
             let most = busiest_minute(&net);
             let bound = auth.bounds().max_calls_per_minute().value().unwrap() as usize;
+            let ttl_name = ttl.map_or("default jwks_ttl", |_| "jwks_ttl of 20 s");
+            let quantity = format!("max_calls_per_minute, keys: forged tokens, server {name}, {ttl_name}");
+            figure("bounds", quantity, most, format_args!("at most {bound}"));
             assert!(most <= bound, "{name}, {ttl:?}: {most} calls, the bound is {bound}");
         }
     }

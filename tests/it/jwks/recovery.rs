@@ -32,14 +32,15 @@ async fn a_lost_connection_or_a_short_failure_during_a_rotation_rejects_no_reque
     ] {
         let outcomes = outcomes_at_a_rotation(acts).await;
         let rejected = outcomes.iter().filter(|outcome| **outcome != ACCEPTED).count();
+        figure("2.4", format_args!("rejected of {} at a rotation, {name}", outcomes.len()), rejected, 0);
         assert_eq!(rejected, 0, "{name}: of {}", outcomes.len());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_service_is_back_within_five_seconds_of_the_server() {
-    let mut worst = Duration::ZERO;
     for fault in [Fault::Refuse, Fault::Hang, Fault::Status(503), Fault::Status(404)] {
+        let mut worst = Duration::ZERO;
         for outage in 40..50 {
             let idp = TestIssuer::new();
             let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
@@ -60,6 +61,8 @@ async fn the_service_is_back_within_five_seconds_of_the_server() {
             }
             worst = worst.max(end.elapsed());
         }
+        let quantity = format!("longest recovery after outages of 40 s to 49 s, {fault:?}");
+        figure("2.8", quantity, format_args!("{worst:?}"), "at most 5 s");
         assert!(worst <= 5 * SECOND, "{fault:?}: {worst:?}");
     }
 }
@@ -86,7 +89,7 @@ async fn the_retry_after_of_a_key_set_is_honored() {
     let net = Net::of(&idp);
     net.set(JWKS, Reply::status(503).header("retry-after", "20"));
     let api = Protected::by(&discovering(&idp, &net));
-    let token = idp.token(API).sign();
+    let (token, start) = (idp.token(API).sign(), Instant::now());
     let response = api.get(&token).await;
     assert_eq!(response.outcome(), Err(KeysUnavailable));
     assert_eq!(response.rejection().unwrap().retry_after(), Some(20 * SECOND));
@@ -98,5 +101,8 @@ async fn the_retry_after_of_a_key_set_is_honored() {
     net.set(JWKS, Reply::body(idp.jwks()));
     // The retry is due within the time that a request waits.
     sleep(2 * SECOND).await;
-    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    let outcome = api.outcome(&token).await;
+    let shown = format!("{} after {:?}", verdict(outcome), start.elapsed());
+    figure("2.7", "request that stays for the retry, key set with `Retry-After: 20`", shown, "accepted");
+    assert_eq!(outcome, ACCEPTED);
 }

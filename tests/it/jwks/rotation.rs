@@ -14,6 +14,7 @@ async fn one_bad_token_after_the_start_leaves_room_for_a_rotation() {
         rejected += usize::from(api.outcome(idp.token(API).sign()).await != ACCEPTED);
         sleep(SECOND).await;
     }
+    figure("2.7", "rejected of 29 after a rotation, one bad token at the start", rejected, 0);
     assert_eq!(rejected, 0, "of 29");
 }
 
@@ -29,6 +30,8 @@ async fn a_good_token_is_never_401_because_the_rate_limit_is_used_up() {
     let response = api.get(&token).await;
     assert_eq!((response.status(), response.outcome()), (503.try_into().unwrap(), Err(KeyUnconfirmed)));
     let retry_after = response.rejection().unwrap().retry_after().unwrap();
+    let shown = format!("{}, Retry-After {retry_after:?}", verdict(response.outcome()));
+    figure("2.7", "token of a new key, rate limit used up", shown, "key_unconfirmed, 25 s to 30 s");
     assert!(retry_after <= 30 * SECOND && retry_after >= 25 * SECOND, "{retry_after:?}");
     sleep(retry_after).await;
     assert_eq!(api.outcome(&token).await, ACCEPTED);
@@ -43,7 +46,10 @@ async fn a_fetch_for_an_unknown_key_bypasses_caches_and_every_fetch_names_both_m
     assert_eq!(api.outcome(unknown_kid(ISSUER, "unknown")).await, Err(KeyUnknown));
     let fetches: Vec<_> = net.sent().into_iter().filter(|sent| sent.url == JWKS).collect();
     let bypasses: Vec<_> = fetches.iter().map(|sent| sent.headers.get("cache-control").cloned()).collect();
+    let quantity = "Cache-Control of the first fetch and of the one for an unknown kid";
+    figure("2.7", quantity, format_args!("{bypasses:?}"), "None, no-cache");
     assert_eq!(bypasses, [None, Some("no-cache".parse().unwrap())]);
+    figure("2.7", "Accept", format_args!("{:?}", fetches[0].headers["accept"]), "both media types");
     for sent in fetches {
         assert_eq!(sent.headers["accept"], "application/json, application/jwk-set+json");
     }
@@ -55,12 +61,17 @@ async fn metadata_that_hangs_does_not_delay_a_rotation() {
     let api = Protected::by(&idp.bearer_auth(API).build().unwrap());
     assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
     idp.set_fault(Endpoint::Metadata, Some(Fault::Hang));
-    for _ in 0..3 {
+    for rotation in 1..=3 {
         sleep(2 * HOUR).await;
         idp.rotate_key();
         let start = Instant::now();
-        assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
-        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+        let outcome = api.outcome(idp.token(API).sign()).await;
+        let waited = start.elapsed();
+        let shown = format!("{} after {waited:?}", verdict(outcome));
+        let quantity = format!("request at rotation {rotation}, metadata hangs");
+        figure("2.5", quantity, shown, "accepted, less than 1 s");
+        assert_eq!(outcome, ACCEPTED);
+        assert!(waited < SECOND, "{waited:?}");
     }
 }
 
@@ -76,7 +87,9 @@ async fn metadata_is_read_at_most_once_a_minute_while_the_keys_cannot_be_fetched
         sleep(SECOND).await;
     }
     // Each read tries two well-known URLs.
-    assert!(idp.requests(Endpoint::Metadata) <= 1 + 2 * 60, "{}", idp.requests(Endpoint::Metadata));
+    let requests = idp.requests(Endpoint::Metadata);
+    figure("2.5", "metadata requests in an outage of 1 h", requests, "at most 121");
+    assert!(requests <= 1 + 2 * 60, "{requests}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,6 +124,7 @@ async fn a_failed_read_of_the_metadata_is_reported_with_both_issuers() {
     let error = status.keys().unwrap().metadata_error().unwrap().to_string();
     let events = log.events();
     let event = events.iter().find(|event| event.field("cause").is_some()).expect("an event");
+    figure("2.5", "metadata_error in the status", &error, "names both issuers, escaped");
     for text in [error.as_str(), event.field("cause").unwrap()] {
         assert!(text.contains(r#""https://other.example\nforged""#) && text.contains(ISSUER), "{text}");
     }

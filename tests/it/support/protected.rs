@@ -281,6 +281,11 @@ impl ApiResponse {
     }
 }
 
+/// The outcome in words, for a figure.
+pub(crate) fn verdict(outcome: Outcome) -> String {
+    outcome.map_or_else(|kind| format!("rejected with {kind}"), |()| "accepted".to_owned())
+}
+
 /// The status and the error code of each kind.
 fn expected(kind: RejectionKind) -> (u16, Option<&'static str>) {
     use RejectionKind as K;

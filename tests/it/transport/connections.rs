@@ -22,6 +22,7 @@ use tower_bearer::transport::{FetchError, FetchErrorKind, FetchRequest, FetchRes
 use tower_bearer::transport::{ReqwestClient, UrlKind};
 
 use super::SECOND;
+use crate::support::figure::figure;
 use crate::support::protected::ISSUER;
 
 /// A self-signed certificate for `localhost` and 127.0.0.1, and its key. Both are only for these tests.
@@ -112,6 +113,10 @@ async fn an_idle_connection_is_closed_after_20_seconds() {
         tokio::time::advance(idle * SECOND).await;
         tokio::time::resume();
         assert_eq!(fetch(&client, &url).await.unwrap().response().status(), 200);
+        if idle > 15 {
+            let quantity = format!("connections that the client has opened, the last one {idle} s idle");
+            figure("1.6", quantity, accepted.count(), connections);
+        }
         assert_eq!(accepted.count(), connections, "after {idle} s");
     }
 }
@@ -192,10 +197,13 @@ async fn connections_of_64_requests(client: &ReqwestClient) -> (usize, Bytes) {
 
 #[tokio::test]
 async fn concurrent_requests_share_one_connection_over_http2() {
-    assert_eq!(connections_of_64_requests(&over_tls(|client| client)).await, (1, Bytes::from("2")));
+    let default = connections_of_64_requests(&over_tls(|client| client)).await;
+    figure("4", "TLS connections of 64 concurrent calls", default.0, 1);
+    assert_eq!(default, (1, Bytes::from("2")));
     // As a comparison.
-    let http1 = over_tls(reqwest::ClientBuilder::http1_only);
-    assert_eq!(connections_of_64_requests(&http1).await, (64, Bytes::from("1.1")));
+    let http1 = connections_of_64_requests(&over_tls(reqwest::ClientBuilder::http1_only)).await;
+    figure("4", "TLS connections of 64 concurrent calls, HTTP/1.1 only", http1.0, 64);
+    assert_eq!(http1, (64, Bytes::from("1.1")));
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use tower_bearer::testing::TestIssuer;
 use tower_bearer::transport::ReqwestClient;
 use tower_bearer::{BearerAuth, Issuer};
 
+use crate::support::figure::figure;
 use crate::support::introspected::introspection;
-use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
+use crate::support::protected::{ACCEPTED, API, ISSUER, Protected, verdict};
 
 /// Set in the second process, to anything.
 const IS_CHILD: &str = "TOWER_BEARER_TEST_CHILD";
@@ -34,6 +35,9 @@ async fn run_child(name: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    for (_, figure) in text.lines().filter_map(|line| line.split_once("figure ")) {
+        println!("figure {figure}");
+    }
     assert!(text.contains("1 passed") || !output.status.success(), "no test has this name: {text}");
     (output.status.success(), text)
 }
@@ -77,22 +81,27 @@ async fn run_behind_proxy(name: &str) -> Vec<String> {
 async fn requests_to_loopback_never_go_through_a_proxy() {
     if !is_child() {
         let seen = run_behind_proxy("requests_to_loopback_never_go_through_a_proxy").await;
+        figure("3.1", "requests to loopback that the proxy of the environment received", seen.len(), 0);
         return assert_eq!(seen, [""; 0]);
     }
     let idp = TestIssuer::start().await.unwrap();
     let by_name = idp.introspection_url().replace("127.0.0.1", "LocalHost");
     assert!(by_name.contains("LocalHost"));
     let wrapped = ReqwestClient::from(reqwest::Client::new());
-    for introspection in [
-        introspection().endpoint(by_name),
-        introspection(),
-        introspection().http_client(wrapped),
-        introspection().http_client(ReqwestClient::build(|client| client.timeout(super::SECOND)).unwrap()),
+    let built = ReqwestClient::build(|client| client.timeout(super::SECOND)).unwrap();
+    for (name, introspection) in [
+        ("host name", introspection().endpoint(by_name)),
+        ("default client", introspection()),
+        ("wrapped client", introspection().http_client(wrapped)),
+        ("built client", introspection().http_client(built)),
     ] {
         let issuer = idp.issuer().introspect(introspection);
         let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
         let api = Protected::by(&auth);
-        assert_eq!(api.outcome("forged").await, Err(TokenInactive));
+        let outcome = api.outcome("forged").await;
+        let quantity = format!("token that the proxy calls active, {name}");
+        figure("3.1", quantity, verdict(outcome), "rejected with token_inactive");
+        assert_eq!(outcome, Err(TokenInactive));
         assert_eq!(api.outcome(idp.token(API).opaque()).await, ACCEPTED);
         assert_eq!(api.outcome(idp.token(API).sign()).await, ACCEPTED);
     }
@@ -122,6 +131,8 @@ async fn without_root_certificates_the_error_names_the_cause_and_the_remedy() {
         return assert!(passed, "{text}");
     }
     let error = BearerAuth::builder(API).issuer(Issuer::discover(ISSUER)).build().unwrap_err();
+    let shown = error.to_string().replace('\n', " ");
+    figure("3.3", "error without root certificates", shown, "names ca-certificates and SSL_CERT_FILE");
     assert!(matches!(error.problems(), [ConfigProblem::HttpClientUnusable { .. }]), "{error}");
     for part in ["No CA certificates were loaded from the system", "ca-certificates", "SSL_CERT_FILE"] {
         assert!(error.to_string().contains(part), "{part} is not in: {error}");
