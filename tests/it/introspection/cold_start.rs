@@ -49,27 +49,27 @@ async fn a_cold_start_below_the_capacity_rejects_no_jwt() {
     assert_eq!(rejected, 0);
 }
 
-/// 10 000 JWTs/s at 64 permits, scaled down: 1250 per second at 8 permits, which are enough for 400.
+/// 10 000 JWTs/s at 64 permits, scaled down: 625 per second at 4 permits, which are enough for 200.
 #[tokio::test(start_paused = true)]
 async fn a_cold_start_above_the_capacity_rejects_no_pending_jwt_and_otherwise_uses_70_percent_of_it() {
     for (name, configure, most) in [
         ("accepted while pending", pending as fn(_) -> _, 0),
-        ("not accepted while pending", Introspection::also_jwts, 2500 - 2 * 280),
+        ("not accepted while pending", Introspection::also_jwts, 1250 - 2 * 140),
     ] {
         let setup =
-            IssuerIntrospection::with(|introspection| configure(introspection.max_concurrent_calls(8)));
+            IssuerIntrospection::with(|introspection| configure(introspection.max_concurrent_calls(4)));
         setup.fail(Fault::Delay(Duration::from_millis(20)));
         let mut requests = JoinSet::new();
-        for _ in 0..500 {
+        for _ in 0..250 {
             for _ in 0..5 {
                 let (api, jwt) = (setup.api.clone(), setup.jwt());
                 requests.spawn(async move { api.outcome(jwt).await });
             }
-            tokio::time::sleep(Duration::from_millis(4)).await;
+            tokio::time::sleep(Duration::from_millis(8)).await;
         }
         let outcomes = requests.join_all().await;
         let rejected = outcomes.iter().filter(|outcome| **outcome != ACCEPTED).count();
-        let quantity = format!("rejected of 2500, 1250 new JWTs/s for 2 s, capacity 400/s, {name}");
+        let quantity = format!("rejected of 1250, 625 new JWTs/s for 2 s, capacity 200/s, {name}");
         figure("1.9", quantity, rejected, format_args!("at most {most}"));
         assert!(rejected <= most, "{name}: {rejected}");
         assert_eq!(setup.circuit(), CircuitState::Closed, "{name}");

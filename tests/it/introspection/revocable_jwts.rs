@@ -142,7 +142,7 @@ async fn scopes_in_the_response_narrow_those_of_the_jwt() {
             let response = api.protected.get(&token).await;
             let scopes = response.assert_accepted(name).scopes().iter().collect::<Vec<_>>().join(" ");
             if round == "introspected" {
-                let quantity = format!("scopes of a JWT with `a b`, the response has {name}: {scope:?}");
+                let quantity = format!("scopes of a JWT with `a b`, scope of the response {scope:?}");
                 figure("1.13", quantity, format_args!("`{scopes}`"), format_args!("`{expected}`"));
             }
             assert_eq!(scopes, expected, "{name} {round}");
