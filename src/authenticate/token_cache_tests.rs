@@ -32,6 +32,7 @@ fn issuer() -> Arc<TrustedIssuer> {
             leeway: Duration::ZERO,
             scope_claims: Vec::new(),
             required: Vec::new(),
+            required_values: Vec::new(),
             max_age: None,
             max_lifetime: None,
             client_claims: vec!["client_id".into()],

@@ -95,14 +95,17 @@ fn required_claims(policy: &ClaimsPolicy) -> String {
     let optional = policy.optional;
     let always = [("iss", optional.iss), ("aud", optional.aud), ("exp", optional.exp)];
     let always = always.into_iter().filter(|(_, optional)| !optional).map(|(name, _)| name);
-    let configured = policy.required.iter().map(|name| &**name);
-    always.chain(configured).collect::<Vec<&str>>().join(", ")
+    let configured = policy.required.iter().map(|name| name.to_string());
+    let values = policy.required_values.iter();
+    let values = values.map(|required| format!("{} = {}", required.claim.as_str(), required.value));
+    always.map(str::to_owned).chain(configured).chain(values).collect::<Vec<String>>().join(", ")
 }
 
 fn unmet_claims(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> String {
     let unmet = policy.unmet(claims).filter_map(|fault| match fault {
         ClaimFault::Missing(name) => Some(format!("not {name}")),
         ClaimFault::IllTyped(name) => Some(format!("{name} is ill-typed")),
+        ClaimFault::OtherValue(name) => Some(format!("another {name}")),
         _ => None,
     });
     let unmet: Vec<String> = unmet.collect();

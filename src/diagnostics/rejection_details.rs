@@ -100,6 +100,11 @@ impl Authenticator {
             RejectionKind::ClientNotAllowed => {
                 of_issuer(|issuer| listed(issuer.claims.clients.iter().flatten().map(|client| &**client)))
             }
+            RejectionKind::ClaimsRefused => issuer.and_then(|issuer| {
+                let mut values = issuer.claims.required_values.iter();
+                let required = values.find(|required| Some(required.claim.as_str()) == rejection.claim())?;
+                Some(required.value.to_string())
+            }),
             RejectionKind::ScopeInsufficient => rejection.scopes_needed().map(str::to_owned),
             RejectionKind::TokenTooLarge => Some(format!("at most {} bytes", self.max_token_bytes)),
             RejectionKind::TokenExpired

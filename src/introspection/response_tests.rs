@@ -17,6 +17,7 @@ fn policy() -> ResponsePolicy {
         leeway: Duration::from_secs(30),
         scope_claims: JsonPointer::parse("scope").into_iter().collect(),
         required: Vec::new(),
+        required_values: Vec::new(),
         max_age: None,
         max_lifetime: None,
         client_claims: vec!["client_id".into()],

@@ -68,7 +68,9 @@ pub enum RejectionKind {
     LifetimeTooLong,
     /// The token was issued to a client that is not allowed.
     ClientNotAllowed,
-    /// A validator of the issuer ([`Issuer::validate`](crate::Issuer::validate)) rejects the claims.
+    /// A claim does not have the value that the issuer requires
+    /// ([`Issuer::require_claim_value`](crate::Issuer::require_claim_value)), or a validator rejects the
+    /// claims ([`Issuer::validate`](crate::Issuer::validate)).
     ClaimsRefused,
     /// The claims do not fit the type that the handler expects.
     ClaimsMismatch,

@@ -95,7 +95,9 @@ impl Rejection {
     }
 
     /// The name of the claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
-    /// [`RejectionKind::ClaimIllTyped`]. It comes from an RFC or the configuration, never from a token.
+    /// [`RejectionKind::ClaimIllTyped`]. For [`RejectionKind::ClaimsRefused`], the claim whose value is not
+    /// that of [`Issuer::require_claim_value`](crate::Issuer::require_claim_value). The name comes from an
+    /// RFC or the configuration, never from a token.
     ///
     /// ```
     /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
@@ -338,6 +340,7 @@ impl From<ClaimFault> for Rejection {
             ClaimFault::Missing(claim) => return Self::about_claim(RejectionKind::ClaimMissing, claim),
             ClaimFault::NotYetValid => RejectionKind::TokenNotYetValid,
             ClaimFault::OtherKind => RejectionKind::TypeMismatch,
+            ClaimFault::OtherValue(claim) => return Self::about_claim(RejectionKind::ClaimsRefused, claim),
             ClaimFault::Refused => RejectionKind::ClaimsRefused,
             ClaimFault::SenderNotProven => RejectionKind::SenderNotProven,
             ClaimFault::TooOld => RejectionKind::TokenTooOld,

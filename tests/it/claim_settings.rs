@@ -196,6 +196,41 @@ async fn a_validator_that_returns_false_rejects_the_token_after_every_other_chec
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_required_value_must_be_that_string_or_that_uuid() {
+    const UUID: &str = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d";
+    let app = App::with_issuer(|issuer| {
+        issuer
+            .require_claim_value("tenant", "acme")
+            .require_claim_value("/org/id", UUID)
+            .require_claim_value("client_id", "app")
+    });
+    let good = || app.token().claim("tenant", "acme").claim("org", json!({"id": UUID}));
+    let org = |id: Value| good().claim("org", json!({"id": id}));
+    let refused = |claim| Err((ClaimsRefused, claim));
+    for (name, token, expected) in [
+        ("the values", good(), Ok(())),
+        ("a UUID in upper case", org(json!(UUID.to_uppercase())), Ok(())),
+        ("another value", good().claim("tenant", "globex"), refused("tenant")),
+        ("another case", good().claim("tenant", "Acme"), refused("tenant")),
+        ("a longer value", good().claim("tenant", "acme2"), refused("tenant")),
+        ("an empty value", good().claim("tenant", ""), refused("tenant")),
+        ("another UUID", org(json!("0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5e")), refused("/org/id")),
+        ("a built-in claim", good().claim("client_id", "web"), refused("client_id")),
+        ("absent", good().without("tenant"), Err((ClaimMissing, "tenant"))),
+        ("absent inside", good().claim("org", json!({})), Err((ClaimMissing, "/org/id"))),
+        ("a number", good().claim("tenant", 7), Err((ClaimIllTyped, "tenant"))),
+        ("null", good().claim("tenant", Value::Null), Err((ClaimIllTyped, "tenant"))),
+        ("an array", good().claim("tenant", json!(["acme"])), Err((ClaimIllTyped, "tenant"))),
+        ("an object inside", org(json!({})), Err((ClaimIllTyped, "/org/id"))),
+    ] {
+        let response = app.present(&token.sign()).await;
+        let rejection = response.rejection();
+        let found = rejection.as_ref().map_or(Ok(()), |rejection| Err((rejection.kind(), rejection.claim())));
+        assert_eq!(found, expected.map_err(|(kind, claim)| (kind, Some(claim))), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_granted_scope_includes_others_by_the_rule_of_its_issuer() {
     let app = App::with_issuer(|issuer| {
         issuer.scope_implies(|granted, needed| {
@@ -303,11 +338,12 @@ async fn the_settings_apply_to_responses_about_opaque_tokens() {
         .role_claims(["/realm_access/roles"])
         .client_claims(["cid"])
         .allowed_clients(["client"])
+        .require_claim_value("tenant", "acme")
         .validate(|claims| claims.get("org").is_none_or(|org| org.as_str() == Some("acme")))
         .introspect(introspection());
     let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).http_client(idp.http_client());
     let api = Protected::by(&auth.build().unwrap());
-    let token = || idp.token(API).claim("realm_access", json!({"roles": ["admin"]}));
+    let token = || idp.token(API).claim("tenant", "acme").claim("realm_access", json!({"roles": ["admin"]}));
     let response = api.get(token().opaque()).await;
     let accepted = response.assert_accepted("client_id names the client in every response");
     assert_eq!(accepted.client_id(), Some("client"));
@@ -320,6 +356,8 @@ async fn the_settings_apply_to_responses_about_opaque_tokens() {
             Err(ClientNotAllowed),
         ),
         ("refused", token().claim("org", "other"), Err(ClaimsRefused)),
+        ("another value", token().claim("tenant", "globex"), Err(ClaimsRefused)),
+        ("no value", token().claim("tenant", Value::Null), Err(ClaimMissing)),
         ("ill-typed roles", token().claim("realm_access", json!({"roles": 5})), Err(ClaimIllTyped)),
         ("roles are null", token().claim("realm_access", Value::Null), ACCEPTED),
     ] {
@@ -348,6 +386,14 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         ("client_claims", "scope", issuer().client_claims(["scope"])),
         ("require_claim", "/realm_access/roles", issuer().require_claim("/realm_access/roles")),
         ("require_claim", "/sub", issuer().require_claim("/sub")),
+        ("require_claim_value", "org.id", issuer().require_claim_value("org.id", "a")),
+        ("require_claim_value", "/~", issuer().require_claim_value("/~", "a")),
+        ("require_claim_value", "tenant", issuer().require_claim_value("tenant", "")),
+        (
+            "require_claim_value",
+            "tenant",
+            issuer().require_claim_value("tenant", "a").require_claim_value("tenant", "b"),
+        ),
         ("audience_claim", "resource.id", issuer().audience_claim("resource.id")),
         ("audience_claim", "aud", issuer().audience_claim("aud")),
         ("audience_claim", "client_id", issuer().audience_claim("client_id")),
@@ -369,6 +415,7 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         ("client_claims", issuer().client_claims([""])),
         ("role_claims", issuer().role_claims([""])),
         ("audience_claim", issuer().audience_claim("")),
+        ("require_claim_value", issuer().require_claim_value("", "acme")),
     ] {
         let found = problems(API, issuer);
         assert!(
@@ -392,6 +439,8 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         issuer().audience_claim("resource"),
         issuer().audience_claim("client_id").allowed_clients(["a"]),
         issuer().audience("orders api"),
+        issuer().require_claim_value("tenant", "a").require_claim_value("tenant", "a"),
+        issuer().require_claim_value("/org/id", "a").require_claim_value("org", "b"),
         issuer().client_claims(["client_id", "azp", "sub", "appid"]),
     ] {
         assert!(problems(API, issuer.clone()).is_empty(), "{issuer:?}");
@@ -418,6 +467,7 @@ fn an_issuer_whose_callers_choose_aud_needs_a_rule_for_callers() {
     for issuer in [
         Issuer::google().allowed_clients(["113774264463038321964"]),
         Issuer::google().validate(|claims| claims.get("email").is_some()),
+        Issuer::google().require_claim_value("email", "caller@acme.iam.gserviceaccount.com"),
         Issuer::discover("https://accounts.google.com.example"),
     ] {
         let shown = format!("{issuer:?}");
@@ -476,6 +526,8 @@ fn debug_of_an_issuer_prints_the_settings_that_differ_from_their_defaults() {
     let plain = format!("{:?}", Issuer::discover("https://login.example.com"));
     assert_eq!(plain, r#"Issuer { identifier: "https://login.example.com", keys: discovered, .. }"#);
     let dex = format!("{:?}", Issuer::dex("https://dex.example.com").introspect(introspection()));
+    let entra = format!("{:?}", Issuer::discover("https://a.example").require_claim_value("tid", "1"));
+    assert!(entra.contains(r#"require_claim_value: [("tid", "1")]"#), "{entra}");
     for shown in [r#"role_claims: ["/groups"]"#, "dangerous_accept_id_token_claims: true", "introspect: true"]
     {
         assert!(dex.contains(shown), "{dex}");
@@ -489,12 +541,16 @@ async fn explain_names_the_claims_of_the_settings() {
         issuer
             .audience_claim("client_id")
             .allowed_clients(["app"])
+            .require_claim_value("tenant", "acme")
             .validate(|claims| claims.get("org").is_some())
     });
     let explanation = app.auth.explain(&app.token().without("aud").claim("exp", NOW + 60).sign()).await;
     let finding =
         |check: &str| explanation.findings().iter().find(|finding| finding.check() == check).unwrap();
     assert!(finding("aud").expected().contains("an allowed client in client_id"), "{explanation}");
+    let required = finding("required claims");
+    assert_eq!(required.expected(), "iss, aud, exp, tenant = acme");
+    assert_eq!(required.presented(), "not tenant");
     assert_eq!(finding("validators").result(), tower_bearer::diagnostics::CheckResult::Failed(ClaimsRefused));
     assert!(!explanation.is_accepted());
 }

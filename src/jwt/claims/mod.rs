@@ -2,9 +2,9 @@
 //! or from an introspection response (RFC 7662 section 2.2).
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the
-//! types of the claims that identify the caller or grant something, the required claims, the age and the
-//! lifetime, the client, and what the validators of the user say. A token with `cnf` is rejected, because it
-//! needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
+//! types of the claims that identify the caller or grant something, the required claims and their values, the
+//! age and the lifetime, the client, and what the validators of the user say. A token with `cnf` is rejected,
+//! because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
 //! Does not check: scopes and roles. Each route checks its own.
 
 mod policy;
@@ -16,7 +16,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::policy::{AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, TrustedClaims};
+pub(crate) use self::policy::{
+    AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, RequiredValue, TrustedClaims,
+};
 use self::roles::{roles, texts};
 pub(crate) use self::validator::Validator;
 pub(crate) use self::values::{CLIENT_CLAIMS, can_name_client, client, optional, required, scopes};

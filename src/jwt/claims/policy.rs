@@ -1,11 +1,13 @@
 //! The configuration and the failures of the claim checks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::validator::Validator;
 use crate::access_token::ScopeImplies;
 use crate::encoding::json_pointer::JsonPointer;
+use crate::encoding::uuid;
 use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
 
@@ -26,6 +28,8 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) scope_implies: Option<ScopeImplies>,
     /// The claims that a token must have in addition to `iss`, `aud` and `exp`.
     pub(crate) required: Vec<Arc<str>>,
+    /// The claims that must have one value.
+    pub(crate) required_values: Vec<RequiredValue>,
     /// The maximum time since `iat`. `None` means no limit.
     pub(crate) max_age: Option<Duration>,
     /// The maximum time from `iat` to `exp`. `None` means no limit.
@@ -40,6 +44,13 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) validators: Vec<Validator>,
     /// The claims that are checked only if they are present.
     pub(crate) optional: OptionalClaims,
+}
+
+/// A claim that must be a string with this value. A UUID is compared in any case.
+#[derive(Clone, Debug)]
+pub(crate) struct RequiredValue {
+    pub(crate) claim: JsonPointer,
+    pub(crate) value: Box<str>,
 }
 
 /// A claim that stands for `aud` in tokens without it.
@@ -65,13 +76,28 @@ pub(crate) trait TrustedClaims<'c> {
 }
 
 impl ClaimsPolicy {
-    /// The required claims that the token does not have, and whether they are absent or ill-typed.
+    /// The faults of the required claims: absent, ill-typed, or with another value than the required one.
     pub(crate) fn unmet(&self, claims: &UnverifiedClaims<'_>) -> impl Iterator<Item = ClaimFault> {
-        self.required.iter().filter_map(|name| match claims.presence(name) {
+        let unmet = self.required.iter().filter_map(|name| match claims.presence(name) {
             Claim::Absent => Some(ClaimFault::Missing(Arc::clone(name))),
             Claim::IllTyped => Some(ClaimFault::IllTyped(Arc::clone(name))),
             Claim::Present(()) => None,
-        })
+        });
+        unmet.chain(self.required_values.iter().filter_map(|required| required.check(claims).err()))
+    }
+}
+
+impl RequiredValue {
+    /// # Errors
+    /// [`ClaimFault::Missing`], [`ClaimFault::IllTyped`], or [`ClaimFault::OtherValue`].
+    fn check(&self, claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
+        let name = || Arc::from(self.claim.as_str());
+        let Some(found) = claims.at(&self.claim) else { return Err(ClaimFault::Missing(name())) };
+        match serde_json::from_str::<Claim<Cow<'_, str>>>(found.get()) {
+            Ok(Claim::Present(found)) if uuid::is_same(&found, &self.value) => Ok(()),
+            Ok(Claim::Present(_)) => Err(ClaimFault::OtherValue(name())),
+            Ok(Claim::Absent | Claim::IllTyped) | Err(_) => Err(ClaimFault::IllTyped(name())),
+        }
     }
 }
 
@@ -92,6 +118,8 @@ pub(crate) enum ClaimFault {
     NotYetValid,
     /// A refresh token or another JWT that is not an access token.
     OtherKind,
+    /// The claim of this name has another value than the required one.
+    OtherValue(Arc<str>),
     /// A validator rejects the claims.
     Refused,
     /// The token is sender-constrained.

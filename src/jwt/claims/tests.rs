@@ -20,6 +20,7 @@ fn policy(leeway: u64, max_age: Option<u64>) -> ClaimsPolicy {
         leeway: Duration::from_secs(leeway),
         scope_claims: Vec::new(),
         required: Vec::new(),
+        required_values: Vec::new(),
         max_age: max_age.map(Duration::from_secs),
         max_lifetime: None,
         client_claims: vec!["client_id".into(), "azp".into()],

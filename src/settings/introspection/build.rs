@@ -107,6 +107,7 @@ impl Introspection {
         let jwt = ClaimsPolicy {
             optional: OptionalClaims { iss: true, aud: true, exp: true },
             required: Vec::new(),
+            required_values: Vec::new(),
             max_age: None,
             max_lifetime: None,
             clients: None,

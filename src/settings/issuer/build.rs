@@ -13,7 +13,7 @@ use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig};
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::{AudienceClaim, ClaimsPolicy, OptionalClaims};
+use crate::jwt::claims::{AudienceClaim, ClaimsPolicy, OptionalClaims, RequiredValue};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
 use crate::settings::config_error::ConfigProblem;
@@ -64,8 +64,10 @@ impl Issuer {
 
     /// The claims that parsing a token must retain.
     fn names(&self) -> ConfiguredNames {
+        let values = self.required_values.iter().map(|(claim, _)| claim);
         let sources = self.scope_claims.iter().chain(&self.role_claims).chain(&self.audience_claim);
-        let sources: Vec<JsonPointer> = sources.filter_map(|text| JsonPointer::parse(text)).collect();
+        let sources: Vec<JsonPointer> =
+            sources.chain(values).filter_map(|text| JsonPointer::parse(text)).collect();
         let clients = self.client_claims.iter().map(String::as_str);
         sources.iter().map(JsonPointer::member).chain(clients).chain(self.required_names()).collect()
     }
@@ -94,6 +96,9 @@ impl Issuer {
             let claim = JsonPointer::parse(text)?;
             Some(AudienceClaim { claim, is_client: self.audience_is_client(text) })
         });
+        let required_value = |(claim, value): &(String, String)| {
+            Some(RequiredValue { claim: JsonPointer::parse(claim)?, value: value.as_str().into() })
+        };
         ClaimsPolicy {
             issuer: self.identifier.as_str().into(),
             audiences: boxed(&self.audiences(cx)),
@@ -103,6 +108,7 @@ impl Issuer {
             role_claims: pointers(&self.role_claims),
             scope_implies: self.scope_implies.clone(),
             required: self.required_names().map(Arc::from).collect(),
+            required_values: self.required_values.iter().filter_map(required_value).collect(),
             max_age: self.max_age,
             max_lifetime: self.max_lifetime,
             client_claims: boxed(&self.client_claims),

@@ -56,7 +56,9 @@ impl Issuer {
         if matches!(self.keys, KeyOrigin::Document(_)) {
             self.check_static_keys(problems);
         }
-        let restricts_callers = self.allowed_clients.is_some() || !self.validators.is_empty();
+        let restricts_callers = self.allowed_clients.is_some()
+            || !self.validators.is_empty()
+            || !self.required_values.is_empty();
         if GOOGLE_IDENTIFIERS.contains(&&*self.identifier) && !restricts_callers {
             problems.push(ConfigProblem::CallersUnrestricted { issuer: issuer() });
         }

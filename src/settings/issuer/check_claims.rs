@@ -49,6 +49,15 @@ impl Issuer {
         for name in self.required_claims.iter().filter(|name| name.starts_with('/')) {
             unusable("require_claim", name, REQUIRED_POINTER);
         }
+        for (index, (name, value)) in self.required_values.iter().enumerate() {
+            let earlier = self.required_values.iter().take(index);
+            let contradicts = |(other, required): &(String, String)| other == name && required != value;
+            let fault = source_fault(name).filter(|_| !name.is_empty());
+            let fault = fault.or_else(|| value.is_empty().then_some(EMPTY_VALUE));
+            if let Some(fault) = fault.or_else(|| earlier.clone().any(contradicts).then_some(TWO_VALUES)) {
+                unusable("require_claim_value", name, fault);
+            }
+        }
         if let Some(name) = self.audience_claim.as_deref().filter(|name| !name.is_empty())
             && let Some(fault) = source_fault(name).or_else(|| self.audience_claim_fault(name))
         {
@@ -58,11 +67,13 @@ impl Issuer {
 
     fn check_claim_names(&self, problems: &mut Vec<ConfigProblem>) {
         let audience_claim: Vec<String> = self.audience_claim.iter().cloned().collect();
-        let lists: [(&str, &[String], bool); 5] = [
+        let with_values: Vec<String> = self.required_values.iter().map(|(name, _)| name.clone()).collect();
+        let lists: [(&str, &[String], bool); 6] = [
             ("scope_claims", &self.scope_claims, true),
             ("client_claims", &self.client_claims, true),
             ("role_claims", &self.role_claims, false),
             ("require_claim", &self.required_claims, false),
+            ("require_claim_value", &with_values, false),
             ("audience_claim", &audience_claim, false),
         ];
         for (setting, names, needs_one) in lists {
@@ -103,7 +114,14 @@ const MALFORMED: Fault =
 
 const REQUIRED_POINTER: Fault = (
     "matches no token: require_claim takes the name of a claim",
-    "check a value inside a claim with .validate(...), or with Require::claim on a route",
+    "check a value inside a claim with .require_claim_value(...), or with Require::claim on a route",
+);
+
+const EMPTY_VALUE: Fault = ("has an empty value", "write the value that the claim must have");
+
+const TWO_VALUES: Fault = (
+    "matches no token: two calls require different values",
+    "remove one of them, or accept several values with .validate(...)",
 );
 
 /// The fault of a name or of a JSON Pointer.

@@ -26,6 +26,8 @@ impl Debug for Issuer {
         field_unless_default(&mut settings, "role_claims", &self.role_claims, &default.role_claims);
         field_unless_default(&mut settings, "client_claims", &self.client_claims, &default.client_claims);
         field_unless_default(&mut settings, "require_claim", &self.required_claims, &default.required_claims);
+        let values = &self.required_values;
+        field_unless_default(&mut settings, "require_claim_value", values, &default.required_values);
         field_unless_default(
             &mut settings,
             "allowed_clients",

@@ -63,6 +63,8 @@ pub struct Issuer {
     accepts_id_token_claims: bool,
     validators: Vec<Validator>,
     required_claims: Vec<String>,
+    /// Names or JSON Pointers of claims, each with its value.
+    required_values: Vec<(String, String)>,
     max_age: Option<Duration>,
     max_lifetime: Option<Duration>,
     allowed_clients: Option<Vec<String>>,
@@ -181,6 +183,7 @@ impl Issuer {
             accepts_id_token_claims: false,
             validators: Vec::new(),
             required_claims: Vec::new(),
+            required_values: Vec::new(),
             max_age: None,
             max_lifetime: None,
             allowed_clients: None,

@@ -40,6 +40,27 @@ impl Issuer {
         self
     }
 
+    /// Requires a claim with this value, in JWTs and in introspection responses about opaque tokens. Calls for
+    /// different claims add up.
+    ///
+    /// `claim` is the name of a claim, or a JSON Pointer (RFC 6901) that begins with `/`. The claim must be a
+    /// string that equals `value` byte for byte. A UUID is compared in any case of its digits (RFC 9562
+    /// section 4). Otherwise the token is rejected with 401 `invalid_token`: `claim_missing`,
+    /// `claim_ill_typed`, or `claims_refused` for another value. For any other rule, see
+    /// [`validate`](Self::validate).
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::discover("https://login.example.com")
+    ///     .require_claim_value("tenant", "acme")
+    ///     .require_claim_value("/org/region", "eu");
+    /// ```
+    pub fn require_claim_value(mut self, claim: impl Into<String>, value: impl Into<String>) -> Self {
+        self.required_values.push((claim.into(), value.into()));
+        self
+    }
+
     /// Accepts only JWTs that conform to RFC 9068: `typ` is `at+jwt`, and `sub`, `client_id`, `iat` and `jti`
     /// are present.
     ///
