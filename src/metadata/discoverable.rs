@@ -5,12 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::fetch_url::{EndpointHosts, FetchUrl, PlainHttp};
 
+/// The placeholder for the ID of a tenant, in the `issuer` of metadata that many tenants share.
+pub(crate) const TENANT_ID: &str = "{tenantid}";
+
 /// An issuer with a metadata document.
 #[derive(Clone, Debug)]
 pub(crate) struct Discoverable {
     /// The issuer identifier, exactly as configured.
     pub(crate) identifier: Arc<str>,
-    /// The issuer identifier as a URL.
+    /// The `issuer` that the document must name: the identifier, or a template for many tenants.
+    pub(super) named: Arc<str>,
+    /// The URL of which the well-known URLs are made: the issuer identifier, unless the metadata is shared.
     pub(crate) url: FetchUrl,
     /// Where plain `http` is allowed.
     pub(crate) plain_http: PlainHttp,
@@ -23,26 +28,35 @@ pub(crate) struct Discoverable {
 /// Equal for two [`Discoverable`]s whose metadata gives the same endpoints.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct MetadataId {
-    identifier: Arc<str>,
+    named: Arc<str>,
+    url: FetchUrl,
     plain_http: PlainHttp,
     endpoint_hosts: EndpointHosts,
 }
 
 impl Discoverable {
-    /// `url` is the issuer identifier as a URL.
+    /// An issuer whose metadata names it. `url` is the issuer identifier as a URL.
     pub(crate) fn new(
         identifier: Arc<str>,
         url: FetchUrl,
         plain_http: PlainHttp,
         endpoint_hosts: EndpointHosts,
     ) -> Self {
-        Self { identifier, url, plain_http, endpoint_hosts, last_responding: Arc::default() }
+        let named = Arc::clone(&identifier);
+        Self { identifier, named, url, plain_http, endpoint_hosts, last_responding: Arc::default() }
     }
 
-    /// The identity of the metadata: its issuer, and the endpoints that it may name.
+    /// The same, with metadata that many tenants share: it names `template` as its issuer.
+    pub(crate) fn with_template(self, template: Arc<str>) -> Self {
+        Self { named: template, ..self }
+    }
+
+    /// The identity of the metadata: where it is, the issuer that it names, and the endpoints that it may
+    /// name.
     pub(crate) fn id(&self) -> MetadataId {
         MetadataId {
-            identifier: Arc::clone(&self.identifier),
+            named: Arc::clone(&self.named),
+            url: self.url.clone(),
             plain_http: self.plain_http,
             endpoint_hosts: self.endpoint_hosts.clone(),
         }

@@ -1,7 +1,8 @@
 //! Finds an endpoint in a metadata document (RFC 8414 section 2, RFC 8705 section 5).
 //!
 //! Checks: the document is a JSON object, its `issuer` equals the configured one byte for byte (RFC 8414
-//! sections 3.3 and 4), the endpoint has a URL that may be fetched, and its host is allowed.
+//! sections 3.3 and 4), the endpoint has a URL that may be fetched, and its host is allowed. If many tenants
+//! share the document, its `issuer` equals the template of their identifiers.
 //! Does not check: any other member. `signed_metadata` is ignored (RFC 8414 section 2.1).
 
 use serde_json::Value;
@@ -35,8 +36,8 @@ pub(crate) fn find_endpoint(
     // Parsed as `Value`, because errors of typed deserialization quote the document.
     let document: Value = json::parse(document).map_err(Unreadable::Json)?;
     let named = document.get("issuer").and_then(Value::as_str).ok_or(Unreadable::NotAString("issuer"))?;
-    if named != &*issuer.identifier {
-        return Err(MetadataError::IssuerMismatch(IssuerMismatch::new(named, &issuer.identifier)));
+    if named != &*issuer.named {
+        return Err(MetadataError::IssuerMismatch(IssuerMismatch::new(named, &issuer.named)));
     }
     let url = endpoint.url_in(&document).ok_or(MetadataError::EndpointMissing)?;
     let url = url.as_str().ok_or_else(|| Unreadable::NotAString(endpoint.member()))?;

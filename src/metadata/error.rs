@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use super::discoverable::TENANT_ID;
 use crate::fetch_url::{Difference, FetchUrl, UrlFault};
 use crate::transport::{FetchError, FetchErrorKind};
 
@@ -76,7 +77,11 @@ impl IssuerMismatch {
 
     /// The remedy.
     pub(crate) fn hint(&self) -> &'static str {
-        if self.difference.as_ref().is_some_and(Difference::is_same_origin) {
+        if self.expected.contains(TENANT_ID) {
+            "shared_metadata needs the metadata of all tenants, which names {tenantid} in place of a tenant ID"
+        } else if self.named.contains(TENANT_ID) {
+            "the metadata is for many tenants: configure a tenant by its ID, and read this with shared_metadata"
+        } else if self.difference.as_ref().is_some_and(Difference::is_same_origin) {
             "configure the issuer exactly as its metadata names it"
         } else {
             "configure the public URL of the authorization server there (behind a proxy: its host name and \

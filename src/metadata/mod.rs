@@ -8,14 +8,15 @@
 //!
 //! Why: by default an endpoint may be on another host than the issuer, because large authorization servers
 //! publish their keys on a host of their own. It never has plain `http` if the issuer has `https`, since
-//! credentials go to endpoints.
+//! credentials go to endpoints. A document that many tenants share names a template as its issuer, and is
+//! used only for issuers that are configured to share it.
 
 mod discoverable;
 mod discovery;
 mod document;
 mod error;
 
-pub(crate) use discoverable::{Discoverable, MetadataId};
+pub(crate) use discoverable::{Discoverable, MetadataId, TENANT_ID};
 pub(crate) use discovery::discover_endpoint;
 pub(crate) use document::Endpoint;
 pub(crate) use error::{FailedDiscovery, MetadataError};

@@ -77,6 +77,40 @@ fn well_known_part_is_inserted_before_the_path_and_then_appended() {
 }
 
 #[test]
+fn shared_metadata_names_the_template_and_nothing_else() {
+    let template = "https://h.example/{tenantid}/v2.0";
+    let tenant = || issuer(PlainHttp::Loopback).with_template(template.into());
+    let found = |named: &str| {
+        let document = format!(r#"{{"issuer":"{named}","jwks_uri":"https://h.example/k"}}"#);
+        find_endpoint(Endpoint::Jwks, document.as_bytes(), &tenant())
+    };
+    assert_eq!(found(template).unwrap(), url("https://h.example/k"));
+    for named in [ISSUER, "https://h.example/t1/v2.0", "https://x.example/{tenantid}/v2.0"] {
+        let MetadataError::IssuerMismatch(mismatch) = found(named).unwrap_err() else { panic!("{named}") };
+        assert!(mismatch.hint().starts_with("shared_metadata needs"), "{named}: {}", mismatch.hint());
+    }
+    let mismatch = IssuerMismatch::new(template, &ISSUER.into());
+    assert!(mismatch.hint().contains("configure a tenant by its ID"), "{}", mismatch.hint());
+}
+
+#[test]
+fn metadata_of_another_url_or_template_has_another_identity() {
+    let at = |at: &str| Discoverable::new(ISSUER.into(), url(at), PlainHttp::Loopback, EndpointHosts::any());
+    let (own, other) = (at(ISSUER), at("https://h.example/organizations"));
+    assert!(own.id() == own.clone().id() && own.id() != other.id());
+    let shared = |template: &str| other.clone().with_template(template.into());
+    assert!(shared("https://h.example/{tenantid}").id() != other.id());
+    let second_tenant = Discoverable::new(
+        "https://h.example/t2".into(),
+        other.url.clone(),
+        PlainHttp::Loopback,
+        EndpointHosts::any(),
+    );
+    let second = second_tenant.with_template("https://h.example/{tenantid}".into());
+    assert!(shared("https://h.example/{tenantid}").id() == second.id());
+}
+
+#[test]
 fn document_that_is_not_the_issuers_metadata_is_rejected() {
     use Kind::{EndpointMissing, EndpointUnusable, IssuerMismatch, Unreadable};
     for (name, document, expected) in [

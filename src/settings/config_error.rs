@@ -116,6 +116,24 @@ pub enum ConfigProblem {
         /// The identifier, without user name, password, query and fragment.
         issuer: String,
     },
+    /// The identifier names a tenant of Entra ID in another way than tokens do, for example by its domain. No
+    /// token has such an `iss`.
+    #[non_exhaustive]
+    TenantNotAnId {
+        /// The identifier, without user name, password, query and fragment.
+        issuer: String,
+    },
+    /// The URL of [`shared_metadata`](crate::Issuer::shared_metadata) is invalid, or its metadata cannot name
+    /// the issuer.
+    #[non_exhaustive]
+    SharedMetadataUnusable {
+        /// The identifier of the issuer.
+        issuer: String,
+        /// The URL, without user name, password, query and fragment.
+        url: String,
+        /// The fault, as the end of a sentence that starts with the metadata at the URL.
+        reason: &'static str,
+    },
     /// An entry of [`EndpointHosts::listed`](crate::builder::EndpointHosts::listed) is invalid.
     #[non_exhaustive]
     EndpointHostsUnusable {
@@ -313,6 +331,11 @@ pub enum ConfigProblem {
 }
 
 impl ConfigProblem {
+    /// Whether it says that no token has the identifier of the issuer as its `iss`.
+    pub(super) fn rules_out_iss(&self) -> bool {
+        matches!(self, Self::IssuerOfManyTenants { .. } | Self::TenantNotAnId { .. })
+    }
+
     fn write_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoIssuer => f.write_str("no issuer is configured"),
@@ -323,6 +346,12 @@ impl ConfigProblem {
             }
             Self::IssuerOfManyTenants { issuer } => {
                 write!(f, "issuer {issuer:?} stands for all tenants of Entra ID, and no token has this `iss`")
+            }
+            Self::TenantNotAnId { issuer } => {
+                write!(f, "issuer {issuer:?} does not name a tenant of Entra ID by its ID, as `iss` does")
+            }
+            Self::SharedMetadataUnusable { issuer, url, reason } => {
+                write!(f, "the shared metadata at {url:?} of issuer {issuer:?} {reason}")
             }
             Self::EndpointHostsUnusable { issuer, host, reason } => {
                 write!(f, "the entry {host:?} in endpoint_hosts of issuer {issuer:?} {reason}")
@@ -407,7 +436,16 @@ impl ConfigProblem {
                 "write a URL with one {tenant} in it, such as https://login.example.com/{tenant}/v2.0"
             }
             Self::IssuerOfManyTenants { .. } => {
-                "add an issuer for each tenant, with its tenant ID in place of `common` or `organizations`"
+                "add an issuer for each tenant, with its tenant ID in place of `common` or `organizations`; or \
+                 accept the tenants that a function of yours knows with .resolve_issuers(IssuerResolver::new(...))"
+            }
+            Self::TenantNotAnId { .. } => {
+                "write the tenant ID in lower case, as in the `tid` of its tokens; the metadata of the tenant names \
+                 it in `issuer`"
+            }
+            Self::SharedMetadataUnusable { .. } => {
+                "use a URL such as https://login.microsoftonline.com/organizations/v2.0 for issuers such as \
+                 https://login.microsoftonline.com/TENANT_ID/v2.0, or use Issuer::discover"
             }
             Self::EndpointHostsUnusable { .. } => {
                 "write a host without scheme, port and path, such as \"keys.example.com\" or \"*.example.com\""

@@ -78,6 +78,8 @@ fn all_problems() -> Vec<ConfigProblem> {
         Problem::SettingUnusable { setting: "leeway".to_owned(), reason: "is no number".to_owned() },
         Problem::CallersUnrestricted { issuer: issuer() },
         Problem::SettingNeedsFetchedKeys { issuer: issuer(), setting: "seed_jwks" },
+        Problem::TenantNotAnId { issuer: issuer() },
+        Problem::SharedMetadataUnusable { issuer: issuer(), url: url(), reason: "is not https" },
     ]
 }
 
@@ -117,6 +119,8 @@ fn place(problem: &ConfigProblem) -> usize {
         Problem::SettingUnusable { .. } => 29,
         Problem::CallersUnrestricted { .. } => 30,
         Problem::SettingNeedsFetchedKeys { .. } => 31,
+        Problem::TenantNotAnId { .. } => 32,
+        Problem::SharedMetadataUnusable { .. } => 33,
     }
 }
 

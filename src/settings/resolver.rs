@@ -29,20 +29,21 @@ type Answer = Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error +
 /// # async fn is_customer(_tenant: &str) -> std::io::Result<bool> { Ok(true) }
 /// let resolver = IssuerResolver::new("https://login.microsoftonline.com/{tenant}/v2.0", async |request| {
 ///     let is_ours = is_customer(request.tenant()).await?; // for example, a query to your database
-///     Ok::<_, std::io::Error>(is_ours.then(|| Issuer::discover(request.issuer())))
+///     Ok::<_, std::io::Error>(is_ours.then(|| Issuer::entra(request.tenant())))
 /// });
-/// let builder = BearerAuth::builder("api://orders").resolve_issuers(resolver);
+/// let builder = BearerAuth::builder("66666666-7777-8888-9999-000000000000").resolve_issuers(resolver);
 /// ```
 ///
 /// # What is checked
 ///
 /// The `iss` of a token is untrusted until its signature is verified. It must match the pattern before
 /// anything else happens. Then the function decides, and the issuer that it returns must have exactly this
-/// `iss` as its identifier. From there on the token is validated as with any other issuer. A pattern alone
-/// accepts no token.
+/// `iss` as its identifier. If both differ only in upper and lower case, or if no token of Entra ID has this
+/// `iss`, the issuer is unknown. From there on the token is validated as with any other issuer. A pattern
+/// alone accepts no token.
 ///
-/// The keys and endpoints of a resolved issuer must be on its own host or a subdomain, unless
-/// [`Issuer::endpoint_hosts`] lists others.
+/// The keys and endpoints of a resolved issuer must be on its own host or a subdomain, or on those of its
+/// [`Issuer::shared_metadata`], unless [`Issuer::endpoint_hosts`] lists others.
 ///
 /// # Limits
 ///
@@ -191,7 +192,7 @@ impl IssuerResolver {
             let (answer, cx) = (resolve(request), Arc::clone(&cx));
             Box::pin(async move {
                 match answer.await.map_err(ResolveError)? {
-                    Some(resolved) => build_resolved(&issuer, resolved, &cx).map(Some).map_err(ResolveError),
+                    Some(resolved) => build_resolved(&issuer, resolved, &cx).map_err(ResolveError),
                     None => Ok(None),
                 }
             })
@@ -199,18 +200,25 @@ impl IssuerResolver {
     }
 }
 
+/// The issuer that the function returned for `identifier`. `None` if no token of the issuer has this `iss`:
+/// that is the fault of the token, and not of the function.
 fn build_resolved(
     identifier: &str,
     issuer: Issuer,
     cx: &BuildContext,
-) -> Result<TrustedIssuer, Box<dyn Error + Send + Sync>> {
+) -> Result<Option<TrustedIssuer>, Box<dyn Error + Send + Sync>> {
     if issuer.identifier() != identifier {
-        return Err("the function returned an issuer with another identifier".into());
+        let is_other_case = issuer.identifier().eq_ignore_ascii_case(identifier);
+        let other = "the function returned an issuer with another identifier";
+        return if is_other_case { Ok(None) } else { Err(other.into()) };
     }
     let mut problems = Vec::new();
     let built = cx.build(&[&issuer.within_its_hosts()], &mut problems);
+    if problems.iter().any(ConfigProblem::rules_out_iss) {
+        return Ok(None);
+    }
     ConfigError::unless_none(problems)?;
-    built.into_iter().next().ok_or_else(|| "the issuer cannot be built".into())
+    built.into_iter().next().map(Some).ok_or_else(|| "the issuer cannot be built".into())
 }
 
 impl fmt::Debug for IssuerResolver {

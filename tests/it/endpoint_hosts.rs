@@ -173,11 +173,12 @@ fn issuer_of_all_entra_tenants_is_a_config_error_with_a_hint() {
                 "{issuer}: {error}"
             );
             assert!(error.to_string().contains("add an issuer for each tenant"), "{error}");
+            assert!(error.to_string().contains("resolve_issuers"), "{error}");
         }
     }
     for issuer in [
         "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
-        "https://login.microsoftonline.com/common.example.com/v2.0",
+        "https://login.microsoftonline.com/tfp/common/b2c_1_signin/v2.0",
         "https://login.example.com/common",
         "https://login.example.com/realms/organizations",
     ] {

@@ -184,7 +184,9 @@ impl Issuer {
     fn key_source(&self, problems: &mut Vec<ConfigProblem>) -> Option<KeySource> {
         match &self.keys {
             KeyOrigin::Document(_) | KeyOrigin::None => None,
-            KeyOrigin::Discovery => Some(KeySource::Discovered(self.discoverable()?)),
+            KeyOrigin::Discovery | KeyOrigin::SharedMetadata(_) => {
+                Some(KeySource::Discovered(self.discoverable()?))
+            }
             KeyOrigin::Url(text) => Some(KeySource::Url(self.jwks_url(text, problems)?)),
         }
     }
@@ -199,11 +201,19 @@ impl Issuer {
         parsed.map_err(|fault| problems.push(unusable(fault.as_str()))).ok()
     }
 
-    /// The URL from which metadata is found; `None` if its identifier is not a URL.
+    /// The URL from which metadata is found; `None` if there is no such URL.
     fn discoverable(&self) -> Option<Discoverable> {
-        let url = FetchUrl::parse(&self.identifier, self.plain_http).ok()?;
+        let (url, template) = match &self.keys {
+            KeyOrigin::SharedMetadata(url) => (url, Some(self.template()?)),
+            _ => (&self.identifier, None),
+        };
+        let url = FetchUrl::parse(url, self.plain_http).ok()?;
         let (identifier, hosts) = (self.identifier.as_str().into(), self.endpoint_hosts.clone());
-        Some(Discoverable::new(identifier, url, self.plain_http, hosts))
+        let own = Discoverable::new(identifier, url, self.plain_http, hosts);
+        Some(match template {
+            Some(template) => own.with_template(template),
+            None => own,
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Checks the settings of one issuer.
 //!
 //! Checks: the identifier; empty lists; limits of zero; settings that would have no effect.
-//! Does not check: anything that needs the network. `check_claims.rs` checks the names of claims.
+//! Does not check: anything that needs the network. `check_claims.rs` checks the names of claims,
+//! `tenants.rs` the tenants of Entra ID.
 
 use std::time::Duration;
 
@@ -12,21 +13,6 @@ use crate::crypto::AlgorithmSet;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::settings::config_error::ConfigProblem;
 
-/// The hosts of Entra ID: the global cloud, the US government and China, with their earlier names.
-const ENTRA_HOSTS: [&str; 8] = [
-    "login.microsoftonline.com",
-    "login.microsoft.com",
-    "login.windows.net",
-    "sts.windows.net",
-    "login.microsoftonline.us",
-    "login.partner.microsoftonline.cn",
-    "login.chinacloudapi.cn",
-    "sts.chinacloudapi.cn",
-];
-
-/// The path segments that Entra ID has in place of a tenant. The last two are `{tenantid}` and `{tenant}`.
-const MULTI_TENANT_SEGMENTS: [&str; 5] = ["common", "organizations", "consumers", "_tenantid_", "_tenant_"];
-
 /// The identifiers of Google, the second one in tokens of older endpoints. Any customer can create identity
 /// tokens with any `aud`.
 const GOOGLE_IDENTIFIERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
@@ -34,8 +20,10 @@ const GOOGLE_IDENTIFIERS: [&str; 2] = ["https://accounts.google.com", "accounts.
 impl Issuer {
     pub(super) fn check(&self, problems: &mut Vec<ConfigProblem>) {
         let issuer = || self.identifier.clone();
-        if self.is_entra_multi_tenant() {
-            problems.push(ConfigProblem::IssuerOfManyTenants { issuer: redacted(&self.identifier) });
+        if let Some(problem) = self.entra_fault() {
+            problems.push(problem);
+        } else if let KeyOrigin::SharedMetadata(url) = &self.keys {
+            problems.extend(self.shared_metadata_fault(url));
         } else if let Some(reason) = self.identifier_fault() {
             let issuer = redacted(&self.identifier);
             problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
@@ -56,9 +44,8 @@ impl Issuer {
         if matches!(self.keys, KeyOrigin::Document(_)) {
             self.check_static_keys(problems);
         }
-        let restricts_callers = self.allowed_clients.is_some()
-            || !self.validators.is_empty()
-            || !self.required_values.is_empty();
+        let restricts_callers =
+            self.allowed_clients.is_some() || !self.validators.is_empty() || !self.required_values.is_empty();
         if GOOGLE_IDENTIFIERS.contains(&&*self.identifier) && !restricts_callers {
             problems.push(ConfigProblem::CallersUnrestricted { issuer: issuer() });
         }
@@ -128,21 +115,10 @@ impl Issuer {
                 Ok(url) if url.has_query() => Some("has a query"),
                 Ok(_) => None,
             },
-            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None if self.identifier.is_empty() => {
-                Some("is empty")
+            _ if self.identifier.is_empty() => Some("is empty"),
+            KeyOrigin::SharedMetadata(_) | KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => {
+                None
             }
-            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => None,
         }
-    }
-
-    /// Whether it names all tenants of Entra ID. No token has such an `iss`, and the `issuer` of the metadata
-    /// at such a URL is a template.
-    fn is_entra_multi_tenant(&self) -> bool {
-        let Ok(url) = FetchUrl::parse(&self.identifier.replace(['{', '}'], "_"), self.plain_http) else {
-            return false;
-        };
-        let tenant = url.path().split('/').nth(1).unwrap_or_default();
-        let is_template = MULTI_TENANT_SEGMENTS.iter().any(|name| tenant.eq_ignore_ascii_case(name));
-        is_template && ENTRA_HOSTS.iter().any(|host| url.is_on(host))
     }
 }

@@ -12,6 +12,9 @@ impl Debug for Issuer {
         settings.field("identifier", &self.identifier);
         match &self.keys {
             KeyOrigin::Discovery => settings.field("keys", &format_args!("discovered")),
+            KeyOrigin::SharedMetadata(url) => {
+                settings.field("keys", &format_args!("shared_metadata({:?})", redacted(url)))
+            }
             KeyOrigin::Url(url) => settings.field("keys", &redacted(url)),
             KeyOrigin::Document(_) => settings.field("keys", &format_args!("static")),
             KeyOrigin::None => settings.field("keys", &format_args!("none")),

@@ -7,6 +7,7 @@ mod claims;
 mod debug;
 mod network;
 mod profiles;
+mod tenants;
 mod tokens;
 
 use std::sync::Arc;
@@ -80,6 +81,8 @@ pub struct Issuer {
 #[derive(Clone)]
 enum KeyOrigin {
     Discovery,
+    /// The metadata that it shares with other tenants.
+    SharedMetadata(String),
     Url(String),
     Document(String),
     None,
@@ -255,7 +258,8 @@ impl Issuer {
     }
 
     /// Sets the hosts on which its metadata may place its key set and its introspection endpoint. Default:
-    /// any host, but https if the issuer has https.
+    /// any host, but https if the issuer has https. For [`shared_metadata`](Self::shared_metadata), the host
+    /// of that URL stands for the host of the issuer.
     ///
     /// A metadata document that names another host is rejected: `KeysErrorKind::JwksUriMissing` or
     /// `IntrospectionErrorKind::EndpointMissing`, with the reason as the source of the error.
@@ -290,7 +294,7 @@ impl Issuer {
     pub(crate) fn needs_client(&self) -> bool {
         match self.keys {
             _ if self.client.is_some() => false,
-            KeyOrigin::Discovery | KeyOrigin::Url(_) => true,
+            KeyOrigin::Discovery | KeyOrigin::SharedMetadata(_) | KeyOrigin::Url(_) => true,
             KeyOrigin::Document(_) | KeyOrigin::None => {
                 self.introspection.as_ref().is_some_and(Introspection::needs_client)
             }
@@ -307,7 +311,7 @@ impl Issuer {
 
     /// Whether a URL of it comes from its metadata.
     fn is_discovered(&self) -> bool {
-        matches!(self.keys, KeyOrigin::Discovery)
+        matches!(self.keys, KeyOrigin::Discovery | KeyOrigin::SharedMetadata(_))
             || self.introspection.as_ref().is_some_and(Introspection::discovers_endpoint)
     }
 

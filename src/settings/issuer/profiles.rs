@@ -37,8 +37,13 @@ impl Issuer {
     ///
     /// Settings: [`discover`](Self::discover) `https://login.microsoftonline.com/TENANT/v2.0`,
     /// [`scope_claims`](Self::scope_claims) `["scp"]`, [`role_claims`](Self::role_claims) `["/roles"]` for
-    /// application roles and permissions, and [`require_claim`](Self::require_claim)`("azp")`, which ID
-    /// tokens of Entra ID do not have.
+    /// application roles and permissions, [`require_claim`](Self::require_claim)`("azp")`, which ID tokens of
+    /// Entra ID do not have, and [`require_claim_value`](Self::require_claim_value)`("tid", TENANT)`. The
+    /// `tid` of a guest is the tenant that the guest signed in to.
+    ///
+    /// The tenant ID may have upper-case digits. A domain such as `contoso.onmicrosoft.com` is a
+    /// [`ConfigError`](crate::ConfigError), because `iss` has the ID. For many tenants, see
+    /// [`shared_metadata`](Self::shared_metadata) and [`IssuerResolver`](crate::issuers::IssuerResolver).
     ///
     /// ```
     /// use tower_bearer::Issuer;
@@ -46,10 +51,12 @@ impl Issuer {
     /// let issuer = Issuer::entra("11111111-2222-3333-4444-555555555555");
     /// ```
     pub fn entra(tenant: &str) -> Self {
+        let tenant = tenant.to_ascii_lowercase();
         Self::discover(format!("https://login.microsoftonline.com/{tenant}/v2.0"))
             .scope_claims(["scp"])
             .role_claims(["/roles"])
             .require_claim("azp")
+            .require_claim_value("tid", tenant)
     }
 
     /// Entra ID, one tenant by its ID, for version 1 tokens, the default of API registrations. The audience
@@ -57,8 +64,9 @@ impl Issuer {
     ///
     /// Settings: [`with_jwks_url`](Self::with_jwks_url) with `https://sts.windows.net/TENANT/` and its keys,
     /// [`client_claims`](Self::client_claims) `["appid"]`, [`scope_claims`](Self::scope_claims) `["scp"]`,
-    /// [`role_claims`](Self::role_claims) `["/roles"]`, and
-    /// [`require_claim`](Self::require_claim)`("appid")`, which ID tokens do not have.
+    /// [`role_claims`](Self::role_claims) `["/roles"]`, [`require_claim`](Self::require_claim)`("appid")`,
+    /// which ID tokens do not have, and [`require_claim_value`](Self::require_claim_value)`("tid", TENANT)`.
+    /// The tenant ID is that of [`entra`](Self::entra).
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, Issuer};
@@ -69,12 +77,14 @@ impl Issuer {
     ///     .add_issuer(Issuer::entra(tenant)); // during a change of the version
     /// ```
     pub fn entra_v1(tenant: &str) -> Self {
+        let tenant = tenant.to_ascii_lowercase();
         let keys = format!("https://login.microsoftonline.com/{tenant}/discovery/keys");
         Self::with_jwks_url(format!("https://sts.windows.net/{tenant}/"), keys)
             .client_claims(["appid"])
             .scope_claims(["scp"])
             .role_claims(["/roles"])
             .require_claim("appid")
+            .require_claim_value("tid", tenant)
     }
 
     /// Auth0: the tenant or custom domain, such as `acme.eu.auth0.com`, without scheme and slash.

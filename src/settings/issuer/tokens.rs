@@ -40,8 +40,8 @@ impl Issuer {
         self
     }
 
-    /// Requires a claim with this value, in JWTs and in introspection responses about opaque tokens. Calls for
-    /// different claims add up.
+    /// Requires a claim with this value, in JWTs and in introspection responses about opaque tokens. Calls
+    /// for different claims add up.
     ///
     /// `claim` is the name of a claim, or a JSON Pointer (RFC 6901) that begins with `/`. The claim must be a
     /// string that equals `value` byte for byte. A UUID is compared in any case of its digits (RFC 9562

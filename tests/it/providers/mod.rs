@@ -3,6 +3,7 @@
 //! `tests/data/providers/` has the documents of each profile: recorded from the provider's documentation, not
 //! run. `shapes` has tokens of more servers.
 
+mod entra;
 mod recorded;
 mod shapes;
 

@@ -6,7 +6,7 @@ use tower_bearer::{Algorithm, Issuer, RejectionKind};
 use super::{Unsigned, api, published, seen};
 use crate::support::protected::Protected;
 
-const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+pub(super) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
 /// The profile of each provider, and its recorded documents.
 fn providers() -> Vec<(&'static str, Issuer, Value)> {
@@ -21,7 +21,11 @@ fn providers() -> Vec<(&'static str, Issuer, Value)> {
         "cognito" => Issuer::cognito("eu-central-1", "eu-central-1_AbCdEfGhI").allowed_clients(["1example23456789"]),
         "dex" => Issuer::dex("https://dex.example.com"),
         "entra" => Issuer::entra(TENANT),
+        "entra_organizations" =>
+            Issuer::entra(TENANT).shared_metadata("https://login.microsoftonline.com/organizations/v2.0"),
         "entra_v1" => Issuer::entra_v1(TENANT),
+        "entra_v1_common" =>
+            Issuer::entra_v1(TENANT).shared_metadata("https://login.microsoftonline.com/common"),
         "google" => Issuer::google().allowed_clients(["113774264463038321964"]),
         "hydra" => Issuer::hydra("https://hydra.example.com"),
         "keycloak" => Issuer::keycloak("https://login.example.com/realms/acme"),
@@ -31,23 +35,28 @@ fn providers() -> Vec<(&'static str, Issuer, Value)> {
     }
 }
 
-fn document(text: &str) -> Value {
+pub(super) fn document(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
 /// An API that trusts the provider, which publishes its recorded documents and nothing else.
-fn protected(issuer: Issuer, recorded: &Value) -> Protected {
+pub(super) fn protected(issuer: Issuer, recorded: &Value) -> Protected {
+    api(recorded["audience"].as_str().unwrap(), issuer, published_documents(recorded))
+}
+
+/// The recorded documents by their URL.
+pub(super) fn published_documents(recorded: &Value) -> impl Fn(&str) -> Option<String> + use<> {
     let metadata = recorded.get("metadata").cloned();
     let metadata_url = recorded.get("metadata_url").cloned();
     let jwks_url = metadata.as_ref().map_or(&recorded["jwks_url"], |metadata| &metadata["jwks_uri"]).clone();
     let keys: Vec<Value> =
         recorded["keys"].as_array().unwrap().iter().map(|key| published(key, Algorithm::RS256)).collect();
     let jwks = json!({ "keys": keys }).to_string();
-    api(recorded["audience"].as_str().unwrap(), issuer, move |url| match (&metadata_url, &metadata) {
+    move |url| match (&metadata_url, &metadata) {
         _ if jwks_url == url => Some(jwks.clone()),
         (Some(at), Some(metadata)) if *at == url => Some(metadata.to_string()),
         _ => None,
-    })
+    }
 }
 
 /// Whether the token was rejected, rather than that its keys were not found.
@@ -55,7 +64,7 @@ fn is_invalid_token(kind: RejectionKind) -> bool {
     kind.status() == 401
 }
 
-fn unsigned(recorded: &Value, kind: &str) -> Unsigned {
+pub(super) fn unsigned(recorded: &Value, kind: &str) -> Unsigned {
     Unsigned::new(&recorded[kind]["header"], &recorded[kind]["claims"])
 }
 

@@ -89,7 +89,7 @@ fn entra_adfs_and_google() -> Vec<Shape> {
                 &json!(API),
                 "s",
                 &json!({"nbf": 0, "appid": "daemon", "appidacr": "1",
-                "idp": entra_v1, "roles": ["Orders.Read.All"], "ver": "1.0"}),
+                "idp": entra_v1, "roles": ["Orders.Read.All"], "tid": TENANT, "ver": "1.0"}),
             ),
             access("daemon", &["Orders.Read.All"], ""),
         ),
