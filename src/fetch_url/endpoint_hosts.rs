@@ -1,7 +1,7 @@
 //! The hosts on which the endpoints of an authorization server may be.
 //!
 //! Checks: the host of an endpoint that a metadata document names.
-//! Does not check: ports, paths, and the addresses that a name resolves to.
+//! Does not check: ports, paths, and the addresses that a name resolves to. The transport checks addresses.
 
 use super::host::Host;
 
@@ -16,10 +16,8 @@ use super::host::Host;
 /// document, for example a tenant in a console. Otherwise they can direct introspection requests, with tokens
 /// and client credentials, to any https URL.
 ///
-/// # No check of addresses
-///
-/// Neither this type nor the HTTP client rejects private addresses. All issuers are fixed when
-/// [`build`](crate::BearerAuthBuilder::build) runs, and many of them have a private address.
+/// Which addresses a host may have is another setting:
+/// [`Issuer::require_public_addresses`](crate::Issuer::require_public_addresses).
 ///
 /// ```
 /// use tower_bearer::Issuer;

@@ -7,7 +7,7 @@
 //! Why: URL parsers disagree about other hosts. For some, `2130706433`, `0x7f.1` and `0177.0.0.1` are
 //! 127.0.0.1. A host that was checked as a name could then be another one when it is connected to.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host of a URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +39,15 @@ impl<'u> Host<'u> {
             Self::Name(name) => name.eq_ignore_ascii_case("localhost"),
             Self::V4(address) => address.is_loopback(),
             Self::V6(address) => address.is_loopback(),
+        }
+    }
+
+    /// The address that it stands for without a lookup: an address does, and so does `localhost`.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::V4(address) => Some(address.into()),
+            Self::V6(address) => Some(address.into()),
+            Self::Name(_) => self.is_loopback().then_some(Ipv4Addr::LOCALHOST.into()),
         }
     }
 

@@ -6,6 +6,7 @@
 //! Does not normalize: issuer identifiers are compared code point by code point (RFC 7519 section 7.3, RFC
 //! 8414 section 4).
 
+mod address;
 mod difference;
 mod endpoint_hosts;
 mod host;
@@ -15,6 +16,8 @@ use std::fmt;
 
 use http::Uri;
 
+pub(crate) use address::AddressPolicy;
+pub use address::is_public_address;
 pub(crate) use difference::Difference;
 pub use endpoint_hosts::EndpointHosts;
 pub(crate) use host::Host;

@@ -186,7 +186,7 @@ impl Call<'_> {
         limiter.take_requests(self.permit.priority(), 1).map_err(failure)?;
         let request = request::build(&url, token, credentials, accept);
         let issuer = Arc::clone(&config.issuer);
-        let request = FetchRequest::new(request, UrlKind::Introspection, issuer, limits.max_body_bytes);
+        let request = FetchRequest::within(limits, request, UrlKind::Introspection, issuer);
         let request = if fresh { request.on_fresh_connection() } else { request };
         let response = send(&*config.client, request, limits.timeout).await;
         response.map_err(|error| failure(IntrospectionError::fetch(error)))

@@ -58,14 +58,19 @@ pub(super) async fn check_credentials(
 
 /// Whether the API cannot introspect tokens now.
 fn is_proof(kind: IntrospectionErrorKind) -> bool {
-    use FetchErrorKind::{ConnectionLost, Redirected, Status, TimedOut, Transport};
+    use FetchErrorKind::{AddressNotAllowed, ConnectionLost, Redirected, Status, TimedOut, Transport};
     matches!(
         kind,
         IntrospectionErrorKind::ClientRejected(_)
             | IntrospectionErrorKind::CredentialsUnavailable
             | IntrospectionErrorKind::CredentialsUnusable
             | IntrospectionErrorKind::Fetch(
-                Transport | ConnectionLost | TimedOut | Redirected | Status(404 | 405 | 410)
+                Transport
+                    | ConnectionLost
+                    | TimedOut
+                    | Redirected
+                    | AddressNotAllowed
+                    | Status(404 | 405 | 410)
             )
     )
 }

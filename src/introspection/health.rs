@@ -36,12 +36,14 @@ pub(super) enum ServerHealth {
 impl CallFailure {
     /// The health of the server after a failed call for the token with this key.
     pub(super) fn health(&self, token: u64, priority: Priority) -> ServerHealth {
-        use FetchErrorKind::{ConnectionLost, Status, TimedOut, Transport};
+        use FetchErrorKind::{AddressNotAllowed, ConnectionLost, Status, TimedOut, Transport};
         use IntrospectionErrorKind as Kind;
         match self.error.kind() {
             Kind::NotSent | Kind::CredentialsUnavailable | Kind::CredentialsUnusable => ServerHealth::Unknown,
             _ if self.in_lookup => ServerHealth::Failing(Failure::Server),
-            Kind::Fetch(Transport) | Kind::ClientRejected(401) => ServerHealth::Failing(Failure::Server),
+            Kind::Fetch(Transport | AddressNotAllowed) | Kind::ClientRejected(401) => {
+                ServerHealth::Failing(Failure::Server)
+            }
             Kind::Fetch(ConnectionLost | TimedOut | Status(404 | 405 | 408 | 410 | 500..)) => {
                 if priority.is_trusted() {
                     ServerHealth::Failing(Failure::Token(token))

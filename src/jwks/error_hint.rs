@@ -65,6 +65,9 @@ fn of_fetch(error: &FetchError, if_not_found: &'static str) -> Option<&'static s
         FetchErrorKind::Redirected => Some(
             "redirects are not followed: if the new location belongs to the authorization server, configure it",
         ),
+        FetchErrorKind::AddressNotAllowed => {
+            Some("if the authorization server is in your own network, allow its address")
+        }
         FetchErrorKind::Status(401 | 403) => Some("allow requests without credentials to this URL"),
         FetchErrorKind::Status(404 | 410) => Some(if_not_found),
         FetchErrorKind::ConnectionLost | FetchErrorKind::TooLarge | FetchErrorKind::Status(_) => None,
@@ -104,6 +107,7 @@ mod tests {
             (FetchError::transport("connection refused").into(), "DNS"),
             (fetch(FetchErrorKind::TimedOut), "fetch_timeout"),
             (FetchError::redirected_to("https://x.example").into(), "new location"),
+            (FetchError::address_not_allowed("x", [10, 0, 0, 1].into()).into(), "allow its address"),
             (fetch(FetchErrorKind::Status(403)), "without credentials"),
             (fetch(FetchErrorKind::Status(404)), "URL of the key set"),
             (MetadataError::from(FetchError::from(FetchErrorKind::Status(404))).into(), "path included"),

@@ -1,7 +1,7 @@
 //! The sources that keys are fetched from, so that issuers with the same source share its fetches.
 //!
-//! Checks: two issuers share a source only if they would fetch the same document with the same client and use
-//! the same algorithms.
+//! Checks: two issuers share a source only if they would fetch the same document with the same client from
+//! the same addresses, and use the same algorithms.
 //!
 //! Why that is safe: a key that names an issuer verifies tokens of that issuer only, and a key set seeded by
 //! one issuer is not shared with another. Why it matters: a thousand tenants of one authorization server
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::key_set::{KeySet, KeySetId};
 use super::remote::{KeySource, RemoteConfig, RemoteKeys, WeakKeys};
 use crate::crypto::KeyAlgorithms;
-use crate::fetch_url::FetchUrl;
+use crate::fetch_url::{AddressPolicy, FetchUrl};
 use crate::metadata::MetadataId;
 
 /// Unused entries are dropped when this many have been added since the last time.
@@ -41,6 +41,7 @@ struct SourceId {
     client: usize,
     algorithms: KeyAlgorithms,
     seed: Option<KeySetId>,
+    addresses: AddressPolicy,
 }
 
 #[derive(Eq, Hash, PartialEq)]
@@ -61,6 +62,7 @@ impl KeySources {
             client: Arc::as_ptr(&config.client).cast::<()>().addr(),
             algorithms: config.algorithms,
             seed: seed.as_ref().map(KeySet::id),
+            addresses: config.limits.addresses,
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keys) = known.keys.get(&id).and_then(WeakKeys::upgrade) {

@@ -114,7 +114,7 @@ async fn read_endpoint(
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.uri().clone();
     let identifier = Arc::clone(&issuer.identifier);
-    let request = FetchRequest::new(request, UrlKind::Metadata, identifier, limits.max_body_bytes);
+    let request = FetchRequest::within(limits, request, UrlKind::Metadata, identifier);
     let response = fetch(client, request, limits.timeout).await?;
     match response.status() {
         StatusCode::OK => find_endpoint(endpoint, response.body(), issuer),

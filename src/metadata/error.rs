@@ -59,8 +59,10 @@ impl MetadataError {
             Self::IssuerMismatch(_) => 4,
             Self::EndpointMissing | Self::EndpointUnusable(_) => 3,
             Self::Unreadable(_) => 2,
-            Self::Fetch(error) if error.is_outage() || error.kind() == FetchErrorKind::Redirected => 1,
-            Self::Fetch(_) => 0,
+            Self::Fetch(error) => match error.kind() {
+                FetchErrorKind::Redirected | FetchErrorKind::AddressNotAllowed => 1,
+                _ => u8::from(error.is_outage()),
+            },
         }
     }
 }

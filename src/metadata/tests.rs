@@ -10,13 +10,14 @@ use tokio::time::{Instant, sleep};
 use super::discoverable::well_known_urls;
 use super::document::find_endpoint;
 use super::*;
-use crate::fetch_url::{EndpointHosts, FetchUrl, PlainHttp, UrlFault};
+use crate::fetch_url::{AddressPolicy, EndpointHosts, FetchUrl, PlainHttp, UrlFault};
 use crate::transport::{
     FetchError, FetchErrorKind, FetchFuture, FetchLimits, FetchRequest, FetchResponse, HttpClient, UrlKind,
 };
 
 const ISSUER: &str = "https://h.example/t1";
-const LIMITS: FetchLimits = FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 1024 };
+const LIMITS: FetchLimits =
+    FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 1024, addresses: AddressPolicy::Any };
 
 /// The variants of `MetadataError`, comparable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::config_error::ConfigProblem;
 use super::issuer::Issuer;
 use crate::authenticate::TrustedIssuer;
-use crate::fetch_url::PlainHttp;
+use crate::fetch_url::{AddressPolicy, PlainHttp};
 use crate::introspection::ResponseStore;
 use crate::jwks::{KeySource, KeySources, Keys, RefreshPolicy, RemoteConfig};
 use crate::jwt::ConfiguredNames;
@@ -93,6 +93,7 @@ pub(super) struct IntrospectedIssuer<'i> {
     pub(super) keys: Option<Result<Keys, AlreadyReported>>,
     pub(super) discoverable: Option<Discoverable>,
     pub(super) plain_http: PlainHttp,
+    pub(super) addresses: AddressPolicy,
     pub(super) client: Option<Arc<dyn HttpClient>>,
     pub(super) responses: Arc<ResponseStore>,
     pub(super) clock: Arc<dyn Clock>,

@@ -43,7 +43,10 @@ type Answer = Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error +
 /// alone accepts no token.
 ///
 /// The keys and endpoints of a resolved issuer must be on its own host or a subdomain, or on those of its
-/// [`Issuer::shared_metadata`], unless [`Issuer::endpoint_hosts`] lists others.
+/// [`Issuer::shared_metadata`], unless [`Issuer::endpoint_hosts`] lists others. All of them must have
+/// [public addresses](crate::transport::is_public_address), unless
+/// [`allow_private_addresses`](Self::allow_private_addresses) is set: the `iss` of a forged token must not make
+/// your API send a request into your own network.
 ///
 /// # Limits
 ///
@@ -65,6 +68,7 @@ pub struct IssuerResolver {
     idle_timeout: Duration,
     negative_ttl: Duration,
     timeout: Duration,
+    allows_private_addresses: bool,
 }
 
 /// The untrusted `iss` of a token, as an [`IssuerResolver`] receives it. No signature has been verified yet.
@@ -125,6 +129,7 @@ impl IssuerResolver {
             idle_timeout: Duration::from_secs(60 * 60),
             negative_ttl: Duration::from_secs(60),
             timeout: Duration::from_secs(5),
+            allows_private_addresses: false,
         }
     }
 
@@ -152,6 +157,33 @@ impl IssuerResolver {
     /// [`max_key_wait`](crate::BearerAuthBuilder::max_key_wait), for its issuer and its keys together.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Allows requests to private addresses for the resolved issuers: loopback, private, link-local and others
+    /// that are not [public](crate::transport::is_public_address). Default: rejected, whether a URL names the
+    /// address or a host name resolves to it.
+    ///
+    /// For authorization servers in your own network, such as a Keycloak with one realm per tenant, and for
+    /// tests on loopback. An issuer with [`Issuer::require_public_addresses`] keeps that restriction.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    /// use tower_bearer::issuers::IssuerResolver;
+    ///
+    /// let realms = "https://keycloak.internal.example/realms/{tenant}";
+    /// let resolver = IssuerResolver::new(realms, async |request| {
+    ///     let is_known = matches!(request.tenant(), "acme" | "globex");
+    ///     Ok::<_, std::convert::Infallible>(is_known.then(|| Issuer::discover(request.issuer())))
+    /// });
+    /// let resolver = resolver.allow_private_addresses();
+    /// ```
+    ///
+    /// # Risk
+    /// If tenants control the DNS of a host that your pattern matches, or the metadata of their issuer, they
+    /// can direct the requests of your API to servers in your network (SSRF). The responses do not reach them.
+    pub fn allow_private_addresses(mut self) -> Self {
+        self.allows_private_addresses = true;
         self
     }
 
@@ -187,14 +219,14 @@ impl IssuerResolver {
 
     fn function(&self, cx: &Arc<BuildContext>) -> Resolve {
         let (resolve, cx) = (Arc::clone(&self.resolve), Arc::clone(cx));
+        let allows_private = self.allows_private_addresses;
         Arc::new(move |issuer, tenant| {
             let request = IssuerRequest { issuer: Arc::clone(&issuer), tenant: tenant.into() };
             let (answer, cx) = (resolve(request), Arc::clone(&cx));
             Box::pin(async move {
-                match answer.await.map_err(ResolveError)? {
-                    Some(resolved) => build_resolved(&issuer, resolved, &cx).map_err(ResolveError),
-                    None => Ok(None),
-                }
+                let Some(resolved) = answer.await.map_err(ResolveError)? else { return Ok(None) };
+                let resolved = if allows_private { resolved } else { resolved.require_public_addresses() };
+                build_resolved(&issuer, resolved, &cx).map_err(ResolveError)
             })
         })
     }

@@ -38,6 +38,8 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 ///   connection. So introspection and the fetch of keys retry such a request once, and untrusted tokens that
 ///   cause this error do not open the circuit breaker.
 /// - Open a new connection if the request [needs one](FetchRequest::needs_fresh_connection).
+/// - Connect to public addresses only if the request [requires it](FetchRequest::requires_public_address).
+///   Without this check, a tenant of yours can make your API send requests into your own network.
 /// - Return [`FetchError::transport`] for every other failure. Such a request is not retried.
 /// - Keep the request out of logs. An introspection request carries the access token and often a client
 ///   secret, in its body or in `Authorization`.

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+#[cfg(feature = "reqwest")]
+use std::iter::successors;
+use std::net::IpAddr;
 
 use crate::fetch_url::redacted;
 
@@ -57,6 +60,9 @@ pub enum FetchErrorKind {
     TooLarge,
     /// The server redirected the request, or the client followed a redirect.
     Redirected,
+    /// The server has no public address, and the request
+    /// [requires one](super::FetchRequest::requires_public_address).
+    AddressNotAllowed,
     /// The response has this status, and the request needs another one (200 for metadata and keys).
     Status(u16),
 }
@@ -106,6 +112,29 @@ impl FetchError {
         Self { kind: FetchErrorKind::Redirected, source: Some(Box::new(NewLocation(shown))) }
     }
 
+    /// Creates an error of kind [`FetchErrorKind::AddressNotAllowed`]: `host` has only addresses such as
+    /// `address`, which [are not public](super::is_public_address).
+    ///
+    /// The source of the error has both, and names the settings that decide about it.
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use tower_bearer::transport::FetchError;
+    ///
+    /// let error = FetchError::address_not_allowed("keys.example.com", [10, 0, 0, 5].into());
+    /// let source = error.source().map(ToString::to_string).unwrap_or_default();
+    /// assert!(source.starts_with(r#"the address 10.0.0.5 of "keys.example.com" is not public"#));
+    /// ```
+    #[must_use]
+    pub fn address_not_allowed(host: &str, address: IpAddr) -> Self {
+        Self::not_allowed(NotPublic::new(host, address))
+    }
+
+    /// Creates an error of kind [`FetchErrorKind::AddressNotAllowed`] with this source.
+    pub(super) fn not_allowed(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: FetchErrorKind::AddressNotAllowed, source: Some(source.into()) }
+    }
+
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FetchErrorKind {
@@ -132,7 +161,7 @@ impl FetchError {
             | FetchErrorKind::TooLarge => true,
             // 429 (RFC 6585 section 4) says "not now", not "no keys".
             FetchErrorKind::Status(status) => status >= 500 || status == 429,
-            FetchErrorKind::Redirected => false,
+            FetchErrorKind::Redirected | FetchErrorKind::AddressNotAllowed => false,
         }
     }
 }
@@ -153,6 +182,39 @@ impl fmt::Display for NewLocation {
 
 impl Error for NewLocation {}
 
+/// A host that has no public address.
+#[derive(Clone, Debug)]
+pub(super) struct NotPublic {
+    host: String,
+    address: IpAddr,
+}
+
+impl NotPublic {
+    pub(super) fn new(host: &str, address: IpAddr) -> Self {
+        Self { host: host.to_owned(), address }
+    }
+
+    /// The `NotPublic` that is a cause of `error`.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn among_causes(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut causes = successors(Some(error), |error| (*error).source());
+        causes.find_map(|cause| cause.downcast_ref::<Self>().cloned())
+    }
+}
+
+impl fmt::Display for NotPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, address } = self;
+        write!(
+            f,
+            "the address {address} of {host:?} is not public; to allow it, set \
+             IssuerResolver::allow_private_addresses or remove Issuer::require_public_addresses"
+        )
+    }
+}
+
+impl Error for NotPublic {}
+
 impl From<FetchErrorKind> for FetchError {
     fn from(kind: FetchErrorKind) -> Self {
         Self { kind, source: None }
@@ -167,6 +229,7 @@ impl fmt::Display for FetchErrorKind {
             Self::TimedOut => f.write_str("the request timed out"),
             Self::TooLarge => f.write_str("the response body exceeds the size limit"),
             Self::Redirected => f.write_str("the server redirected the request"),
+            Self::AddressNotAllowed => f.write_str("the server has no public address"),
             Self::Status(status) => write!(f, "the response status is {status}"),
         }
     }

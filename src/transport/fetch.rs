@@ -1,8 +1,9 @@
 //! Sends one request within a time limit and a size limit.
 //!
-//! Checks: the time limit, the size of the body, that the response is no redirect, and for documents the
-//! status.
-//! Does not check: the content type and the content of the body.
+//! Checks: the time limit, the size of the body, that the response is no redirect, for documents the status,
+//! and the address if the URL names one.
+//! Does not check: the content type and the content of the body, and the addresses of a name. The HTTP client
+//! checks these.
 
 use std::time::Duration;
 
@@ -13,14 +14,6 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use super::client::HttpClient;
 use super::error::{FetchError, FetchErrorKind};
 use super::request::FetchRequest;
-
-/// The limits of one request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct FetchLimits {
-    /// From the first byte sent to the last byte read.
-    pub(crate) timeout: Duration,
-    pub(crate) max_body_bytes: usize,
-}
 
 /// Fetches a JSON document. The response has status 200, or 304 for a conditional request.
 ///
@@ -43,13 +36,14 @@ pub(crate) async fn fetch(
 /// Sends `request` and returns the response, whatever its status.
 ///
 /// # Errors
-/// A [`FetchError`]: the error of the client, [`FetchErrorKind::TimedOut`], [`FetchErrorKind::Redirected`] or
-/// [`FetchErrorKind::TooLarge`].
+/// A [`FetchError`]: the error of the client, [`FetchErrorKind::TimedOut`], [`FetchErrorKind::Redirected`],
+/// [`FetchErrorKind::TooLarge`] or [`FetchErrorKind::AddressNotAllowed`].
 pub(crate) async fn send(
     client: &dyn HttpClient,
     request: FetchRequest,
     timeout: Duration,
 ) -> Result<Response<Bytes>, FetchError> {
+    request.check_host()?;
     let (max_body_bytes, is_get) = (request.max_body_bytes(), request.request().method() == Method::GET);
     let response = tokio::time::timeout(timeout, client.fetch(request.with_timeout(timeout)));
     let response = response.await.map_err(|_| FetchErrorKind::TimedOut)??.into_response();

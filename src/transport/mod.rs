@@ -33,11 +33,14 @@ mod client;
 mod connection_gate;
 mod error;
 mod fetch;
+mod limits;
 #[cfg(not(feature = "reqwest"))]
 mod no_client;
 mod origin_header;
 #[cfg(feature = "reqwest")]
 mod pools;
+#[cfg(feature = "reqwest")]
+mod public_dns;
 mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
@@ -50,7 +53,8 @@ pub use ::reqwest;
 pub(crate) use client::DefaultClientFault;
 pub use client::{FetchFuture, HttpClient};
 pub use error::{FetchError, FetchErrorKind};
-pub(crate) use fetch::{FetchLimits, fetch, send};
+pub(crate) use fetch::{fetch, send};
+pub(crate) use limits::FetchLimits;
 #[cfg(not(feature = "reqwest"))]
 pub(crate) use no_client::default_client;
 pub use origin_header::OriginHeader;
@@ -61,3 +65,5 @@ pub use reqwest_client::ReqwestClient;
 pub(crate) use reqwest_client::default_client;
 pub use response::FetchResponse;
 pub(crate) use retry_after::retry_after;
+
+pub use crate::fetch_url::is_public_address;

@@ -7,6 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
+use super::error::FetchError;
+use super::limits::FetchLimits;
+use crate::fetch_url::{AddressPolicy, Host};
+
 /// A request to an authorization server.
 ///
 /// It holds the HTTP request and what a client may need to decide about it: the purpose of the URL, the
@@ -34,6 +38,7 @@ pub struct FetchRequest {
     max_body_bytes: usize,
     timeout: Option<Duration>,
     fresh_connection: bool,
+    addresses: AddressPolicy,
 }
 
 /// The purpose of a URL of an authorization server.
@@ -79,7 +84,26 @@ impl FetchRequest {
         max_body_bytes: usize,
     ) -> Self {
         let issuer = issuer.into();
-        Self { request, url_kind, issuer, max_body_bytes, timeout: None, fresh_connection: false }
+        Self {
+            request,
+            url_kind,
+            issuer,
+            max_body_bytes,
+            timeout: None,
+            fresh_connection: false,
+            addresses: AddressPolicy::Any,
+        }
+    }
+
+    /// The same within `limits`. Their time limit is set when the request is sent.
+    pub(crate) fn within(
+        limits: FetchLimits,
+        request: Request<Bytes>,
+        url_kind: UrlKind,
+        issuer: Arc<str>,
+    ) -> Self {
+        let request = Self::new(request, url_kind, issuer, limits.max_body_bytes);
+        Self { addresses: limits.addresses, ..request }
     }
 
     /// The HTTP request: method, absolute URL, headers and complete body.
@@ -161,6 +185,43 @@ impl FetchRequest {
         self
     }
 
+    /// Whether the client may connect to [public addresses](super::is_public_address) only.
+    ///
+    /// It is `true` for issuers that an [`IssuerResolver`](crate::issuers::IssuerResolver) has found, unless
+    /// it [allows private addresses](crate::issuers::IssuerResolver::allow_private_addresses), and for issuers
+    /// with [`Issuer::require_public_addresses`](crate::Issuer::require_public_addresses). A token then decides
+    /// which server is contacted, and must not reach one inside your network.
+    ///
+    /// The client must check the addresses that a name resolves to, and connect to the checked ones without
+    /// another lookup. It returns [`FetchError::address_not_allowed`] if none is left. `BearerAuth` itself
+    /// rejects a URL that names a private address or `localhost`, before it calls the client.
+    #[must_use]
+    pub fn requires_public_address(&self) -> bool {
+        self.addresses == AddressPolicy::PublicOnly
+    }
+
+    /// Restricts the client to public addresses; see
+    /// [`requires_public_address`](Self::requires_public_address).
+    #[must_use]
+    pub fn to_public_address_only(mut self) -> Self {
+        self.addresses = AddressPolicy::PublicOnly;
+        self
+    }
+
+    /// Checks the address if the URL names one.
+    ///
+    /// # Errors
+    /// [`FetchError::address_not_allowed`].
+    pub(super) fn check_host(&self) -> Result<(), FetchError> {
+        let host = self.request.uri().host().unwrap_or_default();
+        match Host::parse(host).and_then(Host::address) {
+            Some(address) if !self.addresses.allows(address) => {
+                Err(FetchError::address_not_allowed(host, address))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -178,6 +239,7 @@ impl fmt::Debug for FetchRequest {
             .field("max_body_bytes", &self.max_body_bytes)
             .field("timeout", &self.timeout)
             .field("fresh_connection", &self.fresh_connection)
+            .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! The default HTTP client: `reqwest` over rustls.
 //!
 //! Checks: no redirect is followed; a response is no larger than its limit; a request to the loopback
-//! interface does not go through a proxy.
+//! interface does not go through a proxy; a request that requires a public address connects to no other.
 //! Does not check: certificates. rustls verifies them.
 //!
 //! Why: a proxy could read and answer plain http requests to loopback, which carry tokens and secrets.
@@ -17,8 +17,9 @@ use reqwest::{Client, ClientBuilder};
 
 use super::client::{DefaultClientFault, FetchFuture, HttpClient};
 use super::connection_gate::ConnectionGates;
-use super::error::FetchError;
+use super::error::{FetchError, NotPublic};
 use super::pools::{IDLE_TIMEOUT, Pool, Pools, Settings, defaults, to_loopback, without_roots};
+use super::public_dns::PublicDns;
 use super::request::FetchRequest;
 use super::response::FetchResponse;
 use crate::fetch_url::Host;
@@ -39,6 +40,18 @@ use crate::fetch_url::Host;
 /// - A request that [needs a fresh connection](FetchRequest::needs_fresh_connection) gets one.
 /// - HTTP/2 is used if the server offers it, so concurrent requests share one connection. While none is open,
 ///   they wait for the first of them to open it, 300 ms at most.
+///
+/// # Public addresses
+///
+/// A request that [requires a public address](FetchRequest::requires_public_address) is sent over connections
+/// of its own. Names are looked up with the resolver of the system, also if [`build`](Self::build) sets another
+/// one, and the connection is opened to one of the addresses that were checked. Addresses that
+/// [`ClientBuilder::resolve`] sets for a name are not checked: they are yours.
+///
+/// With a proxy, the proxy looks the names up, so it must refuse private addresses itself. Its own name is
+/// checked as well. If it has a private address, write that address into the URL of the proxy.
+///
+/// A wrapped `reqwest::Client` cannot check addresses, so it rejects such requests.
 ///
 /// # Example
 ///
@@ -63,6 +76,8 @@ pub struct ReqwestClient {
 struct Clients {
     /// For all hosts but the loopback interface.
     remote: Pools,
+    /// For requests that require a public address. `None` if addresses cannot be checked.
+    public: Option<Pools>,
     /// For https to the loopback interface.
     loopback_tls: Pools,
     /// For plain http to the loopback interface.
@@ -70,6 +85,10 @@ struct Clients {
     /// For https, where requests can share a connection.
     gates: ConnectionGates,
 }
+
+/// Why a wrapped client cannot send a request that requires a public address.
+const WRAPPED: &str = "a wrapped reqwest::Client cannot check addresses: use ReqwestClient::build, or allow \
+                       private addresses with IssuerResolver::allow_private_addresses";
 
 impl ReqwestClient {
     /// Builds a client with the defaults of this crate, which `configure` can change.
@@ -97,9 +116,10 @@ impl ReqwestClient {
         F: Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
     {
         let configured: Settings = Arc::new(move || configure(defaults()).redirect(Policy::none()));
-        let (tls, plain) = (Arc::clone(&configured), Arc::clone(&configured));
+        let [tls, plain, public] = [(); 3].map(|()| Arc::clone(&configured));
         let clients = Clients {
             remote: Pools::new(configured),
+            public: Some(Pools::new(Arc::new(move || public().dns_resolver(PublicDns)))),
             loopback_tls: Pools::new(Arc::new(move || to_loopback(tls()))),
             loopback_plain: Pools::new(Arc::new(move || without_roots(to_loopback(plain())))),
             gates: ConnectionGates::new(IDLE_TIMEOUT),
@@ -117,7 +137,8 @@ impl ReqwestClient {
 /// carries the token and often a client secret.
 ///
 /// Its pool stays as you configured it: a request that
-/// [needs a fresh connection](FetchRequest::needs_fresh_connection) may get a pooled one. Plain http requests
+/// [needs a fresh connection](FetchRequest::needs_fresh_connection) may get a pooled one. Requests that
+/// [require a public address](FetchRequest::requires_public_address) fail. Plain http requests
 /// to the loopback interface do not use it, because it may have a proxy.
 ///
 /// ```
@@ -132,6 +153,7 @@ impl From<Client> for ReqwestClient {
         let plain = || without_roots(to_loopback(defaults().redirect(Policy::none())));
         let clients = Clients {
             remote: Pools::wrapping(&client),
+            public: None,
             // TLS keeps a proxy out.
             loopback_tls: Pools::wrapping(&client),
             loopback_plain: Pools::new(Arc::new(plain)),
@@ -142,24 +164,29 @@ impl From<Client> for ReqwestClient {
 }
 
 impl Clients {
-    fn select(&self, request: &FetchRequest) -> &Pool {
+    fn select(&self, request: &FetchRequest) -> Result<&Pool, FetchError> {
+        // Again: another client may have changed the URL.
+        request.check_host()?;
         let uri = request.request().uri();
         let is_loopback = uri.host().and_then(Host::parse).is_some_and(Host::is_loopback);
         let pools = match uri.scheme_str() {
+            _ if request.requires_public_address() => {
+                self.public.as_ref().ok_or_else(|| FetchError::not_allowed(WRAPPED))?
+            }
             Some("http") if is_loopback => &self.loopback_plain,
             _ if is_loopback => &self.loopback_tls,
             _ => &self.remote,
         };
-        if request.needs_fresh_connection() { &pools.fresh } else { &pools.pooled }
+        Ok(if request.needs_fresh_connection() { &pools.fresh } else { &pools.pooled })
     }
 }
 
 impl HttpClient for ReqwestClient {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let client = self.clients.select(&request).client().cloned();
+        let client = self.clients.select(&request).and_then(|pool| pool.client().cloned().map_err(transport));
         let clients = Arc::clone(&self.clients);
         Box::pin(async move {
-            let client = client.map_err(transport)?;
+            let client = client?;
             let max_body_bytes = request.max_body_bytes();
             let passed = match shared_origin(&request) {
                 Some(origin) => Some(clients.gates.pass(origin).await),
@@ -227,6 +254,9 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 ///
 /// A timeout after the connection is established comes from the pings of HTTP/2, or is one that the user set.
 fn no_response(error: reqwest::Error) -> FetchError {
+    if let Some(refused) = NotPublic::among_causes(&error) {
+        return FetchError::not_allowed(refused);
+    }
     if error.is_connect() || error.is_builder() || error.is_redirect() {
         transport(error)
     } else {
@@ -237,4 +267,22 @@ fn no_response(error: reqwest::Error) -> FetchError {
 /// Drops the URL, because `reqwest` shows it with its query, and a query can hold a secret.
 fn transport(error: reqwest::Error) -> FetchError {
     FetchError::transport(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::FetchErrorKind;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_client_for_public_addresses_checks_what_a_name_resolves_to() {
+        let client = ReqwestClient::build(|client| client.no_proxy()).unwrap();
+        let public = client.clients.public.as_ref().unwrap();
+        for pool in [&public.pooled, &public.fresh] {
+            for url in ["http://localhost:9/", "https://localhost:9/"] {
+                let error = pool.client().unwrap().get(url).send().await.unwrap_err();
+                assert_eq!(no_response(error).kind(), FetchErrorKind::AddressNotAllowed, "{url}");
+            }
+        }
+    }
 }

@@ -166,7 +166,7 @@ impl ClientCredentials {
             .request(auth, &url, cx)
             .ok_or_else(|| IntrospectionError::new(IntrospectionErrorKind::CredentialsUnusable))?;
         let issuer = Arc::clone(&cx.issuer);
-        let request = FetchRequest::new(request, UrlKind::Token, issuer, cx.limits.max_body_bytes);
+        let request = FetchRequest::within(cx.limits, request, UrlKind::Token, issuer);
         let failed = |(kind, source)| {
             IntrospectionError::with_source(kind, TokenRequestFailed { url: url.clone(), source })
         };

@@ -52,7 +52,7 @@ impl RemoteConfig {
             client,
             algorithms: AlgorithmSet::ALL.into(),
             policy: RefreshPolicy::default(),
-            limits: FetchLimits { timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 },
+            limits: FetchLimits::within(Duration::from_secs(5)),
             max_wait: Duration::from_secs(3),
             runtime: None,
             clock: Arc::new(SystemClock::default()),

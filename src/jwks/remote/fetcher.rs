@@ -221,7 +221,7 @@ fn request(
     if let Some(etag) = etag {
         headers.insert(IF_NONE_MATCH, etag);
     }
-    FetchRequest::new(request, UrlKind::Jwks, Arc::clone(&config.issuer), config.limits.max_body_bytes)
+    FetchRequest::within(config.limits, request, UrlKind::Jwks, Arc::clone(&config.issuer))
 }
 
 /// Sends `request`, and once more on a new connection if the first one was lost. Both share one time limit.

@@ -20,6 +20,7 @@ use crate::jwt::header::HeaderPolicy;
 use crate::metadata::Endpoint;
 use crate::settings::config_error::ConfigProblem;
 use crate::settings::context::IntrospectedIssuer;
+use crate::transport::FetchLimits;
 
 impl Introspection {
     /// The introspection as the request path uses it; `None` after at least one problem.
@@ -46,7 +47,7 @@ impl Introspection {
                     .ok()?
                     .map(|keys| self.response_verifier(keys, issuer.header, &claims)),
                 unsigned: !self.require_signed,
-                limits: self.limits,
+                limits: FetchLimits { addresses: issuer.addresses, ..self.limits },
                 limiter: self.limiter.clone(),
             },
             cache: CachePolicy {

@@ -125,7 +125,7 @@ impl Introspection {
                 stale_for: Duration::ZERO,
                 max_token_age: None,
             },
-            limits: FetchLimits { timeout: Duration::from_secs(3), max_body_bytes: 512 * 1024 },
+            limits: FetchLimits::within(Duration::from_secs(3)),
             limiter: LimiterPolicy {
                 max_concurrent: 64,
                 max_queued: 1024,

@@ -134,6 +134,7 @@ impl Issuer {
             keys,
             discoverable: self.discoverable(),
             plain_http: self.plain_http,
+            addresses: self.addresses,
             client: self.client.clone().or_else(|| cx.client()),
             responses: Arc::clone(&cx.responses),
             clock: Arc::clone(&cx.clock),
@@ -176,7 +177,8 @@ impl Issuer {
             self.fallback_urls.iter().map(|url| self.jwks_url(url, problems)).collect();
         let (source, fallbacks) = source.zip(fallbacks)?;
         let client = self.client.clone().or_else(|| cx.client())?;
-        let config = cx.remote(&self.identifier, source, client);
+        let mut config = cx.remote(&self.identifier, source, client);
+        config.limits.addresses = self.addresses;
         let keys = cx.sources.keys(RemoteConfig { algorithms, fallbacks, ..config }, seed);
         Some(Keys::fetched(&self.identifier, keys))
     }

@@ -3,7 +3,7 @@
 use std::fmt::{Debug, DebugStruct, Formatter, Result};
 
 use super::{Issuer, KeyOrigin};
-use crate::fetch_url::{PlainHttp, redacted};
+use crate::fetch_url::{AddressPolicy, PlainHttp, redacted};
 
 impl Debug for Issuer {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -50,6 +50,8 @@ impl Debug for Issuer {
         field_unless_default(&mut settings, "dangerous_accept_type", &self.added_types, &default.added_types);
         let restricts = self.endpoint_hosts.restricts();
         field_unless_default(&mut settings, "endpoint_hosts", &restricts, &false);
+        let is_public = self.addresses == AddressPolicy::PublicOnly;
+        field_unless_default(&mut settings, "require_public_addresses", &is_public, &false);
         let marks = "dangerous_accept_id_token_claims";
         field_unless_default(&mut settings, marks, &self.accepts_id_token_claims, &false);
         let plain_http = matches!(self.plain_http, PlainHttp::Anywhere);

@@ -19,7 +19,7 @@ use super::introspection::Introspection;
 use crate::access_token::ScopeImplies;
 use crate::authenticate::OpaqueTokens;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
-use crate::fetch_url::{EndpointHosts, PlainHttp};
+use crate::fetch_url::{AddressPolicy, EndpointHosts, PlainHttp};
 use crate::jwt::claims::Validator;
 use crate::transport::HttpClient;
 
@@ -73,6 +73,7 @@ pub struct Issuer {
     introspection: Option<Introspection>,
     plain_http: PlainHttp,
     endpoint_hosts: EndpointHosts,
+    addresses: AddressPolicy,
     client: Option<Arc<dyn HttpClient>>,
     fallback_urls: Vec<String>,
 }
@@ -194,6 +195,7 @@ impl Issuer {
             introspection: None,
             plain_http: PlainHttp::Loopback,
             endpoint_hosts: EndpointHosts::any(),
+            addresses: AddressPolicy::Any,
             client: None,
             fallback_urls: Vec::new(),
         }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::Issuer;
+use crate::fetch_url::AddressPolicy;
 use crate::transport::HttpClient;
 
 /// How to reach this issuer.
@@ -36,6 +37,32 @@ impl Issuer {
         let erased: &dyn Any = &client;
         let shared = erased.downcast_ref::<Arc<dyn HttpClient>>().cloned();
         self.client = Some(shared.unwrap_or_else(|| Arc::new(client)));
+        self
+    }
+
+    /// Restricts all requests for this issuer to [public addresses](crate::transport::is_public_address).
+    /// Default: any address, except for the issuers of an
+    /// [`IssuerResolver`](crate::issuers::IssuerResolver::allow_private_addresses).
+    ///
+    /// For issuers whose URL a tenant has chosen, for example in a form that ends in
+    /// [`Issuers::add`](crate::issuers::Issuers::add). A host that resolves to an address of your own network
+    /// then gets no request, whether the identifier, the metadata or a setting names it. The fetch fails with
+    /// [`FetchErrorKind::AddressNotAllowed`](crate::transport::FetchErrorKind::AddressNotAllowed).
+    ///
+    /// [`ReqwestClient`](crate::transport::ReqwestClient#public-addresses) checks the addresses that it connects
+    /// to. Another HTTP client has to do the same; see
+    /// [`FetchRequest::requires_public_address`](crate::transport::FetchRequest::requires_public_address).
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, ConfigError, Issuer};
+    ///
+    /// /// `identifier` comes from a form that a customer has filled in.
+    /// fn onboard(auth: &BearerAuth, identifier: &str) -> Result<(), ConfigError> {
+    ///     auth.issuers().add(Issuer::discover(identifier).require_public_addresses())
+    /// }
+    /// ```
+    pub fn require_public_addresses(mut self) -> Self {
+        self.addresses = AddressPolicy::PublicOnly;
         self
     }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod fallbacks;
 mod introspected;
+mod public_addresses;
 mod resolver;
 mod shared_keys;
 mod snapshot;

@@ -3,6 +3,7 @@
 mod connections;
 mod environment;
 mod over_http;
+mod public_addresses;
 
 use std::time::Duration;
 

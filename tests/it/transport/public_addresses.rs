@@ -1,0 +1,60 @@
+//! The default HTTP client and requests that require a public address.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::Request;
+use tokio::net::TcpListener;
+use tower_bearer::transport::{
+    FetchError, FetchErrorKind, FetchRequest, HttpClient, ReqwestClient, UrlKind, reqwest,
+};
+
+fn request(url: &str) -> FetchRequest {
+    let request = Request::get(url).body(Bytes::new()).unwrap();
+    FetchRequest::new(request, UrlKind::Jwks, "https://login.example.com", 1024).to_public_address_only()
+}
+
+fn source(error: &FetchError) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_url_with_a_private_address_gets_no_connection() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = ReqwestClient::build(|client| client).unwrap();
+    for (host, address) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "127.0.0.1"),
+        ("LOCALHOST", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[::ffff:127.0.0.1]", "::ffff:127.0.0.1"),
+        ("[::ffff:7f00:1]", "::ffff:127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("[::]", "::"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("169.254.169.254", "169.254.169.254"),
+        ("[fd00::1]", "fd00::1"),
+    ] {
+        for scheme in ["http", "https"] {
+            let url = format!("{scheme}://{host}:{port}/keys");
+            for request in [request(&url), request(&url).on_fresh_connection()] {
+                let error = client.fetch(request).await.unwrap_err();
+                assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed, "{url}");
+                assert!(source(&error).starts_with(&format!("the address {address} of ")), "{error:?}");
+                assert!(source(&error).contains("IssuerResolver::allow_private_addresses"), "{error:?}");
+            }
+        }
+    }
+    let connection = tokio::time::timeout(std::time::Duration::from_millis(10), listener.accept()).await;
+    assert!(connection.is_err());
+}
+
+#[tokio::test]
+async fn a_wrapped_client_sends_no_request_that_requires_a_public_address() {
+    let client = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+    let error =
+        ReqwestClient::from(client).fetch(request("https://login.example.com/keys")).await.unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed);
+    assert!(source(&error).contains("use ReqwestClient::build"), "{error:?}");
+}
