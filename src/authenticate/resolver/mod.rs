@@ -7,6 +7,7 @@
 //! Why a set and a used flag, not a cache: cached tokens must see an eviction without a lookup, and their use
 //! must count without a write per request.
 
+mod calls;
 mod pattern;
 mod refused;
 mod resolution;
@@ -49,7 +50,10 @@ impl Resolver {
         let deadline = if is_over { None } else { budget.take() };
         let ended = deadline.and_then(|_| self.shared.ended(issuer, tenant, now));
         match deadline.zip(ended) {
-            Some((deadline, ended)) => Resolution::Pending(PendingKeys::new(ended, 1, deadline, || {})),
+            Some((deadline, ended)) => {
+                let check = self.shared.restart_if_stalled(issuer, tenant);
+                Resolution::Pending(PendingKeys::new(ended, 1, deadline, check))
+            }
             None => Resolution::Unavailable { retry_after: Duration::from_secs(1), cause: None },
         }
     }

@@ -1,7 +1,8 @@
 //! The calls of a resolver in flight, and the issuers that it has resolved.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::panicking;
 use std::time::{Duration, Instant};
@@ -11,19 +12,14 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use super::calls::{Calls, HEARTBEAT_INTERVAL};
 use super::pattern::IssuerPattern;
 use super::refused::{Refused, ResolveError};
 use super::resolution::{Resolution, Resolve, Resolved, ResolverPolicy};
 use crate::authenticate::issuers::{InsertError, IssuerRegistry, TrustedIssuer};
 use crate::event;
-use crate::sync::{BoundedCache, CacheLimits, RateLimit};
+use crate::sync::{BoundedCache, CacheLimits};
 use crate::time::{later, now};
-
-/// The maximum number of concurrent calls.
-const MAX_CONCURRENT: usize = 64;
-
-/// One call is allowed per interval, after a burst of [`MAX_CONCURRENT`].
-const CALL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a failure is not tried again.
 const FAILURE_TTL: Duration = Duration::from_secs(1);
@@ -42,9 +38,7 @@ pub(super) struct Shared {
 }
 
 struct State {
-    /// The calls in flight. Each value becomes 1 at the end of the call.
-    in_flight: HashMap<Arc<str>, watch::Receiver<u64>>,
-    calls: RateLimit,
+    calls: Calls,
     /// The resolved issuers, in the order in which the clock hand visits them.
     resolved: VecDeque<ResolvedIssuer>,
     /// Evicts idle issuers. None is needed while `resolved` is empty.
@@ -67,15 +61,15 @@ enum NotAdded {
     Rival(Arc<str>),
 }
 
-/// A call in flight. However it ends, dropping it wakes the requests that wait for it. If it is dropped
+/// The task of a call. However it ends, dropping it wakes the requests that wait for it. If it is dropped
 /// before its end, as by a panic, it counts as failed.
 struct Call {
     shared: Arc<Shared>,
     issuer: Arc<str>,
+    number: u64,
     /// [`IssuerRegistry::removals`] at its start.
     removals: u64,
     is_complete: bool,
-    ended: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -85,12 +79,7 @@ impl Shared {
         policy: ResolverPolicy,
         registry: Arc<IssuerRegistry>,
     ) -> Self {
-        let state = State {
-            in_flight: HashMap::new(),
-            calls: RateLimit::full(u32::try_from(MAX_CONCURRENT).unwrap_or(1), CALL_INTERVAL, now()),
-            resolved: VecDeque::new(),
-            sweeper: None,
-        };
+        let state = State { calls: Calls::new(now()), resolved: VecDeque::new(), sweeper: None };
         let (refused, state) = (BoundedCache::new(REFUSED), Mutex::new(state));
         Self { pattern, policy, resolve, registry, refused, state }
     }
@@ -119,26 +108,42 @@ impl Shared {
     ) -> Option<watch::Receiver<u64>> {
         let current = Runtime::try_current().ok()?;
         let mut state = self.lock();
-        if let Some(ended) = state.in_flight.get(issuer) {
-            return Some(ended.clone());
+        if let Some(ended) = state.calls.ended(issuer) {
+            return Some(ended);
         }
         if self.registry.load().get(issuer).is_some() {
             // The call has ended since the request looked.
             return Some(watch::channel(1).1);
         }
-        if state.in_flight.len() >= MAX_CONCURRENT || !state.calls.has_one(now) {
-            return None;
-        }
-        state.calls.draw(now);
         let issuer: Arc<str> = issuer.into();
-        let (sender, ended) = watch::channel(0);
-        state.in_flight.insert(Arc::clone(&issuer), ended.clone());
+        let (number, ended) = state.calls.begin(&issuer, now)?;
         drop(state);
-        let removals = self.registry.removals();
-        let shared = Arc::clone(self);
-        let call = Call { shared, issuer, removals, is_complete: false, ended: sender };
-        self.policy.runtime.clone().unwrap_or(current).spawn(call.run(tenant.into()));
+        self.spawn(&self.policy.runtime.clone().unwrap_or(current), number, issuer, tenant);
         Some(ended)
+    }
+
+    /// A check for a request that waits: it starts the call for `issuer` anew if it stands still. The first
+    /// check takes place now.
+    pub(super) fn restart_if_stalled(self: &Arc<Self>, issuer: &str, tenant: &str) -> impl Fn() + use<> {
+        let (shared, issuer, tenant) = (Arc::clone(self), Arc::from(issuer), Box::from(tenant));
+        let check = move || shared.check(&issuer, &tenant);
+        check();
+        check
+    }
+
+    fn check(self: &Arc<Self>, issuer: &Arc<str>, tenant: &str) {
+        // Not the configured one, which may be the one that stands still.
+        let Ok(current) = Runtime::try_current() else { return };
+        let restarted = self.lock().calls.restart_if_stalled(issuer, now());
+        let Some(number) = restarted else { return };
+        self.spawn(&current, number, Arc::clone(issuer), tenant);
+    }
+
+    /// Not under the lock of the state: a runtime that is shutting down drops the call at once, which takes
+    /// this lock.
+    fn spawn(self: &Arc<Self>, runtime: &Runtime, number: u64, issuer: Arc<str>, tenant: &str) {
+        let (shared, removals) = (Arc::clone(self), self.registry.removals());
+        runtime.spawn(Call { shared, issuer, number, removals, is_complete: false }.run(tenant.into()));
     }
 
     fn complete(self: &Arc<Self>, issuer: &Arc<str>, resolved: Resolved, removals: u64) {
@@ -252,20 +257,37 @@ async fn sweep(shared: Weak<Shared>, interval: Duration) {
 impl Call {
     async fn run(mut self, tenant: Box<str>) {
         let resolved = (self.shared.resolve)(Arc::clone(&self.issuer), &tenant);
-        let timed_out = |_| Err(ResolveError("it took too long".into()));
-        let resolved = timeout(self.shared.policy.timeout, resolved).await.unwrap_or_else(timed_out);
+        let mut resolved = pin!(timeout(self.shared.policy.timeout, resolved));
+        let resolved = loop {
+            tokio::select! {
+                resolved = resolved.as_mut() => break resolved,
+                () = sleep(HEARTBEAT_INTERVAL) => if !self.heartbeat() { return },
+            }
+        };
+        if !self.is_current() {
+            return;
+        }
+        let resolved = resolved.unwrap_or_else(|_| Err(ResolveError("it took too long".into())));
         self.shared.complete(&self.issuer, resolved, self.removals);
         self.is_complete = true;
+    }
+
+    /// Records a heartbeat. False if another call has replaced this one.
+    fn heartbeat(&self) -> bool {
+        self.shared.lock().calls.heartbeat(&self.issuer, self.number, now())
+    }
+
+    fn is_current(&self) -> bool {
+        self.shared.lock().calls.is_current(&self.issuer, self.number)
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if !self.is_complete {
+        if !self.is_complete && self.is_current() {
             let reason = if panicking() { "it panicked" } else { "its runtime has shut down" };
             self.shared.refuse(&self.issuer, FAILURE_TTL, Some(ResolveError(reason.into())));
         }
-        self.shared.lock().in_flight.remove(&self.issuer);
-        self.ended.send_replace(1);
+        self.shared.lock().calls.end(&self.issuer, self.number);
     }
 }

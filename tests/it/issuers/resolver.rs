@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_bearer::RejectionKind::{IssuerUnknown, KeysUnavailable, SignatureMismatch, TokenInactive};
@@ -389,4 +390,47 @@ fn an_unusable_pattern_or_limit_is_a_config_error() {
     }));
     assert_eq!(problems.len(), 3);
     assert!(problems.iter().all(|problem| matches!(problem, ConfigProblem::Zero { .. })));
+}
+
+/// Two runtimes: nothing drives that of the first request, after it has started the call.
+#[tokio::test(start_paused = true)]
+async fn a_call_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_request() {
+    let resolving = Resolving::new(&["acme"]);
+    resolving.calls.millis.store(3_600_000, Ordering::Relaxed);
+    let token = resolving.token("acme");
+    let stuck = std::thread::spawn({
+        let (api, token) = (resolving.api.clone(), token.clone());
+        move || {
+            let stuck = Builder::new_current_thread().enable_all().build().unwrap();
+            stuck.block_on(async {
+                let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
+                assert!(request.await.is_err());
+            });
+            stuck
+        }
+    });
+    let stuck = stuck.join().unwrap();
+    assert_eq!(resolving.calls(), 1);
+    resolving.calls.millis.store(0, Ordering::Relaxed);
+    let start = Instant::now();
+    assert_eq!(resolving.api.outcome(&token).await, ACCEPTED);
+    assert!(start.elapsed() <= 3 * SECOND, "{:?}", start.elapsed());
+    assert_eq!(resolving.calls(), 2);
+    // Dropping the first call neither rejects the issuer nor wakes anybody.
+    stuck.shutdown_background();
+    assert_eq!(resolving.api.outcome_at_once(&token), ACCEPTED);
+    assert_eq!(resolving.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_call_on_a_runtime_that_is_driven_is_not_started_anew() {
+    let resolving = Resolving::with(&["acme"], |resolver| resolver.timeout(100 * SECOND));
+    resolving.calls.millis.store(20_000, Ordering::Relaxed);
+    let token = resolving.token("acme");
+    for _ in 0..6 {
+        assert_eq!(resolving.api.outcome(&token).await, Err(KeysUnavailable));
+    }
+    sleep(3 * SECOND).await;
+    assert_eq!(resolving.api.outcome(&token).await, ACCEPTED);
+    assert_eq!(resolving.calls(), 1);
 }
