@@ -133,6 +133,7 @@ mod metadata;
 pub mod middleware;
 mod rejection;
 mod requirement;
+mod secret_file;
 mod settings;
 mod sync;
 #[cfg(feature = "test-util")]

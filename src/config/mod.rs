@@ -98,8 +98,8 @@
 //!
 //! # Secrets
 //!
-//! A secret in a file or in a variable stays out of the configuration and its backups. One line break at the
-//! end of such a file is not part of the secret.
+//! A secret in a file or in a variable stays out of the configuration and its backups. Line breaks at the end
+//! of such a file are not part of the secret. The file may have 64 KiB.
 
 mod env;
 mod introspection;

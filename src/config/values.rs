@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::secret_file::read_secret;
 use crate::settings::{ConfigError, ConfigProblem};
 
 /// The problems of a configuration, each with the path of its setting.
@@ -53,11 +54,15 @@ impl Secret {
         None
     }
 
-    /// The content of a file, without one line break at its end.
+    /// The content of a file, without line breaks at its end.
     pub(super) fn from_file(setting: &str, path: &Path, problems: &mut Problems) -> Option<Self> {
-        let text = Zeroizing::new(read_file(setting, path, problems)?);
-        let secret = text.strip_suffix('\n').map_or(&**text, |text| text.strip_suffix('\r').unwrap_or(text));
-        Some(Self::new(secret.to_owned()))
+        match read_secret(path) {
+            Ok(secret) => Some(Self(secret)),
+            Err(fault) => {
+                problems.add(setting, format!("names the file {path:?}, which {fault}"));
+                None
+            }
+        }
     }
 
     pub(super) fn text(&self) -> &str {

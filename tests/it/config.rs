@@ -107,7 +107,8 @@ fn no_error_and_no_debug_output_shows_a_secret() {
 
 #[test]
 fn each_problem_names_the_path_of_its_setting() {
-    let empty = TempFile::new("empty.pem", "");
+    let empty = TempFile::new("empty.txt", "\n");
+    let no_key = TempFile::new("no-key.pem", "hush");
     let path = "issuers[1].introspection";
     for (name, introspection, parts) in [
         (
@@ -124,6 +125,11 @@ fn each_problem_names_the_path_of_its_setting() {
             "no such file",
             json!({"client_id": "a", "secret_file": "/none/such"}),
             &["introspection.secret_file names the file \"/none/such\", which cannot be read"],
+        ),
+        (
+            "an empty file",
+            json!({"client_id": "a", "secret_file": empty.0}),
+            &["introspection.secret_file names the file", "which is empty"],
         ),
         (
             "no such variable",
@@ -152,13 +158,13 @@ fn each_problem_names_the_path_of_its_setting() {
         ),
         (
             "a file without a key",
-            json!({"auth": "private_key_jwt", "client_id": "a", "private_key_file": empty.0,
+            json!({"auth": "private_key_jwt", "client_id": "a", "private_key_file": no_key.0,
                 "private_key_algorithm": "ES256"}),
             &["introspection.private_key_file is unusable"],
         ),
         (
             "an unknown algorithm",
-            json!({"auth": "private_key_jwt", "client_id": "a", "private_key_file": empty.0,
+            json!({"auth": "private_key_jwt", "client_id": "a", "private_key_file": no_key.0,
                 "private_key_algorithm": "HS256"}),
             &["introspection.private_key_algorithm is \"HS256\""],
         ),

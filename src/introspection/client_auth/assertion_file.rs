@@ -1,21 +1,16 @@
 //! Credentials from a file that another program keeps current: workload identity (RFC 7523 section 2.2).
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use super::ClientAuth;
 use super::method::{Kind, Method, id_fault};
 use super::provider::{Candidates, Provide, ProvideContext, ProvideFuture, Provided};
 use crate::introspection::error::{IntrospectionError, IntrospectionErrorKind};
-
-/// The maximum size of the file.
-const MAX_BYTES: u64 = 64 * 1024;
+use crate::secret_file::SecretFile;
 
 impl ClientAuth {
     /// `private_key_jwt` with an assertion from a file: a workload identity (RFC 7523 section 2.2).
@@ -27,10 +22,11 @@ impl ClientAuth {
     /// `client_assertion`, and `client_id`.
     ///
     /// The file is read for the first introspection request, again in the background at most once per 60 s,
-    /// and when the authorization server rejects the assertion, at most once per 5 s. White space around the
-    /// assertion is ignored. A file that cannot be read, is larger than 64 KiB or holds no JWT gives 503
-    /// `introspection_unavailable`, unless it was read before. A read that takes longer than 30 s, or than
-    /// 10 times [`timeout`](crate::Introspection::timeout) if that is longer, counts as failed.
+    /// and when the authorization server rejects the assertion, at most once per 5 s. Line breaks at
+    /// the end of the file are ignored. A file that cannot be read, is larger than 64 KiB or holds no JWT gives
+    /// 503 `introspection_unavailable`, unless it was read before. A read that takes longer than 30 s, or than
+    /// 10 times [`timeout`](crate::Introspection::timeout) if that is longer, counts as failed. While it hangs,
+    /// no other read begins.
     ///
     /// ```
     /// use tower_bearer::ClientAuth;
@@ -39,22 +35,21 @@ impl ClientAuth {
     /// # let _ = auth;
     /// ```
     pub fn assertion_file(client_id: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self::provided(AssertionFile { client_id: client_id.into(), path: path.into().into() })
+        Self::provided(AssertionFile { client_id: client_id.into(), file: Arc::new(SecretFile::new(path)) })
     }
 }
 
 struct AssertionFile {
     client_id: String,
-    path: Arc<Path>,
+    file: Arc<SecretFile>,
 }
 
 impl Provide for AssertionFile {
     fn provide(&self, _: ProvideContext) -> ProvideFuture {
-        let (id, path) = (self.client_id.clone(), Arc::clone(&self.path));
+        let (id, file) = (self.client_id.clone(), Arc::clone(&self.file));
         Box::pin(async move {
-            let read = spawn_blocking(move || read(&path)).await;
-            let assertion = read.unwrap_or_else(|error| Err(error.to_string())).map_err(unavailable)?;
-            let method = Method::new(Kind::Assertion { id, assertion });
+            let assertion = file.read().await.map_err(unavailable)?;
+            let method = Method::new(Kind::Assertion { id, assertion: Zeroizing::clone(&assertion) });
             match method.fault() {
                 Some(fault) => Err(unavailable(fault)),
                 None => Ok(Provided { candidates: Candidates::one(method), expires_in: None }),
@@ -71,24 +66,9 @@ impl Provide for AssertionFile {
     }
 
     fn fault(&self) -> Option<&'static str> {
-        let is_empty = self.path.as_os_str().is_empty();
+        let is_empty = self.file.path().as_os_str().is_empty();
         id_fault(&self.client_id).or_else(|| is_empty.then_some("the path of the assertion file is empty"))
     }
-}
-
-/// Reads the file, up to its maximum size.
-///
-/// # Errors
-/// A text with the path, and without anything from the file.
-fn read(path: &Path) -> Result<Zeroizing<String>, String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
-    let mut text = Zeroizing::new(String::new());
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES.saturating_add(1)).read_to_string(&mut text).map_err(failed)?;
-    if u64::try_from(text.len()).is_ok_and(|len| len > MAX_BYTES) {
-        return Err(format!("{}: the file is larger than 64 KiB", path.display()));
-    }
-    Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
 fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> IntrospectionError {
