@@ -10,6 +10,7 @@ mod address;
 mod difference;
 mod endpoint_hosts;
 mod host;
+mod origin;
 
 use std::error::Error;
 use std::fmt;
@@ -21,6 +22,7 @@ pub use address::is_public_address;
 pub(crate) use difference::Difference;
 pub use endpoint_hosts::EndpointHosts;
 pub(crate) use host::Host;
+pub(crate) use origin::Origin;
 
 /// An absolute URL that may be fetched: `https`, or `http` where that is allowed.
 #[derive(Clone, Eq, Hash, PartialEq)]

@@ -57,7 +57,7 @@ pub(crate) use fetch::{fetch, send};
 pub(crate) use limits::FetchLimits;
 #[cfg(not(feature = "reqwest"))]
 pub(crate) use no_client::default_client;
-pub use origin_header::OriginHeader;
+pub use origin_header::{InvalidOrigin, OriginHeader};
 pub use request::{FetchRequest, UrlKind};
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;

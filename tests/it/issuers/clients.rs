@@ -49,7 +49,7 @@ async fn a_header_is_sent_to_its_origin_only_and_never_with_introspection() {
         .to_string(),
     ));
     let (name, key) = (HeaderName::from_static("x-api-key"), HeaderValue::from_static("secret"));
-    let client = OriginHeader::fixed(net.clone(), "https://FIRST.test/", name, key);
+    let client = OriginHeader::fixed(net.clone(), "https://FIRST.test:443/", name, key).unwrap();
     let issuer = first.issuer().http_client(client).introspect(introspection());
     let auth = BearerAuth::builder(API).clock(first.clock()).issuer(issuer).build().unwrap();
     let api = Protected::by(&auth);
@@ -71,7 +71,7 @@ async fn a_bearer_file_is_read_for_each_request_and_a_missing_one_is_an_outage()
     let path = std::env::temp_dir().join(format!("tower-bearer-token-{}", std::process::id()));
     fs::write(&path, "one\n").unwrap();
     let net = Net::to(&first);
-    let client = OriginHeader::bearer_file(net.clone(), "https://first.test", &path);
+    let client = OriginHeader::bearer_file(net.clone(), "https://first.test", &path).unwrap();
     let issuer = || Issuer::with_jwks_url("https://first.test", first.jwks_url()).http_client(client.clone());
     let auth = BearerAuth::builder(API).clock(first.clock()).issuer(issuer()).build().unwrap();
     let api = Protected::by(&auth);
@@ -87,4 +87,24 @@ async fn a_bearer_file_is_read_for_each_request_and_a_missing_one_is_an_outage()
     let outcome = Protected::by(&auth).outcome(first.token(API).sign()).await;
     assert_eq!(outcome, Err(KeysUnavailable));
     assert_eq!(net.total(), 2, "no request without the header");
+}
+
+#[test]
+fn a_header_for_something_else_than_an_origin_is_an_error() {
+    for (origin, reason) in [
+        ("https://first.test/realms/acme", "has a path or a query"),
+        ("https://first.test?x=1", "has a path or a query"),
+        ("https://first.test/?", "has a path or a query"),
+        ("https://user:pass@first.test", "has a fragment, a user name or a password"),
+        ("https://first.test#x", "has a fragment, a user name or a password"),
+        ("ftp://first.test", "has another scheme than https and http"),
+        ("https://first.test:99999", "has an invalid host or port"),
+        ("first.test", "is not an absolute URL"),
+        ("", "is not an absolute URL"),
+    ] {
+        let (name, key) = (HeaderName::from_static("x-api-key"), HeaderValue::from_static("secret"));
+        let error = OriginHeader::fixed((), origin, name, key).unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains("pass@"), "{origin}: {error}");
+        assert!(OriginHeader::bearer_file((), origin, "/token").is_err(), "{origin}");
+    }
 }
