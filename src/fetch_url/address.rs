@@ -2,8 +2,8 @@
 //!
 //! Checks: an address is public, by the registries of special-purpose addresses (RFC 6890).
 //!
-//! Why only unicast addresses of IPv6 count: most of its space is unassigned, and a list of what is not
-//! public would miss what is assigned next. An address that stands for one of IPv4 counts as that one.
+//! Why an allow-list for IPv6: most of its space is unassigned, and a list of special ranges would miss those
+//! that are assigned next.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,12 +29,12 @@ impl AddressPolicy {
 /// Whether `address` is a unicast address of the public internet.
 ///
 /// `false` for loopback, private (RFC 1918, RFC 4193), link-local, shared (RFC 6598), unspecified, multicast,
-/// documentation and reserved addresses, and for the forms of IPv6 that stand for one of them: IPv4-mapped,
-/// IPv4-compatible, NAT64 (RFC 6052), 6to4 and Teredo. The last two are always `false`, because nothing uses
-/// them any more.
+/// documentation and reserved addresses. An IPv4-mapped address and one of NAT64 (RFC 6052) count as the IPv4
+/// address in them. IPv4-compatible, 6to4 and Teredo addresses are never public: nothing uses them any more.
 ///
-/// An [`HttpClient`](crate::transport::HttpClient) of your own calls it for each address that it is about to
-/// connect to, if [`FetchRequest::requires_public_address`](crate::transport::FetchRequest) says so.
+/// An [`HttpClient`](crate::transport::HttpClient) of your own calls it for each address before it connects,
+/// if the request
+/// [requires a public address](crate::transport::FetchRequest::requires_public_address).
 ///
 /// ```
 /// use tower_bearer::transport::is_public_address;

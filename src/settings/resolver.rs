@@ -45,8 +45,8 @@ type Answer = Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error +
 /// The keys and endpoints of a resolved issuer must be on its own host or a subdomain, or on those of its
 /// [`Issuer::shared_metadata`], unless [`Issuer::endpoint_hosts`] lists others. All of them must have
 /// [public addresses](crate::transport::is_public_address), unless
-/// [`allow_private_addresses`](Self::allow_private_addresses) is set: the `iss` of a forged token must not make
-/// your API send a request into your own network.
+/// [`allow_private_addresses`](Self::allow_private_addresses) is set: a token must not make your API send a
+/// request into your own network.
 ///
 /// # Limits
 ///
@@ -160,9 +160,9 @@ impl IssuerResolver {
         self
     }
 
-    /// Allows requests to private addresses for the resolved issuers: loopback, private, link-local and others
-    /// that are not [public](crate::transport::is_public_address). Default: rejected, whether a URL names the
-    /// address or a host name resolves to it.
+    /// Allows requests for the resolved issuers to addresses that are not
+    /// [public](crate::transport::is_public_address): loopback, private, link-local and others. Default:
+    /// public addresses only, whether a URL names the address or a host name resolves to it.
     ///
     /// For authorization servers in your own network, such as a Keycloak with one realm per tenant, and for
     /// tests on loopback. An issuer with [`Issuer::require_public_addresses`] keeps that restriction.
@@ -181,7 +181,7 @@ impl IssuerResolver {
     ///
     /// # Risk
     /// If tenants control the DNS of a host that your pattern matches, or the metadata of their issuer, they
-    /// can direct the requests of your API to servers in your network (SSRF). The responses do not reach them.
+    /// can direct requests of your API to servers in your network (SSRF). They do not see the responses.
     pub fn allow_private_addresses(mut self) -> Self {
         self.allows_private_addresses = true;
         self

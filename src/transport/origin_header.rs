@@ -59,8 +59,8 @@ enum Header {
 }
 
 impl<C> OriginHeader<C> {
-    /// Adds a fixed header. `origin` is scheme, host and port, such as `https://login.example.com`. The default
-    /// port may be left out, and the case of letters does not matter.
+    /// Adds a fixed header. `origin` is scheme, host and port, such as `https://login.example.com`. The port of
+    /// the scheme may be left out, and the case of letters does not matter.
     ///
     /// ```
     /// use http::{HeaderName, HeaderValue};
@@ -90,8 +90,8 @@ impl<C> OriginHeader<C> {
     /// Adds `Authorization: Bearer` with the content of a file, which is read again for each request: there
     /// are few, and the file may be rotated.
     ///
-    /// Line breaks at the end of the file are ignored. If it cannot be read, is empty or is larger than 64 KiB,
-    /// the request fails. Requests at the same time share one read.
+    /// Line breaks at the end of the file are ignored. If it cannot be read, is empty or is larger than
+    /// 64 KiB, the request fails. Concurrent requests share one read.
     ///
     /// # Errors
     /// [`InvalidOrigin`], as for [`fixed`](Self::fixed).

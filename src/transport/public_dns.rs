@@ -1,7 +1,7 @@
 //! A DNS resolver that returns public addresses only.
 //!
-//! Why here: the addresses that it returns are those that are connected to, so a name that has another address
-//! a moment later (DNS rebinding) gains nothing.
+//! Why here: the HTTP client connects to the addresses that the resolver returns. A name that has another
+//! address a moment later (DNS rebinding) gains nothing.
 
 use std::net::SocketAddr;
 
@@ -22,10 +22,11 @@ impl Resolve for PublicDns {
             let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
             let is_public = |address: &SocketAddr| is_public_address(address.ip());
             let public: Vec<SocketAddr> = found.iter().copied().filter(is_public).collect();
-            match found.first() {
-                Some(private) if public.is_empty() => Err(NotPublic::new(name.as_str(), private.ip()).into()),
-                _ => Ok(Box::new(public.into_iter()) as Addrs),
+            if let Some(private) = found.first().filter(|_| public.is_empty()) {
+                return Err(NotPublic::new(name.as_str(), private.ip()).into());
             }
+            let public: Addrs = Box::new(public.into_iter());
+            Ok(public)
         })
     }
 }

@@ -188,13 +188,13 @@ impl FetchRequest {
     /// Whether the client may connect to [public addresses](super::is_public_address) only.
     ///
     /// It is `true` for issuers that an [`IssuerResolver`](crate::issuers::IssuerResolver) has found, unless
-    /// it [allows private addresses](crate::issuers::IssuerResolver::allow_private_addresses), and for issuers
-    /// with [`Issuer::require_public_addresses`](crate::Issuer::require_public_addresses). A token then decides
-    /// which server is contacted, and must not reach one inside your network.
+    /// [`allow_private_addresses`](crate::issuers::IssuerResolver::allow_private_addresses) is set. It is also
+    /// `true` for issuers with [`require_public_addresses`](crate::Issuer::require_public_addresses). A tenant
+    /// may have chosen their URLs, and must not direct requests into your network.
     ///
     /// The client must check the addresses that a name resolves to, and connect to the checked ones without
-    /// another lookup. It returns [`FetchError::address_not_allowed`] if none is left. `BearerAuth` itself
-    /// rejects a URL that names a private address or `localhost`, before it calls the client.
+    /// another lookup. If none is left, it returns [`FetchError::address_not_allowed`]. `BearerAuth` itself
+    /// rejects URLs with a private address or `localhost` before it calls the client.
     #[must_use]
     pub fn requires_public_address(&self) -> bool {
         self.addresses == AddressPolicy::PublicOnly

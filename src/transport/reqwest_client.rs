@@ -43,13 +43,14 @@ use crate::fetch_url::Host;
 ///
 /// # Public addresses
 ///
-/// A request that [requires a public address](FetchRequest::requires_public_address) is sent over connections
-/// of its own. Names are looked up with the resolver of the system, also if [`build`](Self::build) sets another
-/// one, and the connection is opened to one of the addresses that were checked. Addresses that
-/// [`ClientBuilder::resolve`] sets for a name are not checked: they are yours.
+/// Requests that [require a public address](FetchRequest::requires_public_address) have a connection pool of
+/// their own. For them, the client looks names up with the resolver of the system, even if
+/// [`build`](Self::build) sets another one, checks the addresses, and connects to one of the checked ones.
+/// Addresses that [`ClientBuilder::resolve`] sets for a name are not checked: you have chosen them.
 ///
-/// With a proxy, the proxy looks the names up, so it must refuse private addresses itself. Its own name is
-/// checked as well. If it has a private address, write that address into the URL of the proxy.
+/// A proxy looks the names up itself, so it must refuse private addresses, too. The client checks the host
+/// name of the proxy like any other. If your proxy has a private address, write the address into its URL:
+/// there it is not checked.
 ///
 /// A wrapped `reqwest::Client` cannot check addresses, so it rejects such requests.
 ///

@@ -58,7 +58,8 @@ impl Calls {
         self.in_flight.get(issuer).map(|call| call.ended.subscribe())
     }
 
-    /// Adds a call for `issuer`, which has none. Returns its number and its end; `None` if a limit prevents it.
+    /// Adds a call for `issuer`, which has none. Returns its number and its end. `None` if a limit prevents
+    /// it.
     pub(super) fn begin(&mut self, issuer: &Arc<str>, now: Instant) -> Option<(u64, watch::Receiver<u64>)> {
         if self.in_flight.len() >= MAX_CONCURRENT {
             return None;
@@ -70,8 +71,8 @@ impl Calls {
         Some((number, ended))
     }
 
-    /// Replaces the call for `issuer` if it stands still. Returns the number of the new one. The requests that
-    /// wait go on waiting.
+    /// Replaces the call for `issuer` if it stands still. Returns the number of the new one. Requests that
+    /// wait for the old one wait for the new one.
     pub(super) fn restart_if_stalled(&mut self, issuer: &str, now: Instant) -> Option<u64> {
         if !self.in_flight.get_mut(issuer)?.stands_still(now) {
             return None;

@@ -49,8 +49,8 @@ impl Issuer {
     /// then gets no request, whether the identifier, the metadata or a setting names it. The fetch fails with
     /// [`FetchErrorKind::AddressNotAllowed`](crate::transport::FetchErrorKind::AddressNotAllowed).
     ///
-    /// [`ReqwestClient`](crate::transport::ReqwestClient#public-addresses) checks the addresses that it connects
-    /// to. Another HTTP client has to do the same; see
+    /// [`ReqwestClient`](crate::transport::ReqwestClient#public-addresses) checks the addresses that it
+    /// connects to. Another HTTP client has to do the same; see
     /// [`FetchRequest::requires_public_address`](crate::transport::FetchRequest::requires_public_address).
     ///
     /// ```

@@ -1,9 +1,11 @@
 //! The default HTTP client and requests that require a public address.
 
 use std::error::Error;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tower_bearer::transport::{
     FetchError, FetchErrorKind, FetchRequest, HttpClient, ReqwestClient, UrlKind, reqwest,
@@ -57,4 +59,47 @@ async fn a_wrapped_client_sends_no_request_that_requires_a_public_address() {
         ReqwestClient::from(client).fetch(request("https://login.example.com/keys")).await.unwrap_err();
     assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed);
     assert!(source(&error).contains("use ReqwestClient::build"), "{error:?}");
+}
+
+/// The port of a server that responds to every request, also to those for another host, as a proxy.
+async fn server() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _length = stream.read(&mut [0; 4096]).await;
+            let response = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let _closed_early = stream.write_all(response).await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_proxy_is_reached_at_a_private_address_but_not_by_a_name_that_has_one() {
+    let port = server().await;
+    for (proxy, url, is_allowed) in [
+        ("127.0.0.1", "http://login.example.com/keys", true),
+        ("127.0.0.1", "http://10.0.0.1/keys", false),
+        ("localhost", "http://login.example.com/keys", false),
+    ] {
+        let proxy = format!("http://{proxy}:{port}");
+        let through = {
+            let proxy = reqwest::Proxy::all(&proxy).unwrap();
+            ReqwestClient::build(move |client| client.no_proxy().proxy(proxy.clone())).unwrap()
+        };
+        let outcome = through.fetch(request(url)).await.map(drop).map_err(|error| error.kind());
+        let expected = if is_allowed { Ok(()) } else { Err(FetchErrorKind::AddressNotAllowed) };
+        assert_eq!(outcome, expected, "{proxy} {url}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_the_configuration_sets_for_a_name_is_not_checked() {
+    let address: SocketAddr = ([127, 0, 0, 1], server().await).into();
+    let resolve =
+        move |client: reqwest::ClientBuilder| client.no_proxy().resolve("keys.example.com", address);
+    let client = ReqwestClient::build(resolve).unwrap();
+    let url = format!("http://keys.example.com:{}/keys", address.port());
+    assert!(client.fetch(request(&url)).await.is_ok());
 }
