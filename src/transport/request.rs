@@ -188,9 +188,9 @@ impl FetchRequest {
     /// Whether the client may connect to [public addresses](super::is_public_address) only.
     ///
     /// It is `true` for issuers that an [`IssuerResolver`](crate::issuers::IssuerResolver) has found, unless
-    /// [`allow_private_addresses`](crate::issuers::IssuerResolver::allow_private_addresses) is set. It is also
-    /// `true` for issuers with [`require_public_addresses`](crate::Issuer::require_public_addresses). A tenant
-    /// may have chosen their URLs, and must not direct requests into your network.
+    /// it [allows private addresses](crate::issuers::IssuerResolver::allow_private_addresses). It is also
+    /// `true` after [`Issuer::require_public_addresses`](crate::Issuer::require_public_addresses). A tenant
+    /// may have chosen the URLs, and must not direct requests into your network.
     ///
     /// The client must check the addresses that a name resolves to, and connect to the checked ones without
     /// another lookup. If none is left, it returns [`FetchError::address_not_allowed`]. `BearerAuth` itself
