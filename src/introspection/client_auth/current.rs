@@ -74,7 +74,11 @@ type Outcome = Result<Candidates, Arc<IntrospectionError>>;
 
 /// A renewal in flight. All clones receive its result.
 #[derive(Clone)]
-struct Renewal(watch::Receiver<Option<Outcome>>);
+struct Renewal {
+    outcome: watch::Receiver<Option<Outcome>>,
+    /// Its time limit. Nothing may drive the runtime that it runs on, so it may not end itself.
+    ends_by: Instant,
+}
 
 /// Allows this many requests to the authorization server, or says why not.
 type MayRequest<'a> = &'a (dyn Fn(u32) -> Result<(), IntrospectionError> + Sync);
@@ -133,7 +137,7 @@ impl CurrentAuth {
             }
             let is_recent = |at: Instant| now.saturating_duration_since(at) < MIN_REJECTION_INTERVAL;
             // A renewal in flight is shared, even within this interval.
-            if !state.is_renewing() && state.rejected_at.is_some_and(is_recent) {
+            if !state.is_renewing(now) && state.rejected_at.is_some_and(is_recent) {
                 return None;
             }
             state.rejected_at = Some(now);
@@ -150,13 +154,15 @@ impl CurrentAuth {
         cx: &ProvideContext,
         may_request: MayRequest<'_>,
     ) -> Result<Renewal, IntrospectionError> {
-        if let Some(renewal) = state.renewal.as_ref().filter(|renewal| renewal.is_running()) {
+        let now = now();
+        if let Some(renewal) = state.renewal.as_ref().filter(|renewal| renewal.is_running(now)) {
             return Ok(renewal.clone());
         }
         may_request(provider.max_requests())?;
         let (sender, receiver) = watch::channel(None);
+        let renewal = Renewal { outcome: receiver, ends_by: later(now, time_limit(cx)) };
         tokio::spawn(renew(Arc::clone(provider), cx.clone(), Arc::downgrade(&self.state), sender));
-        Ok(state.renewal.insert(Renewal(receiver)).clone())
+        Ok(state.renewal.insert(renewal).clone())
     }
 
     /// Whether the second of two credentials is used first.
@@ -181,8 +187,8 @@ impl State {
         is_recent.then(|| Arc::clone(&failure.error))
     }
 
-    fn is_renewing(&self) -> bool {
-        self.renewal.as_ref().is_some_and(Renewal::is_running)
+    fn is_renewing(&self, now: Instant) -> bool {
+        self.renewal.as_ref().is_some_and(|renewal| renewal.is_running(now))
     }
 
     fn complete(&mut self, result: Result<Cached, Arc<IntrospectionError>>) -> Outcome {
@@ -201,14 +207,14 @@ impl State {
 }
 
 impl Renewal {
-    /// Whether it still runs. The runtime that ran it may be gone.
-    fn is_running(&self) -> bool {
-        self.0.has_changed().is_ok()
+    /// Whether it still runs. The runtime that ran it may be gone or stand still.
+    fn is_running(&self, now: Instant) -> bool {
+        now <= self.ends_by && self.outcome.has_changed().is_ok()
     }
 
     /// Waits for the result.
     async fn outcome(mut self) -> Outcome {
-        let outcome = self.0.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+        let outcome = self.outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
         outcome.unwrap_or_else(|| Err(unavailable("the provider was cancelled")))
     }
 }
@@ -222,7 +228,7 @@ async fn renew(
     sender: watch::Sender<Option<Outcome>>,
 ) {
     let (started_at, issuer) = (now(), Arc::clone(&cx.issuer));
-    let time_limit = cx.limits.timeout.saturating_mul(TIMEOUTS_PER_CALL).max(MIN_TIME_LIMIT);
+    let time_limit = time_limit(&cx);
     // In a task of its own, because the function of the user may panic or block before it returns its future.
     let mut call = JoinSet::new();
     call.spawn(async move { provider.provide(cx).await });
@@ -246,6 +252,11 @@ async fn renew(
         let outcome = lock(&state).complete(result);
         sender.send(Some(outcome)).ok();
     }
+}
+
+/// The time limit of one call of the provider.
+fn time_limit(cx: &ProvideContext) -> Duration {
+    cx.limits.timeout.saturating_mul(TIMEOUTS_PER_CALL).max(MIN_TIME_LIMIT)
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

@@ -687,3 +687,36 @@ fn credentials_that_could_never_work_are_config_errors() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_on_a_runtime_that_stands_still_is_called_again_after_its_time_limit() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let auth = ClientAuth::from_fn(TestIssuer::CLIENT_ID, move || {
+        let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if is_first {
+                pending::<()>().await;
+            }
+            Ok::<_, io::Error>(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET))
+        }
+    });
+    let client = Client::new(auth);
+    let (api, token) = (client.api.clone(), client.idp.token(API).opaque());
+    let stuck = std::thread::spawn(move || {
+        let stuck = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        stuck.block_on(async {
+            let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
+            assert!(request.await.is_err());
+        });
+        stuck
+    });
+    let stuck = stuck.join().unwrap();
+    assert_eq!(client.outcome().await, UNAVAILABLE);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    sleep(30 * SECOND).await;
+    assert_eq!(client.outcome().await, ACCEPTED);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+    stuck.shutdown_background();
+    assert_eq!(client.outcome().await, ACCEPTED);
+}

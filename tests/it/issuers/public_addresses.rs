@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tower_bearer::RejectionKind::KeysUnavailable;
 use tower_bearer::diagnostics::{IntrospectionErrorKind, KeysErrorKind};
 use tower_bearer::issuers::IssuerResolver;
-use tower_bearer::testing::{Endpoint, TestIssuer};
+use tower_bearer::testing::TestIssuer;
 use tower_bearer::transport::{FetchErrorKind, FetchFuture, FetchRequest, HttpClient, UrlKind};
 use tower_bearer::{BearerAuth, Issuer};
 
@@ -28,8 +28,11 @@ fn resolver(pattern: &str) -> IssuerResolver {
     })
 }
 
+#[cfg(feature = "reqwest")]
 #[tokio::test]
 async fn a_resolved_issuer_on_loopback_gets_no_request_unless_the_resolver_allows_it() {
+    use tower_bearer::testing::Endpoint;
+
     let idp = TestIssuer::loopback().path("/acme").start().await.unwrap();
     let pattern = idp.identifier().replace("/acme", "/{tenant}");
     let build = |resolver: IssuerResolver| {
