@@ -28,17 +28,9 @@
 //!
 //! # Guide
 //!
-//! Start with [Getting started](guide::getting_started). Then:
-//! [Choosing](guide::choosing) between JWT validation and introspection,
-//! [Scopes and policies](guide::scopes_and_policies),
-//! [Several issuers](guide::several_issuers),
-//! [Providers](guide::providers),
-//! [Operations](guide::operations),
-//! [Troubleshooting](guide::troubleshooting),
-//! [Testing](guide::testing),
-//! [Security](guide::security),
-//! [Migration](guide::migration),
-//! [Design choices](guide::design_choices).
+//! Start with [Getting started](guide::getting_started). [Troubleshooting](guide::troubleshooting) explains
+//! each rejection, and [Providers](guide::providers) has the settings for Keycloak, Auth0, Entra ID and
+//! others. The module [`guide`] lists all pages.
 //!
 //! # How a request is checked
 //!
@@ -67,16 +59,10 @@
 //!
 //! # Responses
 //!
-//! | status | when | challenge |
-//! |---|---|---|
-//! | 400, 413 | credentials are malformed, repeated or too large | `invalid_request` |
-//! | 401 | there is no token; or it fails a check | none; or `invalid_token` with a description |
-//! | 403 | a scope is missing, or a check of the route fails | `insufficient_scope` |
-//! | 500 | the configuration is wrong: client credentials, or a route that no `BearerAuth` covers | none |
-//! | 503 | keys or introspection are unavailable, and nothing usable is cached | none; `Retry-After` |
-//!
-//! [`RejectionKind`] lists every reason, with its status and its stable label. The [`Rejection`] is in the
-//! extensions of the response. [`BearerAuthBuilder::on_reject`] replaces the JSON body. gRPC requests get
+//! A token that fails a check gets 401, and a missing scope 403, with the challenge of RFC 6750. If keys or
+//! introspection are unavailable, the response is 503 without a challenge, so that clients keep their token.
+//! [Troubleshooting](guide::troubleshooting) lists every [`RejectionKind`] by status. The [`Rejection`] is in
+//! the extensions of the response. [`BearerAuthBuilder::on_reject`] replaces the JSON body. gRPC requests get
 //! gRPC responses with the same headers.
 //!
 //! # Features
@@ -141,13 +127,18 @@ pub mod testing;
 pub mod time;
 pub mod transport;
 
+#[doc(inline)]
 pub use access_token::AccessToken;
 #[cfg(feature = "axum")]
+#[doc(inline)]
 pub use axum::Claims;
 pub use bearer::TokenSource;
+#[doc(inline)]
 pub use builder::{BearerAuthBuilder, ConfigError, Introspection, Issuer, TokenCache};
+#[doc(inline)]
 pub use crypto::Algorithm;
 pub use introspection::ClientAuth;
+#[doc(inline)]
 pub use middleware::{BearerAuth, FormBodyToken, Require};
 pub use rejection::{Rejection, RejectionKind};
 pub use requirement::Scopes;
