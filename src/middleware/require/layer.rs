@@ -103,8 +103,7 @@ impl Require {
     /// ```
     /// use tower_bearer::{Issuer, Require};
     ///
-    /// let issuer = Issuer::discover("https://login.example.com/realms/acme")
-    ///     .role_claims(["/realm_access/roles"]);
+    /// let issuer = Issuer::discover("https://login.example.com").role_claims(["/groups"]);
     /// let layer = Require::role("admin");
     /// ```
     pub fn role(role: impl Into<String>) -> Self {

@@ -20,7 +20,7 @@ impl Issuer {
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// let auth0 = Issuer::discover("https://acme.eu.auth0.com/").scope_claims(["scope", "permissions"]);
+    /// let issuer = Issuer::discover("https://login.example.com").scope_claims(["scope", "/api/scopes"]);
     /// ```
     pub fn scope_claims<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.scope_claims = names.into_iter().map(Into::into).collect();
@@ -30,18 +30,18 @@ impl Issuer {
     /// Sets the claims that can name the client of a token. The first one that a token has counts. Default:
     /// `client_id` (RFC 9068 section 2.2), then `azp` (OpenID Connect Core section 2).
     ///
-    /// If every caller is a client, as in Kubernetes, use `sub`. Okta names the client in `cid`, version 1
-    /// tokens of Entra ID and AD FS in `appid`. Other servers may use these names for something else, so they
-    /// are not read by default. Introspection responses name the client in `client_id` whatever the setting
-    /// (RFC 7662 section 2.2). A claim that never names a client, such as `aud`, is a
-    /// [`ConfigError`](crate::ConfigError).
+    /// If every caller is a client, as in Kubernetes, use `sub`. Some servers name the client in a claim of
+    /// their own, such as `cid` or `appid`. Others may use these names for something else, so they are read
+    /// only if this setting, or the profile of a provider, names them. Introspection responses name the
+    /// client in `client_id` whatever the setting (RFC 7662 section 2.2). A claim that never names a client,
+    /// such as `aud`, is a [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// let okta = Issuer::discover("https://acme.okta.com/oauth2/default")
-    ///     .client_claims(["cid"])
-    ///     .allowed_clients(["0oa1b2c3d4e5f6g7h8i9"]);
+    /// let issuer = Issuer::kubernetes("https://kubernetes.default.svc.cluster.local")
+    ///     .client_claims(["sub"])
+    ///     .allowed_clients(["system:serviceaccount:shop:web"]);
     /// ```
     pub fn client_claims<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.client_claims = names.into_iter().map(Into::into).collect();
@@ -59,12 +59,8 @@ impl Issuer {
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// let keycloak = Issuer::discover("https://login.example.com/realms/acme")
-    ///     .role_claims(["/realm_access/roles", "/resource_access/orders/roles"]);
-    /// let auth0 = Issuer::discover("https://acme.eu.auth0.com/").role_claims(["/permissions"]);
-    /// // `/` in the name of a claim is `~1`.
-    /// let namespaced = Issuer::discover("https://acme.eu.auth0.com/")
-    ///     .role_claims(["/https:~1~1api.example.com~1roles"]);
+    /// let issuer = Issuer::discover("https://login.example.com")
+    ///     .role_claims(["/groups", "/https:~1~1api.example.com~1roles"]); // `/` in a name is `~1`
     /// ```
     pub fn role_claims<P: Into<String>>(mut self, pointers: impl IntoIterator<Item = P>) -> Self {
         self.role_claims = pointers.into_iter().map(Into::into).collect();
@@ -83,11 +79,10 @@ impl Issuer {
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// // Access tokens of Cognito have no `aud`.
-    /// let pool = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI";
-    /// let issuer = Issuer::discover(pool)
+    /// // An authorization server whose access tokens have no `aud`.
+    /// let issuer = Issuer::discover("https://login.example.com")
     ///     .audience_claim("client_id")
-    ///     .allowed_clients(["1example23456789"]);
+    ///     .allowed_clients(["web-app", "mobile-app"]);
     /// ```
     ///
     /// # Risk
