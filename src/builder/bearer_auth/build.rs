@@ -21,16 +21,6 @@ use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_au
 impl BearerAuthBuilder {
     /// Checks the configuration and builds the layer. It performs no I/O.
     ///
-    /// The first request that needs keys fetches them; [`BearerAuth::ready`] fetches them earlier. The same
-    /// goes for metadata and introspection endpoints.
-    ///
-    /// # Check at the start
-    /// One second after the first service is made, a task fetches the keys and finds the introspection
-    /// endpoints that neither `ready` nor a request has needed by then, of at most 32 issuers. A wrong issuer
-    /// URL, an untrusted CA or a closed firewall is then in the log before the first request, with a hint.
-    /// The task runs on the tokio runtime on which the layer is applied, else on that of the first request
-    /// whose token is not cached. [`fetch_on_first_use`](Self::fetch_on_first_use) turns it off.
-    ///
     /// ```
     /// use tower_bearer::{BearerAuth, ConfigError, Issuer};
     ///
@@ -41,6 +31,14 @@ impl BearerAuthBuilder {
     /// let error = bearer_auth("http://login.example.com").unwrap_err();
     /// assert!(error.to_string().contains("is not https"));
     /// ```
+    ///
+    /// # Check at the start
+    /// The first request that needs keys fetches them, and [`BearerAuth::ready`] fetches them earlier. One
+    /// second after the first service is made, a task fetches the keys and finds the introspection endpoints
+    /// that neither has needed by then, of at most 32 issuers. A wrong issuer URL, an untrusted CA or a
+    /// closed firewall is then in the log before the first request, with a hint. The task runs on the tokio
+    /// runtime on which the layer is applied, else on that of the first request whose token is not cached.
+    /// [`fetch_on_first_use`](Self::fetch_on_first_use) turns it off.
     ///
     /// # Errors
     /// [`ConfigError`] with every problem, each with a hint.

@@ -33,8 +33,7 @@ impl BearerAuthBuilder {
     }
 
     /// Fetches nothing until a request or [`BearerAuth::ready`](crate::BearerAuth::ready) needs it. Default:
-    /// a second after the layer is applied, a task fetches the keys of at most 32 issuers, so that a wrong
-    /// configuration is in the log at once (see [`build`](Self::build)).
+    /// the [check at the start](Self::build).
     ///
     /// For functions that run for the time of one request, and for tests that count fetches. A wrong
     /// configuration then shows at the first request.
@@ -72,7 +71,15 @@ impl BearerAuthBuilder {
     /// Default: 30 s.
     ///
     /// The rate limit has a burst of 2. Scheduled refreshes do not count. While it is used up, tokens with
-    /// unknown keys are rejected with 503 ([`KeyUnconfirmed`](crate::RejectionKind::KeyUnconfirmed)).
+    /// unknown keys are rejected with 503 ([`KeyUnconfirmed`](crate::RejectionKind::KeyUnconfirmed)). A
+    /// shorter interval lets clients with invalid tokens cause more requests to the authorization server.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").jwks_cooldown(Duration::from_secs(10));
+    /// ```
     pub fn jwks_cooldown(mut self, cooldown: Duration) -> Self {
         self.refresh.cooldown = cooldown;
         self
@@ -124,6 +131,13 @@ impl BearerAuthBuilder {
     /// Default: 5 s.
     ///
     /// For introspection requests, use [`Introspection::timeout`](crate::Introspection::timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").fetch_timeout(Duration::from_secs(10));
+    /// ```
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
         self
@@ -148,6 +162,14 @@ impl BearerAuthBuilder {
 
     /// Sets the maximum time that a request waits for keys that are not cached. Default: 3 s; then it is
     /// rejected with 503. The wait for introspection has its own limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// // For clients that give up after a second.
+    /// let builder = BearerAuth::builder("https://api.example.com").max_key_wait(Duration::from_millis(900));
+    /// ```
     pub fn max_key_wait(mut self, wait: Duration) -> Self {
         self.max_key_wait = wait;
         self

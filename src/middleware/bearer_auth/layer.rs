@@ -21,8 +21,8 @@ use crate::sync::ShardedArc;
 /// A layer that turns a service into an OAuth 2.0 resource server: it accepts only requests with a valid
 /// access token.
 ///
-/// [`BearerAuth::builder`] has the settings. The [crate's documentation](crate) says what is checked, and how
-/// rejected requests are answered.
+/// [`BearerAuth::builder`] has the settings. The [crate's documentation](crate) says what is checked, and
+/// which responses rejected requests get.
 ///
 /// A clone shares the keys and the caches. The background tasks that refresh keys end when the last clone,
 /// and the last service made from one, is dropped.
@@ -123,10 +123,10 @@ impl BearerAuth {
     /// no JWTs. Any other failure proves nothing, so it is no error. The check has no effect on the circuit
     /// breaker and on other tokens.
     ///
-    /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the first
-    /// request of each issuer fetches its keys, or the check at the start that
-    /// [`build`](crate::BearerAuthBuilder::build) describes. After an error, call it again or serve requests
-    /// anyway: `BearerAuth` recovers by itself when the authorization server is back.
+    /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the
+    /// [check at the start](crate::BearerAuthBuilder::build) or the first request fetches
+    /// the keys. After an error, call it again or serve requests anyway: `BearerAuth` recovers by itself when
+    /// the authorization server is back.
     ///
     /// It fetches from at most 32 issuers at a time. One unavailable issuer is no error if others are ready:
     /// it must not take your API down for their clients. [`status`](Self::status) shows the issuer, and
@@ -205,13 +205,20 @@ impl BearerAuth {
     }
 
     /// The number of tokens in the token cache; see [`TokenCache`](crate::TokenCache).
+    ///
+    /// ```no_run
+    /// # fn gauge(_name: &str, _value: usize) {}
+    /// # fn example(auth: tower_bearer::BearerAuth) {
+    /// gauge("cached_tokens", auth.cached_tokens()); // at its limit, tokens are evicted
+    /// # }
+    /// ```
     #[must_use]
     pub fn cached_tokens(&self) -> usize {
         self.shared.authenticator.tokens.len()
     }
 
-    /// What this configuration guarantees: how long a revoked token is accepted, how long an outage is
-    /// survived, and so on. `Display` prints one guarantee per line.
+    /// The guarantees of this configuration: how long a revoked token is accepted, how long valid tokens are
+    /// accepted during an outage, and so on. `Display` prints one guarantee per line.
     ///
     /// ```
     /// # #[cfg(feature = "reqwest")] {
