@@ -58,29 +58,72 @@ impl<'t> ClaimValue<'t> {
     }
 
     /// The value, if it is a boolean.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// // Rejects tokens without the claim, and those with the string "true".
+    /// let issuer = Issuer::discover("https://login.example.com").validate(|claims| {
+    ///     claims.get("email_verified").and_then(|verified| verified.as_bool()) == Some(true)
+    /// });
+    /// ```
     #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         self.0.as_bool()
     }
 
     /// The value, if it is an integer in the range of `i64`.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::claim("clearance", |level| level.as_i64().is_some_and(|level| level >= 3));
+    /// ```
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         self.0.as_i64()
     }
 
     /// Whether the value is this string, or an array with this string.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::claim("/org/regions", |regions| regions.contains("eu")); // "eu" or ["eu", "us"]
+    /// ```
     #[must_use]
     pub fn contains(self, text: &str) -> bool {
         self.as_str() == Some(text) || self.items().any(|item| item.as_str() == Some(text))
     }
 
     /// The items, if the value is an array; else none.
+    ///
+    /// ```
+    /// use tower_bearer::Require;
+    ///
+    /// let layer = Require::claim("groups", |groups| {
+    ///     groups.items().filter_map(|group| group.as_str()).any(|group| group.starts_with("orders/"))
+    /// });
+    /// ```
     pub fn items(self) -> impl Iterator<Item = Self> {
         self.0.as_array().into_iter().flatten().map(Self)
     }
 
     /// Deserializes the value into a `T`. `None` if it does not fit.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Address {
+    ///     country: String,
+    /// }
+    ///
+    /// fn country(token: &AccessToken) -> Option<String> {
+    ///     let address: Address = token.claim("address")?.to()?;
+    ///     Some(address.country)
+    /// }
+    /// ```
     #[must_use]
     pub fn to<T: Deserialize<'t>>(self) -> Option<T> {
         T::deserialize(self.0).ok()

@@ -184,6 +184,14 @@ impl AccessToken {
     /// section 2.2).
     ///
     /// `None` for a JWT that was not introspected. A user name can be reassigned: never use it as a key.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// fn greeting(token: &AccessToken) -> String {
+    ///     format!("hello {}", token.username().or(token.subject()).unwrap_or("client"))
+    /// }
+    /// ```
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         self.text(&self.checked.grant.username)
@@ -213,6 +221,15 @@ impl AccessToken {
     /// [`Issuer::audience_claim`](crate::Issuer::audience_claim), unless that claim names the client. Empty
     /// if it does, or if the introspection response has neither and
     /// [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) is set.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// Whether the client may use the token at this API only.
+    /// fn is_for_this_api_only(token: &AccessToken) -> bool {
+    ///     token.audiences().eq(["https://api.example.com"])
+    /// }
+    /// ```
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.checked.grant.audiences.iter().map(|audience| audience.resolve(&self.checked.claims_json))
     }

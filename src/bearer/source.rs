@@ -83,6 +83,15 @@ impl TokenSource {
     /// URLs end up in access logs, browser histories and `Referer` headers, and the token with them (RFC 6750
     /// section 5.3). RFC 9700 section 4.3.2 advises against it; OAuth 2.1 and FAPI 2.0 forbid it. Use it only
     /// for clients that cannot set a header. Responses to such requests get `Cache-Control: private`.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, ConfigError, TokenSource};
+    ///
+    /// /// For the routes of downloads only: a link cannot set a header.
+    /// fn for_downloads(auth: &BearerAuth) -> Result<BearerAuth, ConfigError> {
+    ///     auth.view().add_token_source(TokenSource::query()).build()
+    /// }
+    /// ```
     #[must_use]
     pub fn query() -> Self {
         Self(Kind::Query)

@@ -58,6 +58,14 @@ impl TokenCache {
     /// Sets the maximum number of cached tokens. Default: 10 000. Maximum: about one million.
     ///
     /// Zero is a [`ConfigError`](crate::ConfigError); use [`disabled`](Self::disabled) instead.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, TokenCache};
+    ///
+    /// // A process with little memory. The limit in bytes stays 32 MiB.
+    /// let cache = TokenCache::new().max_tokens(500);
+    /// let builder = BearerAuth::builder("https://api.example.com").token_cache(cache);
+    /// ```
     pub fn max_tokens(self, tokens: usize) -> Self {
         Self { limits: Some(CacheLimits { entries: tokens, ..self.limits.unwrap_or(DEFAULT) }) }
     }

@@ -41,13 +41,13 @@ impl IntrospectionStatus {
         self.circuit
     }
 
-    /// The end of a pause that the authorization server asked for with `Retry-After` or with status 429
-    /// (RFC 9110 section 10.2.3, RFC 6585 section 4). `None` without a pause.
+    /// The end of a pause that the authorization server requested with `Retry-After` or with status 429 (RFC
+    /// 9110 section 10.2.3, RFC 6585 section 4). `None` without a pause.
     ///
-    /// A first pause lasts at most 30 s. If the next request, about another token, asks for another pause,
-    /// that lasts at most 5 min.
-    /// After a response about a token that was never active, and at first after a 429, only such tokens are
-    /// held back. A pause of all tokens is [`CircuitState::Open`], too.
+    /// A first pause lasts at most 30 s. If the response to the next request, about another token, requests a
+    /// pause as well, that one lasts at most 5 min. After a response about a token that was never active, and
+    /// at first after a 429, only such tokens are held back. A pause of all tokens is
+    /// [`CircuitState::Open`], too.
     #[must_use]
     pub fn paused_until(&self) -> Option<SystemTime> {
         self.paused_until

@@ -42,9 +42,10 @@ impl BearerAuth {
     /// ```
     ///
     /// # Risk
-    /// Anyone with write access to the stored keys can sign tokens. And keys are used for
-    /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for) after the start, however old the snapshot
-    /// is: do not use one that is older than the time in which you must be able to retire a key.
+    /// - Anyone with write access to the stored keys can sign tokens.
+    /// - Keys are used for [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for) after the start,
+    ///   however old the snapshot is. Do not use a snapshot that is older than the delay in which you must be
+    ///   able to retire a key.
     #[must_use]
     pub fn keys_snapshot(&self) -> KeysSnapshot {
         let issuers = self.shared().authenticator.issuers.load().sorted();
@@ -64,6 +65,16 @@ impl KeysSnapshot {
     }
 
     /// The identifiers of the issuers and their keys, sorted by issuer.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// fn print(auth: &BearerAuth) {
+    ///     for (issuer, jwks) in auth.keys_snapshot().iter() {
+    ///         println!("{issuer}: {jwks}");
+    ///     }
+    /// }
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(issuer, jwks)| (issuer.as_str(), jwks.as_str()))
     }

@@ -121,6 +121,19 @@ impl Rejection {
 
     /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`]. `None` if
     /// the text would exceed 1 KiB: clients reject responses with too large headers.
+    ///
+    /// ```
+    /// use tower_bearer::Rejection;
+    ///
+    /// /// A sentence for the client, in the body that `on_reject` writes.
+    /// fn message(rejection: &Rejection) -> String {
+    ///     match rejection.scopes_needed() {
+    ///         Some(scopes) => format!("Request a token with the scopes: {scopes}"),
+    ///         None => rejection.description().to_owned(),
+    ///     }
+    /// }
+    /// # assert!(message(&Rejection::insufficient_scope(["orders:write"])).ends_with("orders:write"));
+    /// ```
     #[must_use]
     pub fn scopes_needed(&self) -> Option<&str> {
         self.details.as_ref()?.scopes_needed.as_deref()
@@ -128,6 +141,16 @@ impl Rejection {
 
     /// When to retry, for [`RejectionKind::KeysUnavailable`], [`RejectionKind::KeyUnconfirmed`] and
     /// [`RejectionKind::IntrospectionUnavailable`]: a whole number of seconds, at least one.
+    ///
+    /// ```
+    /// use tower_bearer::Rejection;
+    ///
+    /// /// Whether a client may send the same request with the same token again.
+    /// fn may_retry(rejection: &Rejection) -> bool {
+    ///     rejection.retry_after().is_some()
+    /// }
+    /// # assert!(!may_retry(&Rejection::insufficient_scope(["orders:write"])));
+    /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.as_ref()?.retry_after

@@ -134,7 +134,19 @@ impl IssuerResolver {
     }
 
     /// Sets the maximum number of resolved issuers. Default: 1 000. Each holds its keys, and a refresh task
-    /// while it is in use.
+    /// while it is in use. Zero is a [`ConfigError`](crate::ConfigError).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::Issuer;
+    /// use tower_bearer::issuers::IssuerResolver;
+    ///
+    /// let resolver = IssuerResolver::new("https://{tenant}.login.example.com", async |request| {
+    ///     Ok::<_, std::io::Error>(Some(Issuer::discover(request.issuer())))
+    /// })
+    /// .max_issuers(20_000)
+    /// .idle_timeout(Duration::from_secs(24 * 60 * 60));
+    /// ```
     pub fn max_issuers(mut self, issuers: usize) -> Self {
         self.max_issuers = issuers;
         self
@@ -148,6 +160,9 @@ impl IssuerResolver {
     }
 
     /// Sets how long `None` is cached per identifier. Default: 60 s. Up to 10 000 identifiers are cached.
+    ///
+    /// A new tenant is accepted after at most this time, or at once if it is
+    /// [added](crate::issuers::Issuers::add) at run time.
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.negative_ttl = ttl;
         self

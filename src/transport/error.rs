@@ -144,7 +144,8 @@ impl FetchError {
     /// Whether the server is unavailable, as opposed to having answered that there is nothing here.
     ///
     /// `true` for broken connections, timeouts, bodies over the size limit, status 429 and every 5xx. Stale
-    /// keys stay in use only during an outage.
+    /// keys stay in use for [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for) then, and for
+    /// [`jwks_stale_for_bad_responses`](crate::BearerAuthBuilder::jwks_stale_for_bad_responses) otherwise.
     ///
     /// ```
     /// use tower_bearer::transport::{FetchError, FetchErrorKind};

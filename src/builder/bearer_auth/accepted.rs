@@ -48,6 +48,13 @@ impl BearerAuthBuilder {
     /// [`TokenSource::header`](crate::TokenSource::header). A token in a cookie, the query, a form or a
     /// WebSocket subprotocol stays. Default: keep the headers and mark them as sensitive, so that `Debug`
     /// does not print them.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// // The inner service forwards all headers to another host.
+    /// let builder = BearerAuth::builder("https://api.example.com").strip_credentials();
+    /// ```
     pub fn strip_credentials(mut self) -> Self {
         self.strip_credentials = true;
         self

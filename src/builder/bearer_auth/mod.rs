@@ -81,6 +81,16 @@ impl BearerAuth {
     ///
     /// `BearerAuth` compares the audience byte for byte. It is also the realm of challenges, unless
     /// [`realm`](BearerAuthBuilder::realm) sets another.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, ConfigError, Issuer};
+    ///
+    /// fn bearer_auth() -> Result<BearerAuth, ConfigError> {
+    ///     BearerAuth::builder("https://api.example.com")
+    ///         .issuer(Issuer::discover("https://login.example.com"))
+    ///         .build()
+    /// }
+    /// ```
     pub fn builder(audience: impl Into<String>) -> BearerAuthBuilder {
         BearerAuthBuilder::new(audience.into())
     }
@@ -185,6 +195,13 @@ impl BearerAuthBuilder {
     ///
     /// A request with a larger token is rejected with 400 `token_too_large`. Many HTTP servers limit the size
     /// of headers to 8 KiB or less and reject such a request earlier.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// // For tokens with hundreds of groups.
+    /// let builder = BearerAuth::builder("https://api.example.com").max_token_bytes(64 * 1024);
+    /// ```
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes;
         self
@@ -240,6 +257,12 @@ impl BearerAuthBuilder {
     ///
     /// Prefer a CORS layer outside of `BearerAuth`: it answers preflight requests itself.
     ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").allow_preflight();
+    /// ```
+    ///
     /// # Risk
     /// The inner service receives these `OPTIONS` requests without a token. A service that ignores the method
     /// serves them to anonymous callers.
@@ -249,7 +272,18 @@ impl BearerAuthBuilder {
     }
 
     /// Sets the clock for the dates in tokens and for the age of cached keys. Default: the clock of this
-    /// machine.
+    /// machine, [`SystemClock`].
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// use tower_bearer::BearerAuth;
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// // In tests: the clock of the test issuer, which stands still until the test moves it.
+    /// let idp = TestIssuer::new();
+    /// let builder = BearerAuth::builder("https://api.example.com").clock(idp.clock());
+    /// # }
+    /// ```
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -26,8 +26,15 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Omits `error_description` from challenges and bodies. Clients still receive the error codes of RFC
-    /// 6750.
+    /// Omits `error_description` from challenges and bodies. Default: both have it. Clients still receive the
+    /// error codes of RFC 6750.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").omit_error_descriptions();
+    /// // WWW-Authenticate: Bearer realm="https://api.example.com", error="invalid_token"
+    /// ```
     pub fn omit_error_descriptions(mut self) -> Self {
         self.omit_error_descriptions = true;
         self

@@ -31,7 +31,18 @@ impl Introspection {
 
     /// Sets how long an inactive token is cached. Default: 10 s. Zero turns this caching off.
     ///
-    /// A token with a response that names another API is cached for the same time.
+    /// A token with a response that names another API is cached for the same time. A longer time delays a
+    /// token that becomes active, for example because a replica of the authorization server learns of it
+    /// late.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .inactive_ttl(Duration::from_secs(2));
+    /// ```
     pub fn inactive_ttl(mut self, ttl: Duration) -> Self {
         self.cache.inactive_ttl = ttl;
         self
@@ -43,6 +54,16 @@ impl Introspection {
     /// The time includes one retry, and fetching the metadata. It does not include the queue, which has a
     /// limit of its own: [`queue_timeout`](Self::queue_timeout). So a request waits for introspection for at
     /// most the sum of both.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .timeout(Duration::from_secs(1))
+    ///     .queue_timeout(Duration::from_millis(200)); // a request waits for at most 1.2 s
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
         self

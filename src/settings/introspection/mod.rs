@@ -70,12 +70,8 @@ use crate::transport::{FetchLimits, HttpClient};
 ///   or its metadata names no introspection endpoint. The log says what to check, with the error that the
 ///   authorization server reports.
 ///
-/// A token whose introspection fails gets 503 for 250 ms to 8 s without another request. The circuit breaker
-/// opens if at least half of the latest calls fail: of the last 50 within 10 s, and of 10 at least. Then a
-/// probe tests the authorization server after 250 ms; each failed probe doubles the time, up to 10 s. A token
-/// counts once. An untrusted token, which was never active and is no valid JWT, counts only if it cannot be
-/// the cause of the failure, for example if the connection cannot be established. A `Retry-After` from the
-/// endpoint is honored, up to 30 s, and up to 5 min if the next request, about another token, confirms it.
+/// [Operations](crate::guide::operations#tune-introspection) describes the circuit breaker, the adaptive
+/// concurrency limit, and how `Retry-After` is honored.
 ///
 /// # Runtime
 ///
@@ -256,19 +252,38 @@ impl Introspection {
 
     /// Introspects the opaque tokens that match the rule of no other issuer. This is the default if only one
     /// issuer has introspection.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let (secret, partner_secret) = (String::new(), String::new());
+    /// let main = Introspection::with(ClientAuth::secret_basic("orders-api", secret)).opaque_default();
+    /// let partner = Introspection::with(ClientAuth::secret_basic("orders", partner_secret))
+    ///     .opaque_prefix("partner_"); // of another issuer
+    /// ```
     pub fn opaque_default(mut self) -> Self {
         self.opaque_tokens = Some(OpaqueTokens::Others);
         self
     }
 
-    /// Introspects no opaque tokens, only JWTs.
+    /// Introspects no opaque tokens, only JWTs: for an issuer whose access tokens are all JWTs, beside
+    /// another one with opaque tokens.
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection =
+    ///     Introspection::with(ClientAuth::secret_basic("orders-api", secret)).also_jwts().opaque_none();
+    /// ```
     pub fn opaque_none(mut self) -> Self {
         self.opaque_tokens = Some(OpaqueTokens::None);
         self
     }
 
-    /// Sets the HTTP client for introspection requests, such as one with a client certificate for
-    /// [`ClientAuth::mtls`]. Default: the client of the [builder](crate::BearerAuthBuilder::http_client).
+    /// Sets the HTTP client for introspection requests, such as one with a client certificate;
+    /// [`ClientAuth::mtls`] has an example. Default: the client of the
+    /// [builder](crate::BearerAuthBuilder::http_client).
     ///
     /// It must not follow redirects: a redirect would send the token and the client secret to another host.
     pub fn http_client(mut self, client: impl HttpClient) -> Self {

@@ -12,6 +12,17 @@ impl Introspection {
     /// Some authorization servers never send `aud` (django-oauth-toolkit). Others omit it for tokens without
     /// a resource (node oidc-provider).
     ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection, Issuer};
+    ///
+    /// # let secret = String::new();
+    /// let introspection = Introspection::with(ClientAuth::secret_basic("orders-api", secret))
+    ///     .dangerous_accept_without_audience();
+    /// let issuer = Issuer::discover("https://login.example.com")
+    ///     .introspect(introspection)
+    ///     .require_claim("token_type"); // see the risk of refresh tokens
+    /// ```
+    ///
     /// # Risk
     /// - A token issued for any other API of this authorization server is then accepted here. The exception
     ///   is an authorization server that reports to each client only the tokens meant for it; RFC 7662
@@ -64,6 +75,14 @@ impl Introspection {
     /// The response must be signed with a key and an algorithm of the issuer. Its `typ` is
     /// `token-introspection+jwt`, its `aud` names this API or its client identifier, and its `iat` is less
     /// than 1 min old. An unsigned response is a failure (503).
+    ///
+    /// ```
+    /// use tower_bearer::{ClientAuth, Introspection};
+    ///
+    /// # let secret = String::new();
+    /// let introspection =
+    ///     Introspection::with(ClientAuth::secret_basic("orders-api", secret)).require_signed();
+    /// ```
     pub fn require_signed(mut self) -> Self {
         self.require_signed = true;
         self

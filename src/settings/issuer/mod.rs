@@ -97,17 +97,17 @@ impl Issuer {
     /// endpoints may have plain http only if it has.
     ///
     /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1,
-    /// that of OpenID Connect Discovery section 4, and for an identifier with a path the URL of OpenID
-    /// Connect with the path at its end. The next URL is tried when one fails or takes 250 ms. The one that
-    /// answered comes first the next time. The `issuer` in the metadata must equal `identifier`.
+    /// then that of OpenID Connect Discovery section 4. For an identifier with a path it also tries the URL
+    /// of OpenID Connect with the path at its end. The next URL is tried when one fails or takes 250 ms. The
+    /// one that answered comes first the next time. The `issuer` in the metadata must equal `identifier`.
     /// `BearerAuth` reads the metadata again after an hour, and when fetching the keys fails, at most once
     /// per minute.
     ///
     /// ```
     /// use tower_bearer::Issuer;
     ///
-    /// let keycloak = Issuer::discover("https://login.example.com/realms/acme");
-    /// let auth0 = Issuer::discover("https://acme.eu.auth0.com/"); // with the trailing slash
+    /// let issuer = Issuer::discover("https://login.example.com/realms/acme");
+    /// let issuer = Issuer::discover("https://login.example.org/"); // its `iss` ends in a slash
     /// ```
     pub fn discover(identifier: impl Into<String>) -> Self {
         Self::new(identifier, KeyOrigin::Discovery)
@@ -253,7 +253,18 @@ impl Issuer {
     ///
     /// `BearerAuth` uses it until the first fetch succeeds, with the grace period of
     /// [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for). The first request that needs keys starts
-    /// a fetch all the same.
+    /// a fetch all the same. [`BearerAuth::keys_snapshot`](crate::BearerAuth::keys_snapshot) shows how to
+    /// save the keys of a running process.
+    ///
+    /// ```
+    /// use std::{fs, io};
+    /// use tower_bearer::Issuer;
+    ///
+    /// fn issuer() -> io::Result<Issuer> {
+    ///     let jwks = fs::read_to_string("/etc/orders-api/jwks.json")?; // part of the deployment
+    ///     Ok(Issuer::discover("https://login.example.com").seed_jwks(jwks))
+    /// }
+    /// ```
     pub fn seed_jwks(mut self, jwks: impl Into<String>) -> Self {
         self.seed = Some(jwks.into());
         self
@@ -270,7 +281,8 @@ impl Issuer {
     /// use tower_bearer::Issuer;
     /// use tower_bearer::builder::EndpointHosts;
     ///
-    /// let issuer = Issuer::discover("https://login.example.com").endpoint_hosts(EndpointHosts::issuer_and_subdomains());
+    /// let issuer = Issuer::discover("https://login.example.com")
+    ///     .endpoint_hosts(EndpointHosts::issuer_and_subdomains());
     /// ```
     pub fn endpoint_hosts(mut self, hosts: EndpointHosts) -> Self {
         self.endpoint_hosts = hosts;
@@ -279,6 +291,13 @@ impl Issuer {
 
     /// Allows plain http to any host for metadata, keys and introspection. Default: loopback addresses only,
     /// and no http endpoint in the metadata of an https issuer.
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// // The authorization server of a test network, in a container next to this one.
+    /// let issuer = Issuer::discover("http://keycloak:8080/realms/test").dangerous_allow_http();
+    /// ```
     ///
     /// # Risk
     /// Anyone on the network path can substitute the keys and sign any token, report any token as active, and

@@ -21,6 +21,14 @@ impl Issuer {
 
     /// Adds a name of this API in the `aud` of its tokens, beside those given to the builder or to
     /// [`audience`](Self::audience).
+    ///
+    /// ```
+    /// use tower_bearer::Issuer;
+    ///
+    /// let issuer = Issuer::discover("https://login.partner.example")
+    ///     .audience("orders-api")
+    ///     .add_audience("urn:example:orders"); // its previous name
+    /// ```
     pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
         self.added_audiences.push(audience.into());
         self
@@ -80,6 +88,14 @@ impl Issuer {
 
     /// Rejects tokens that were issued (`iat`) longer ago than `age` plus the leeway. Default: no limit but
     /// `exp`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::Issuer;
+    ///
+    /// // Its tokens live for a day. This API wants a newer one every hour.
+    /// let issuer = Issuer::discover("https://login.example.com").max_age(Duration::from_secs(3600));
+    /// ```
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self

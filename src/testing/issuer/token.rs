@@ -74,6 +74,16 @@ impl TokenBuilder {
     }
 
     /// Sets `exp` to one hour ago, which no leeway covers.
+    ///
+    /// ```
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let rejection = idp.token("https://api.example.com").expired().access_token().unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::TokenExpired);
+    /// # }
+    /// ```
     pub fn expired(self) -> Self {
         let past = self.issuer.state.now().saturating_sub(3600);
         self.claim("exp", past)
