@@ -1,10 +1,11 @@
-//! The token cache: tokens that passed every check their text allows, so that a cached token costs one
+//! The token cache: tokens that passed every check that needs no request, so that a cached token costs one
 //! lookup.
 //!
-//! Checks on every hit: the token, byte for byte; that its issuer is still trusted; for a JWT, that its dates
-//! are valid now and that its issuer still publishes the key set it was verified with. Where the token is
-//! introspected, the introspector checks its own cache. Never holds a forged token: each entry was signed by
-//! its issuer, or its issuer said that it is active.
+//! Checks on every hit: the token is the cached one, byte for byte, and its issuer is still trusted. The
+//! dates of a JWT are valid now, and its issuer still publishes the key set that verified it.
+//! Does not check: introspection. The introspector has a cache of its own.
+//!
+//! It never holds a forged token: each entry was signed by its issuer, or its issuer reported it as active.
 //!
 //! Why the whole key set and not the one key: any change of the set (a retired key, another key under the
 //! same `kid`, another `use`) invalidates what was verified with it. After a rotation each token costs one

@@ -37,9 +37,9 @@ impl fmt::Debug for FormCredential {
     }
 }
 
-/// Whether the body of this request is a form that may hold a token: its method defines semantics for a body,
-/// its only content type is `application/x-www-form-urlencoded` in ASCII or UTF-8, and it has no content
-/// coding.
+/// Whether the body of this request is a form that may hold a token (RFC 6750 section 2.2). Its method
+/// defines semantics for a body. Its only content type is `application/x-www-form-urlencoded` in ASCII or
+/// UTF-8. It has no content coding.
 pub(crate) fn carries_form(parts: &Parts) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method)
         && !parts.headers.contains_key(CONTENT_ENCODING)

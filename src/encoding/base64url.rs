@@ -15,8 +15,8 @@ pub(crate) fn is_strict(text: &[u8]) -> bool {
     URL_SAFE_NO_PAD.check(text).is_ok()
 }
 
-/// Decodes `text` as a lenient reader might: either alphabet, with or without padding, any bits after the
-/// last octet or one character too many, and some character in place of `~`, which is in no alphabet.
+/// Decodes `text` as a lenient reader might. It accepts both alphabets, text with and without padding, any
+/// bits after the last octet, and one character too many. `~`, which is in no alphabet, counts as `/`.
 pub(crate) fn decode_leniently(text: &str) -> Option<Vec<u8>> {
     let standard = |byte: u8| match byte {
         b'-' => b'+',

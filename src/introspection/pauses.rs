@@ -1,10 +1,10 @@
-//! The pauses that the authorization server asks for with `Retry-After` (RFC 9110 section 10.2.3).
+//! The pauses that the authorization server requests with `Retry-After` (RFC 9110 section 10.2.3).
 //!
 //! A state machine: it takes the time as an argument and returns decisions.
 //!
 //! Why: one response with a long `Retry-After` can come from one sick replica, or from a firewall that
-//! objects to one token. So a pause is limited to 30 s until a response about another token confirms it, and
-//! a response about a token that was never active holds back only such tokens.
+//! objects to one token. So a pause is limited to 30 s until a response about another token confirms it. A
+//! response about a token that was never active holds back only such tokens.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

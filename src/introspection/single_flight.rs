@@ -138,9 +138,9 @@ impl SingleFlight {
         query.may_serve_stale.then(|| self.cache.get_stale(&query.digest, now(), date())).flatten()
     }
 
-    /// If the token is a JWT that may be accepted before its first introspection completes, and has not been
-    /// accepted this way before: starts the introspection, which does not hold up the request, and returns
-    /// the JWT. It is accepted even if a limit or an outage prevents the introspection.
+    /// Returns a JWT that is accepted although its first introspection is pending, and starts that
+    /// introspection in the background. `None` if the JWT was accepted this way before, or if the setting is
+    /// off. It is accepted even if a limit or an outage prevents the introspection.
     pub(super) fn accept_pending(self: &Arc<Self>, query: &Query) -> Option<AccessToken> {
         let (first_uses, jwt) = (self.first_uses.as_ref()?, query.jwt.as_ref()?);
         let runtime = Runtime::try_current().ok()?;

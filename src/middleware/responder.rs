@@ -255,8 +255,8 @@ fn grpc_status(status: StatusCode) -> &'static str {
     }
 }
 
-/// A gRPC call is a POST. A request with another method that claims to be one must not turn a rejection into
-/// a 200: a proxy that asks here whether a request is allowed (`auth_request`) would take that for a yes.
+/// Whether this is a gRPC call, which is always a POST. Its rejection has status 200. Another method must not
+/// get that status: a proxy that asks here whether a request is allowed (`auth_request`) would let it pass.
 fn is_grpc(head: &Parts) -> bool {
     if head.method != Method::POST {
         return false;

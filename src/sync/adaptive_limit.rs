@@ -9,9 +9,9 @@
 
 use std::time::{Duration, Instant};
 
-/// A quarter of the calls of a window must be overdue to halve the limit, and three quarters to divide it by
-/// four: the server still works on the calls that nobody waits for. A few slow tokens must not throttle all
-/// others.
+/// If a quarter of the calls of a window are overdue, the limit is halved. If three quarters are, it is
+/// divided by four, because the server still works on calls that nobody waits for. A few slow tokens must not
+/// throttle all others.
 const OVERDUE_SHARE: usize = 4;
 
 /// The limit never falls below this share of its upper bound.

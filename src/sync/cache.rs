@@ -7,8 +7,9 @@
 //! Does not check: the age of an entry. Its user knows what invalidates it, and checks every hit.
 //!
 //! Why not `moka` or `quick_cache`: see the guide page "Design choices" for figures. Both clone the value on
-//! a hit, which contends when threads share a token. And a lookup here compares at most eight keys: an issuer
-//! chooses its tokens, so it can choose thousands with equal hashes where only a part of the token is hashed.
+//! a hit, which contends when threads share a token. And a lookup here compares at most eight keys. That
+//! matters because only a part of the token is hashed: an issuer can choose thousands of tokens with equal
+//! hashes.
 
 use std::array;
 use std::fmt;

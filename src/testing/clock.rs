@@ -9,12 +9,12 @@ use crate::time::Clock;
 /// move.
 ///
 /// Clones are the same clock. The dates in tokens are compared with it. The age of cached keys is measured
-/// with it and with the clock of the tokio runtime, and the greater age counts: after
+/// with it and with the clock of the tokio runtime, and the greater age counts. After
 /// [`advance`](Self::advance) by a day, the keys are stale, and the next request fetches them.
 ///
-/// Everything else uses the clock of the tokio runtime alone, which `tokio::time::advance` moves while it is
-/// paused: timeouts, retries, rate limits, the age of introspection responses, and the background task that
-/// fetches keys ahead of time.
+/// Everything else uses the clock of the tokio runtime alone: timeouts, retries, rate limits, the age of
+/// introspection responses, and the background task that refreshes keys. `tokio::time::advance` moves that
+/// clock while it is paused.
 ///
 /// ```
 /// use std::time::Duration;

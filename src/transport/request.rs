@@ -170,9 +170,9 @@ impl FetchRequest {
 
     /// Whether the client should open a new connection, because a pooled one may be dead.
     ///
-    /// It is `true` for a retry after a lost connection, for requests after a timeout, for the probe of a
-    /// circuit breaker, and for requests while a pooled connection delivers no response. A client without a
-    /// connection pool can ignore it.
+    /// It is `true` for retries after a lost connection, for requests after a timeout or while a pooled
+    /// connection delivers no response, and for probes of a circuit breaker. A client without a connection
+    /// pool can ignore it.
     #[must_use]
     pub fn needs_fresh_connection(&self) -> bool {
         self.fresh_connection

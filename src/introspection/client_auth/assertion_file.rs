@@ -21,12 +21,12 @@ impl ClientAuth {
     /// `aud` of the token must be what it expects. The request has the contents of the file as
     /// `client_assertion`, and `client_id`.
     ///
-    /// The file is read for the first introspection request, again in the background at most once per 60 s,
-    /// and when the authorization server rejects the assertion, at most once per 5 s. Line breaks at
-    /// the end of the file are ignored. A file that cannot be read, is larger than 64 KiB or holds no JWT
-    /// gives 503 `introspection_unavailable`, unless it was read before. A read that takes longer than 30 s,
-    /// or than 10 times [`timeout`](crate::Introspection::timeout) if that is longer, counts as failed. While
-    /// it hangs, no other read begins.
+    /// The first introspection request reads the file. Later ones read it again in the background, at most
+    /// once per 60 s, or once per 5 s if the authorization server rejects the assertion. Line breaks at the
+    /// end of the file are ignored. A file that cannot be read, is larger than 64 KiB or holds no JWT gives
+    /// 503 `introspection_unavailable`, unless it was read before. A read that takes longer than 30 s, or
+    /// than 10 times [`timeout`](crate::Introspection::timeout) if that is longer, counts as failed. While it
+    /// hangs, no other read begins.
     ///
     /// ```
     /// use tower_bearer::ClientAuth;

@@ -32,8 +32,8 @@ impl RefreshPolicy {
         requested.saturating_add(scheduled).saturating_add(2)
     }
 
-    /// The maximum number of retries in `runs` runs within 60 s, shortest waits first: at least 125 ms, 250
-    /// ms, 500 ms and so on from the start of one attempt to the start of the next.
+    /// The maximum number of retries in `runs` runs within 60 s. Between the starts of two attempts are at
+    /// least 125 ms, then 250 ms, 500 ms and so on; the shortest waits are counted first.
     fn max_retries(&self, runs: u32) -> u32 {
         let (mut retries, mut left) = (0_u32, MINUTE);
         for failures in 0.. {

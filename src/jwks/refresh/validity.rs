@@ -2,8 +2,8 @@
 //!
 //! Why: stale keys are used only after a fetch past their freshness has failed or hangs, or while a fetch is
 //! in flight that began when they were usable. Otherwise nobody knows whether the server still publishes
-//! them: the refresh task may not have run since they became stale, because nobody used the keys, its runtime
-//! was not driven or the machine was suspended.
+//! them: the refresh task may not have run since they became stale. That happens if nobody used the keys, if
+//! its runtime was not driven, or if the machine was suspended.
 
 use std::time::Duration;
 

@@ -101,8 +101,8 @@ impl RemoteKeys {
     #[cold]
     fn record_use(&self, snapshot: &Snapshot) {
         let was_used = self.shared().used.swap(true, Ordering::AcqRel);
-        // The time is read after the swap: if the driver has just ended without seeing this use, the refresh
-        // is due now, even if it was not when the request began.
+        // Read the time after the swap. If the driver has just ended without seeing this use, the refresh is
+        // due now, even if it was not when the request began.
         if !was_used && self.now().has_reached(snapshot.refresh_from) {
             // The task has ended, because nobody used the keys. This use also counts for the next refresh.
             self.shared().lock().refresh.resume();

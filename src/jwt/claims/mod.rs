@@ -1,10 +1,10 @@
 //! Checks the claims of a token (RFC 7519 section 4.1, RFC 9068 section 4). The claims come from a signed JWT
 //! or from an introspection response (RFC 7662 section 2.2).
 //!
-//! Checks, in the order of [`CHECKS`]: the issuer, the kind of token, `aud`, `exp`, `nbf` and `iat`, the
-//! types of the claims that identify the caller or grant something, the required claims and their values, the
-//! age and the lifetime, the client, and what the validators of the user say. A token with `cnf` is rejected,
-//! because it needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
+//! Checks, in the order of [`CHECKS`]: the issuer; the kind of token; `aud`; `exp`, `nbf` and `iat`; the
+//! types of the claims that identify the caller or grant something; the required claims and their values; the
+//! age and the lifetime; the client; the validators of the user. A token with `cnf` is rejected, because it
+//! needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
 //! Does not check: scopes and roles. Each route checks its own.
 
 mod policy;
@@ -234,8 +234,8 @@ fn check_required(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Resul
 /// Rejects ill-typed claims that identify the caller or grant something. Without this check, a handler would
 /// take a user with an ill-typed `sub` for a client without a user.
 ///
-/// Claims that only inform, such as `jti`, `acr` and `auth_time`, count as absent if they are ill-typed:
-/// some servers write them in formats of their own, and no check depends on them.
+/// Claims that only inform, such as `jti`, `acr` and `auth_time`, count as absent if they are ill-typed. No
+/// check depends on them, and some servers write them in formats of their own.
 fn check_types(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     optional("sub", &claims.sub)?;
     optional("client_id", &claims.client_id)?;
