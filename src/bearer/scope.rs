@@ -71,6 +71,15 @@ impl ScopeSet {
     }
 
     /// The scopes in the order of the token, duplicates included.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// /// The tenants that the client may see, from scopes such as `tenant:acme`.
+    /// fn tenants(token: &AccessToken) -> Vec<&str> {
+    ///     token.scopes().iter().filter_map(|scope| scope.strip_prefix("tenant:")).collect()
+    /// }
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.text.split(' ').filter(|scope| !scope.is_empty())
     }

@@ -2,7 +2,7 @@
 //! (RFC 9110 section 11.6.1).
 //!
 //! A resource server needs none of this: [`BearerAuth`](crate::BearerAuth) writes its challenges itself. A
-//! client reads in them why its request was rejected, and what to ask the authorization server for:
+//! client reads in them why its request was rejected, and what to request from the authorization server:
 //!
 //! ```
 //! use http::Response;
@@ -83,7 +83,19 @@ pub enum ChallengeError {
 }
 
 impl Challenge {
-    /// Parses all `WWW-Authenticate` lines of a response, in their order. None if it has no such line.
+    /// Parses all `WWW-Authenticate` lines of a response, in their order. Empty if it has no such line.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use tower_bearer::challenge::Challenge;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.append("www-authenticate", "Bearer realm=\"api\"".parse()?);
+    /// headers.append("www-authenticate", "Basic realm=\"api\"".parse()?);
+    /// let challenges = Challenge::all_in(&headers)?;
+    /// assert!(challenges[0].is_scheme("bearer") && challenges[1].is_scheme("basic"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The leftmost [`ChallengeError`].

@@ -69,6 +69,21 @@ impl BearerAuth {
 impl Issuers {
     /// Adds an issuer. The settings of the builder apply to it: audiences, leeway, HTTP client and so on.
     ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use tower_bearer::builder::ConfigProblem;
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let issuer = || Issuer::discover("https://login.example.com");
+    /// let auth = BearerAuth::builder("https://api.example.com").allow_no_issuer().build()?;
+    /// auth.issuers().add(issuer())?;
+    ///
+    /// let error = auth.issuers().add(issuer()).unwrap_err();
+    /// assert!(matches!(error.problems(), [ConfigProblem::IssuerRepeated { .. }]));
+    /// # }
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ConfigError`] with every problem that [`build`](crate::BearerAuthBuilder::build) would report for
     /// this issuer: [`IssuerRepeated`](ConfigProblem::IssuerRepeated) if there is one with the same
@@ -129,8 +144,18 @@ impl Issuers {
     /// wait included. Its refresh task ends. Added again, it starts without keys and caches.
     ///
     /// If an [`IssuerResolver`] is set and its pattern matches, the next token of this issuer resolves it
-    /// again. Change the function first, so that it returns `None`. The
-    /// results of calls that are in flight are discarded.
+    /// again. Change the function first, so that it returns `None`. The results of calls in flight are
+    /// discarded.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// fn offboard(auth: &BearerAuth, realm: &str) {
+    ///     if !auth.issuers().remove(&format!("https://login.example.com/realms/{realm}")) {
+    ///         eprintln!("{realm} was not an issuer");
+    ///     }
+    /// }
+    /// ```
     pub fn remove(&self, identifier: &str) -> bool {
         let is_removed = self.auth.shared().authenticator.issuers.change().remove_by_operator(identifier);
         if is_removed {

@@ -114,6 +114,17 @@ impl Rejection {
     }
 
     /// The issuer, as configured, if the token names a configured one.
+    ///
+    /// ```
+    /// use http::Response;
+    /// use tower_bearer::Rejection;
+    ///
+    /// /// The labels of a metric, which clients cannot multiply: both have a fixed set of values.
+    /// fn labels<B>(response: &Response<B>) -> Option<(&str, &'static str)> {
+    ///     let rejection = response.extensions().get::<Rejection>()?;
+    ///     Some((rejection.issuer().unwrap_or("unknown"), rejection.kind().as_str()))
+    /// }
+    /// ```
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.details.as_ref()?.issuer.as_deref()

@@ -67,6 +67,15 @@ pub struct BearerAuthView {
 impl BearerAuth {
     /// Starts a view: a `BearerAuth` with other settings for some routes, which shares keys and caches with
     /// this one.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, ConfigError};
+    ///
+    /// /// For routes that anonymous callers may use, too.
+    /// fn for_public_routes(auth: &BearerAuth) -> Result<BearerAuth, ConfigError> {
+    ///     auth.view().optional().build()
+    /// }
+    /// ```
     pub fn view(&self) -> BearerAuthView {
         BearerAuthView {
             base: self.clone(),
@@ -115,6 +124,14 @@ impl BearerAuthView {
     /// The audience must be one that the `BearerAuth` accepts: add it there with
     /// [`add_audience`](crate::BearerAuthBuilder::add_audience). Repeated calls, and views of views, require
     /// all of their audiences.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, ConfigError};
+    ///
+    /// fn for_admin_routes(auth: &BearerAuth) -> Result<BearerAuth, ConfigError> {
+    ///     auth.view().require_audience("https://api.example.com/admin").build()
+    /// }
+    /// ```
     ///
     /// # Risk
     /// The `BearerAuth` itself still accepts every audience that it was given. A route that it covers, and no

@@ -74,8 +74,8 @@ impl TestIssuer {
     ///
     /// [`loopback`](Self::loopback) has settings, such as a path for the identifier.
     ///
-    /// It uses the system clock and stops when the last clone is dropped. It answers bodies over 1 MiB with
-    /// 413.
+    /// It uses the system clock and stops when the last clone is dropped. It responds to bodies over 1 MiB
+    /// with 413.
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, testing::TestIssuer};
@@ -129,6 +129,18 @@ impl TestIssuer {
     /// The URL of the token endpoint (RFC 6749 section 3.2).
     ///
     /// It supports the grants `client_credentials` and `refresh_token`.
+    ///
+    /// ```
+    /// use tower_bearer::builder::ClientCredentials;
+    /// use tower_bearer::{ClientAuth, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let client = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
+    /// let auth = ClientAuth::client_credentials(ClientCredentials::new(idp.token_url(), client));
+    /// # drop(auth);
+    /// # }
+    /// ```
     #[must_use]
     pub fn token_url(&self) -> String {
         self.state.address().url(Endpoint::Token)
