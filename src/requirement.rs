@@ -82,7 +82,7 @@ impl Scopes {
         }
     }
 
-    /// The scopes that a client should ask for, space-delimited: of alternatives, the first.
+    /// The scopes that a client should request, space-delimited: of alternatives, the first.
     pub(crate) fn needed(&self) -> String {
         let mut needed = Needed::default();
         self.append_needed(&mut needed);

@@ -81,7 +81,7 @@ struct Checked {
     derived: OnceLock<Box<Derived>>,
 }
 
-/// The forms of the claims that handlers asked for.
+/// The forms of the claims that handlers requested.
 #[derive(Default)]
 struct Derived {
     /// One entry per type that [`AccessToken::claims`] was called with.

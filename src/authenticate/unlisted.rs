@@ -1,4 +1,4 @@
-//! A token of an issuer that is not configured: asks the resolver, if there is one.
+//! Resolves the issuer of a token that is not configured, if there is a resolver.
 
 use std::mem;
 

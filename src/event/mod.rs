@@ -226,7 +226,7 @@ pub(crate) fn circuit_changed(issuer: &str, opened: bool) {
     }
 }
 
-/// The introspection endpoint asked for a pause: with this status, for this long, and for all tokens or only
+/// The introspection endpoint requested a pause: with this status, for this long, and for all tokens or only
 /// for those that were never active.
 pub(crate) fn introspection_paused(issuer: &str, status: u16, length: Duration, untrusted_only: bool) {
     let paused = if untrusted_only { "untrusted_tokens" } else { "all_tokens" };

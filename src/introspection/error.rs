@@ -76,7 +76,7 @@ pub enum IntrospectionErrorKind {
     KeysUnavailable,
     /// The metadata document is not a JSON object, or a member has the wrong type.
     MetadataUnreadable,
-    /// No request was sent: a limit is reached, the circuit breaker is open, the server asked for a pause, or
+    /// No request was sent: a limit is reached, the circuit breaker is open, the server requested a pause, or
     /// there is no tokio runtime.
     NotSent,
     /// The response is not a JSON object, or an object with duplicate members.

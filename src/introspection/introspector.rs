@@ -112,7 +112,7 @@ impl Introspector {
             freshness => freshness,
         };
         let query = Query { token: Arc::clone(token), digest, jwt, freshness, may_serve_stale, waited };
-        // Not for `still_active`, which asks for a response of now.
+        // Not for `still_active`, which needs a new response.
         if let Some(jwt) = may_serve_stale.then(|| self.shared.accept_pending(&query)).flatten() {
             return IntrospectionLookup::Cached(Ok(jwt));
         }

@@ -33,7 +33,7 @@ pub(super) struct Completion {
 /// A snapshot of the limits, for operators.
 pub(super) struct LimiterStatus {
     pub(super) circuit: CircuitState,
-    /// The time until the end of a pause that the server asked for.
+    /// The time until the end of a pause that the server requested.
     pub(super) paused_for: Option<Duration>,
     pub(super) last_error: Option<Arc<IntrospectionError>>,
 }
@@ -88,7 +88,7 @@ impl<W> LimiterState<W> {
         self.breaker.admit(priority.is_trusted(), now).map_err(|rest| self.open_fault(rest))
     }
 
-    /// Checks that the server has not asked for a pause and that the circuit breaker lets a call through.
+    /// Checks that the server has not requested a pause and that the circuit breaker lets a call through.
     fn check_server(&mut self, priority: Priority, now: Instant) -> Result<(), IntrospectionFault> {
         if let Some((cause, rest)) = self.pauses.blocking(priority, now) {
             return Err(IntrospectionFault::after_failure(cause, rest));

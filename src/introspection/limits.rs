@@ -148,7 +148,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// A response asks for a pause. Returns the pause that begins.
+    /// A response requests a pause. Returns the pause that begins.
     pub(super) fn pause(&self, request: PauseRequest) -> Option<NewPause> {
         self.lock().pauses.request(request, now())
     }

@@ -16,13 +16,13 @@ use crate::time::later;
 /// The longest pause that is not confirmed.
 const MAX_FIRST: Duration = Duration::from_secs(30);
 
-/// The longest pause after another one: the first request after a pause, about another token, asked for it.
+/// The longest pause that follows another one: a response about another token confirmed the first.
 const MAX_CONFIRMED: Duration = Duration::from_secs(300);
 
-/// A response that asks for a pause.
+/// A response that requests a pause.
 #[derive(Clone, Debug)]
 pub(super) struct PauseRequest {
-    /// The pause that a response asks for.
+    /// The pause that a response requests.
     pub(super) wait: Duration,
     /// Whether the status is 429 (RFC 6585 section 4): the server is healthy and limits its clients.
     pub(super) is_rate_limit: bool,
@@ -58,7 +58,7 @@ struct Pause {
 }
 
 impl Pauses {
-    /// The server asks for a pause. Returns it if it begins now or becomes longer.
+    /// The server requests a pause. Returns it if it begins now or becomes longer.
     pub(super) fn request(&mut self, request: PauseRequest, now: Instant) -> Option<NewPause> {
         let untrusted_only = self.affects_untrusted_only(&request);
         let pause = if untrusted_only { &mut self.untrusted } else { &mut self.all };

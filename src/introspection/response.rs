@@ -105,14 +105,14 @@ pub(super) fn check_object(json: &str) -> Result<(), IntrospectionError> {
     if value.is_object() { Ok(()) } else { Err(unreadable("it is not a JSON object")) }
 }
 
-/// How long the server asks the client to wait (RFC 9110 section 10.2.3). The response arrived at `now`.
+/// The wait that the server requests (RFC 9110 section 10.2.3). The response arrived at `now`.
 pub(super) fn requested_pause(response: &Response<Bytes>, now: SystemTime) -> Option<Duration> {
     let too_many = response.status() == StatusCode::TOO_MANY_REQUESTS;
     if !too_many && response.status() != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
     let requested = retry_after(response.headers(), now);
-    // 429 asks for a pause even without `Retry-After` (RFC 6585 section 4).
+    // 429 requests a pause even without `Retry-After` (RFC 6585 section 4).
     requested.or_else(|| too_many.then_some(Duration::from_secs(1)))
 }
 

@@ -61,7 +61,7 @@ pub enum CircuitState {
     #[default]
     Closed,
     /// No requests are sent: at least half of the last 50 calls within 10 s failed, and at least 10 had
-    /// ended; or the server asked for a pause. Lasts 250 ms at first and doubles up to 10 s while the server
+    /// ended; or the server requested a pause. Lasts 250 ms at first and doubles up to 10 s while the server
     /// keeps failing.
     Open,
     /// A few requests, the probes, are in flight or due. They find out whether the server has recovered.

@@ -78,7 +78,7 @@
 //! | imitate the tokens of an authorization server | [`TokenBuilder::shaped_like`] |
 //! | listen on a port, with TLS if needed | [`TestIssuer::loopback`] |
 //!
-//! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller asks for.
+//! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller requests.
 
 mod clock;
 mod endpoints;

@@ -141,7 +141,7 @@ impl FetchError {
         self.kind
     }
 
-    /// Whether the server is unavailable, as opposed to having answered that there is nothing here.
+    /// Whether the server is unavailable, as opposed to having responded that there is nothing here.
     ///
     /// `true` for broken connections, timeouts, bodies over the size limit, status 429 and every 5xx. Stale
     /// keys stay in use for [`jwks_stale_for`](crate::BearerAuthBuilder::jwks_stale_for) then, and for

@@ -255,7 +255,7 @@ impl BearerAuthBuilder {
     /// Accepts CORS preflight requests, which carry no credentials: `OPTIONS` with `Origin` and
     /// `Access-Control-Request-Method`. Default: validate them like any other request.
     ///
-    /// Prefer a CORS layer outside of `BearerAuth`: it answers preflight requests itself.
+    /// Prefer a CORS layer outside of `BearerAuth`: it responds to preflight requests itself.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;

@@ -69,8 +69,8 @@ impl BearerAuth {
     /// [`optional`](crate::BearerAuthBuilder::optional) has no effect: the empty string is rejected.
     /// [`on_accept`](crate::BearerAuthBuilder::on_accept) is not called, because there is no request.
     ///
-    /// Check scopes with [`AccessToken::require`]. A connection may outlive its token: end it, or ask for
-    /// another token, after [`AccessToken::expires_in`].
+    /// Check scopes with [`AccessToken::require`]. A connection may outlive its token: end it, or
+    /// request another token, after [`AccessToken::expires_in`].
     ///
     /// ```
     /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]

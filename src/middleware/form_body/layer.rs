@@ -5,7 +5,9 @@ use tower_layer::Layer;
 use super::service::FormBodyTokenService;
 
 /// A layer that also accepts the token in the field `access_token` of a form-encoded body (RFC 6750 section
-/// 2.2). It goes outside `BearerAuth`, which validates the token:
+/// 2.2).
+///
+/// It goes outside `BearerAuth`, which validates the token:
 ///
 /// ```
 /// use tower::ServiceBuilder;

@@ -39,7 +39,7 @@ use crate::requirement::{Requirement, Scopes};
 /// # Responses
 ///
 /// - 403 `insufficient_scope` with every scope that the route needs, if the token lacks one. Of alternatives
-///   the first is named: put the one that clients should ask for there.
+///   the first is named: put the one that clients should request there.
 /// - 403 `insufficient_scope` without scopes, if a [`role`](Self::role) is missing or a
 ///   [`check`](Self::check) fails.
 /// - 401 if the request has no token, under [`optional`](crate::BearerAuthBuilder::optional).
@@ -74,7 +74,7 @@ impl Require {
         Self::scope(Scopes::all_of(rules))
     }
 
-    /// Requires at least one of these scopes or rules. Put the one that clients should ask for first.
+    /// Requires at least one of these scopes or rules. Put the one that clients should request first.
     ///
     /// ```
     /// use tower_bearer::Require;

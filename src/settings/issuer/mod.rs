@@ -99,7 +99,7 @@ impl Issuer {
     /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1,
     /// then that of OpenID Connect Discovery section 4. For an identifier with a path it also tries the URL
     /// of OpenID Connect with the path at its end. The next URL is tried when one fails or takes 250 ms. The
-    /// one that answered comes first the next time. The `issuer` in the metadata must equal `identifier`.
+    /// one that responded comes first the next time. The `issuer` in the metadata must equal `identifier`.
     /// `BearerAuth` reads the metadata again after an hour, and when fetching the keys fails, at most once
     /// per minute.
     ///

@@ -1,4 +1,4 @@
-//! Routes a request to an endpoint of the test issuer, or answers it with the fault that the test has set.
+//! Routes a request to an endpoint of the test issuer, or responds with the fault that the test has set.
 
 mod client_authentication;
 mod credentials;

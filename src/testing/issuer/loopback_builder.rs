@@ -54,7 +54,7 @@ impl LoopbackBuilder {
 
     /// Starts the server. It stops when the last clone of the [`TestIssuer`] is dropped.
     ///
-    /// Its clock runs with the system clock. It answers request bodies over 1 MiB with 413.
+    /// Its clock runs with the system clock. It responds to bodies over 1 MiB with 413.
     ///
     /// # Errors
     /// The I/O error if no port can be bound.

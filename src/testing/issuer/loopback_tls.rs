@@ -7,9 +7,10 @@ use crate::testing::test_ca::TestCa;
 impl LoopbackBuilder {
     /// Serves over TLS, with a certificate of this authority (feature `test-tls`). Default: plain HTTP.
     ///
-    /// The server asks its clients for a certificate. A client may present one of [`TestCa::client_pem`], to
-    /// authenticate as [registered](crate::testing::TestIssuer::register_mtls_client), or none. The server
-    /// speaks TLS 1.2 and 1.3, and HTTP/1.1. [`TestCa`] has an example.
+    /// The server requests a certificate from its clients. A client may present one of
+    /// [`TestCa::client_pem`], to authenticate as
+    /// [registered](crate::testing::TestIssuer::register_mtls_client), or none. The server speaks TLS 1.2 and
+    /// 1.3, and HTTP/1.1. [`TestCa`] has an example.
     pub fn tls(self, ca: &TestCa) -> Self {
         self.security(Security::Tls(Tls::new(ca.clone(), false)))
     }
