@@ -29,7 +29,8 @@ pub(crate) struct Discoverable {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct MetadataId {
     named: Arc<str>,
-    url: FetchUrl,
+    /// The URL of shared metadata. That of other metadata follows from the issuer that it names.
+    shared_at: Option<Box<str>>,
     plain_http: PlainHttp,
     endpoint_hosts: EndpointHosts,
 }
@@ -54,9 +55,10 @@ impl Discoverable {
     /// The identity of the metadata: where it is, the issuer that it names, and the endpoints that it may
     /// name.
     pub(crate) fn id(&self) -> MetadataId {
+        let is_shared = self.named != self.identifier;
         MetadataId {
             named: Arc::clone(&self.named),
-            url: self.url.clone(),
+            shared_at: is_shared.then(|| self.url.uri().to_string().into()),
             plain_http: self.plain_http,
             endpoint_hosts: self.endpoint_hosts.clone(),
         }

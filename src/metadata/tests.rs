@@ -95,20 +95,23 @@ fn shared_metadata_names_the_template_and_nothing_else() {
 }
 
 #[test]
-fn metadata_of_another_url_or_template_has_another_identity() {
-    let at = |at: &str| Discoverable::new(ISSUER.into(), url(at), PlainHttp::Loopback, EndpointHosts::any());
-    let (own, other) = (at(ISSUER), at("https://h.example/organizations"));
-    assert!(own.id() == own.clone().id() && own.id() != other.id());
-    let shared = |template: &str| other.clone().with_template(template.into());
-    assert!(shared("https://h.example/{tenantid}").id() != other.id());
-    let second_tenant = Discoverable::new(
-        "https://h.example/t2".into(),
-        other.url.clone(),
-        PlainHttp::Loopback,
-        EndpointHosts::any(),
-    );
-    let second = second_tenant.with_template("https://h.example/{tenantid}".into());
-    assert!(shared("https://h.example/{tenantid}").id() == second.id());
+fn metadata_is_shared_if_its_url_and_its_template_are_the_same() {
+    const URL: &str = "https://h.example/organizations";
+    const TEMPLATE: &str = "https://h.example/{tenantid}";
+    let tenant = |identifier: &str, at: &str| {
+        Discoverable::new(identifier.into(), url(at), PlainHttp::Loopback, EndpointHosts::any())
+    };
+    let shared = |at: &str, template: &str| tenant(ISSUER, at).with_template(template.into()).id();
+    let second = tenant("https://h.example/t2", URL).with_template(TEMPLATE.into());
+    assert!(shared(URL, TEMPLATE) == second.id());
+    for other in [
+        shared("https://h.example/common", TEMPLATE),
+        shared(URL, "https://h.example/{tenantid}/v2.0"),
+        tenant(ISSUER, ISSUER).id(),
+        tenant(TEMPLATE, URL).id(),
+    ] {
+        assert!(shared(URL, TEMPLATE) != other, "{other:?}");
+    }
 }
 
 #[test]

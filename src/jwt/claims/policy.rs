@@ -88,6 +88,8 @@ impl ClaimsPolicy {
 }
 
 impl RequiredValue {
+    /// Checks the claim of a token.
+    ///
     /// # Errors
     /// [`ClaimFault::Missing`], [`ClaimFault::IllTyped`], or [`ClaimFault::OtherValue`].
     fn check(&self, claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {

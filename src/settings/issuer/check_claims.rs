@@ -51,10 +51,7 @@ impl Issuer {
         }
         for (index, (name, value)) in self.required_values.iter().enumerate() {
             let earlier = self.required_values.iter().take(index);
-            let contradicts = |(other, required): &(String, String)| other == name && required != value;
-            let fault = source_fault(name).filter(|_| !name.is_empty());
-            let fault = fault.or_else(|| value.is_empty().then_some(EMPTY_VALUE));
-            if let Some(fault) = fault.or_else(|| earlier.clone().any(contradicts).then_some(TWO_VALUES)) {
+            if let Some(fault) = required_value_fault(name, value, earlier) {
                 unusable("require_claim_value", name, fault);
             }
         }
@@ -143,6 +140,21 @@ fn name_fault(text: &str) -> Option<Fault> {
         return Some(("is not the name of a claim", "write the name of a claim without `/`"));
     }
     dotted_fault(text)
+}
+
+/// The fault of a required value, after those of `earlier` calls.
+fn required_value_fault<'v>(
+    name: &str,
+    value: &str,
+    mut earlier: impl Iterator<Item = &'v (String, String)>,
+) -> Option<Fault> {
+    if value.is_empty() {
+        return Some(EMPTY_VALUE);
+    }
+    if earlier.any(|(other, required)| other == name && required != value) {
+        return Some(TWO_VALUES);
+    }
+    source_fault(name)
 }
 
 fn client_claim_fault(name: &str) -> Option<Fault> {

@@ -117,6 +117,21 @@ async fn an_opaque_token_that_no_issuer_claims_gets_another_hint_with_introspect
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_required_value_of_a_claim_is_the_expected_value_of_the_event() {
+    let issuer = Issuer::discover(ISSUER)
+        .require_claim_value("tenant", "acme")
+        .validate(|claims| claims.get("org").is_some());
+    let api = Api::with(|builder| builder.issuer(issuer)).await;
+    let event = api.event_of(&api.idp.token(API).claim("tenant", "globex").sign()).await;
+    assert_eq!(event.field("kind"), Some("claims_refused"));
+    assert_eq!(event.field("expected"), Some("acme"));
+    assert!(event.field("hint").unwrap().contains("another tenant"), "{event:?}");
+    let event = api.event_of(&api.idp.token(API).claim("tenant", "acme").sign()).await;
+    assert_eq!(event.field("kind"), Some("claims_refused"));
+    assert_eq!(event.field("expected"), None, "a function expects no value that could be named");
+}
+
+#[tokio::test(start_paused = true)]
 async fn missing_scopes_are_expected_values_of_the_event() {
     let api = Api::new().await;
     let auth = api.idp.bearer_auth(API).build().unwrap();
