@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::client_authentication::MAC_ALGORITHMS;
 use crate::crypto::AlgorithmSet;
 use crate::testing::fault::Endpoint;
 use crate::testing::server::State;
 
 /// The supported methods of client authentication (RFC 8414 section 2, RFC 8705 section 2.1.1).
-const METHODS: [&str; 4] =
-    ["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"];
+const METHODS: [&str; 5] =
+    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth"];
 
 impl State {
     /// The metadata, or the document that replaces it.
@@ -18,7 +19,9 @@ impl State {
     }
 
     fn metadata(&self) -> Value {
-        let algorithms: Vec<&str> = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+        let signatures = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str());
+        let macs = MAC_ALGORITHMS.iter().map(|algorithm| algorithm.as_str());
+        let algorithms: Vec<&str> = signatures.chain(macs).collect();
         let url = |endpoint| self.address().url(endpoint);
         let signing = self.signing_key(None).map(|(_, key)| key.algorithm().as_str());
         json!({

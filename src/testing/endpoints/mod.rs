@@ -91,21 +91,22 @@ impl State {
             Endpoint::Jwks => self.jwks_response(headers),
             _ if request.method() != Method::POST => only("POST"),
             Endpoint::Introspection => {
-                self.for_client(request, |client, form| self.introspect(client, headers, form))
+                self.for_client(endpoint, request, |client, form| self.introspect(client, headers, form))
             }
-            Endpoint::Token => self.for_client(request, |client, form| self.grant(client, form)),
-            Endpoint::Revocation => self.for_client(request, |_, form| self.revoke(form)),
+            Endpoint::Token => self.for_client(endpoint, request, |client, form| self.grant(client, form)),
+            Endpoint::Revocation => self.for_client(endpoint, request, |_, form| self.revoke(form)),
         }
     }
 
     /// Parses the form, authenticates the client, and calls `respond` with both.
     fn for_client(
         &self,
+        endpoint: Endpoint,
         request: &Request<Bytes>,
         respond: impl FnOnce(&str, &Form) -> Result<Response<Bytes>, OAuthError>,
     ) -> Response<Bytes> {
         let response = Form::parse(request).and_then(|form| {
-            let client = self.authenticate_client(request, &form)?;
+            let client = self.authenticate_client(endpoint, request, &form)?;
             respond(&client, &form)
         });
         response.unwrap_or_else(OAuthError::response)

@@ -11,7 +11,8 @@ impl TestIssuer {
     pub const CLIENT_SECRET: &'static str = DEFAULT_CLIENT.1;
 
     /// Registers a client with a secret, for `client_secret_basic` and `client_secret_post` (RFC 6749 section
-    /// 2.3.1).
+    /// 2.3.1), and for `client_secret_jwt` (OpenID Connect Core section 9) if the secret is long enough for
+    /// its algorithm: at least 32 bytes for `HS256` (RFC 7518 section 3.2).
     ///
     /// The secret replaces an earlier secret of this client, which becomes invalid.
     ///
@@ -53,6 +54,29 @@ impl TestIssuer {
     /// [`ClientKeyUnusable`] if `jwk` is not a public key for a signature algorithm that this crate supports.
     pub fn register_client_key(&self, id: &str, jwk: &str) -> Result<(), ClientKeyUnusable> {
         self.state.lock().clients.set_key(id, jwk)
+    }
+
+    /// Accepts only assertions whose `aud` is the URL of the endpoint that they are sent to (`true`), as Okta
+    /// does, or the identifier of this issuer (`false`, the default).
+    ///
+    /// It applies to `private_key_jwt` and `client_secret_jwt`, at all endpoints.
+    ///
+    /// ```
+    /// use tower_bearer::crypto::HmacAlgorithm;
+    /// use tower_bearer::{ClientAuth, Introspection, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let idp = TestIssuer::new();
+    /// let secret = "a secret of at least 32 characters";
+    /// idp.register_client("orders-api", secret);
+    /// idp.set_endpoint_audience(true);
+    /// let client = ClientAuth::secret_jwt("orders-api", secret, HmacAlgorithm::HS256);
+    /// let introspection = Introspection::with(client.endpoint_as_audience());
+    /// # drop(introspection);
+    /// # }
+    /// ```
+    pub fn set_endpoint_audience(&self, is_endpoint: bool) {
+        self.state.lock().clients.endpoint_audience = is_endpoint;
     }
 
     /// Registers a client that authenticates with a certificate (`tls_client_auth`, RFC 8705 section 2).

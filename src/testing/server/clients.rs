@@ -17,6 +17,8 @@ pub(crate) struct Clients {
     by_id: HashMap<String, Client>,
     bearers: HashSet<String>,
     used_assertions: HashSet<Fingerprint>,
+    /// Whether the `aud` of an assertion is the endpoint that it is sent to, not the issuer.
+    pub(crate) endpoint_audience: bool,
 }
 
 /// The credentials of a client. It may authenticate with any of them.
@@ -68,7 +70,11 @@ impl Clients {
     }
 
     pub(crate) fn has_secret(&self, id: &str, secret: &str) -> bool {
-        self.by_id.get(id).is_some_and(|client| client.secret.as_deref() == Some(secret))
+        self.secret(id) == Some(secret)
+    }
+
+    pub(crate) fn secret(&self, id: &str) -> Option<&str> {
+        self.by_id.get(id)?.secret.as_deref()
     }
 
     pub(crate) fn has_certificate(&self, id: &str) -> bool {

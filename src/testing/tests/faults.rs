@@ -197,7 +197,9 @@ async fn the_metadata_contains_the_endpoints() {
     for endpoint in ["introspection", "token", "revocation"] {
         let methods = metadata[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap();
         assert!(
-            methods.contains(&json!("client_secret_basic")) && methods.contains(&json!("private_key_jwt"))
+            ["client_secret_basic", "client_secret_jwt", "private_key_jwt"]
+                .iter()
+                .all(|name| methods.contains(&json!(name)))
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the endpoints of the test issuer, through its HTTP client.
 
+mod assertions;
 mod authentication;
 mod clock;
 mod faults;
@@ -26,6 +27,14 @@ use crate::transport::{FetchError, FetchRequest, HttpClient, UrlKind};
 
 const API: &str = "https://api.example.com";
 const BASIC: &str = "Basic dGVzdC1hcGk6dGVzdC1zZWNyZXQ=";
+
+/// The type of a client assertion, in a form (RFC 7523 section 2.2).
+const ASSERTION_TYPE: (&str, &str) =
+    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+
+fn invalid_client() -> (u16, String) {
+    (401, "invalid_client".to_owned())
+}
 
 /// A response.
 #[derive(Debug)]
