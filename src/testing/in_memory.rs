@@ -51,9 +51,9 @@ impl InMemoryClient {
 
     /// The issuer that has an endpoint at the URL of the request, else any on its host, which responds 404.
     fn issuer_of(&self, request: &Request<Bytes>) -> Option<Arc<State>> {
-        let on_host = || self.0.iter().filter(|issuer| issuer.address().is_origin_of(request.uri()));
-        let at_path = on_host().find(|issuer| issuer.address().endpoint_at(request.uri().path()).is_some());
-        at_path.or_else(|| on_host().next()).map(Arc::clone)
+        let at_url = self.0.iter().find(|issuer| issuer.endpoint_at(request.uri()).is_some());
+        let on_host = || self.0.iter().find(|issuer| issuer.address().is_origin_of(request.uri()));
+        at_url.or_else(on_host).map(Arc::clone)
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) enum Reply {
 impl State {
     /// Counts a request and replies to it.
     pub(super) fn reply(&self, request: &Request<Bytes>) -> Reply {
-        let Some(endpoint) = self.address().endpoint_at(request.uri().path()) else {
+        let Some(endpoint) = self.endpoint_at(request.uri()) else {
             return now(plain(StatusCode::NOT_FOUND, "text/plain", "no such endpoint"));
         };
         match self.count_request(endpoint, || form::token_of(request)) {

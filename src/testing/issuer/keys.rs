@@ -161,6 +161,35 @@ impl TestIssuer {
         self.state.lock().jwks = document;
     }
 
+    /// Publishes the key set at this URL, too, for issuers whose keys are on another host.
+    ///
+    /// [`http_client`](Self::http_client) reaches it. Faults of
+    /// [`Endpoint::Jwks`](crate::testing::Endpoint::Jwks) apply to it.
+    ///
+    /// ```
+    /// use tower_bearer::testing::TestIssuer;
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cluster = TestIssuer::in_memory("https://kubernetes.default.svc.cluster.local");
+    /// cluster.add_jwks_url("https://kubernetes.default.svc/openid/v1/jwks");
+    ///
+    /// let auth = BearerAuth::builder("orders-api")
+    ///     .issuer(Issuer::kubernetes(cluster.identifier())) // as in production
+    ///     .http_client(cluster.http_client())
+    ///     .build()
+    ///     .unwrap();
+    /// auth.ready().await.unwrap();
+    /// # }
+    /// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    /// # fn main() {}
+    /// ```
+    pub fn add_jwks_url(&self, url: impl Into<String>) {
+        self.state.lock().jwks_urls.push(url.into());
+    }
+
     /// Publishes this document instead of the metadata (RFC 8414 section 3.2). `None` restores the metadata.
     ///
     /// ```

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
+use http::Uri;
 use serde_json::{Value, json};
 
 use super::address::Address;
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) signing: String,
     /// Replaces the key set, if set.
     pub(crate) jwks: Option<String>,
+    /// The URLs of the key set beside the one below the identifier.
+    pub(crate) jwks_urls: Vec<String>,
     /// Replaces the metadata, if set.
     pub(crate) metadata: Option<String>,
     /// The `Cache-Control` of the key set.
@@ -61,6 +64,7 @@ impl State {
             keys_generated: 0,
             signing: String::new(),
             jwks: None,
+            jwks_urls: Vec::new(),
             metadata: None,
             cache_control: None,
             faults: Faults::default(),
@@ -91,6 +95,15 @@ impl State {
     /// Seconds since the Unix epoch.
     pub(crate) fn now(&self) -> u64 {
         self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// The endpoint at the URL of a request. A URL without a host counts as one of this issuer.
+    pub(crate) fn endpoint_at(&self, url: &Uri) -> Option<Endpoint> {
+        if self.lock().jwks_urls.iter().any(|added| *url == **added) {
+            return Some(Endpoint::Jwks);
+        }
+        let is_own = url.authority().is_none() || self.address.is_origin_of(url);
+        is_own.then(|| self.address.endpoint_at(url.path())).flatten()
     }
 
     /// Counts a request, and returns the fault to answer it with, if there is one. `token` returns the token

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::builder::BearerAuthBuilder;
-use crate::testing::Endpoint;
+use crate::testing::{Endpoint, Fault};
 
 async fn get(client: &InMemoryClient, url: &str) -> Reply {
     send(client, Request::get(url).body(Bytes::new()).unwrap()).await.unwrap()
@@ -72,4 +72,26 @@ async fn an_issuer_on_a_port_may_have_a_path() {
         assert!(is_ready(BearerAuth::builder(API).issuer(issuer)).await, "{path}");
         assert_eq!(idp.requests(Endpoint::Jwks), 1, "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_added_key_set_url_has_the_keys_of_its_issuer_and_nothing_else_of_its_host() {
+    let acme = TestIssuer::in_memory("https://login.test/acme");
+    let globex = TestIssuer::in_memory("https://login.test/globex");
+    acme.add_jwks_url("https://keys.test/acme");
+    globex.add_jwks_url("https://keys.test/globex");
+    let client = acme.http_client().and(globex.http_client());
+    for (url, idp) in [
+        ("https://keys.test/acme", &acme),
+        ("https://keys.test/globex", &globex),
+        ("https://login.test/acme/jwks", &acme),
+    ] {
+        assert_eq!(get(&client, url).await.body, idp.jwks(), "{url}");
+    }
+    assert_eq!((acme.requests(Endpoint::Jwks), globex.requests(Endpoint::Jwks)), (2, 1));
+    for url in ["https://keys.test/", "https://keys.test/acme/jwks", "http://keys.test/acme"] {
+        assert!(send(&client, Request::get(url).body(Bytes::new()).unwrap()).await.is_err(), "{url}");
+    }
+    acme.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
+    assert_eq!(get(&client, "https://keys.test/acme").await.status, 503);
 }

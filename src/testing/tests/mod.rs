@@ -8,6 +8,7 @@ mod grants;
 mod introspection;
 mod issuers_with_paths;
 mod mock_auth;
+mod profiles;
 mod revocation;
 #[cfg(all(feature = "reqwest", feature = "test-tls"))]
 mod tls;

@@ -37,7 +37,9 @@ impl TokenBuilder {
     /// stay those of the issuer.
     ///
     /// An issuer with default settings rejects some shapes, such as that of Dex, or finds no client in them.
-    /// Test with the settings that you use for the server.
+    /// Test with the settings that you use for the server. A profile works if the identifier of the
+    /// [`TestIssuer`](crate::testing::TestIssuer) is the `iss` of the profile; see
+    /// [`add_jwks_url`](crate::testing::TestIssuer::add_jwks_url) if the keys are on another host.
     ///
     /// ```
     /// use tower_bearer::testing::{TestIssuer, TokenShape};

@@ -30,7 +30,8 @@ pub enum TokenShape {
     Entra,
     /// Entra ID, version 1: client in `appid`, scopes in `scp`, roles in `roles`, tenant as in version 2.
     EntraV1,
-    /// Google identity tokens of service accounts: client in `azp`, no scopes and no roles.
+    /// Google identity tokens of service accounts: client in `azp`, no scopes and no roles. `Issuer::google`
+    /// accepts only RS256; see [`rotate_key_to`](crate::testing::TestIssuer::rotate_key_to).
     Google,
     /// Ory Hydra: scopes in the array `scp`, no roles.
     Hydra,
