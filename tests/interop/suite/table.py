@@ -3,6 +3,7 @@
 import datetime
 
 from .cases import CASES
+from .left_out import LEFT_OUT
 
 BEGIN = "<!-- interop: begin -->"
 END = "<!-- interop: end -->"
@@ -44,6 +45,11 @@ def reasons(columns):
     return "\n".join(lines)
 
 
+def left_out():
+    """The servers that do not run, one line each."""
+    return "\n".join(f"- {name}: {reason}" for name, reason in LEFT_OUT.items())
+
+
 def write(page, columns):
     """Replaces the table of the guide."""
     before, _, after = _split(page)
@@ -51,6 +57,7 @@ def write(page, columns):
     section = (
         f"\n\nRun on {today}.\n\n{render(columns)}\n\n"
         f"Why a case does not apply:\n\n{reasons(columns)}\n\n"
+        f"Servers that do not run:\n\n{left_out()}\n\n"
     )
     page.write_text(before + BEGIN + section + END + after)
 
@@ -76,6 +83,8 @@ def differences(page, columns, is_complete):
         found += [f"the guide has a column {name} that did not run" for name in published]
         if reasons(columns) not in section:
             found.append("the guide has other reasons for n/a")
+        if left_out() not in section:
+            found.append("the guide lists other servers that do not run")
     return found
 
 
