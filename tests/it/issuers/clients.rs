@@ -65,7 +65,7 @@ async fn a_header_is_sent_to_its_origin_only_and_never_with_introspection() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bearer_file_is_read_for_each_request_and_a_missing_one_is_an_outage() {
     let TwoIssuers { first, .. } = TwoIssuers::new();
     let path = std::env::temp_dir().join(format!("tower-bearer-token-{}", std::process::id()));

@@ -246,7 +246,8 @@ fn the_configured_runtime_fetches_the_keys_unless_it_stands_still() {
     for (name, configured, tasks) in [("driven", &driven, 1), ("idle", &idle, 0)] {
         let idp = TestIssuer::new();
         let auth = idp.bearer_auth(API).runtime(configured.handle().clone()).build().unwrap();
-        let request = Builder::new_current_thread().enable_all().build().unwrap();
+        // Paused time would not wait for the other thread, and real time would be spent on the idle runtime.
+        let request = Builder::new_current_thread().enable_all().start_paused(tasks == 0).build().unwrap();
         assert_eq!(request.block_on(Protected::by(&auth).outcome(idp.token(API).sign())), ACCEPTED, "{name}");
         if tasks > 0 {
             assert_eq!(configured.metrics().num_alive_tasks(), tasks, "{name}");

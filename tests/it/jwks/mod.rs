@@ -138,9 +138,9 @@ async fn cached_keys_outlive_an_outage_for_the_grace_period_of_its_kind() {
         net.set(JWKS, reply);
         // Fresh for 10 min, as the server sent no `max-age`. Then the grace period.
         let last = start + 10 * MINUTE + grace;
-        while Instant::now() + MINUTE < last {
+        while Instant::now() + 2 * MINUTE < last {
             assert_eq!(api.outcome(&token).await, ACCEPTED, "{name}, after {:?}", start.elapsed());
-            sleep(MINUTE).await;
+            sleep(2 * MINUTE).await;
         }
         sleep_until(last - SECOND).await;
         assert_eq!(api.outcome(&token).await, ACCEPTED, "{name}");
@@ -774,6 +774,7 @@ fn busiest_minute(net: &Net) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
+    const METADATA: &str = "https://login.example.com/.well-known/oauth-authorization-server";
     for (name, up) in [("up", [true, true]), ("down", [false, false]), ("flapping", [true, false])] {
         for ttl in [None, Some(20 * SECOND)] {
             let idp = TestIssuer::in_memory(ISSUER);
@@ -788,16 +789,13 @@ async fn no_attack_on_a_failing_server_exceeds_max_calls_per_minute() {
                 format!("{input}.{}", encode([3; 64]))
             };
             assert_ne!(api.outcome(&forged).await, ACCEPTED);
+            let metadata = json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string();
+            let documents = [(METADATA, Reply::body(metadata)), (JWKS, Reply::body(idp.jwks()))];
             for step in 0..400_u32 {
                 // A flapping server changes its state every 300 ms.
                 let is_up = up[(step % 2) as usize];
-                for url in ["https://login.example.com/.well-known/oauth-authorization-server", JWKS] {
-                    let document = if url == JWKS {
-                        idp.jwks()
-                    } else {
-                        json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string()
-                    };
-                    net.set(url, if is_up { Reply::body(document) } else { Reply::status(500) });
+                for (url, document) in &documents {
+                    net.set(url, if is_up { document.clone() } else { Reply::status(500) });
                 }
                 let mut attack = JoinSet::new();
                 for token in [unknown_kid(ISSUER, &step.to_string()), forged.clone()] {

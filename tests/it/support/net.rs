@@ -170,12 +170,12 @@ impl Net {
 
     /// The URL of every request so far.
     pub(crate) fn urls(&self) -> Vec<String> {
-        self.sent().into_iter().map(|sent| sent.url).collect()
+        self.0.log.lock().unwrap().iter().map(|sent| sent.url.clone()).collect()
     }
 
     /// The number of requests to `url`.
     pub(crate) fn count(&self, url: &str) -> usize {
-        self.urls().iter().filter(|sent| *sent == url).count()
+        self.0.log.lock().unwrap().iter().filter(|sent| sent.url == url).count()
     }
 
     /// The number of requests.

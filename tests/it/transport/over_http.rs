@@ -1,36 +1,60 @@
 //! The default HTTP client against a server on a loopback port.
 //!
-//! These tests run in real time. None waits long: short time limits end the requests that hang.
+//! These tests run in real time. None waits long: short time limits end the requests that hang, and requests
+//! that get no keys do not wait for retries.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use tower_bearer::RejectionKind::{KeysUnavailable, TokenExpired};
-use tower_bearer::diagnostics::{KeysError, KeysErrorKind};
+use tower_bearer::diagnostics::KeysErrorKind;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::transport::{FetchErrorKind, ReqwestClient};
 use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
 
+/// Ends a test that waits for an event in vain.
+const LONG: Duration = Duration::from_secs(20);
+
 /// A configuration that uses the default client.
 fn over_http(idp: &TestIssuer) -> BearerAuthBuilder {
     BearerAuth::builder(API).issuer(idp.issuer()).clock(idp.clock()).max_key_wait(Duration::from_secs(1))
 }
 
-/// The same, with a short time limit for faults that would exceed any limit.
-fn over_http_to(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
-    let builder = over_http(idp);
-    let hangs = matches!(fault, Fault::Hang | Fault::SlowBody);
-    let builder = if hangs { builder.fetch_timeout(Duration::from_millis(500)) } else { builder };
-    builder.build().unwrap()
+/// For requests that get no keys: they do not wait for retries. On a slow machine they are rejected before the
+/// first fetch ends, so [`last_failure`] waits for its error.
+fn with_short_wait(builder: BearerAuthBuilder) -> BearerAuth {
+    builder.max_key_wait(Duration::from_millis(50)).build().unwrap()
 }
 
-fn last_error_kind(auth: &BearerAuth) -> Option<KeysErrorKind> {
-    auth.status()[0].keys().unwrap().last_error().map(KeysError::kind)
+/// The same, with a short time limit of the fetch for faults that would exceed any limit. It ends while the
+/// request waits.
+fn with_short_limits(idp: &TestIssuer, fault: &Fault) -> BearerAuth {
+    match fault {
+        Fault::Hang | Fault::SlowBody => {
+            let [fetch, wait] = [500, 600].map(Duration::from_millis);
+            over_http(idp).fetch_timeout(fetch).max_key_wait(wait).build().unwrap()
+        }
+        _ => with_short_wait(over_http(idp)),
+    }
+}
+
+/// The error of the last fetch. Waits until one has failed.
+async fn last_failure(auth: &BearerAuth) -> KeysErrorKind {
+    let failure = async {
+        loop {
+            if let Some(error) = auth.status()[0].keys().unwrap().last_error() {
+                return error.kind();
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(LONG, failure).await.expect("a fetch fails")
 }
 
 #[tokio::test]
@@ -84,7 +108,7 @@ async fn every_fault_over_http_gives_503_within_the_time_limit() {
     for (fault, expected) in cases {
         let idp = TestIssuer::start().await.unwrap();
         // Built before a time limit runs, because TLS takes long to set up in an unoptimized build.
-        let auths = [over_http_to(&idp, &fault), over_http_to(&idp, &fault)];
+        let auths = [with_short_limits(&idp, &fault), with_short_limits(&idp, &fault)];
         checks.spawn(check_fault(idp, auths, fault, expected));
     }
     checks.join_all().await;
@@ -105,11 +129,12 @@ async fn check_fault(
     let (token, start) = (idp.token(API).sign(), Instant::now());
     assert_eq!(api.outcome(&token).await, Err(KeysUnavailable), "{fault:?}");
     assert!(start.elapsed() < Duration::from_secs(4), "{fault:?}: {:?}", start.elapsed());
-    assert_eq!(last_error_kind(&without_keys), Some(expected), "{fault:?}");
+    assert_eq!(last_failure(&without_keys).await, expected, "{fault:?}");
 
     idp.set_fault(Endpoint::Jwks, None);
+    assert!(with_keys.ready().await.is_ok(), "{fault:?}");
     let api = Protected::by(&with_keys);
-    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
     idp.set_fault(Endpoint::Jwks, Some(fault.clone()));
     idp.rotate_key();
     assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{fault:?}");
@@ -121,8 +146,9 @@ async fn a_redirect_of_the_metadata_is_not_followed_over_http() {
     let (idp, elsewhere) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     let target = format!("{}/.well-known/openid-configuration", elsewhere.identifier());
     idp.set_fault(Endpoint::Metadata, Some(Fault::Redirect(target)));
-    let auth = over_http(&idp).build().unwrap();
+    let auth = with_short_wait(over_http(&idp));
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
+    last_failure(&auth).await;
     assert_eq!((elsewhere.requests(Endpoint::Metadata), elsewhere.requests(Endpoint::Jwks)), (0, 0));
     assert_eq!(idp.requests(Endpoint::Jwks), 0);
 }
@@ -138,9 +164,9 @@ async fn a_key_set_behind_a_redirect_is_not_used() {
         ReqwestClient::build(move |client| client.redirect(following())).unwrap(),
         ReqwestClient::from(reqwest::Client::builder().redirect(following()).build().unwrap()),
     ] {
-        let auth = over_http(&idp).http_client(client).build().unwrap();
+        let auth = with_short_wait(over_http(&idp).http_client(client));
         assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Redirected)));
+        assert_eq!(last_failure(&auth).await, KeysErrorKind::Fetch(FetchErrorKind::Redirected));
     }
     let followed = elsewhere.requests(Endpoint::Jwks) + elsewhere.requests(Endpoint::Metadata);
     assert_eq!(followed, 0, "redirects followed");
@@ -149,21 +175,21 @@ async fn a_key_set_behind_a_redirect_is_not_used() {
 #[tokio::test]
 async fn cached_keys_stay_in_use_when_the_server_is_killed() {
     let idp = TestIssuer::start().await.unwrap();
-    let (identifier, clock) = (idp.identifier().to_owned(), idp.clock());
-    let auth = over_http(&idp).build().unwrap();
+    let identifier = idp.identifier().to_owned();
+    let auth = with_short_wait(over_http(&idp));
     let api = Protected::by(&auth);
     let token = idp.token(API).sign();
     let unknown = idp.token(API).header("kid", "unknown").sign();
-    let issuer = idp.issuer();
-    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    let late = with_short_wait(over_http(&idp));
+    assert!(auth.ready().await.is_ok());
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
     drop(idp);
     assert_eq!(api.outcome(&unknown).await, Err(KeysUnavailable));
     // The lost connection was replaced, and the new one was refused.
-    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::Transport)));
+    assert_eq!(last_failure(&auth).await, KeysErrorKind::Fetch(FetchErrorKind::Transport));
     assert_eq!(api.outcome_at_once(&token), ACCEPTED);
 
     // `ready` names the server that is unavailable at start-up.
-    let late = BearerAuth::builder(API).issuer(issuer).clock(clock).build().unwrap();
     let error = late.ready().await.unwrap_err();
     assert_eq!(error.issuers().map(|(issuer, _)| issuer).collect::<Vec<_>>(), [identifier]);
     assert_eq!(Protected::by(&late).outcome(&token).await, Err(KeysUnavailable));
@@ -173,7 +199,7 @@ async fn cached_keys_stay_in_use_when_the_server_is_killed() {
 async fn keys_are_fetched_once_the_server_is_back_over_http() {
     let idp = TestIssuer::start().await.unwrap();
     idp.set_outage(Some(Fault::Refuse));
-    let api = Protected::by(&over_http(&idp).build().unwrap());
+    let api = Protected::by(&with_short_wait(over_http(&idp)));
     let token = idp.token(API).sign();
     let down = api.get(&token).await;
     assert_eq!(down.outcome(), Err(KeysUnavailable));
@@ -182,8 +208,8 @@ async fn keys_are_fetched_once_the_server_is_back_over_http() {
     // The backoff decides when the next attempt starts, usually within half a second.
     let start = Instant::now();
     while api.outcome(&token).await != ACCEPTED {
-        assert!(start.elapsed() < Duration::from_secs(20), "the server was not tried again");
-        tokio::task::yield_now().await;
+        assert!(start.elapsed() < LONG, "the server was not tried again");
+        sleep(Duration::from_millis(10)).await;
     }
     assert!(idp.requests(Endpoint::Metadata) > before);
 }
@@ -192,7 +218,7 @@ async fn keys_are_fetched_once_the_server_is_back_over_http() {
 async fn an_endless_body_is_cut_off_at_the_size_limit() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/jwks", listener.local_addr().unwrap());
-    let closed = Arc::new(AtomicUsize::new(0));
+    let closed = Arc::new(Notify::new());
     let server = tokio::spawn({
         let closed = Arc::clone(&closed);
         async move {
@@ -201,15 +227,15 @@ async fn an_endless_body_is_cut_off_at_the_size_limit() {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").await.unwrap();
                 // Ends when the client closes the connection.
                 while stream.write_all(&[b' '; 16 * 1024]).await.is_ok() {}
-                closed.fetch_add(1, Ordering::Relaxed);
+                closed.notify_one();
             }
         }
     });
     let idp = TestIssuer::in_memory(ISSUER);
     let issuer = Issuer::with_jwks_url(ISSUER, url);
-    let auth = BearerAuth::builder(API).issuer(issuer).clock(idp.clock()).build().unwrap();
+    let auth = with_short_wait(BearerAuth::builder(API).issuer(issuer).clock(idp.clock()));
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::Fetch(FetchErrorKind::TooLarge)));
+    assert_eq!(last_failure(&auth).await, KeysErrorKind::Fetch(FetchErrorKind::TooLarge));
+    timeout(LONG, closed.notified()).await.expect("the client closes the connection");
     server.abort();
-    assert!(closed.load(Ordering::Relaxed) > 0);
 }
