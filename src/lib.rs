@@ -137,7 +137,7 @@ pub use bearer::TokenSource;
 pub use builder::{BearerAuthBuilder, ConfigError, Introspection, Issuer, TokenCache};
 #[doc(inline)]
 pub use crypto::Algorithm;
-pub use introspection::ClientAuth;
+pub use introspection::client_auth::{self, ClientAuth};
 #[doc(inline)]
 pub use middleware::{BearerAuth, FormBodyToken, Require};
 pub use rejection::{Rejection, RejectionKind};

@@ -3,7 +3,7 @@
 //! - [`BearerAuthBuilder`] holds the settings that all issuers share.
 //! - [`Issuer`] describes one authorization server: its keys and the rules for its tokens.
 //! - [`Introspection`] configures introspection requests (RFC 7662) for the tokens of one issuer.
-//! - [`ClientCredentials`] and [`ProvidedAuth`] describe credentials of this API that change while it runs.
+//! - [`client_auth`](crate::client_auth) has the credentials of this API for these requests.
 //! - [`TokenCache`] limits the cache of validated tokens.
 //! - [`BearerAuthView`] changes some settings for some routes; it shares keys and caches.
 //!
@@ -34,5 +34,4 @@ pub use bearer_auth::{BearerAuthBuilder, BearerAuthView};
 pub use token_cache::TokenCache;
 
 pub use crate::fetch_url::EndpointHosts;
-pub use crate::introspection::{ClientCredentials, ProvidedAuth};
 pub use crate::settings::{ConfigError, ConfigProblem, Introspection, Issuer};

@@ -70,12 +70,12 @@ pub struct Challenge {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ChallengeError {
+    /// A challenge has two parameters of the same name, ignoring case (RFC 9110 section 11.2).
+    DuplicateParam,
     /// The grammar does not permit a character at its position, or the text ends early.
     Malformed,
     /// The text is not UTF-8.
     NotUtf8,
-    /// A challenge has two parameters of the same name, ignoring case (RFC 9110 section 11.2).
-    ParamTwice,
     /// A parameter precedes every scheme or follows a `token68`.
     ParamWithoutChallenge,
     /// A quoted-string has no closing quote.
@@ -196,7 +196,7 @@ impl Challenge {
             return Err(ChallengeError::ParamWithoutChallenge);
         }
         if self.param(name).is_some() {
-            return Err(ChallengeError::ParamTwice);
+            return Err(ChallengeError::DuplicateParam);
         }
         self.params.push((name.to_owned(), value));
         Ok(())
@@ -222,9 +222,9 @@ impl fmt::Display for Challenge {
 impl fmt::Display for ChallengeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::DuplicateParam => "a challenge has a duplicate parameter",
             Self::Malformed => "the text does not match the grammar of challenges",
             Self::NotUtf8 => "the text is not UTF-8",
-            Self::ParamTwice => "a challenge has a duplicate parameter",
             Self::ParamWithoutChallenge => "a parameter belongs to no challenge",
             Self::QuoteUnclosed => "a quoted-string has no closing quote",
         })

@@ -61,7 +61,7 @@ fn what_recipients_must_tolerate_is_parsed() {
 
 #[test]
 fn text_that_breaks_the_grammar_is_rejected() {
-    use ChallengeError::{Malformed, ParamTwice, ParamWithoutChallenge, QuoteUnclosed};
+    use ChallengeError::{DuplicateParam, Malformed, ParamWithoutChallenge, QuoteUnclosed};
     for (text, fault) in [
         ("Bearer a=b c=d", Malformed),
         ("Bearer a=\"b\"c", Malformed),
@@ -76,7 +76,7 @@ fn text_that_breaks_the_grammar_is_rejected() {
         ("Bearer a=\"b", QuoteUnclosed),
         ("Bearer a=\"b\\\"", QuoteUnclosed),
         ("Bearer a=\"b\\", QuoteUnclosed),
-        ("Bearer a=b, A=c", ParamTwice),
+        ("Bearer a=b, A=c", DuplicateParam),
         ("a=b", ParamWithoutChallenge),
         ("Negotiate abc, a=b", ParamWithoutChallenge),
     ] {

@@ -91,7 +91,7 @@
 //!
 //! | settings of | only in code |
 //! |---|---|
-//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `fetch_on_first_use`, `log_token_details`, `on_accept`, `on_reject`, `allow_no_issuer`, `resolve_issuers` |
+//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `skip_start_check`, `log_token_details`, `on_accept`, `on_reject`, `allow_no_issuer`, `resolve_issuers` |
 //! | [`Issuer`](crate::Issuer) | profiles such as `keycloak`; `role_claims`, `client_claims`, `audience_claim`, `default_key_algorithm`, `dangerous_accept_id_token_claims`, `add_jwks_url`, `http_client`, `validate`, `scope_implies` |
 //! | [`Introspection`](crate::Introspection) | `also_jwts_when`, `opaque_when`, `http_client`, `dangerous_accept_without_expiry` |
 //! | [`ClientAuth`](crate::ClientAuth) | `mtls`, `secret_jwt`, `assertion_file`, `client_credentials`, `from_fn`, `bearer_from`, `with_fallback`, `endpoint_as_audience` |

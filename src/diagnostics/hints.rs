@@ -146,7 +146,7 @@ fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
         RejectionKind::TokenMalformed => "look for a token that was cut short, altered or encoded twice",
         RejectionKind::ClaimMissing => "let the authorization server add the claim",
         RejectionKind::ClaimIllTyped => "fix the claim's mapping at the authorization server",
-        RejectionKind::ClaimsRefused => {
+        RejectionKind::ClaimsRejected => {
             "compare the token with require_claim_value and validate of its issuer: it may be for another tenant"
         }
         RejectionKind::ClientNotAllowed => "if the client may use this API, add it to allowed_clients",

@@ -100,7 +100,7 @@ impl Authenticator {
             RejectionKind::ClientNotAllowed => {
                 of_issuer(|issuer| listed(issuer.claims.clients.iter().flatten().map(|client| &**client)))
             }
-            RejectionKind::ClaimsRefused => issuer.and_then(|issuer| {
+            RejectionKind::ClaimsRejected => issuer.and_then(|issuer| {
                 let mut values = issuer.claims.required_values.iter();
                 let required = values.find(|required| Some(required.claim.as_str()) == rejection.claim())?;
                 Some(required.value.to_string())

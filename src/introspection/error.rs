@@ -61,7 +61,7 @@ pub enum IntrospectionErrorKind {
     /// There are no credentials: the provider in [`ClientAuth`](crate::ClientAuth) failed or took too long.
     CredentialsUnavailable,
     /// The credentials of this client cannot be created: the key does not sign, or the value that
-    /// [`ClientAuth::bearer_from`](crate::ClientAuth::bearer_from) returned is not a bearer token.
+    /// [`ClientAuth::bearer_from_fn`](crate::ClientAuth::bearer_from_fn) returned is not a bearer token.
     CredentialsUnusable,
     /// The metadata names no introspection endpoint, or a URL that may not be used. Set the URL with
     /// [`Introspection::endpoint`](crate::Introspection::endpoint).

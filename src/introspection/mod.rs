@@ -17,7 +17,7 @@ mod cache;
 mod call;
 mod calls_in_flight;
 mod client;
-mod client_auth;
+pub mod client_auth;
 mod connections;
 mod credentials_check;
 mod digest;
@@ -45,7 +45,7 @@ mod status;
 
 pub(crate) use cache::{CachePolicy, Freshness, ResponseStore};
 pub(crate) use client::IntrospectionClientConfig;
-pub use client_auth::{ClientAuth, ClientCredentials, ProvidedAuth};
+pub(crate) use client_auth::{ClientAuth, ClientCredentials};
 pub(crate) use digest::TokenDigest;
 pub(crate) use endpoint::EndpointSource;
 pub use error::{IntrospectionError, IntrospectionErrorKind};

@@ -71,7 +71,7 @@ pub enum RejectionKind {
     /// A claim does not have the value that the issuer requires
     /// ([`Issuer::require_claim_value`](crate::Issuer::require_claim_value)), or a validator rejects the
     /// claims ([`Issuer::validate`](crate::Issuer::validate)).
-    ClaimsRefused,
+    ClaimsRejected,
     /// The claims do not fit the type that the handler expects.
     ClaimsMismatch,
     /// The token lacks a scope.
@@ -145,7 +145,7 @@ impl RejectionKind {
         Self::TokenTooOld,
         Self::LifetimeTooLong,
         Self::ClientNotAllowed,
-        Self::ClaimsRefused,
+        Self::ClaimsRejected,
         Self::ClaimsMismatch,
         Self::ScopeInsufficient,
         Self::RequirementUnmet,
@@ -234,8 +234,8 @@ impl RejectionKind {
             Self::ClientNotAllowed => {
                 invalid_token("client_not_allowed", "The client of the access token is not allowed")
             }
-            Self::ClaimsRefused => {
-                invalid_token("claims_refused", "The access token claims are not accepted by this API")
+            Self::ClaimsRejected => {
+                invalid_token("claims_rejected", "This API rejects the claims of the access token")
             }
             Self::ClaimsMismatch => {
                 invalid_token("claims_mismatch", "The access token claims have an unexpected form")

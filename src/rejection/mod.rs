@@ -95,7 +95,7 @@ impl Rejection {
     }
 
     /// The name of the claim that is missing or ill-typed, for [`RejectionKind::ClaimMissing`] and
-    /// [`RejectionKind::ClaimIllTyped`]. For [`RejectionKind::ClaimsRefused`], the claim whose value is not
+    /// [`RejectionKind::ClaimIllTyped`]. For [`RejectionKind::ClaimsRejected`], the claim whose value is not
     /// that of [`Issuer::require_claim_value`](crate::Issuer::require_claim_value). The name comes from an
     /// RFC or the configuration, never from a token.
     ///
@@ -374,8 +374,8 @@ impl From<ClaimFault> for Rejection {
             ClaimFault::Missing(claim) => return Self::about_claim(RejectionKind::ClaimMissing, claim),
             ClaimFault::NotYetValid => RejectionKind::TokenNotYetValid,
             ClaimFault::OtherKind => RejectionKind::TypeMismatch,
-            ClaimFault::OtherValue(claim) => return Self::about_claim(RejectionKind::ClaimsRefused, claim),
-            ClaimFault::Refused => RejectionKind::ClaimsRefused,
+            ClaimFault::OtherValue(claim) => return Self::about_claim(RejectionKind::ClaimsRejected, claim),
+            ClaimFault::Rejected => RejectionKind::ClaimsRejected,
             ClaimFault::SenderNotProven => RejectionKind::SenderNotProven,
             ClaimFault::TooOld => RejectionKind::TokenTooOld,
         }

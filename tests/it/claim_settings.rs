@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tower::Layer;
 use tower_bearer::RejectionKind::{
-    AudienceMismatch, ClaimIllTyped, ClaimMissing, ClaimsRefused, ClientNotAllowed, IdTokenPresented,
+    AudienceMismatch, ClaimIllTyped, ClaimMissing, ClaimsRejected, ClientNotAllowed, IdTokenPresented,
     KeyUnknown, RequirementUnmet, ScopeInsufficient, SignatureMismatch, TokenExpired,
 };
 use tower_bearer::builder::ConfigProblem;
@@ -174,9 +174,9 @@ async fn a_validator_that_returns_false_rejects_the_token_after_every_other_chec
     let org = |org: &str| app.token().claim("org", org);
     for (name, token, expected, called) in [
         ("accepted", org("acme"), ACCEPTED, 1),
-        ("refused", org("other"), Err(ClaimsRefused), 1),
-        ("absent", app.token(), Err(ClaimsRefused), 1),
-        ("refused by the second", org("acme").claim("act", json!({})), Err(ClaimsRefused), 1),
+        ("refused", org("other"), Err(ClaimsRejected), 1),
+        ("absent", app.token(), Err(ClaimsRejected), 1),
+        ("refused by the second", org("acme").claim("act", json!({})), Err(ClaimsRejected), 1),
         ("another fault", org("other").expired(), Err(TokenExpired), 0),
     ] {
         let before = calls.load(Ordering::Relaxed);
@@ -206,7 +206,7 @@ async fn a_required_value_must_be_that_string_or_that_uuid() {
     });
     let good = || app.token().claim("tenant", "acme").claim("org", json!({"id": UUID}));
     let org = |id: Value| good().claim("org", json!({"id": id}));
-    let refused = |claim| Err((ClaimsRefused, claim));
+    let refused = |claim| Err((ClaimsRejected, claim));
     for (name, token, expected) in [
         ("the values", good(), Ok(())),
         ("a UUID in upper case", org(json!(UUID.to_uppercase())), Ok(())),
@@ -355,8 +355,8 @@ async fn the_settings_apply_to_responses_about_opaque_tokens() {
             token().claim("client_id", "x").claim("cid", "client"),
             Err(ClientNotAllowed),
         ),
-        ("refused", token().claim("org", "other"), Err(ClaimsRefused)),
-        ("another value", token().claim("tenant", "globex"), Err(ClaimsRefused)),
+        ("refused", token().claim("org", "other"), Err(ClaimsRejected)),
+        ("another value", token().claim("tenant", "globex"), Err(ClaimsRejected)),
         ("no value", token().claim("tenant", Value::Null), Err(ClaimMissing)),
         ("ill-typed roles", token().claim("realm_access", json!({"roles": 5})), Err(ClaimIllTyped)),
         ("roles are null", token().claim("realm_access", Value::Null), ACCEPTED),
@@ -551,6 +551,6 @@ async fn explain_names_the_claims_of_the_settings() {
     let required = finding("required claims");
     assert_eq!(required.expected(), "iss, aud, exp, tenant = acme");
     assert_eq!(required.presented(), "not tenant");
-    assert_eq!(finding("validators").result(), tower_bearer::diagnostics::CheckResult::Failed(ClaimsRefused));
+    assert_eq!(finding("validators").result(), tower_bearer::diagnostics::CheckResult::Failed(ClaimsRejected));
     assert!(!explanation.is_accepted());
 }

@@ -116,7 +116,7 @@ impl Rejecting {
             K::TokenTooOld => token.claim("iat", now - 3700).sign(),
             K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
             K::ClientNotAllowed => token.claim("client_id", "other").sign(),
-            K::ClaimsRefused => token.claim("org", "other").sign(),
+            K::ClaimsRejected => token.claim("org", "other").sign(),
             K::KeysUnavailable => token.claim("iss", "https://down.example").sign(),
             K::KeyUnconfirmed => unknown_kid(BUSY, "third"),
             K::IntrospectionUnavailable => "down_mF_9B5f-41JqMmF_9B5f-4".to_owned(),

@@ -38,7 +38,7 @@ impl BearerAuthBuilder {
     /// that neither has needed by then, of at most 32 issuers. A wrong issuer URL, an untrusted CA or a
     /// closed firewall is then in the log before the first request, with a hint. The task runs on the tokio
     /// runtime on which the layer is applied, else on that of the first request whose token is not cached.
-    /// [`fetch_on_first_use`](Self::fetch_on_first_use) turns it off.
+    /// [`skip_start_check`](Self::skip_start_check) turns it off.
     ///
     /// # Errors
     /// [`ConfigError`] with every problem, each with a hint.
@@ -55,7 +55,7 @@ impl BearerAuthBuilder {
             ("resolve_issuers", resolver.is_some()),
             ("strip_credentials", self.strip_credentials),
             ("log_token_details", self.log_token_details),
-            ("fetch_on_first_use", self.fetch_on_first_use),
+            ("skip_start_check", self.skip_start_check),
             ("token cache", self.token_cache.limits().is_some()),
         ];
         let authenticator = Authenticator {
@@ -77,7 +77,7 @@ impl BearerAuthBuilder {
             on_accept: self.on_accept,
             strip_credentials: self.strip_credentials,
             log_token_details: self.log_token_details,
-            start_check: Arc::new(StartCheck::new(!self.fetch_on_first_use)),
+            start_check: Arc::new(StartCheck::new(!self.skip_start_check)),
             context,
         }))
     }

@@ -32,8 +32,8 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Fetches nothing until a request or [`BearerAuth::ready`](crate::BearerAuth::ready) needs it. Default:
-    /// the [check at the start](Self::build).
+    /// Turns off the [start check](Self::build), so that nothing is fetched until a request or
+    /// [`BearerAuth::ready`](crate::BearerAuth::ready) needs it.
     ///
     /// For functions that run for the time of one request, and for tests that count fetches. A wrong
     /// configuration then shows at the first request.
@@ -41,10 +41,10 @@ impl BearerAuthBuilder {
     /// ```
     /// use tower_bearer::BearerAuth;
     ///
-    /// let builder = BearerAuth::builder("https://api.example.com").fetch_on_first_use();
+    /// let builder = BearerAuth::builder("https://api.example.com").skip_start_check();
     /// ```
-    pub fn fetch_on_first_use(mut self) -> Self {
-        self.fetch_on_first_use = true;
+    pub fn skip_start_check(mut self) -> Self {
+        self.skip_start_check = true;
         self
     }
 

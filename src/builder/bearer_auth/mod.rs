@@ -3,8 +3,8 @@
 mod accepted;
 mod build;
 mod fetching;
+mod issuers;
 mod responses;
-mod run_time;
 mod view;
 
 pub use view::BearerAuthView;
@@ -61,7 +61,7 @@ pub struct BearerAuthBuilder {
     preflight: bool,
     strip_credentials: bool,
     log_token_details: bool,
-    fetch_on_first_use: bool,
+    skip_start_check: bool,
     omit_error_descriptions: bool,
     on_reject: Option<OnReject>,
     on_accept: Option<OnAccept>,
@@ -115,7 +115,7 @@ impl BearerAuthBuilder {
             preflight: false,
             strip_credentials: false,
             log_token_details: false,
-            fetch_on_first_use: false,
+            skip_start_check: false,
             omit_error_descriptions: false,
             on_reject: None,
             on_accept: None,
@@ -128,35 +128,6 @@ impl BearerAuthBuilder {
             token_cache: TokenCache::new(),
             response_limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
         }
-    }
-
-    /// Sets the issuer, in place of the one from an earlier call. Issuers from
-    /// [`add_issuer`](Self::add_issuer) stay.
-    ///
-    /// ```
-    /// use tower_bearer::{BearerAuth, Issuer};
-    ///
-    /// let builder = BearerAuth::builder("https://api.example.com")
-    ///     .issuer(Issuer::discover("https://login.example.com").strict_rfc9068());
-    /// ```
-    pub fn issuer(mut self, issuer: Issuer) -> Self {
-        self.issuer = Some(issuer);
-        self
-    }
-
-    /// Adds an issuer. A token is validated with the settings of the issuer that its `iss` names, and no
-    /// other.
-    ///
-    /// ```
-    /// use tower_bearer::{BearerAuth, Issuer};
-    ///
-    /// let builder = BearerAuth::builder("https://api.example.com")
-    ///     .issuer(Issuer::discover("https://login.example.com"))
-    ///     .add_issuer(Issuer::discover("https://login.partner.example").audience("orders-api"));
-    /// ```
-    pub fn add_issuer(mut self, issuer: Issuer) -> Self {
-        self.added_issuers.push(issuer);
-        self
     }
 
     /// Adds a name for this API. A token is accepted if its `aud` contains one of the names.

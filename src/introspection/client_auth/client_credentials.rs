@@ -30,7 +30,7 @@ use crate::transport::{FetchError, FetchErrorKind, FetchRequest, UrlKind, send};
 /// How [`ClientAuth::client_credentials`] requests its bearer token.
 ///
 /// ```
-/// use tower_bearer::builder::ClientCredentials;
+/// use tower_bearer::client_auth::ClientCredentials;
 /// use tower_bearer::{ClientAuth, Introspection};
 ///
 /// # let secret = String::new();
@@ -84,7 +84,7 @@ impl ClientAuth {
     ///
     /// ```
     /// use tower_bearer::ClientAuth;
-    /// use tower_bearer::builder::ClientCredentials;
+    /// use tower_bearer::client_auth::ClientCredentials;
     ///
     /// # let secret = String::new();
     /// let client = ClientAuth::secret_basic("orders-api", secret);

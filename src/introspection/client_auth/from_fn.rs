@@ -15,7 +15,7 @@ use crate::introspection::error::{IntrospectionError, IntrospectionErrorKind};
 /// ```
 /// use std::time::Duration;
 /// use tower_bearer::ClientAuth;
-/// use tower_bearer::builder::ProvidedAuth;
+/// use tower_bearer::client_auth::ProvidedAuth;
 ///
 /// let auth = ProvidedAuth::from(ClientAuth::bearer("2YotnFZFEjr1zCsicMWpAA"))
 ///     .expires_in(Duration::from_secs(3600));
@@ -49,9 +49,9 @@ impl From<ClientAuth> for ProvidedAuth {
 impl ClientAuth {
     /// Credentials of the client `client_id` from an async function: for secrets that rotate.
     ///
-    /// The function returns a `ClientAuth` or a [`ProvidedAuth`](crate::builder::ProvidedAuth). It is called
+    /// The function returns a `ClientAuth` or a [`ProvidedAuth`](crate::client_auth::ProvidedAuth). It is called
     /// for the first introspection request, and then in the background at most once per 60 s or when
-    /// [`ProvidedAuth::expires_in`](crate::builder::ProvidedAuth::expires_in) says so. If the authorization
+    /// [`ProvidedAuth::expires_in`](crate::client_auth::ProvidedAuth::expires_in) says so. If the authorization
     /// server rejects the credentials (those of [`with_fallback`](Self::with_fallback), too), it is called
     /// once more, at most once per 5 s, and the introspection request is sent again. Concurrent calls are
     /// coalesced.

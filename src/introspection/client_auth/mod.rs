@@ -1,14 +1,18 @@
 //! Client authentication at the introspection endpoint (RFC 7662 section 2.1).
 //!
-//! - `method` creates the credentials of one request. `assertion` signs JWTs for it.
-//! - `provider` is the interface of credentials that change: `from_fn` calls a function of the user,
-//!   `assertion_file` reads a file, `client_credentials` requests a bearer token.
-//! - `current` caches what a provider returned.
+//! - [`ClientAuth`] has one constructor for each method.
+//! - [`ClientCredentials`] requests a bearer token for [`ClientAuth::client_credentials`].
+//! - [`ProvidedAuth`] is what the function of [`ClientAuth::from_fn`] returns.
 //!
 //! Does not check: the strength of a secret, or whether the authorization server supports the method.
 //!
-//! Why: there is no anonymous method. An endpoint that is open to everybody lets attackers test tokens
-//! (RFC 7662 section 4).
+//! There is no anonymous method. An endpoint that is open to everybody lets attackers test tokens (RFC 7662
+//! section 4).
+
+// - `method` creates the credentials of one request. `assertion` signs JWTs for it.
+// - `provider` is the interface of credentials that change: `from_fn` calls a function of the user,
+//   `assertion_file` reads a file, `client_credentials` requests a bearer token.
+// - `current` caches what a provider returned.
 
 mod assertion;
 mod assertion_file;
@@ -136,7 +140,7 @@ impl ClientAuth {
     /// A fixed bearer token in the `Authorization` header (RFC 7662 section 2.1).
     ///
     /// For a token that has to be renewed, use [`client_credentials`](Self::client_credentials) or
-    /// [`bearer_from`](Self::bearer_from).
+    /// [`bearer_from_fn`](Self::bearer_from_fn).
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};
@@ -161,12 +165,12 @@ impl ClientAuth {
     ///
     /// let current = Arc::new(RwLock::new("2YotnFZFEjr1zCsicMWpAA".to_owned()));
     /// let reader = Arc::clone(&current);
-    /// let auth = ClientAuth::bearer_from(move || reader.read().unwrap().clone());
+    /// let auth = ClientAuth::bearer_from_fn(move || reader.read().unwrap().clone());
     /// // The task that renews the token:
     /// *current.write().unwrap() = "vF9dft4qmTc2Nvb3RlckBh".to_owned();
     /// # let _ = auth;
     /// ```
-    pub fn bearer_from(token: impl Fn() -> String + Send + Sync + 'static) -> Self {
+    pub fn bearer_from_fn(token: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self::fixed(Kind::BearerFrom(Box::new(token)))
     }
 

@@ -66,7 +66,7 @@ fn empty_or_malformed_credentials_are_configuration_faults() {
         ("basic", basic("a:b %+\u{e9}", " ")),
         ("post", post("a", "\u{1f511}")),
         ("bearer", ClientAuth::bearer("a.b-c_d~e+f/g==")),
-        ("bearer from a function", ClientAuth::bearer_from(String::new)),
+        ("bearer from a function", ClientAuth::bearer_from_fn(String::new)),
         ("certificate", ClientAuth::mtls("api")),
     ] {
         assert_eq!(auth.fault(), None, "{name}");
@@ -77,7 +77,7 @@ fn empty_or_malformed_credentials_are_configuration_faults() {
 fn a_value_that_is_not_a_bearer_token_is_not_sent() {
     for token in ["", "a b", "a\r\nx: y", "t\u{f6}ken", "=", "\u{0}"] {
         assert!(ClientAuth::bearer(token).fixed_credentials(TARGET, now()).is_none(), "{token:?}");
-        let from = ClientAuth::bearer_from(move || token.to_owned());
+        let from = ClientAuth::bearer_from_fn(move || token.to_owned());
         assert!(from.fixed_credentials(TARGET, now()).is_none(), "{token:?}");
     }
 }
@@ -95,7 +95,7 @@ fn debug_hides_secrets() {
             r#"ClientAuth { method: "client_secret_post", client_id: "api", .. }"#,
         ),
         (ClientAuth::bearer(secret), r#"ClientAuth { method: "bearer", .. }"#),
-        (ClientAuth::bearer_from(|| "s3cret".to_owned()), r#"ClientAuth { method: "bearer", .. }"#),
+        (ClientAuth::bearer_from_fn(|| "s3cret".to_owned()), r#"ClientAuth { method: "bearer", .. }"#),
         (ClientAuth::mtls("api"), r#"ClientAuth { method: "tls_client_auth", client_id: "api", .. }"#),
     ] {
         assert_eq!(format!("{auth:?}"), expected);
@@ -191,7 +191,7 @@ fn bearer_from_reads_the_token_for_each_request() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     assert_eq!(authorization(&ClientAuth::bearer("a.b==")).unwrap(), "Bearer a.b==");
     let calls = AtomicUsize::new(0);
-    let auth = ClientAuth::bearer_from(move || format!("t{}", calls.fetch_add(1, Ordering::Relaxed)));
+    let auth = ClientAuth::bearer_from_fn(move || format!("t{}", calls.fetch_add(1, Ordering::Relaxed)));
     let clone = auth.clone();
     for (auth, expected) in [(&auth, "Bearer t0"), (&clone, "Bearer t1"), (&auth, "Bearer t2")] {
         let line = authorization(auth).unwrap();

@@ -271,7 +271,7 @@ fn check_no_confirmation(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault
 }
 
 fn check_validators(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
-    ensure(Validator::all_accept(&policy.validators, claims.json), ClaimFault::Refused)
+    ensure(Validator::all_accept(&policy.validators, claims.json), ClaimFault::Rejected)
 }
 
 fn is_before_end(end: NumericDate, policy: &ClaimsPolicy, now: NumericDate) -> bool {

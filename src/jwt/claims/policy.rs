@@ -123,7 +123,7 @@ pub(crate) enum ClaimFault {
     /// The claim of this name has another value than the required one.
     OtherValue(Arc<str>),
     /// A validator rejects the claims.
-    Refused,
+    Rejected,
     /// The token is sender-constrained.
     SenderNotProven,
     TooOld,

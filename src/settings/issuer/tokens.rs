@@ -54,7 +54,7 @@ impl Issuer {
     /// `claim` is the name of a claim, or a JSON Pointer (RFC 6901) that begins with `/`. The claim must be a
     /// string that equals `value` byte for byte. A UUID is compared in any case of its digits (RFC 9562
     /// section 4). Otherwise the token is rejected with 401 `invalid_token`: `claim_missing`,
-    /// `claim_ill_typed`, or `claims_refused` for another value. For any other rule, see
+    /// `claim_ill_typed`, or `claims_rejected` for another value. For any other rule, see
     /// [`validate`](Self::validate).
     ///
     /// ```

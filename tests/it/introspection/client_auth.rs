@@ -157,7 +157,8 @@ async fn a_retry_has_a_new_assertion() {
 async fn bearer_from_is_called_for_every_request() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let auth = ClientAuth::bearer_from(move || format!("token-{}", counted.fetch_add(1, Ordering::SeqCst)));
+    let auth =
+        ClientAuth::bearer_from_fn(move || format!("token-{}", counted.fetch_add(1, Ordering::SeqCst)));
     let client = Client::authenticated_by(auth);
     (0..50).for_each(|n| client.idp.register_bearer(&format!("token-{n}")));
     for n in 0..50 {
@@ -175,7 +176,7 @@ async fn bearer_from_is_called_for_every_request() {
 #[tokio::test(start_paused = true)]
 async fn an_unusable_bearer_token_sends_no_request() {
     let calls = AtomicUsize::new(0);
-    let auth = ClientAuth::bearer_from(move || match calls.fetch_add(1, Ordering::SeqCst) {
+    let auth = ClientAuth::bearer_from_fn(move || match calls.fetch_add(1, Ordering::SeqCst) {
         0..10 => String::new(),
         10..20 => "line\nbreak".to_owned(),
         _ => "good".to_owned(),
@@ -193,7 +194,7 @@ async fn an_unusable_bearer_token_sends_no_request() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_bearer_from_fails_only_that_call() {
     let calls = AtomicUsize::new(0);
-    let auth = ClientAuth::bearer_from(move || {
+    let auth = ClientAuth::bearer_from_fn(move || {
         assert!(calls.fetch_add(1, Ordering::SeqCst) > 0, "panic requested by the test");
         "good".to_owned()
     });

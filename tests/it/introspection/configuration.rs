@@ -143,7 +143,7 @@ fn debug_output_of_a_configuration_shows_no_secret() {
         ClientAuth::secret_basic("orders-api", "s3cret-value"),
         ClientAuth::secret_post("orders-api", "s3cret-value"),
         ClientAuth::bearer("s3cret-value"),
-        ClientAuth::bearer_from(|| "s3cret-value".to_owned()),
+        ClientAuth::bearer_from_fn(|| "s3cret-value".to_owned()),
     ];
     let idp = TestIssuer::new();
     for auth in secrets {

@@ -10,7 +10,7 @@ use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tower_bearer::builder::{ClientCredentials, ProvidedAuth};
+use tower_bearer::client_auth::{ClientCredentials, ProvidedAuth};
 use tower_bearer::crypto::HmacAlgorithm;
 use tower_bearer::diagnostics::{CircuitState, IntrospectionError, IntrospectionErrorKind};
 use tower_bearer::testing::TestIssuer;
@@ -45,7 +45,7 @@ impl Client {
         let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
         let auth = builder
             .issuer(idp.issuer().introspect(configure(introspection)))
-            .fetch_on_first_use()
+            .skip_start_check()
             .build()
             .unwrap();
         Self { api: Protected::by(&auth), idp, net, auth }

@@ -165,7 +165,7 @@ async fn a_fault_of_one_issuer_does_not_affect_tokens_of_another() {
             .clock(down.clock())
             .http_client(down.http_client().and(up.http_client()));
         let builder = builder.issuer(trusted(&down, "down_")).add_issuer(trusted(&up, "up_"));
-        let api = Protected::by(&builder.fetch_on_first_use().build().unwrap());
+        let api = Protected::by(&builder.skip_start_check().build().unwrap());
         down.set_fault(Endpoint::Introspection, Some(fault));
         let jwts = [down.token(API).sign(), up.token(API).sign()];
         for round in 0..7 {

@@ -79,7 +79,7 @@ impl Api {
         build: impl FnOnce(BearerAuthBuilder) -> BearerAuthBuilder,
     ) -> Self {
         let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
-        let auth = build(builder.issuer(configure(idp.issuer()))).fetch_on_first_use().build().unwrap();
+        let auth = build(builder.issuer(configure(idp.issuer()))).skip_start_check().build().unwrap();
         Self { protected: Protected::by(&auth), auth, idp }
     }
 

@@ -224,7 +224,7 @@ async fn every_client_authentication_method_works_over_http() {
         ClientAuth::secret_basic("https://api.example.com/orders", secret),
         ClientAuth::secret_post("https://api.example.com/orders", secret),
         ClientAuth::bearer("token-of-the-api"),
-        ClientAuth::bearer_from(|| "token-of-the-api".to_owned()),
+        ClientAuth::bearer_from_fn(|| "token-of-the-api".to_owned()),
         ClientAuth::mtls("by-certificate"),
     ] {
         let name = format!("{auth:?}");

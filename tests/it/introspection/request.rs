@@ -182,7 +182,10 @@ async fn every_client_authentication_method_works() {
         ("basic", Introspection::with(ClientAuth::secret_basic(secret().0, secret().1))),
         ("post", Introspection::with(ClientAuth::secret_post(secret().0, secret().1))),
         ("bearer", Introspection::with(ClientAuth::bearer("the-token-of-the-api"))),
-        ("bearer from", Introspection::with(ClientAuth::bearer_from(|| "the-token-of-the-api".to_owned()))),
+        (
+            "bearer from",
+            Introspection::with(ClientAuth::bearer_from_fn(|| "the-token-of-the-api".to_owned())),
+        ),
         (
             "certificate",
             Introspection::with(ClientAuth::mtls("api-with-a-certificate")).http_client(idp.http_client()),

@@ -36,7 +36,7 @@ impl TwoIssuers {
         let second = TestIssuer::in_memory("https://second.test");
         let client = first.http_client().and(second.http_client());
         let builder = BearerAuth::builder(API).clock(first.clock()).http_client(client);
-        let auth = builder.issuer(first.issuer()).fetch_on_first_use().build().unwrap();
+        let auth = builder.issuer(first.issuer()).skip_start_check().build().unwrap();
         Self { api: Protected::by(&auth), first, second, auth }
     }
 

@@ -67,7 +67,7 @@ async fn metadata_that_names_a_private_address_causes_no_request_to_it() {
         );
         let auth = |issuer: Issuer| {
             let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(net.clone());
-            let auth = builder.allow_no_issuer().fetch_on_first_use().build().unwrap();
+            let auth = builder.allow_no_issuer().skip_start_check().build().unwrap();
             auth.issuers().add(issuer.introspect(introspection())).unwrap();
             auth
         };
@@ -129,7 +129,7 @@ async fn an_issuer_with_restricted_addresses_does_not_use_the_keys_of_one_withou
     let issuer = |identifier: &str| Issuer::with_jwks_url(identifier, idp.jwks_url());
     let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(client.clone());
     let other = issuer("https://other.test").require_public_addresses();
-    let auth = builder.issuer(issuer(ISSUER)).add_issuer(other).fetch_on_first_use().build().unwrap();
+    let auth = builder.issuer(issuer(ISSUER)).add_issuer(other).skip_start_check().build().unwrap();
     auth.ready().await.unwrap();
     let mut requests = client.requests.lock().unwrap().clone();
     requests.sort_unstable_by_key(|(_, is_restricted)| *is_restricted);

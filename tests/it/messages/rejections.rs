@@ -123,11 +123,11 @@ async fn a_required_value_of_a_claim_is_the_expected_value_of_the_event() {
         .validate(|claims| claims.get("org").is_some());
     let api = Api::with(|builder| builder.issuer(issuer)).await;
     let event = api.event_of(&api.idp.token(API).claim("tenant", "globex").sign()).await;
-    assert_eq!(event.field("kind"), Some("claims_refused"));
+    assert_eq!(event.field("kind"), Some("claims_rejected"));
     assert_eq!(event.field("expected"), Some("acme"));
     assert!(event.field("hint").unwrap().contains("another tenant"), "{event:?}");
     let event = api.event_of(&api.idp.token(API).claim("tenant", "acme").sign()).await;
-    assert_eq!(event.field("kind"), Some("claims_refused"));
+    assert_eq!(event.field("kind"), Some("claims_rejected"));
     assert_eq!(event.field("expected"), None, "a function expects no value that could be named");
 }
 

@@ -109,10 +109,10 @@ async fn the_check_fetches_nothing_that_a_request_or_ready_has_fetched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fetch_on_first_use_turns_the_check_off() {
+async fn skip_start_check_turns_the_check_off() {
     let (idp, net) = (TestIssuer::in_memory(ISSUER), Net::default());
     let builder = BearerAuth::builder(API).issuer(idp.issuer()).http_client(net.clone());
-    let api = Protected::by(&builder.fetch_on_first_use().build().unwrap());
+    let api = Protected::by(&builder.skip_start_check().build().unwrap());
     assert_eq!(api.send(anonymous("GET")).await.status(), 401);
     sleep(10 * SECOND).await;
     assert_eq!(net.total(), 0);

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use serde_json::{Value, json};
 use tower_bearer::RejectionKind::{
-    ClaimIllTyped, ClaimMissing, ClaimsRefused, IssuerUnknown, KeyUnknown, KeysUnavailable,
+    ClaimIllTyped, ClaimMissing, ClaimsRejected, IssuerUnknown, KeyUnknown, KeysUnavailable,
 };
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::issuers::IssuerResolver;
@@ -74,9 +74,9 @@ async fn tid_must_be_the_tenant_of_the_issuer() {
             ("as recorded", unsigned(&recorded, "access"), ACCEPTED),
             ("upper case", with_tid(json!(TENANT.to_uppercase())), ACCEPTED),
             ("a guest from another tenant", guest, ACCEPTED),
-            ("another tenant", with_tid(json!(OTHER)), Err(ClaimsRefused)),
-            ("a domain", with_tid(json!("contoso.onmicrosoft.com")), Err(ClaimsRefused)),
-            ("a placeholder", with_tid(json!("{tenantid}")), Err(ClaimsRefused)),
+            ("another tenant", with_tid(json!(OTHER)), Err(ClaimsRejected)),
+            ("a domain", with_tid(json!("contoso.onmicrosoft.com")), Err(ClaimsRejected)),
+            ("a placeholder", with_tid(json!("{tenantid}")), Err(ClaimsRejected)),
             ("absent", with_tid(Value::Null), Err(ClaimMissing)),
             ("a number", with_tid(json!(7)), Err(ClaimIllTyped)),
             ("an array", with_tid(json!([TENANT])), Err(ClaimIllTyped)),
@@ -197,7 +197,7 @@ async fn resolved_tenants_share_one_metadata_document_and_one_key_set() {
         assert_eq!(net.count(url.as_str().unwrap()), 1, "{url}");
     }
     let mixed = of_tenant(&recorded, TENANT).with("tid", json!(OTHER));
-    assert_eq!(api.outcome(mixed.sign()).await, Err(ClaimsRefused));
+    assert_eq!(api.outcome(mixed.sign()).await, Err(ClaimsRejected));
     let stranger = of_tenant(&recorded, "c1b2c3d4-e5f6-4a7b-8c9d-0e1f2a3b4c5d");
     assert_eq!(api.outcome(stranger.sign()).await, Err(IssuerUnknown));
 }

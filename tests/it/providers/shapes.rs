@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use tower_bearer::RejectionKind::{
-    AudienceMismatch, ClaimMissing, ClaimsRefused, ClientNotAllowed, IdTokenPresented, SenderNotProven,
+    AudienceMismatch, ClaimMissing, ClaimsRejected, ClientNotAllowed, IdTokenPresented, SenderNotProven,
     TokenOpaque, TypeMismatch,
 };
 use tower_bearer::{Issuer, RejectionKind};
@@ -149,14 +149,14 @@ fn entra_adfs_and_google() -> Vec<Shape> {
                 "1138",
                 &json!({"azp": "1138", "email": "a@evil.iam.gserviceaccount.com", "email_verified": true}),
             ),
-            Other(ClaimsRefused),
+            Other(ClaimsRejected),
         ),
         (
             "Google, Sign in with Google, without at_hash and nonce",
             google_callers(),
             rs256("JWT"),
             claims(google, &json!(API), "1076", &json!({"azp": "web", "email": "a@example.com"})),
-            Other(ClaimsRefused),
+            Other(ClaimsRejected),
         ),
         (
             "Google, ID token of a user",

@@ -71,7 +71,7 @@ impl IssuerIntrospection {
         let issuer = idp.issuer().introspect(configure(&idp, introspection()));
         let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(net.clone());
         // The tests count requests.
-        let auth = builder.issuer(issuer).fetch_on_first_use().build().unwrap();
+        let auth = builder.issuer(issuer).skip_start_check().build().unwrap();
         Self { api: Protected::by(&auth), idp, net, auth }
     }
 

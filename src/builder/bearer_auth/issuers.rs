@@ -1,10 +1,39 @@
-//! The settings for issuers that come and go while requests are served.
+//! The settings for issuers: those that are configured, and those that come and go while requests are served.
 
 use super::BearerAuthBuilder;
-use crate::settings::IssuerResolver;
+use crate::settings::{Issuer, IssuerResolver};
 
-/// Issuers at run time.
+/// Issuers, fixed and at run time.
 impl BearerAuthBuilder {
+    /// Sets the issuer, in place of the one from an earlier call. Issuers from
+    /// [`add_issuer`](Self::add_issuer) stay.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::discover("https://login.example.com").strict_rfc9068());
+    /// ```
+    pub fn issuer(mut self, issuer: Issuer) -> Self {
+        self.issuer = Some(issuer);
+        self
+    }
+
+    /// Adds an issuer. A token is validated with the settings of the issuer that its `iss` names, and no
+    /// other.
+    ///
+    /// ```
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::discover("https://login.example.com"))
+    ///     .add_issuer(Issuer::discover("https://login.partner.example").audience("orders-api"));
+    /// ```
+    pub fn add_issuer(mut self, issuer: Issuer) -> Self {
+        self.added_issuers.push(issuer);
+        self
+    }
+
     /// Lets [`build`](Self::build) succeed without an issuer. Default: that is a
     /// [`ConfigError`](crate::ConfigError), because no token could be accepted.
     ///
