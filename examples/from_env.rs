@@ -12,25 +12,13 @@
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
 //!
-//! [`BearerAuthConfig::from_env`] reads all variables but `LISTEN` and `REQUIRED_SCOPE`.
-//!
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `LISTEN` | host and port to listen on; port 0 picks a free one | required |
-//! | `ISSUER` | the authorization server, exactly as `iss` in its tokens | required |
-//! | `AUDIENCE` | the identifier of this API in `aud` | required |
 //! | `REQUIRED_SCOPE` | the scopes that `/scoped` requires, separated by spaces | required |
-//! | `JWKS_URL` | URL of the key set | from the issuer's metadata |
-//! | `LEEWAY_SECS` | tolerated clock difference, at most 300 s | 30 s |
-//! | `JWKS_TTL_SECS` | how long cached keys are fresh | from the response, else 600 s |
-//! | `JWKS_COOLDOWN_SECS` | minimum time between refetches that requests cause | 30 s |
-//! | `FETCH_TIMEOUT_SECS` | timeout for fetching one document | 5 s |
-//! | `CLIENT_ID`, `CLIENT_SECRET` | credentials of this API at the authorization server; both or neither | no introspection |
-//! | `INTROSPECTION_URL` | URL of the introspection endpoint | from the issuer's metadata |
-//! | `INTROSPECTION_AUTH` | how the client authenticates: `basic` (header) or `post` (form body) | `basic` |
-//! | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
-//! | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
-//! | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`. Risk: a token issued for any other API of this authorization server is then accepted here | rejects them |
+//!
+//! [`BearerAuthConfig::from_env`] reads all other variables, and its docs list them: `ISSUER` and `AUDIENCE`,
+//! which are required, and those for keys, clients, roles, time limits and introspection.
 //!
 //! Exit status: 2 for an invalid variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
 

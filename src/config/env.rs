@@ -35,6 +35,10 @@ impl BearerAuthConfig {
     /// |---|---|---|
     /// | `ISSUER` | the authorization server, exactly as `iss` in its tokens | required |
     /// | `AUDIENCE` | the identifier of this API in `aud` | required |
+    /// | `ALLOWED_CLIENTS` | the only clients whose tokens are accepted, separated by commas | all clients |
+    /// | `CLIENT_CLAIMS` | the claims that can name the client, separated by commas | `client_id,azp` |
+    /// | `ROLE_CLAIMS` | the claims with roles, as JSON Pointers separated by commas | none |
+    /// | `SCOPE_CLAIMS` | the claims with scopes, as names or JSON Pointers separated by commas | `scope,scp` |
     /// | `JWKS_URL` | URL of the key set | from the issuer's metadata |
     /// | `LEEWAY_SECS` | tolerated clock difference, at most 300 s | 30 s |
     /// | `JWKS_TTL_SECS` | how long cached keys are fresh | from the response, else 600 s |
@@ -46,6 +50,9 @@ impl BearerAuthConfig {
     /// | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
     /// | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
     /// | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`: see [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) | rejects them |
+    ///
+    /// For other settings, hold the whole configuration as JSON in one variable, and parse it as
+    /// [`BearerAuthConfig`].
     ///
     /// ```
     /// use tower_bearer::config::BearerAuthConfig;
@@ -66,7 +73,11 @@ impl BearerAuthConfig {
         let mut variables = Variables { prefix, read, problems: Problems::default() };
         let audience = variables.required("AUDIENCE", "https://api.example.com");
         let issuer = IssuerConfig {
-            issuer: variables.required("ISSUER", "https://login.example.com"),
+            issuer: Some(variables.required("ISSUER", "https://login.example.com")),
+            allowed_clients: variables.list("ALLOWED_CLIENTS"),
+            client_claims: variables.list("CLIENT_CLAIMS"),
+            role_claims: variables.list("ROLE_CLAIMS"),
+            scope_claims: variables.list("SCOPE_CLAIMS"),
             jwks_url: variables.text("JWKS_URL"),
             introspection: variables.introspection(),
             ..IssuerConfig::default()
@@ -154,6 +165,18 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         }
     }
 
+    /// The items of a list that is separated by commas. White space around an item does not count.
+    fn list(&mut self, name: &str) -> Option<Vec<String>> {
+        let text = self.text(name)?;
+        let items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
+        if items.iter().any(String::is_empty) {
+            let name = self.full(name);
+            self.problems.add(name, format!("is {text:?}, which is not a list such as a,b"));
+            return None;
+        }
+        Some(items)
+    }
+
     /// The value for the word that a variable holds.
     fn choice<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(name)?;
@@ -203,6 +226,7 @@ mod tests {
             ("LEEWAY_SECS", "1.5"),
             ("JWKS_TTL_SECS", "-1"),
             ("CLIENT_SECRET", "hush"),
+            ("ROLE_CLAIMS", "/roles,,/groups"),
             ("INTROSPECTION_AUTH", "jwt"),
             ("INTROSPECTION_JWTS", "some"),
             ("INTROSPECTION_WITHOUT_AUDIENCE", "true"),
@@ -213,6 +237,7 @@ mod tests {
             "API_AUDIENCE is not set",
             "API_LEEWAY_SECS is \"1.5\"",
             "API_JWKS_TTL_SECS is \"-1\"",
+            "API_ROLE_CLAIMS is \"/roles,,/groups\"",
             "needs API_CLIENT_ID: set API_CLIENT_ID and API_CLIENT_SECRET, or none of these",
             "API_INTROSPECTION_AUTH is \"jwt\", which is not basic or post",
             "API_INTROSPECTION_JWTS is \"some\", which is not none or all",
@@ -229,6 +254,24 @@ mod tests {
             (name == "AUDIENCE" || name == "ISSUER").then(|| "https://a.example".into())
         });
         assert_eq!(error.unwrap_err().problems().len(), 2);
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let lists = [
+            ("ALLOWED_CLIENTS", "web, mobile"),
+            ("CLIENT_CLAIMS", "cid"),
+            ("ROLE_CLAIMS", "/groups,/realm_access/roles"),
+            ("SCOPE_CLAIMS", "scp"),
+        ];
+        let config = read(&[&GOOD[..], &lists].concat()).unwrap().0;
+        let issuer = &config.issuers[0];
+        let joined = |list: &Option<Vec<String>>| list.as_ref().map(|items| items.join(" "));
+        assert_eq!(joined(&issuer.allowed_clients).as_deref(), Some("web mobile"));
+        assert_eq!(joined(&issuer.client_claims).as_deref(), Some("cid"));
+        assert_eq!(joined(&issuer.role_claims).as_deref(), Some("/groups /realm_access/roles"));
+        assert_eq!(joined(&issuer.scope_claims).as_deref(), Some("scp"));
+        assert_eq!(joined(&read(&GOOD).unwrap().0.issuers[0].scope_claims), None);
     }
 
     #[test]

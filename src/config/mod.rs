@@ -36,70 +36,131 @@
 //! | setting | value |
 //! |---|---|
 //! | `audience` | the audience, or a list: [`builder`](crate::BearerAuth::builder) and [`add_audience`](BearerAuthBuilder::add_audience); required |
-//! | `issuers` | a list of issuers, see below; required, but may be empty |
-//! | `realm`, `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions` | text; `true` |
-//! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }` |
+//! | `issuers` | a list of issuers, see below: [`issuer`](BearerAuthBuilder::issuer) and [`add_issuer`](BearerAuthBuilder::add_issuer); required, but may be empty |
+//! | `realm` | a text |
+//! | `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions`, `log_token_details`, `skip_start_check`, `allow_no_issuer` | `true` |
+//! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }`: [`add_token_source`](BearerAuthBuilder::add_token_source) |
 //! | `leeway_secs`, `fetch_timeout_secs`, `max_key_wait_secs` | seconds |
 //! | `jwks_ttl_secs`, `jwks_cooldown_secs`, `jwks_stale_for_secs`, `jwks_stale_for_bad_responses_secs` | seconds |
 //! | `max_token_bytes`, `max_cached_responses`, `max_cached_response_bytes` | a number |
 //! | `token_cache` | `"disabled"`, or `{ limited = { max_tokens = 10000, max_bytes = 33554432 } }` |
 //!
 //! With `issuers = []`, add issuers in code before [`build`](BearerAuthBuilder::build), or set
-//! [`resolve_issuers`](BearerAuthBuilder::resolve_issuers) or
-//! [`allow_no_issuer`](BearerAuthBuilder::allow_no_issuer).
+//! [`resolve_issuers`](BearerAuthBuilder::resolve_issuers) or `allow_no_issuer`.
 //!
 //! # Issuers
 //!
-//! The settings of an [`Issuer`](crate::Issuer). Its keys are discovered unless one of the first four
-//! settings after `issuer` says otherwise.
+//! The settings of an [`Issuer`]. Its keys are discovered unless `profile`, `jwks_url`, `jwks_file`, `jwks`
+//! or `without_keys` says otherwise.
 //!
 //! | setting | value |
 //! |---|---|
-//! | `issuer` | the identifier, exactly as `iss` in its tokens; required |
-//! | `jwks_url`, `jwks_file`, `jwks`, `without_keys` | a URL; a file with a JWK Set; its JSON text; `true` |
-//! | `seed_jwks_file` | a file with a JWK Set |
-//! | `audience` | the audience at this issuer, or a list |
-//! | `algorithms`, `allowed_clients`, `scope_claims`, `require_claims` | lists of names |
+//! | `issuer` | the identifier, exactly as `iss` in its tokens; required, unless the profile has another argument |
+//! | `profile` | the name of a profile, see below |
+//! | `jwks_url`, `jwks_file`, `jwks`, `without_keys` | a URL ([`with_jwks_url`](crate::Issuer::with_jwks_url)); a file with a JWK Set, or its JSON text ([`with_static_jwks`](crate::Issuer::with_static_jwks)); `true` |
+//! | `fallback_jwks_urls` | a list of URLs: [`add_jwks_url`](crate::Issuer::add_jwks_url) |
+//! | `seed_jwks_file` | a file with a JWK Set: [`seed_jwks`](crate::Issuer::seed_jwks) |
+//! | `audience` | the audience at this issuer, or a list: [`audience`](crate::Issuer::audience) and [`add_audience`](crate::Issuer::add_audience) |
+//! | `audience_claim` | the name of a claim, or a JSON Pointer |
+//! | `algorithms`, `default_key_algorithm` | a list of names such as `"ES256"`; a name |
+//! | `allowed_clients` | a list of client identifiers |
+//! | `client_claims`, `scope_claims`, `role_claims` | lists of names of claims; of names or JSON Pointers; of JSON Pointers |
+//! | `require_claims` | a list of names of claims |
+//! | `require_claim_values` | a table, see below |
 //! | `max_age_secs`, `max_lifetime_secs` | seconds |
 //! | `strict_rfc9068` | `true` |
 //! | `endpoint_hosts` | `"any"`, `"issuer_and_subdomains"` or `{ listed = ["*.example.com"] }` |
-//! | `dangerous_accept_types`, `dangerous_allow_http` | a list of types; `true` |
-//! | `introspection` | see below |
+//! | `dangerous_accept_types` | a list of values of `typ` |
+//! | `dangerous_accept_id_token_claims`, `dangerous_allow_http` | `true` |
+//! | `introspection` | a table, see below: [`introspect`](crate::Issuer::introspect) |
+//!
+//! # Profiles
+//!
+//! A profile has the name of a function of [`Issuer`]. The settings beside it replace or extend those of the
+//! profile, as later calls would. A profile also says where the keys are.
+//!
+//! | `profile` | arguments |
+//! |---|---|
+//! | `"keycloak"`, `"okta"`, `"zitadel"`, `"hydra"`, `"dex"`, `"kubernetes"` | `issuer` |
+//! | `"entra"`, `"entra_v1"` | `tenant` |
+//! | `"auth0"` | `domain` |
+//! | `"cognito"` | `region`, `pool` |
+//! | `"adfs"` | `host` |
+//! | `"google"` | none |
+//!
+//! ```toml
+//! audience = "orders-api"
+//!
+//! [[issuers]]
+//! profile = "keycloak"
+//! issuer = "https://login.example.com/realms/acme"
+//! role_claims = ["/resource_access/orders/roles"]
+//!
+//! [[issuers]]
+//! profile = "cognito"
+//! region = "eu-central-1"
+//! pool = "eu-central-1_AbCdEfGhI"
+//! allowed_clients = ["1example23456789"]
+//! ```
+//!
+//! # Values of claims
+//!
+//! `require_claim_values` names claims, or values inside claims by a JSON Pointer, and the value that each
+//! must have: a string, an integer, a boolean, or a list of these of which it must have one. Type and value
+//! are compared exactly, and an array is never equal to one of its items. Any other token is rejected as one
+//! that [`validate`](crate::Issuer::validate) rejects (`claims_rejected`).
+//!
+//! ```toml
+//! [issuers.require_claim_values]
+//! email_verified = true
+//! "/org/id" = ["acme", "acme-labs"]
+//! ```
 //!
 //! # Introspection
 //!
-//! The settings of an [`Introspection`](crate::Introspection).
+//! The settings of an [`Introspection`] and of its [`ClientAuth`].
 //!
 //! | setting | value |
 //! |---|---|
-//! | `auth` | `"client_secret_basic"` (default), `"client_secret_post"`, `"private_key_jwt"` or `"bearer"` |
+//! | `auth` | `"client_secret_basic"` (default), `"client_secret_post"`, `"client_secret_jwt"`, `"private_key_jwt"` or `"bearer"` |
 //! | `client_id` | required, except for `bearer` |
 //! | `secret`, `secret_file`, `secret_env` | the client secret or the bearer token; a file that holds it; an environment variable that holds it |
+//! | `fallback_secret`, `fallback_secret_file`, `fallback_secret_env` | a second one, while the first is rotated: [`with_fallback`](crate::ClientAuth::with_fallback) |
+//! | `secret_algorithm` | for `client_secret_jwt` ([`secret_jwt`](crate::ClientAuth::secret_jwt)): `"HS256"`, `"HS384"` or `"HS512"` |
 //! | `private_key_file`, `private_key_algorithm`, `key_id` | for `private_key_jwt`: a PKCS#8 PEM file, such as `"ES256"`, and the optional `kid` |
+//! | `assertion_file` | for `private_key_jwt`, instead of a key: a file that another program keeps current |
+//! | `endpoint_as_audience` | `true`, for `client_secret_jwt` and `private_key_jwt` |
+//! | `client_credentials` | `{ token_endpoint = "https://...", scope = "introspect", parameters = { resource = "..." } }`: introspection requests carry a bearer token that this client obtains there; `scope` and `parameters` are optional |
 //! | `endpoint` | a URL; discovered by default |
 //! | `also_jwts`, `require_signed` | `true` |
-//! | `opaque_tokens` | `"default"`, `"none"` or `{ prefix = "acme_" }` |
+//! | `opaque_tokens` | `"default"`, `"none"` or `{ prefix = "acme_" }`: [`opaque_default`](crate::Introspection::opaque_default), [`opaque_none`](crate::Introspection::opaque_none), [`opaque_prefix`](crate::Introspection::opaque_prefix) |
 //! | `active_ttl_secs`, `inactive_ttl_secs`, `timeout_secs`, `queue_timeout_secs`, `serve_stale_secs` | seconds |
 //! | `max_concurrent_calls`, `max_queued_calls`, `max_calls_per_minute` | a number |
 //! | `dangerous_accept_pending_jwts`, `dangerous_accept_without_audience` | `true` |
+//! | `dangerous_accept_without_expiry_secs` | the lifetime of a token whose response has no `exp` |
 //!
-//! # Settings without a name here
+//! # Settings that are code
 //!
-//! Some settings are code, and some have no name in the configuration yet. Set those of the builder on the
-//! builder that [`BearerAuthConfig::builder`] returns. For the others, configure the issuer in code and add
-//! it to that builder with [`add_issuer`](BearerAuthBuilder::add_issuer).
+//! A function, an HTTP client, a clock and a runtime cannot be written as data. Set those of the builder on
+//! the builder that [`BearerAuthConfig::builder`] returns. For the others, configure the issuer in code and
+//! add it to that builder with [`add_issuer`](BearerAuthBuilder::add_issuer).
 //!
 //! | settings of | only in code |
 //! |---|---|
-//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `skip_start_check`, `log_token_details`, `on_accept`, `on_reject`, `allow_no_issuer`, `resolve_issuers` |
-//! | [`Issuer`](crate::Issuer) | profiles such as `keycloak`; `role_claims`, `client_claims`, `audience_claim`, `default_key_algorithm`, `dangerous_accept_id_token_claims`, `add_jwks_url`, `http_client`, `validate`, `scope_implies` |
-//! | [`Introspection`](crate::Introspection) | `also_jwts_when`, `opaque_when`, `http_client`, `dangerous_accept_without_expiry` |
-//! | [`ClientAuth`](crate::ClientAuth) | `mtls`, `secret_jwt`, `assertion_file`, `client_credentials`, `from_fn`, `bearer_from`, `with_fallback`, `endpoint_as_audience` |
+//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `on_accept`, `on_reject`, `resolve_issuers` |
+//! | [`Issuer`] | `http_client`, `scope_implies`; `validate`, except for `require_claim_values` |
+//! | [`Introspection`] | `http_client`, `also_jwts_when`, `opaque_when` |
+//! | [`ClientAuth`] | `mtls`, which needs an HTTP client; `from_fn`, `bearer_from_fn` |
 //!
 //! # Secrets
 //!
 //! A secret in a file or in a variable stays out of the configuration and its backups. Line breaks at the end
-//! of such a file are not part of the secret. The file may have 64 KiB.
+//! of such a file are not part of the secret. The file may have 64 KiB. [`BearerAuthConfig::builder`] reads it
+//! once. The `assertion_file` is read again while the API runs.
+//!
+//! [`ClientAuth`]: crate::ClientAuth
+//! [`Introspection`]: crate::Introspection
+//! [`Issuer`]: crate::Issuer
 
 mod env;
 mod introspection;
@@ -111,6 +172,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use self::issuer::IssuerConfig;
 use self::settings::Settings;
 use crate::builder::BearerAuthBuilder;
 use crate::settings::ConfigError;
@@ -159,7 +221,7 @@ impl BearerAuthConfig {
 
 impl fmt::Debug for BearerAuthConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&str> = self.0.issuers.iter().map(|issuer| &*issuer.issuer).collect();
+        let issuers: Vec<&str> = self.0.issuers.iter().map(IssuerConfig::name).collect();
         f.debug_struct("BearerAuthConfig")
             .field("audience", &self.0.audience)
             .field("issuers", &issuers)

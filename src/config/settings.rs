@@ -28,6 +28,12 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) omit_error_descriptions: bool,
     #[serde(default)]
+    pub(super) log_token_details: bool,
+    #[serde(default)]
+    pub(super) skip_start_check: bool,
+    #[serde(default)]
+    pub(super) allow_no_issuer: bool,
+    #[serde(default)]
     pub(super) token_sources: Vec<SourceConfig>,
     pub(super) leeway_secs: Option<u64>,
     pub(super) fetch_timeout_secs: Option<u64>,
@@ -114,11 +120,14 @@ impl Settings {
     }
 
     fn set_flags(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {
-        let flags: [(bool, SetFlag); 4] = [
+        let flags: [(bool, SetFlag); 7] = [
             (self.optional, BearerAuthBuilder::optional),
             (self.allow_preflight, BearerAuthBuilder::allow_preflight),
             (self.strip_credentials, BearerAuthBuilder::strip_credentials),
             (self.omit_error_descriptions, BearerAuthBuilder::omit_error_descriptions),
+            (self.log_token_details, BearerAuthBuilder::log_token_details),
+            (self.skip_start_check, BearerAuthBuilder::skip_start_check),
+            (self.allow_no_issuer, BearerAuthBuilder::allow_no_issuer),
         ];
         for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
             builder = set(builder);

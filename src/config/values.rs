@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::crypto::Algorithm;
 use crate::secret_file::read_secret;
 use crate::settings::{ConfigError, ConfigProblem};
 
@@ -20,6 +21,15 @@ pub(super) struct Problems(Vec<ConfigProblem>);
 /// A secret as text. It has no `Debug`, and no error shows it.
 #[derive(Clone)]
 pub(super) struct Secret(Zeroizing<String>);
+
+/// A secret that may be in the configuration itself, in a file or in an environment variable.
+pub(super) struct SecretSources<'c> {
+    /// The name of the setting with the text. Those with a file and a variable begin with it.
+    pub(super) name: &'static str,
+    pub(super) text: Option<&'c Secret>,
+    pub(super) file: Option<&'c Path>,
+    pub(super) variable: Option<&'c str>,
+}
 
 impl Problems {
     /// `reason` is the end of a sentence that starts with the setting.
@@ -68,6 +78,47 @@ impl Secret {
     pub(super) fn text(&self) -> &str {
         &self.0
     }
+}
+
+impl SecretSources<'_> {
+    /// The name of each setting, and whether it is set.
+    pub(super) fn names(&self) -> [(String, bool); 3] {
+        [
+            (self.name.to_owned(), self.text.is_some()),
+            (format!("{}_file", self.name), self.file.is_some()),
+            (format!("{}_env", self.name), self.variable.is_some()),
+        ]
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.names().iter().any(|(_, is_set)| *is_set)
+    }
+
+    /// The secret from the one place that is set. `path` is that of the table with these settings.
+    pub(super) fn read(&self, path: &str, problems: &mut Problems) -> Option<Secret> {
+        let name = self.name;
+        match (self.text, self.file, self.variable) {
+            (Some(secret), None, None) => Some(secret.clone()),
+            (None, Some(file), None) => Secret::from_file(&format!("{path}.{name}_file"), file, problems),
+            (None, None, Some(variable)) => {
+                Secret::from_variable(&format!("{path}.{name}_env"), variable, problems)
+            }
+            _ => {
+                problems.add(path, format!("needs exactly one of {name}, {name}_file and {name}_env"));
+                None
+            }
+        }
+    }
+}
+
+/// The algorithm with this name in `alg`.
+pub(super) fn parse_algorithm(setting: &str, name: &str, problems: &mut Problems) -> Option<Algorithm> {
+    let algorithm = Algorithm::parse(name);
+    if algorithm.is_none() {
+        let reason = format!("is {name:?}, which is not a signature algorithm that this crate supports");
+        problems.add(setting, reason);
+    }
+    algorithm
 }
 
 pub(super) fn read_file(setting: &str, path: &Path, problems: &mut Problems) -> Option<String> {

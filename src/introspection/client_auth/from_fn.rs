@@ -49,12 +49,11 @@ impl From<ClientAuth> for ProvidedAuth {
 impl ClientAuth {
     /// Credentials of the client `client_id` from an async function: for secrets that rotate.
     ///
-    /// The function returns a `ClientAuth` or a [`ProvidedAuth`](crate::client_auth::ProvidedAuth). It is called
-    /// for the first introspection request, and then in the background at most once per 60 s or when
-    /// [`ProvidedAuth::expires_in`](crate::client_auth::ProvidedAuth::expires_in) says so. If the authorization
-    /// server rejects the credentials (those of [`with_fallback`](Self::with_fallback), too), it is called
-    /// once more, at most once per 5 s, and the introspection request is sent again. Concurrent calls are
-    /// coalesced.
+    /// The function returns a `ClientAuth` or a [`ProvidedAuth`]. It is called for the first introspection
+    /// request, and then in the background at most once per 60 s or when [`ProvidedAuth::expires_in`] says
+    /// so. If the authorization server rejects the credentials (those of
+    /// [`with_fallback`](Self::with_fallback), too), it is called once more, at most once per 5 s, and the
+    /// introspection request is sent again. Concurrent calls are coalesced.
     ///
     /// A request waits for the function no longer than [`timeout`](crate::Introspection::timeout). An error,
     /// a panic or the timeout gives 503 `introspection_unavailable`, unless earlier credentials have not

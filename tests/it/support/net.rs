@@ -168,6 +168,13 @@ impl Net {
         self.0.log.lock().unwrap().clone()
     }
 
+    /// The values of the form parameter `name` in all requests so far.
+    pub(crate) fn sent_params(&self, name: &str) -> Vec<String> {
+        let requests = self.sent();
+        let params = requests.iter().flat_map(|sent| form_urlencoded::parse(&sent.body));
+        params.filter(|(param, _)| param == name).map(|(_, value)| value.into_owned()).collect()
+    }
+
     /// The URL of every request so far.
     pub(crate) fn urls(&self) -> Vec<String> {
         self.0.log.lock().unwrap().iter().map(|sent| sent.url.clone()).collect()

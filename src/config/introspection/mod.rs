@@ -1,12 +1,14 @@
-//! The settings of introspection as data.
+//! The settings of introspection as data. `client_auth` reads its credentials.
 
+mod client_auth;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::values::{Problems, Secret, secs};
-use crate::crypto::{Algorithm, PrivateKey};
-use crate::introspection::ClientAuth;
+use crate::introspection::{ClientAuth, ClientCredentials};
 use crate::settings::Introspection;
 
 #[derive(Clone, Default, Deserialize)]
@@ -18,9 +20,17 @@ pub(super) struct IntrospectionConfig {
     pub(super) secret: Option<Secret>,
     pub(super) secret_file: Option<PathBuf>,
     pub(super) secret_env: Option<String>,
+    pub(super) fallback_secret: Option<Secret>,
+    pub(super) fallback_secret_file: Option<PathBuf>,
+    pub(super) fallback_secret_env: Option<String>,
+    pub(super) secret_algorithm: Option<String>,
     pub(super) private_key_file: Option<PathBuf>,
     pub(super) private_key_algorithm: Option<String>,
     pub(super) key_id: Option<String>,
+    pub(super) assertion_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) endpoint_as_audience: bool,
+    pub(super) client_credentials: Option<TokenRequestConfig>,
     pub(super) endpoint: Option<String>,
     #[serde(default)]
     pub(super) also_jwts: bool,
@@ -39,6 +49,7 @@ pub(super) struct IntrospectionConfig {
     pub(super) dangerous_accept_pending_jwts: bool,
     #[serde(default)]
     pub(super) dangerous_accept_without_audience: bool,
+    pub(super) dangerous_accept_without_expiry_secs: Option<u64>,
 }
 
 /// The methods under their registered names (RFC 7591 section 2), and a bearer token. `tls_client_auth` is
@@ -49,8 +60,19 @@ pub(super) enum AuthMethod {
     #[default]
     ClientSecretBasic,
     ClientSecretPost,
+    ClientSecretJwt,
     PrivateKeyJwt,
     Bearer,
+}
+
+/// The request for a bearer token that introspection requests carry.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenRequestConfig {
+    token_endpoint: String,
+    scope: Option<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -94,6 +116,11 @@ impl IntrospectionConfig {
         introspection = secs(introspection, self.timeout_secs, Introspection::timeout);
         introspection = secs(introspection, self.queue_timeout_secs, Introspection::queue_timeout);
         introspection = secs(introspection, self.serve_stale_secs, Introspection::serve_stale);
+        introspection = secs(
+            introspection,
+            self.dangerous_accept_without_expiry_secs,
+            Introspection::dangerous_accept_without_expiry,
+        );
         if let Some(calls) = self.max_concurrent_calls {
             introspection = introspection.max_concurrent_calls(calls);
         }
@@ -105,87 +132,18 @@ impl IntrospectionConfig {
         }
         introspection
     }
+}
 
-    fn client_auth(&self, path: &str, problems: &mut Problems) -> Option<ClientAuth> {
-        self.check_unused(path, problems);
-        match self.auth {
-            AuthMethod::ClientSecretBasic => {
-                let (id, secret) = (self.client_id(path, problems), self.secret(path, problems));
-                Some(ClientAuth::secret_basic(id?, secret?.text()))
-            }
-            AuthMethod::ClientSecretPost => {
-                let (id, secret) = (self.client_id(path, problems), self.secret(path, problems));
-                Some(ClientAuth::secret_post(id?, secret?.text()))
-            }
-            AuthMethod::PrivateKeyJwt => {
-                let (id, key) = (self.client_id(path, problems), self.private_key(path, problems));
-                Some(ClientAuth::private_key_jwt(id?, key?))
-            }
-            AuthMethod::Bearer => Some(ClientAuth::bearer(self.secret(path, problems)?.text())),
+impl TokenRequestConfig {
+    /// The bearer token that these credentials obtain.
+    fn client_auth(&self, auth: ClientAuth) -> ClientAuth {
+        let mut request = ClientCredentials::new(&self.token_endpoint, auth);
+        if let Some(scope) = &self.scope {
+            request = request.scope(scope);
         }
-    }
-
-    /// Rejects credentials that the method does not use: they would seem to protect something.
-    fn check_unused(&self, path: &str, problems: &mut Problems) {
-        use AuthMethod::{Bearer, ClientSecretBasic, ClientSecretPost, PrivateKeyJwt};
-        let uses_secret = matches!(self.auth, ClientSecretBasic | ClientSecretPost | Bearer);
-        let uses_key = self.auth == PrivateKeyJwt;
-        for (name, is_set, is_used) in [
-            ("client_id", self.client_id.is_some(), self.auth != Bearer),
-            ("secret", self.secret.is_some(), uses_secret),
-            ("secret_file", self.secret_file.is_some(), uses_secret),
-            ("secret_env", self.secret_env.is_some(), uses_secret),
-            ("private_key_file", self.private_key_file.is_some(), uses_key),
-            ("private_key_algorithm", self.private_key_algorithm.is_some(), uses_key),
-            ("key_id", self.key_id.is_some(), uses_key),
-        ] {
-            if is_set && !is_used {
-                problems.add(format!("{path}.{name}"), "has no effect with this method of authentication");
-            }
+        for (name, value) in &self.parameters {
+            request = request.add_parameter(name, value);
         }
-    }
-
-    fn client_id(&self, path: &str, problems: &mut Problems) -> Option<&str> {
-        if self.client_id.is_none() {
-            problems.add(format!("{path}.client_id"), "is missing");
-        }
-        self.client_id.as_deref()
-    }
-
-    fn secret(&self, path: &str, problems: &mut Problems) -> Option<Secret> {
-        match (&self.secret, &self.secret_file, &self.secret_env) {
-            (Some(secret), None, None) => Some(secret.clone()),
-            (None, Some(file), None) => Secret::from_file(&format!("{path}.secret_file"), file, problems),
-            (None, None, Some(name)) => Secret::from_variable(&format!("{path}.secret_env"), name, problems),
-            _ => {
-                problems.add(path, "needs exactly one of secret, secret_file and secret_env");
-                None
-            }
-        }
-    }
-
-    fn private_key(&self, path: &str, problems: &mut Problems) -> Option<PrivateKey> {
-        let (Some(file), Some(name)) = (&self.private_key_file, &self.private_key_algorithm) else {
-            problems.add(path, "needs private_key_file and private_key_algorithm");
-            return None;
-        };
-        let pem = Secret::from_file(&format!("{path}.private_key_file"), file, problems);
-        let Some(algorithm) = Algorithm::parse(name) else {
-            problems.add(
-                format!("{path}.private_key_algorithm"),
-                format!("is {name:?}, which is not a signature algorithm that this crate supports"),
-            );
-            return None;
-        };
-        match PrivateKey::from_pkcs8_pem(algorithm, pem?.text()) {
-            Ok(key) => Some(match &self.key_id {
-                Some(key_id) => key.key_id(key_id),
-                None => key,
-            }),
-            Err(error) => {
-                problems.add(format!("{path}.private_key_file"), format!("is unusable: {error}"));
-                None
-            }
-        }
+        ClientAuth::client_credentials(request)
     }
 }

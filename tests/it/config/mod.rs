@@ -1,5 +1,9 @@
 //! The configuration as data: what is rejected, and that each setting has the effect of its method.
 
+mod every_setting;
+mod issuers;
+mod secrets;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -66,7 +70,6 @@ fn unknown_missing_and_ill_typed_settings_are_rejected() {
         ),
         ("a negative time", json!({"audience": API, "issuers": [], "leeway_secs": -1}), "u64"),
         ("a flag as text", json!({"audience": API, "issuers": [], "optional": "yes"}), "a boolean"),
-        ("no issuer", json!({"audience": API, "issuers": [{}]}), "missing field `issuer`"),
         ("in an issuer", issuer(json!({"max_life_secs": 1})), "unknown field `max_life_secs`"),
         ("in introspection", issuer(json!({"introspection": {"client": "a"}})), "unknown field `client`"),
         ("an unknown method", issuer(json!({"introspection": {"auth": "none"}})), "unknown variant `none`"),
@@ -114,7 +117,7 @@ fn each_problem_names_the_path_of_its_setting() {
         (
             "no secret",
             json!({"client_id": "a"}),
-            &["issuers[1].introspection needs exactly one of secret"][..],
+            &["issuers[1].introspection needs exactly one of secret, secret_file and secret_env"][..],
         ),
         (
             "no client and no secret",
@@ -154,13 +157,54 @@ fn each_problem_names_the_path_of_its_setting() {
         (
             "no key",
             json!({"auth": "private_key_jwt", "client_id": "a"}),
-            &["introspection needs private_key_file and private_key_algorithm"],
+            &["introspection needs private_key_file and private_key_algorithm, or assertion_file"],
         ),
         (
             "a file without a key",
             json!({"auth": "private_key_jwt", "client_id": "a", "private_key_file": no_key.0,
                 "private_key_algorithm": "ES256"}),
             &["introspection.private_key_file is unusable"],
+        ),
+        (
+            "a fallback without effect",
+            json!({"auth": "private_key_jwt", "client_id": "a", "assertion_file": "/a", "key_id": "k",
+                "fallback_secret": "hush", "endpoint_as_audience": true}),
+            &[
+                "introspection.fallback_secret has no effect",
+                "introspection.key_id has no effect",
+                "introspection.endpoint_as_audience has no effect",
+            ],
+        ),
+        (
+            "two fallbacks",
+            json!({"client_id": "a", "secret": "hush", "fallback_secret": "hush", "fallback_secret_env": "X"}),
+            &["needs exactly one of fallback_secret, fallback_secret_file and fallback_secret_env"],
+        ),
+        (
+            "a key and an assertion",
+            json!({"auth": "private_key_jwt", "client_id": "a", "private_key_file": "/k",
+                "private_key_algorithm": "ES256", "assertion_file": "/a"}),
+            &["introspection has private_key_file and assertion_file, of which only one can be used"],
+        ),
+        (
+            "no algorithm of the secret",
+            json!({"auth": "client_secret_jwt", "client_id": "a", "secret": "hush"}),
+            &["introspection.secret_algorithm is missing"],
+        ),
+        (
+            "another algorithm of the secret",
+            json!({"auth": "client_secret_jwt", "client_id": "a", "secret": "hush", "secret_algorithm": "ES256"}),
+            &["introspection.secret_algorithm is \"ES256\", which is not HS256, HS384 or HS512"],
+        ),
+        (
+            "an algorithm without effect",
+            json!({"client_id": "a", "secret": "hush", "secret_algorithm": "HS256"}),
+            &["introspection.secret_algorithm has no effect"],
+        ),
+        (
+            "a bearer token that obtains another",
+            json!({"auth": "bearer", "secret": "hush", "client_credentials": {"token_endpoint": "https://a/t"}}),
+            &["introspection.client_credentials has no effect"],
         ),
         (
             "an unknown algorithm",
@@ -187,6 +231,9 @@ fn problems_of_issuers_and_sources_are_reported_together() {
             {"issuer": "https://a.example", "jwks": "{}", "jwks_url": "https://a.example/jwks"},
             {"issuer": "https://b.example", "jwks_file": "/none/such"},
             {"issuer": "https://c.example", "algorithms": ["RS256", "none"], "seed_jwks_file": "/none/seed"},
+            {},
+            {"jwks_file": "/none/keys", "default_key_algorithm": "ES255",
+                "introspection": {"client_id": "a", "secret_file": "/none/secret"}},
         ],
     });
     let error = parse(config).unwrap().builder().unwrap_err();
@@ -196,11 +243,16 @@ fn problems_of_issuers_and_sources_are_reported_together() {
         "issuers[1].jwks_file names the file \"/none/such\", which cannot be read",
         "issuers[2].algorithms[1] is \"none\"",
         "issuers[2].seed_jwks_file names the file \"/none/seed\"",
+        "issuers[3].issuer is missing",
+        "issuers[4].issuer is missing",
+        "issuers[4].jwks_file names the file \"/none/keys\"",
+        "issuers[4].default_key_algorithm is \"ES255\"",
+        "issuers[4].introspection.secret_file names the file \"/none/secret\"",
         "token_sources[1].header is not the name of a header",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert_eq!(error.problems().len(), 5, "{text}");
+    assert_eq!(error.problems().len(), 10, "{text}");
     let empty = parse(json!({"audience": [], "issuers": []})).unwrap().builder().unwrap_err();
     assert!(empty.to_string().contains("audience is an empty list"), "{empty}");
     // The rules of `build` apply as to any builder.
@@ -283,109 +335,4 @@ async fn introspection_uses_the_secret_from_a_file() {
             }
         }
     }
-}
-
-/// One value for each setting in the docs of the module.
-const EVERY_SETTING: &str = r#"
-    audience = ["https://api.example.com", "orders"]
-    realm = "orders"
-    optional = true
-    allow_preflight = true
-    strip_credentials = true
-    omit_error_descriptions = true
-    token_sources = [
-        "query",
-        { cookie = "__Host-token" },
-        { header = "x-token" },
-        { web_socket_protocol = "access_token." },
-    ]
-    leeway_secs = 10
-    fetch_timeout_secs = 4
-    max_key_wait_secs = 2
-    jwks_ttl_secs = 300
-    jwks_cooldown_secs = 60
-    jwks_stale_for_secs = 600
-    jwks_stale_for_bad_responses_secs = 300
-    max_token_bytes = 8192
-    max_cached_responses = 1000
-    max_cached_response_bytes = 1000000
-    token_cache = { limited = { max_tokens = 1000, max_bytes = 1000000 } }
-
-    [[issuers]]
-    issuer = "https://login.example.com"
-    seed_jwks_file = 'SEED'
-    audience = "orders"
-    algorithms = ["RS256", "ES256"]
-    allowed_clients = ["app"]
-    scope_claims = ["roles"]
-    require_claims = ["sub"]
-    max_age_secs = 3600
-    max_lifetime_secs = 3600
-    strict_rfc9068 = true
-    endpoint_hosts = { listed = ["*.example.com"] }
-    dangerous_accept_types = ["access+jwt"]
-
-    [issuers.introspection]
-    auth = "client_secret_post"
-    client_id = "orders-api"
-    secret = "s3cret"
-    also_jwts = true
-    opaque_tokens = { prefix = "acme_" }
-    active_ttl_secs = 20
-    inactive_ttl_secs = 5
-    timeout_secs = 2
-    queue_timeout_secs = 1
-    serve_stale_secs = 60
-    max_concurrent_calls = 8
-    max_queued_calls = 100
-    max_calls_per_minute = 600
-    dangerous_accept_pending_jwts = true
-    dangerous_accept_without_audience = true
-
-    [[issuers]]
-    issuer = "https://b.example"
-    without_keys = true
-    dangerous_allow_http = true
-    [issuers.introspection]
-    auth = "bearer"
-    secret = "t"
-    endpoint = "https://b.example/introspect"
-    opaque_tokens = "default"
-
-    [[issuers]]
-    issuer = "https://c.example"
-    jwks_url = "https://c.example/jwks"
-    [issuers.introspection]
-    auth = "private_key_jwt"
-    client_id = "orders-api"
-    private_key_file = 'KEY'
-    private_key_algorithm = "EdDSA"
-    key_id = "2026-05"
-    endpoint = "https://c.example/introspect"
-    require_signed = true
-    opaque_tokens = "none"
-    also_jwts = true
-
-    [[issuers]]
-    issuer = "https://d.example"
-    jwks_file = 'SEED'
-"#;
-
-#[test]
-fn every_documented_setting_builds() {
-    let idp = TestIssuer::new();
-    let seed = TempFile::new("seed.json", idp.jwks());
-    // The example key of RFC 8410 section 10.3.
-    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-               -----END PRIVATE KEY-----\n";
-    let key = TempFile::new("key.pem", key);
-    let toml = EVERY_SETTING.replace("SEED", seed.0.to_str().unwrap());
-    let toml = toml.replace("KEY", key.0.to_str().unwrap());
-    let config: BearerAuthConfig = toml::from_str(&toml).unwrap();
-    let auth = config.builder().unwrap().http_client(idp.http_client()).build().unwrap();
-    let issuers: Vec<String> = auth.status().iter().map(|status| status.issuer().to_owned()).collect();
-    assert_eq!(
-        issuers,
-        ["https://b.example", "https://c.example", "https://d.example", "https://login.example.com"]
-    );
 }
