@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Authenticator;
 use super::issuers::IssuerRegistry;
 use crate::access_token::AccessToken;
+use crate::event;
 use crate::introspection::IntrospectionLookup;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::now;
@@ -51,6 +52,10 @@ fn introspect(
     // It was trusted a moment ago.
     let Some(issuer) = issuers.get(token.issuer()) else { return Box::pin(ready(Err(removed(token)))) };
     let Some((introspector, presented)) = issuer.introspector().zip(token.raw_token()) else {
+        // Routes are built apart from the `BearerAuth`, so nothing can know of this earlier.
+        if issuer.introspection.is_none() && issuer.state.mark_reported() {
+            event::still_active_without_introspection(issuer.identifier());
+        }
         return Box::pin(ready(Err(Rejection::not_introspected())));
     };
     let jwt = token.is_jwt().then(|| token.clone());

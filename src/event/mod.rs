@@ -212,6 +212,17 @@ pub(crate) fn jwts_not_introspected(issuer: &str, error: &dyn Error) {
     );
 }
 
+/// A route requires `still_active`, and this issuer of its tokens has no introspection. Once per issuer: the
+/// event of each rejected request says so, too.
+pub(crate) fn still_active_without_introspection(issuer: &str) {
+    error!(
+        target: TARGET,
+        issuer,
+        hint = "add Issuer::introspect, or remove still_active from the routes for tokens of this issuer",
+        "a route requires introspection, and the issuer has none"
+    );
+}
+
 /// The introspection of an issuer's tokens was checked at the start, and does not work.
 pub(crate) fn introspection_not_ready(issuer: &str, error: &dyn Error) {
     warn!(target: TARGET, issuer, cause = %Causes(error), "introspection not ready");

@@ -48,6 +48,9 @@ const REMOVED: u8 = 1;
 /// No valid token has been seen since the eviction of idle issuers looked last.
 const UNUSED: u8 = 2;
 
+/// An event has said that a route requires introspection, which the issuer does not have.
+const REPORTED: u8 = 4;
+
 impl IssuerState {
     /// Whether the issuer was not removed. Counts as a use.
     pub(in crate::authenticate) fn count_use_if_trusted(&self) -> bool {
@@ -63,6 +66,11 @@ impl IssuerState {
         if self.0.load(Ordering::Relaxed) & UNUSED != 0 {
             self.0.fetch_and(!UNUSED, Ordering::Relaxed);
         }
+    }
+
+    /// Records that the log says that a route requires introspection. Returns whether this is the first time.
+    pub(in crate::authenticate) fn mark_reported(&self) -> bool {
+        self.0.fetch_or(REPORTED, Ordering::Relaxed) & REPORTED == 0
     }
 
     /// Waits for the next use. Returns whether there was none since the last call.

@@ -16,9 +16,11 @@ use tower_bearer::BearerAuthBuilder;
 use tower_bearer::RejectionKind::{Missing, NotCovered, RequirementUnmet, ScopeInsufficient};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{BearerAuth, FormBodyToken, Require, TokenSource};
+use tracing::Level;
 
 use super::{Api, INACTIVE, MISCONFIGURED, UNAVAILABLE, payments};
 use crate::support::introspected::{SECOND, introspection};
+use crate::support::log::{Entry, Log};
 use crate::support::protected::{ACCEPTED, API, Handler, anonymous, get, send};
 
 #[tokio::test(start_paused = true)]
@@ -108,6 +110,22 @@ async fn still_active_without_introspection_gives_500() {
     assert!(response.rejection().unwrap().description().contains("as configured"));
     let uncovered = send(payments().layer(Handler::default()), get(&token)).await;
     assert_eq!(uncovered.outcome(), Err(NotCovered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn still_active_without_introspection_is_reported_once_with_a_hint() {
+    let api = Api::with(|issuer| issuer);
+    let log = Log::start();
+    for _ in 0..3 {
+        assert_eq!(api.on_route(&payments(), api.token().sign()).await.outcome(), MISCONFIGURED);
+    }
+    let events = log.events();
+    let is_report = |event: &&Entry| event.field("message").is_some_and(|text| text.starts_with("a route"));
+    let reports: Vec<_> = events.iter().filter(is_report).collect();
+    let [report] = reports[..] else { panic!("{reports:?}") };
+    assert_eq!((report.level, report.field("issuer")), (Level::ERROR, Some(api.idp.identifier())));
+    assert!(report.field("hint").is_some_and(|hint| hint.contains("still_active")), "{report:?}");
+    assert_eq!(log.requests().iter().filter(|event| event.level == Level::ERROR).count(), 3);
 }
 
 #[tokio::test(start_paused = true)]
