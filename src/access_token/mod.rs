@@ -139,11 +139,16 @@ impl AccessToken {
         self.checked.grant.is_jwt
     }
 
-    /// The approximate memory that it holds, in bytes. Copies of claims are no larger than the claims.
+    /// The approximate memory that it holds, in bytes. Copies of claims are no larger than the claims, but a
+    /// list of many short values is larger than its text.
     pub(crate) fn bytes(&self) -> usize {
         let raw_token = self.raw_token().map_or(0, |text| text.len());
         let claims = self.checked.claims_json.len().saturating_mul(2);
-        size_of::<Checked>().saturating_add(claims).saturating_add(raw_token)
+        let listed = self.grant().roles.len().saturating_add(self.grant().audiences.capacity());
+        size_of::<Checked>()
+            .saturating_add(claims)
+            .saturating_add(raw_token)
+            .saturating_add(listed.saturating_mul(size_of::<ClaimText>()))
     }
 
     fn text<'t>(&'t self, text: &'t Option<ClaimText>) -> Option<&'t str> {

@@ -10,13 +10,13 @@ use super::explain_claims::explain_claims;
 use super::explain_route::explain_scopes;
 use super::explanation::{CheckResult, Explanation};
 use super::hints::malformed_hint;
-use super::token_facts::TokenFacts;
+use super::rejection_details::facts_of;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{IssuerKeys, Keys, PendingKeys, VerifyError, WaitBudget};
-use crate::jwt::claims::ClaimsPolicy;
+use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
 use crate::jwt::{Presented, UnverifiedClaims, signature};
@@ -28,10 +28,11 @@ impl Authenticator {
     pub(crate) async fn explain(&self, token: &str, route: Option<&Requirement>) -> Explanation {
         let mut explanation = self.explain_checks(token, route).await;
         if let Some(kind) = explanation.rejection_kind() {
-            let facts = TokenFacts::read(token.as_bytes());
+            let issuers = self.issuers.load();
+            let facts = facts_of(token.as_bytes(), &issuers, None);
             explanation.set_hint(match kind {
                 RejectionKind::MalformedRequest => malformed_hint(token.as_bytes()).map(str::to_owned),
-                kind => self.hint_context(&self.issuers.load(), None, &facts, true).hint(kind, &facts),
+                kind => self.hint_context(&issuers, None, &facts, true).hint(kind, &facts),
             });
         }
         explanation
@@ -163,18 +164,24 @@ impl Authenticator {
         }
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
             explain_claims(claims, &issuer.claims, self.now(), explanation);
-            self.explain_required_audiences(claims, explanation);
+            self.explain_required_audiences(claims, &issuer.claims, explanation);
             explain_scopes(claims, &issuer.claims, route, explanation);
         }
         issuer
     }
 
     /// The audiences that a view requires.
-    fn explain_required_audiences(&self, claims: &UnverifiedClaims<'_>, explanation: &mut Explanation) {
+    fn explain_required_audiences(
+        &self,
+        claims: &UnverifiedClaims<'_>,
+        policy: &ClaimsPolicy,
+        explanation: &mut Explanation,
+    ) {
         let required = &self.required_audiences;
         if !required.is_empty() {
-            let presented: Vec<&str> =
-                claims.aud.value().into_iter().flatten().map(|audience| &**audience).collect();
+            // An ill-typed audience is a finding of its own.
+            let presented = claims::audiences(claims, policy).unwrap_or_default();
+            let presented: Vec<&str> = presented.iter().map(|audience| &**audience).collect();
             let result = CheckResult::of(required.check(&presented));
             let expected: Vec<&str> = required.iter().collect();
             explanation.add("required aud", &expected.join(" and "), &presented.join(", "), result);
@@ -281,7 +288,7 @@ impl TrustedIssuer {
         explanation.add("username", "text, or none", "", CheckResult::of(active.username()));
         explain_claims(&claims, policy, now, explanation);
         if jwt.is_none() {
-            authenticator.explain_required_audiences(&claims, explanation);
+            authenticator.explain_required_audiences(&claims, policy, explanation);
         }
         if let Some(jwt) = jwt {
             let same = active.is_about(jwt, policy).then_some(()).ok_or(IntrospectionFault::OtherToken);

@@ -36,8 +36,9 @@ impl Authenticator {
             let found = extract::find(head, &self.sources, self.max_token_bytes).ok()??;
             Some(found.octets().to_vec())
         });
-        let facts = credential.as_deref().map(TokenFacts::read).unwrap_or_default();
         let issuers = self.issuers.load();
+        let read = |token: &[u8]| facts_of(token, &issuers, rejection.issuer());
+        let facts = credential.as_deref().map(read).unwrap_or_default();
         let context = self.hint_context(&issuers, rejection.issuer(), &facts, with_token);
         let hint = match rejection.kind() {
             RejectionKind::Missing => head.and_then(missing_hint).map(str::to_owned),
@@ -60,11 +61,9 @@ impl Authenticator {
         facts: &TokenFacts,
         with_times: bool,
     ) -> HintContext<'a> {
-        let named = routed.or(facts.issuer.as_deref());
-        let issuer = named.and_then(|named| issuers.get(named)).or_else(|| issuers.only());
         HintContext {
             issuers: issuers.some(MAX_ISSUERS).into_iter().map(|issuer| &**issuer.identifier()).collect(),
-            issuer: issuer.map(|issuer| &**issuer),
+            issuer: issuer_of(issuers, routed, facts.issuer.as_deref()),
             introspects: issuers.any_introspection(),
             now: self.now(),
             with_times,
@@ -116,6 +115,23 @@ impl Authenticator {
         };
         expected.filter(|expected| !expected.is_empty())
     }
+}
+
+/// The issuer that a token was routed to or names, else the only one.
+fn issuer_of<'a>(
+    issuers: &'a Issuers,
+    routed: Option<&str>,
+    named: Option<&str>,
+) -> Option<&'a TrustedIssuer> {
+    let issuer = routed.or(named).and_then(|identifier| issuers.get(identifier));
+    issuer.or_else(|| issuers.only()).map(|issuer| &**issuer)
+}
+
+/// The parts of a token that was routed to the issuer `routed`, or names one.
+pub(super) fn facts_of(token: &[u8], issuers: &Issuers, routed: Option<&str>) -> TokenFacts {
+    TokenFacts::read(token, |named| {
+        issuer_of(issuers, routed, named).map(|issuer| &*issuer.claims.client_claims)
+    })
 }
 
 fn presented(facts: &TokenFacts) -> PresentedToken {

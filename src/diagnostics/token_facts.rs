@@ -30,17 +30,26 @@ pub(super) struct TokenFacts {
 }
 
 impl TokenFacts {
-    pub(super) fn read(token: &[u8]) -> Self {
+    /// `client_claims` returns the claims that can name the client, for the `iss` of the token. `None` if its
+    /// issuer is not known.
+    pub(super) fn read<'i>(
+        token: &[u8],
+        client_claims: impl FnOnce(Option<&str>) -> Option<&'i [Box<str>]>,
+    ) -> Self {
         let Ok(compact) = Compact::parse(token) else { return Self::default() };
         let header: Value =
             compact.header().ok().and_then(|header| json::parse(&header).ok()).unwrap_or_default();
         let claims = compact.claims().ok();
         let claims: Value = claims.and_then(|claims| json::parse(claims.as_bytes()).ok()).unwrap_or_default();
         let audiences = texts(&claims, "aud");
-        let client = CLIENT_CLAIMS.into_iter().find_map(|name| text(&claims, name));
+        let issuer = text(&claims, "iss");
+        let client = match client_claims(issuer.as_deref()) {
+            Some(names) => names.iter().find_map(|name| text(&claims, name)),
+            None => CLIENT_CLAIMS.into_iter().find_map(|name| text(&claims, name)),
+        };
         let is_for_client = audiences.len() == 1 && audiences.first() == client.as_ref();
         Self {
-            issuer: text(&claims, "iss"),
+            issuer,
             token_id: text(&claims, "jti"),
             key_id: text(&header, "kid"),
             algorithm: text(&header, "alg"),
@@ -77,10 +86,30 @@ fn date(members: &Value, name: &str) -> Option<NumericDate> {
 mod tests {
     use super::*;
 
-    fn facts(header: &str, claims: &str) -> TokenFacts {
+    fn token(header: &str, claims: &str) -> Vec<u8> {
         use base64::Engine as _;
         use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-        TokenFacts::read(format!("{}.{}.AA", BASE64.encode(header), BASE64.encode(claims)).as_bytes())
+        format!("{}.{}.AA", BASE64.encode(header), BASE64.encode(claims)).into_bytes()
+    }
+
+    fn facts(header: &str, claims: &str) -> TokenFacts {
+        TokenFacts::read(&token(header, claims), |_| None)
+    }
+
+    #[test]
+    fn the_client_is_in_the_claims_that_the_issuer_names() {
+        let names: [Box<str>; 2] = ["cid".into(), "azp".into()];
+        for (claims, client) in [
+            (r#"{"iss":"okta","cid":"a","azp":"b","client_id":"c"}"#, Some("a")),
+            (r#"{"iss":"okta","azp":"b","client_id":"c"}"#, Some("b")),
+            (r#"{"iss":"okta","client_id":"c"}"#, None),
+            (r#"{"iss":"other","cid":"a","client_id":"c"}"#, Some("c")),
+            (r#"{"cid":"a"}"#, None),
+        ] {
+            let client_claims = |iss: Option<&str>| (iss == Some("okta")).then_some(&names[..]);
+            let facts = TokenFacts::read(&token("{}", claims), client_claims);
+            assert_eq!(facts.client.as_deref(), client, "{claims}");
+        }
     }
 
     #[test]
@@ -117,7 +146,7 @@ mod tests {
     #[test]
     fn a_token_that_is_no_jwt_presents_nothing() {
         for token in ["", "opaque", "a.b.c", "....", "e30.e30.e30"] {
-            let facts = TokenFacts::read(token.as_bytes());
+            let facts = TokenFacts::read(token.as_bytes(), |_| None);
             assert!(
                 facts.issuer.is_none() && facts.audiences.is_empty() && facts.algorithm.is_none(),
                 "{token}"

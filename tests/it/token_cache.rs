@@ -542,6 +542,17 @@ async fn the_token_cache_stays_within_its_limits_and_keeps_tokens_in_use() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn roles_count_as_memory_of_a_cached_token() {
+    for (name, claim, cached) in [("no roles", "/none", 1), ("2000 short roles", "/roles", 0)] {
+        let cache = TokenCache::new().max_bytes(45 * 1024);
+        let api = Api::with(|builder| builder.token_cache(cache), |issuer| issuer.role_claims([claim]));
+        let token = api.idp.token(API).claim("roles", vec!["r"; 2000]).sign();
+        assert_eq!(api.protected.outcome(&token).await, ACCEPTED, "{name}");
+        assert_eq!(api.auth.cached_tokens(), cached, "{name}");
+    }
+}
+
 #[test]
 fn cache_limits_of_zero_are_config_errors() {
     let idp = TestIssuer::new();

@@ -153,6 +153,25 @@ async fn explain_names_the_audience_that_a_view_requires() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn explain_reads_the_audience_that_a_view_requires_from_the_audience_claim() {
+    let idp = TestIssuer::new();
+    let auth = BearerAuth::builder(API).add_audience(ADMIN).clock(idp.clock()).http_client(idp.http_client());
+    let auth = auth.issuer(idp.issuer().audience_claim("/api")).build().unwrap();
+    let admin = auth.view().require_audience(ADMIN).build().unwrap();
+    for (name, api, expected) in
+        [("it alone", ADMIN, ACCEPTED), ("the other audience", API, Err(AudienceMismatch))]
+    {
+        let token = idp.token(API).without("aud").claim("api", api).sign();
+        assert_eq!(Protected::by(&admin).outcome(&token).await, expected, "{name}");
+        let explanation = admin.explain(&token).await;
+        assert_eq!(explanation.rejection_kind(), expected.err(), "{name}: {explanation}");
+        let finding =
+            explanation.findings().iter().find(|finding| finding.check() == "required aud").unwrap();
+        assert_eq!((finding.expected(), finding.presented()), (ADMIN, api), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_optional_view_rejects_all_but_requests_without_credentials() {
     let idp = TestIssuer::new();
     let auth = idp.bearer_auth(API).build().unwrap();

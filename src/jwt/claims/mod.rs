@@ -19,6 +19,7 @@ use std::time::Duration;
 pub(crate) use self::policy::{
     AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, RequiredValue, TrustedClaims,
 };
+pub(crate) use self::roles::audiences;
 use self::roles::{roles, texts};
 pub(crate) use self::validator::Validator;
 pub(crate) use self::values::{CLIENT_CLAIMS, can_name_client, client, optional, required, scopes};
@@ -294,14 +295,7 @@ fn ensure(condition: bool, fault: ClaimFault) -> Result<(), ClaimFault> {
 fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, ClaimFault> {
     let owned = |text: &str| ClaimText::of(text, claims.json);
     let text = |claim: &Claim<Cow<'_, str>>| claim.value().map(|text| owned(text));
-    let audiences = match (optional("aud", &claims.aud)?, &policy.audience_claim) {
-        (Some(audiences), _) => Cow::Borrowed(&**audiences),
-        // A client is no audience, and must not meet the audience that a view requires.
-        (None, Some(source)) if !source.is_client => {
-            Cow::Owned(texts(claims, &source.claim)?.unwrap_or_default())
-        }
-        (None, _) => Cow::default(),
-    };
+    let audiences = audiences(claims, policy)?;
     Ok(Grant {
         issuer: Arc::clone(&policy.issuer),
         scopes: scopes(claims, policy)?.unwrap_or_default(),

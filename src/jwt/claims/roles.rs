@@ -7,10 +7,29 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::policy::{ClaimFault, ClaimsPolicy};
+use super::values::optional;
 use crate::encoding::json::Name;
 use crate::encoding::json_pointer::JsonPointer;
 use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
+
+/// The audiences of a token: those in `aud`, else those in the claim that stands for it.
+///
+/// # Errors
+/// [`ClaimFault::IllTyped`].
+pub(crate) fn audiences<'a>(
+    claims: &'a UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+) -> Result<Cow<'a, [Cow<'a, str>]>, ClaimFault> {
+    match (optional("aud", &claims.aud)?, &policy.audience_claim) {
+        (Some(audiences), _) => Ok(Cow::Borrowed(&**audiences)),
+        // A client is no audience, and must not meet the audience that a view requires.
+        (None, Some(source)) if !source.is_client => {
+            Ok(Cow::Owned(texts(claims, &source.claim)?.unwrap_or_default()))
+        }
+        (None, _) => Ok(Cow::default()),
+    }
+}
 
 /// The roles in all role claims of the policy: strings, the strings of arrays, and the member names of
 /// objects of objects, which is how ZITADEL writes roles. An empty string is no role.

@@ -196,6 +196,17 @@ async fn values_of_the_token_are_logged_only_by_opt_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_logged_client_is_the_one_that_client_claims_name() {
+    let idp = TestIssuer::new();
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let auth = builder.issuer(idp.issuer().client_claims(["cid"])).log_token_details().build().unwrap();
+    let log = Log::start();
+    let token = idp.token(API).expired().claim("cid", "app").claim("client_id", "other").sign();
+    send(auth.layer_of(Require::token()), get(token)).await;
+    assert_eq!(log.requests()[0].field("token.client_id"), Some("app"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn logged_values_are_escaped_and_cut_to_64_bytes() {
     let api = Api::with(BearerAuthBuilder::log_token_details).await;
     let forged = format!("x\n\u{1b}[31m {}", "a".repeat(100));
