@@ -56,7 +56,7 @@ pub(crate) mod tests;
 
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::{AlgorithmSet, KeyAlgorithms};
-pub(crate) use backend::{hmac, random, sha256};
+pub(crate) use backend::{hmac, random_text, sha256};
 pub use hmac_algorithm::HmacAlgorithm;
 pub(crate) use jwk::{Jwk, JwkFault};
 pub(crate) use key::VerifyingKey;

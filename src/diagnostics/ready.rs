@@ -14,6 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::authenticate::{Authenticator, IssuerIntrospection, JwtIntrospection, TrustedIssuer};
+use crate::encoding::shown::and_more;
 use crate::event::Causes;
 use crate::introspection::{IntrospectionError, Introspector};
 use crate::jwks::{Keys, KeysError};
@@ -68,9 +69,9 @@ impl fmt::Display for NotReady {
             write!(f, "{separator}{issuer}: ")?;
             write_reason(f, error)?;
         }
-        match self.issuers.len().saturating_sub(MAX_SHOWN) {
-            0 => Ok(()),
-            others => write!(f, "{separator}and {others} more"),
+        match and_more(self.issuers.len().saturating_sub(MAX_SHOWN)) {
+            Some(end) => write!(f, "{separator}{end}"),
+            None => Ok(()),
         }
     }
 }

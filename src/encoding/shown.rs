@@ -1,7 +1,5 @@
 //! Prepares texts for a log or a terminal: escaped, and shortened to a few bytes or a few items.
 
-use std::fmt::Write;
-
 /// The longest text of a token that is logged, in bytes.
 pub(crate) const MAX_SHOWN_BYTES: usize = 64;
 
@@ -28,13 +26,16 @@ pub(crate) fn shortened(text: &str) -> String {
 pub(crate) fn listed<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let mut texts = texts.into_iter();
     let shown: Vec<String> = texts.by_ref().take(MAX_SHOWN_ITEMS).map(shortened).collect();
-    let mut list = shown.join(", ");
-    let others = texts.count();
-    if others > 0 {
-        // Writing to a `String` never fails.
-        let _ = write!(list, " and {others} more");
+    let list = shown.join(", ");
+    match and_more(texts.count()) {
+        Some(end) => format!("{list} {end}"),
+        None => list,
     }
-    list
+}
+
+/// The end of a list without its last `others` items. `None` if it is complete.
+pub(crate) fn and_more(others: usize) -> Option<String> {
+    (others > 0).then(|| format!("and {others} more"))
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ use super::call::Call;
 use super::client::IntrospectionClient;
 use super::error::{IntrospectionError, IntrospectionErrorKind};
 use super::priority::{CallToken, Priority};
-use crate::crypto;
-use crate::encoding::base64url;
+use crate::crypto::random_text;
+use crate::jwt::compact::signing_input;
 use crate::time::{NumericDate, later, now};
 use crate::transport::FetchErrorKind;
 
@@ -38,7 +38,7 @@ pub(super) async fn check_credentials(
     if client.is_accepted.load(Ordering::Relaxed) {
         return Ok(());
     }
-    let Some(token) = random_text().and_then(|text| if as_jwt { jwt(client, &text) } else { Some(text) })
+    let Some(token) = random_text(32).and_then(|text| if as_jwt { jwt(client, &text) } else { Some(text) })
     else {
         return Ok(());
     };
@@ -82,13 +82,7 @@ fn jwt(client: &IntrospectionClient, id: &str) -> Option<String> {
     let claims = json!({
         "iss": client.issuer(), "jti": id, "iat": now.as_secs(), "exp": now.later(LIFETIME).as_secs(),
     });
-    let [header, claims] = [header, claims].map(|part| base64url::encode(part.to_string().as_bytes()));
-    let signature = [crypto::random()?, crypto::random()?, crypto::random()?, crypto::random()?].concat();
-    Some(format!("{header}.{claims}.{}", base64url::encode(&signature)))
+    Some(format!("{}.{}", signing_input(&header, &claims)?, random_text(64)?))
 }
 
 const LIFETIME: Duration = Duration::from_secs(60);
-
-fn random_text() -> Option<String> {
-    Some(base64url::encode(&[crypto::random()?, crypto::random()?].concat()))
-}

@@ -4,6 +4,7 @@
 //! Does not check: the content of the parts.
 
 use memchr::memchr;
+use serde::Serialize;
 
 use crate::encoding::base64url;
 
@@ -69,6 +70,13 @@ impl<'a> Compact<'a> {
     pub(crate) fn signature(&self) -> Result<Vec<u8>, CompactFault> {
         base64url::decode(self.signature).ok_or(CompactFault::Undecodable)
     }
+}
+
+/// The JWS signing input of this header and these claims (RFC 7515 section 5.1). `None` if one of them is not
+/// JSON.
+pub(crate) fn signing_input(header: &impl Serialize, claims: &impl Serialize) -> Option<String> {
+    let [header, claims] = [serde_json::to_vec(header).ok()?, serde_json::to_vec(claims).ok()?];
+    Some(format!("{}.{}", base64url::encode(&header), base64url::encode(&claims)))
 }
 
 #[cfg(test)]

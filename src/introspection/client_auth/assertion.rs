@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::crypto::{self, HmacAlgorithm, PrivateKey};
+use crate::crypto::{self, HmacAlgorithm, PrivateKey, random_text};
 use crate::encoding::base64url;
+use crate::jwt::compact::signing_input;
 use crate::time::NumericDate;
 
 /// The lifetime of an assertion.
@@ -32,10 +33,10 @@ pub(super) fn sign(
     now: NumericDate,
 ) -> Option<Zeroizing<String>> {
     let header = Header { alg: key.algorithm(), typ: "JWT", kid: key.kid() };
-    let jti = base64url::encode(&crypto::random()?);
+    let jti = random_text(16)?;
     let exp = now.later(LIFETIME).as_secs();
     let claims = Claims { iss: client, sub: client, aud: audience, jti: &jti, iat: now.as_secs(), exp };
-    let input = format!("{}.{}", encode(&header)?, encode(&claims)?);
+    let input = signing_input(&header, &claims)?;
     let signature = key.sign(input.as_bytes())?;
     Some(Zeroizing::new(format!("{input}.{}", base64url::encode(&signature))))
 }
@@ -79,8 +80,4 @@ struct Claims<'a> {
     jti: &'a str,
     iat: u64,
     exp: u64,
-}
-
-fn encode(members: &impl Serialize) -> Option<String> {
-    serde_json::to_vec(members).ok().map(|json| base64url::encode(&json))
 }

@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tower_bearer::crypto::PrivateKey;
-use tower_bearer::diagnostics::{IntrospectionError, IntrospectionErrorKind};
+use tower_bearer::diagnostics::IntrospectionErrorKind;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection};
+use tower_bearer::{Algorithm, ClientAuth};
 
+use super::client::Client;
 use super::{MISCONFIGURED, UNAVAILABLE};
 use crate::support::introspected::SECOND;
 use crate::support::keys::decode;
 use crate::support::log::{Log, assert_holds_no_piece};
-use crate::support::net::{Act, Net};
-use crate::support::protected::{ACCEPTED, API, Outcome, Protected};
+use crate::support::net::Act;
+use crate::support::protected::ACCEPTED;
 
 /// A private key for these tests only.
 const KEY: &str = "-----BEGIN PRIVATE KEY-----
@@ -39,40 +40,6 @@ fn private_key() -> PrivateKey {
     PrivateKey::from_pkcs8_pem(Algorithm::ES256, KEY).unwrap()
 }
 
-struct Client {
-    idp: TestIssuer,
-    net: Net,
-    auth: BearerAuth,
-    api: Protected,
-}
-
-impl Client {
-    fn authenticated_by(auth: ClientAuth) -> Self {
-        let idp = TestIssuer::new();
-        let net = Net::to(&idp);
-        let introspection =
-            Introspection::with(auth).endpoint(idp.introspection_url()).http_client(net.clone());
-        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
-        let auth = builder.issuer(idp.issuer().introspect(introspection)).build().unwrap();
-        Self { api: Protected::by(&auth), idp, net, auth }
-    }
-
-    async fn outcome(&self) -> Outcome {
-        self.api.outcome(self.idp.token(API).opaque()).await
-    }
-
-    fn last_error(&self) -> Option<IntrospectionErrorKind> {
-        self.auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
-    }
-
-    /// The values of the parameter `name` in all requests.
-    fn sent(&self, name: &str) -> Vec<String> {
-        let requests = self.net.sent();
-        let params = requests.iter().flat_map(|sent| form_urlencoded::parse(&sent.body));
-        params.filter(|(param, _)| param == name).map(|(_, value)| value.into_owned()).collect()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn client_ids_and_secrets_may_contain_any_characters() {
     for secret in ["simple", "a b+c%20", ":&=?#/\\\"'", "\u{fc}\u{df}\u{1f511}", "%", " ", "+", "%3A", "a:b"]
@@ -80,7 +47,7 @@ async fn client_ids_and_secrets_may_contain_any_characters() {
         for id in ["orders-api", "https://api.example.com/orders?x=1", "a b:c%\u{e9}"] {
             for auth in [ClientAuth::secret_basic(id, secret), ClientAuth::secret_post(id, secret)] {
                 let name = format!("{auth:?} {id} {secret}");
-                let client = Client::authenticated_by(auth);
+                let client = Client::new(auth);
                 client.idp.register_client(id, secret);
                 assert_eq!(client.outcome().await, ACCEPTED, "{name}");
                 client.idp.register_client(id, "another");
@@ -102,7 +69,7 @@ async fn a_wrong_secret_or_an_unknown_client_gives_500() {
         ClientAuth::mtls(id),
     ] {
         let name = format!("{auth:?}");
-        let client = Client::authenticated_by(auth);
+        let client = Client::new(auth);
         assert_eq!(client.outcome().await, MISCONFIGURED, "{name}");
         assert!(
             matches!(client.last_error(), Some(IntrospectionErrorKind::ClientRejected(_))),
@@ -116,13 +83,13 @@ async fn a_wrong_secret_or_an_unknown_client_gives_500() {
 #[tokio::test(start_paused = true)]
 async fn every_request_has_a_new_assertion() {
     let auth = ClientAuth::private_key_jwt("orders", private_key().key_id("2026"));
-    let client = Client::authenticated_by(auth);
+    let client = Client::new(auth);
     client.idp.register_client_key("orders", &public_key()).unwrap();
     let log = Log::start();
     for _ in 0..100 {
         assert_eq!(client.outcome().await, ACCEPTED);
     }
-    let assertions = client.sent("client_assertion");
+    let assertions = client.net.sent_params("client_assertion");
     let part = |assertion: &str, n: usize| -> Value {
         serde_json::from_slice(&decode(assertion.split('.').nth(n).unwrap())).unwrap()
     };
@@ -138,17 +105,17 @@ async fn every_request_has_a_new_assertion() {
         assert_holds_no_piece(&log.text(), assertion.rsplit('.').next().unwrap(), 12, "signature");
     }
     assert!(client.net.sent().iter().all(|sent| !sent.headers.contains_key(AUTHORIZATION)));
-    assert!(client.sent("client_secret").is_empty());
+    assert!(client.net.sent_params("client_secret").is_empty());
 }
 
 /// The server would reject a replayed assertion.
 #[tokio::test(start_paused = true)]
 async fn a_retry_has_a_new_assertion() {
-    let client = Client::authenticated_by(ClientAuth::private_key_jwt("orders", private_key()));
+    let client = Client::new(ClientAuth::private_key_jwt("orders", private_key()));
     client.idp.register_client_key("orders", &public_key()).unwrap();
     client.net.once(Act::Lost);
     assert_eq!(client.outcome().await, ACCEPTED);
-    let assertions = client.sent("client_assertion");
+    let assertions = client.net.sent_params("client_assertion");
     assert_eq!(assertions.len(), 2);
     assert_ne!(assertions[0], assertions[1]);
 }
@@ -159,7 +126,7 @@ async fn bearer_from_is_called_for_every_request() {
     let counted = Arc::clone(&calls);
     let auth =
         ClientAuth::bearer_from_fn(move || format!("token-{}", counted.fetch_add(1, Ordering::SeqCst)));
-    let client = Client::authenticated_by(auth);
+    let client = Client::new(auth);
     (0..50).for_each(|n| client.idp.register_bearer(&format!("token-{n}")));
     for n in 0..50 {
         assert_eq!(client.outcome().await, ACCEPTED);
@@ -167,7 +134,7 @@ async fn bearer_from_is_called_for_every_request() {
     }
     assert_eq!(calls.load(Ordering::SeqCst), 50);
     assert_eq!(client.outcome().await, MISCONFIGURED, "token-50 is not registered");
-    let client = Client::authenticated_by(ClientAuth::bearer("fixed"));
+    let client = Client::new(ClientAuth::bearer("fixed"));
     client.idp.register_bearer("fixed");
     assert_eq!(client.outcome().await, ACCEPTED);
 }
@@ -181,7 +148,7 @@ async fn an_unusable_bearer_token_sends_no_request() {
         10..20 => "line\nbreak".to_owned(),
         _ => "good".to_owned(),
     });
-    let client = Client::authenticated_by(auth);
+    let client = Client::new(auth);
     client.idp.register_bearer("good");
     for _ in 0..20 {
         assert_eq!(client.outcome().await, UNAVAILABLE);
@@ -198,7 +165,7 @@ async fn a_panic_in_bearer_from_fails_only_that_call() {
         assert!(calls.fetch_add(1, Ordering::SeqCst) > 0, "panic requested by the test");
         "good".to_owned()
     });
-    let client = Client::authenticated_by(auth);
+    let client = Client::new(auth);
     client.idp.register_bearer("good");
     assert_eq!(client.outcome().await, UNAVAILABLE);
     assert_eq!(client.outcome().await, ACCEPTED);
@@ -206,18 +173,18 @@ async fn a_panic_in_bearer_from_fails_only_that_call() {
 
 #[tokio::test(start_paused = true)]
 async fn an_mtls_client_sends_its_identifier_and_no_secret() {
-    let client = Client::authenticated_by(ClientAuth::mtls("orders"));
+    let client = Client::new(ClientAuth::mtls("orders"));
     client.idp.register_mtls_client("orders");
     assert_eq!(client.outcome().await, ACCEPTED);
-    assert_eq!(client.sent("client_id"), ["orders"]);
-    assert!(client.sent("client_secret").is_empty());
+    assert_eq!(client.net.sent_params("client_id"), ["orders"]);
+    assert!(client.net.sent_params("client_secret").is_empty());
     assert!(!client.net.sent()[0].headers.contains_key(AUTHORIZATION));
 }
 
 /// The secret is corrected at the authorization server.
 #[tokio::test(start_paused = true)]
 async fn a_client_accepted_again_recovers_without_restart() {
-    let client = Client::authenticated_by(ClientAuth::secret_basic("orders", "new"));
+    let client = Client::new(ClientAuth::secret_basic("orders", "new"));
     client.idp.register_client("orders", "old");
     for _ in 0..20 {
         assert_eq!(client.outcome().await, MISCONFIGURED);

@@ -12,65 +12,19 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower_bearer::client_auth::{ClientCredentials, ProvidedAuth};
 use tower_bearer::crypto::HmacAlgorithm;
-use tower_bearer::diagnostics::{CircuitState, IntrospectionError, IntrospectionErrorKind};
+use tower_bearer::diagnostics::{CircuitState, IntrospectionErrorKind};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{BearerAuth, ClientAuth, Introspection, Issuer};
 
+use super::client::Client;
 use super::{INACTIVE, MISCONFIGURED, UNAVAILABLE};
 use crate::support::introspected::{SECOND, timed};
 use crate::support::keys::decode;
 use crate::support::log::Log;
-use crate::support::net::{Act, Net, Reply};
-use crate::support::protected::{ACCEPTED, API, Outcome, Protected};
+use crate::support::net::{Act, Reply};
+use crate::support::protected::{ACCEPTED, API};
 
 const TOKEN_URL: &str = "https://issuer.test/token-endpoint";
-
-struct Client {
-    idp: TestIssuer,
-    net: Net,
-    auth: BearerAuth,
-    api: Protected,
-}
-
-impl Client {
-    fn new(auth: ClientAuth) -> Self {
-        Self::with(auth, |introspection| introspection)
-    }
-
-    fn with(auth: ClientAuth, configure: impl FnOnce(Introspection) -> Introspection) -> Self {
-        let idp = TestIssuer::new();
-        let net = Net::to(&idp);
-        let introspection =
-            Introspection::with(auth).endpoint(idp.introspection_url()).http_client(net.clone());
-        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
-        let auth = builder
-            .issuer(idp.issuer().introspect(configure(introspection)))
-            .skip_start_check()
-            .build()
-            .unwrap();
-        Self { api: Protected::by(&auth), idp, net, auth }
-    }
-
-    /// The outcome of a request with a new opaque token.
-    async fn outcome(&self) -> Outcome {
-        self.api.outcome(self.idp.token(API).opaque()).await
-    }
-
-    fn last_error(&self) -> Option<IntrospectionErrorKind> {
-        self.auth.status()[0].introspection()?.last_error().map(IntrospectionError::kind)
-    }
-
-    fn circuit(&self) -> CircuitState {
-        self.auth.status()[0].introspection().unwrap().circuit()
-    }
-
-    /// The values of the parameter `name` in all requests.
-    fn sent(&self, name: &str) -> Vec<String> {
-        let requests = self.net.sent();
-        let params = requests.iter().flat_map(|sent| form_urlencoded::parse(&sent.body));
-        params.filter(|(param, _)| param == name).map(|(_, value)| value.into_owned()).collect()
-    }
-}
 
 fn secret(secret: &str) -> ClientAuth {
     ClientAuth::secret_post("orders", secret)
@@ -99,13 +53,13 @@ async fn a_rejected_secret_is_replaced_by_the_fallback_once_and_that_comes_first
     for _ in 0..3 {
         assert_eq!(client.outcome().await, ACCEPTED);
     }
-    assert_eq!(client.sent("client_secret"), ["new", "old", "old", "old"]);
+    assert_eq!(client.net.sent_params("client_secret"), ["new", "old", "old", "old"]);
     // The server has the new secret now.
     client.idp.register_client("orders", "new");
     for _ in 0..2 {
         assert_eq!(client.outcome().await, ACCEPTED);
     }
-    assert_eq!(client.sent("client_secret")[4..], ["old", "new", "new"]);
+    assert_eq!(client.net.sent_params("client_secret")[4..], ["old", "new", "new"]);
     let text = log.text();
     assert_eq!(text.matches("introspection credentials switched").count(), 2, "{text}");
 }
@@ -124,7 +78,7 @@ async fn concurrent_requests_switch_the_secret_once() {
     assert!(requests.join_all().await.into_iter().all(|outcome| outcome == ACCEPTED));
     assert_eq!(log.text().matches("introspection credentials switched").count(), 1);
     assert_eq!(client.outcome().await, ACCEPTED);
-    assert_eq!(client.sent("client_secret")[20..], ["old"]);
+    assert_eq!(client.net.sent_params("client_secret")[20..], ["old"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +88,7 @@ async fn a_second_secret_that_meets_an_outage_is_not_preferred() {
     client.idp.register_client("orders", "new");
     assert_eq!(client.outcome().await, UNAVAILABLE);
     assert_eq!(client.outcome().await, ACCEPTED);
-    assert_eq!(client.sent("client_secret"), ["new", "old", "new"]);
+    assert_eq!(client.net.sent_params("client_secret"), ["new", "old", "new"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +115,7 @@ async fn two_rejected_secrets_are_a_misconfiguration_after_two_requests() {
     let client = Client::new(secret("new").with_fallback(secret("old")));
     client.idp.register_client("orders", "another");
     assert_eq!(client.outcome().await, MISCONFIGURED);
-    assert_eq!(client.sent("client_secret"), ["new", "old"]);
+    assert_eq!(client.net.sent_params("client_secret"), ["new", "old"]);
     assert!(matches!(client.last_error(), Some(IntrospectionErrorKind::ClientRejected(_))));
 }
 
@@ -174,7 +128,7 @@ async fn only_a_rejection_of_the_client_leads_to_the_fallback() {
         client.idp.register_client("orders", "old");
         client.net.once(act);
         assert_eq!(client.outcome().await, UNAVAILABLE);
-        assert_eq!(client.sent("client_secret"), ["new"]);
+        assert_eq!(client.net.sent_params("client_secret"), ["new"]);
     }
 }
 
@@ -187,7 +141,7 @@ async fn a_cached_response_survives_the_rotation_of_the_secret() {
     assert_eq!(client.api.outcome(&token).await, ACCEPTED);
     client.idp.register_client("orders", "two");
     assert_eq!(client.outcome().await, ACCEPTED);
-    assert_eq!(client.sent("client_secret"), ["one", "one", "two"]);
+    assert_eq!(client.net.sent_params("client_secret"), ["one", "one", "two"]);
     assert_eq!(client.api.outcome_at_once(&token), ACCEPTED);
 }
 
@@ -228,7 +182,7 @@ async fn cached_credentials_are_renewed_in_the_background() {
     sleep(SECOND).await;
     client.idp.register_client("orders", "two");
     assert_eq!(client.outcome().await, ACCEPTED);
-    assert_eq!(client.sent("client_secret"), ["one", "one", "one", "one", "two"]);
+    assert_eq!(client.net.sent_params("client_secret"), ["one", "one", "one", "one", "two"]);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
@@ -396,7 +350,7 @@ async fn a_slow_renewal_after_a_rejection_does_not_delay_requests_with_the_cache
     assert_eq!((outcome, waited), (ACCEPTED, Duration::ZERO));
     client.idp.register_client("orders", "two");
     assert_eq!(rejected.join_all().await, [(ACCEPTED, 2 * SECOND)]);
-    assert_eq!(client.sent("client_secret"), ["one", "one", "two"]);
+    assert_eq!(client.net.sent_params("client_secret"), ["one", "one", "two"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -470,7 +424,7 @@ async fn if_both_secrets_of_a_provider_are_rejected_they_are_renewed_once() {
         let client = Client::new(auth);
         client.idp.register_client("orders", registered);
         assert_eq!(client.outcome().await, expected, "{registered}");
-        assert_eq!(client.sent("client_secret"), requests);
+        assert_eq!(client.net.sent_params("client_secret"), requests);
         // Within 5 s after a renewal, there is no other.
         assert_eq!(client.outcome().await, expected, "{registered}");
         assert_eq!(called.load(Ordering::SeqCst), calls, "{registered}");
@@ -518,7 +472,7 @@ async fn an_assertion_file_is_read_again_when_its_assertion_is_rejected() {
     std::fs::write(&path, "a.b.two").unwrap();
     *accepted.lock().unwrap() = "a.b.two";
     assert_eq!(client.outcome().await, INACTIVE);
-    assert_eq!(client.sent("client_assertion"), ["a.b.one", "a.b.one", "a.b.two"]);
+    assert_eq!(client.net.sent_params("client_assertion"), ["a.b.one", "a.b.one", "a.b.two"]);
     std::fs::remove_file(&path).unwrap();
 }
 
@@ -642,10 +596,10 @@ async fn the_audience_of_an_assertion_is_the_issuer_or_by_setting_the_endpoint()
         let client = Client::new(auth);
         client.net.always(Act::Instead(Reply::body(json!({"active": false}).to_string())));
         assert_eq!(client.outcome().await, INACTIVE);
-        let assertions = client.sent("client_assertion");
+        let assertions = client.net.sent_params("client_assertion");
         assert_eq!(claims_of(&assertions[0])["aud"], audience);
         assert_eq!(claims_of(&assertions[0])["sub"], "orders");
-        assert!(client.sent("client_secret").is_empty());
+        assert!(client.net.sent_params("client_secret").is_empty());
     }
 }
 

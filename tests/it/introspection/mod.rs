@@ -2,6 +2,7 @@
 
 mod cache;
 mod circuit_breaker;
+mod client;
 mod client_auth;
 mod cold_start;
 mod configuration;
