@@ -21,10 +21,14 @@ use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 const API: &str = "https://api.example.com";
 
 /// Every variable that `from_env` reads. The tests remove them, so that the environment has no influence.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 20] = [
     "LISTEN",
     "ISSUER",
     "AUDIENCE",
+    "ALLOWED_CLIENTS",
+    "CLIENT_CLAIMS",
+    "ROLE_CLAIMS",
+    "SCOPE_CLAIMS",
     "JWKS_URL",
     "REQUIRED_SCOPE",
     "INTROSPECTION_URL",
@@ -45,7 +49,7 @@ fn each_example_passes_its_own_checks() {
     for (name, answers, shown) in [
         ("quickstart", 12, "requests to authorization servers per minute"),
         ("hyper_service", 4, "scope=\"greet\""),
-        ("many_issuers", 6, "The client of the access token is not allowed"),
+        ("many_issuers", 13, "The issuer of the access token is not trusted"),
         ("revocable_jwt", 10, "a revoked token is accepted for at most: 5 s"),
     ] {
         let output = example(name).arg("--once").output().unwrap();
