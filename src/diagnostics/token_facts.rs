@@ -31,7 +31,7 @@ pub(super) struct TokenFacts {
 
 impl TokenFacts {
     /// `client_claims` returns the claims that can name the client, for the `iss` of the token. `None` if its
-    /// issuer is not known.
+    /// issuer is not known; then every claim counts that often names one.
     pub(super) fn read<'i>(
         token: &[u8],
         client_claims: impl FnOnce(Option<&str>) -> Option<&'i [Box<str>]>,
@@ -104,7 +104,8 @@ mod tests {
             (r#"{"iss":"okta","azp":"b","client_id":"c"}"#, Some("b")),
             (r#"{"iss":"okta","client_id":"c"}"#, None),
             (r#"{"iss":"other","cid":"a","client_id":"c"}"#, Some("c")),
-            (r#"{"cid":"a"}"#, None),
+            (r#"{"iss":"other","cid":"a"}"#, Some("a")),
+            (r#"{"sub":"a"}"#, None),
         ] {
             let client_claims = |iss: Option<&str>| (iss == Some("okta")).then_some(&names[..]);
             let facts = TokenFacts::read(&token("{}", claims), client_claims);
