@@ -82,9 +82,9 @@ fn app(tenants: Tenants, operator: &str) -> Router {
     let manage = Require::scope("tenants:write").check(move |token, _| token.issuer() == operator);
     let operations = Router::new()
         .route("/tenants", get(list))
-        .route("/tenants/{name}/admit", post(admit))
-        .route("/tenants/{name}/restrict", post(restrict))
-        .route("/tenants/{name}/remove", post(remove))
+        .route("/admit/{name}", post(admit))
+        .route("/restrict/{name}", post(restrict))
+        .route("/remove/{name}", post(remove))
         .layer(manage);
     Router::new().route("/me", get(me)).merge(operations).with_state(tenants)
 }
@@ -137,22 +137,22 @@ fn cases(operator: &TestIssuer, acme: &TestIssuer, globex: &TestIssuer) -> Vec<C
     vec![
         Case::get("acme", "/me").token(acme.token(API).subject("alice").sign()),
         Case::get("globex, not yet admitted", "/me").token(&of_globex).rejected(401, untrusted()),
-        Case::post("a tenant that admits another", "/tenants/globex/admit")
+        Case::post("a tenant that admits another", "/admit/globex")
             .token(acme.token(API).scope("tenants:write").sign())
             .rejected(403, challenge("insufficient_scope", "The access token does not allow this request")),
-        Case::post("the operator admits globex", "/tenants/globex/admit").token(manager()),
+        Case::post("the operator admits globex", "/admit/globex").token(manager()),
         Case::get("globex", "/me").token(&of_globex),
         Case::get("globex, with acme's issuer", "/me")
             .token(globex.token(API).claim("iss", acme.identifier()).sign())
             .rejected(401, challenge("invalid_token", "The access token signature is invalid")),
         Case::get("the operator lists the tenants", "/tenants").token(manager()),
-        Case::post("globex allows one client only", "/tenants/globex/restrict").token(manager()),
+        Case::post("globex allows one client only", "/restrict/globex").token(manager()),
         Case::get("globex, another client", "/me")
             .token(&of_globex)
             .rejected(401, challenge("invalid_token", "The client of the access token is not allowed")),
         Case::get("globex, the allowed client", "/me")
             .token(globex.token(API).claim("client_id", "web").sign()),
-        Case::post("the operator removes globex", "/tenants/globex/remove").token(manager()),
+        Case::post("the operator removes globex", "/remove/globex").token(manager()),
         Case::get("globex, removed", "/me").token(&of_globex).rejected(401, untrusted()),
         Case::get("acme, still there", "/me").token(acme.token(API).sign()),
     ]

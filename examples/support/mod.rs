@@ -177,13 +177,13 @@ fn print_curl_lines(cases: &[Case], origin: &str) {
 async fn send_all(cases: &[Case], origin: &str) -> Result<bool, Box<dyn Error>> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let mut all_match = true;
-    println!("      {:<38} {:<15} status  WWW-Authenticate", "request", "target");
+    println!("      {:<38} {:<21} status  WWW-Authenticate", "request", "target");
     for case in cases {
         let (status, challenge) = case.send(&client, origin).await?;
         let matches = status == case.status && challenge == case.challenge;
         let result = if matches { "ok" } else { "FAIL" };
         let shown = challenge.as_deref().unwrap_or("-");
-        println!("{result:<5} {:<38} {:<15} {status}     {shown}", case.name, case.target());
+        println!("{result:<5} {:<38} {:<21} {status}     {shown}", case.name, case.target());
         if !matches {
             println!("      expected: {} {}", case.status, case.challenge.as_deref().unwrap_or("-"));
         }

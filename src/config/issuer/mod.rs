@@ -91,7 +91,8 @@ impl IssuerConfig {
         let seed = seed.map(|file| read_file(&setting("seed_jwks_file"), file, problems));
         let introspection = self.introspection.as_ref();
         let introspection = introspection.map(|config| config.build(&setting("introspection"), problems));
-        let mut issuer = self.require_values(issuer, path, problems)?;
+        self.check_values(path, problems);
+        let mut issuer = issuer?;
         if let Some(algorithms) = algorithms {
             issuer = issuer.algorithms(algorithms);
         }
@@ -115,24 +116,12 @@ impl IssuerConfig {
         Some(names.filter_map(parse).collect())
     }
 
-    /// Adds the values that claims must have.
-    fn require_values(
-        &self,
-        mut issuer: Option<Issuer>,
-        path: &str,
-        problems: &mut Problems,
-    ) -> Option<Issuer> {
+    fn check_values(&self, path: &str, problems: &mut Problems) {
         for (claim, required) in &self.require_claim_values {
-            match required.fault(claim) {
-                Some(fault) => problems.add(format!("{path}.require_claim_values.{claim:?}"), fault),
-                None => {
-                    let (claim, required) = (claim.clone(), required.clone());
-                    issuer = issuer
-                        .map(|issuer| issuer.validate(move |claims| required.is_met_by(claims.get(&claim))));
-                }
+            if let Some(fault) = required.fault(claim) {
+                problems.add(format!("{path}.require_claim_values.{claim:?}"), fault);
             }
         }
-        issuer
     }
 
     fn set_urls(&self, mut issuer: Issuer) -> Issuer {
@@ -180,6 +169,9 @@ impl IssuerConfig {
     }
 
     fn set_rules(&self, mut issuer: Issuer) -> Issuer {
+        for (claim, required) in self.require_claim_values.clone() {
+            issuer = issuer.validate(move |claims| required.is_met_by(claims.get(&claim)));
+        }
         for typ in &self.dangerous_accept_types {
             issuer = issuer.dangerous_accept_type(typ);
         }
