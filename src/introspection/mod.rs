@@ -45,7 +45,7 @@ mod status;
 
 pub(crate) use cache::{CachePolicy, Freshness, ResponseStore};
 pub(crate) use client::IntrospectionClientConfig;
-pub(crate) use client_auth::{ClientAuth, ClientCredentials};
+pub(crate) use client_auth::ClientAuth;
 pub(crate) use digest::TokenDigest;
 pub(crate) use endpoint::EndpointSource;
 pub use error::{IntrospectionError, IntrospectionErrorKind};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::values::{Problems, Secret, secs};
-use crate::introspection::{ClientAuth, ClientCredentials};
+use crate::introspection::client_auth::{ClientAuth, ClientCredentials};
 use crate::settings::Introspection;
 
 #[derive(Clone, Default, Deserialize)]
