@@ -11,9 +11,11 @@
 //! same `kid`, another `use`) invalidates what was verified with it. After a rotation each token costs one
 //! more signature check.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use foldhash::quality::RandomState;
 
 use super::issuers::{IssuerRegistry, TrustedIssuer};
 use super::progress::{Pending, PendingResponse, Stop};
