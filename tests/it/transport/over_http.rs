@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A configuration that uses the default client.
 fn over_http(idp: &TestIssuer) -> BearerAuthBuilder {
-    BearerAuth::builder(API).issuer(idp.issuer()).clock(idp.clock()).max_key_wait(Duration::from_secs(1))
+    BearerAuth::builder(API).issuer(idp.issuer()).clock(idp.clock()).max_key_wait(LONG)
 }
 
 /// For requests that get no keys: they do not wait for retries. On a slow machine they are rejected before the
