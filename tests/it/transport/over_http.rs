@@ -26,8 +26,8 @@ fn over_http(idp: &TestIssuer) -> BearerAuthBuilder {
     BearerAuth::builder(API).issuer(idp.issuer()).clock(idp.clock()).max_key_wait(LONG)
 }
 
-/// For requests that get no keys: they do not wait for retries. On a slow machine they are rejected before the
-/// first fetch ends, so [`last_failure`] waits for its error.
+/// For requests that get no keys: they do not wait for retries. On a slow machine they are rejected before
+/// the first fetch ends, so [`last_failure`] waits for its error.
 fn with_short_wait(builder: BearerAuthBuilder) -> BearerAuth {
     builder.max_key_wait(Duration::from_millis(50)).build().unwrap()
 }
