@@ -194,14 +194,13 @@ mod tests {
                     () = tokio::task::yield_now() => {}
                 }
             }
-            // Another thread is free.
-            spawn_blocking({
+            // Another thread is free. It writes once the last read waits for the one in flight.
+            let write = async {
                 let path = path.clone();
-                move || fs::write(path, "s3cret\n").unwrap()
-            })
-            .await
-            .unwrap();
-            file.read().await.unwrap()
+                spawn_blocking(move || fs::write(path, "s3cret\n").unwrap()).await.unwrap();
+            };
+            let (secret, ()) = tokio::join!(biased; file.read(), write);
+            secret.unwrap()
         });
         assert_eq!(secret.as_str(), "s3cret");
         fs::remove_file(&path).unwrap();

@@ -551,6 +551,9 @@ async fn explain_names_the_claims_of_the_settings() {
     let required = finding("required claims");
     assert_eq!(required.expected(), "iss, aud, exp, tenant = acme");
     assert_eq!(required.presented(), "not tenant");
-    assert_eq!(finding("validators").result(), tower_bearer::diagnostics::CheckResult::Failed(ClaimsRejected));
+    assert_eq!(
+        finding("validators").result(),
+        tower_bearer::diagnostics::CheckResult::Failed(ClaimsRejected)
+    );
     assert!(!explanation.is_accepted());
 }
