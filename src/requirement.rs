@@ -1,6 +1,7 @@
 //! Scopes and checks that a route requires beyond a valid token (RFC 6750 section 3.1).
 //!
-//! Checks: the granted scopes, the roles, then each check of the route, in the order they were added.
+//! Checks: the granted scopes, the roles, then the claims and the functions of the route, in the order they
+//! were added.
 //! Does not check: the token itself, which was validated before an [`AccessToken`] exists.
 
 use std::collections::HashSet;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use crate::access_token::AccessToken;
+use crate::access_token::{AccessToken, ClaimValue};
 use crate::bearer;
 
 /// A rule about the scopes of a token: one scope, all of several rules, or any of several rules.
@@ -122,22 +123,59 @@ const MAX_NEEDED_BYTES: usize = 1024;
 
 type RouteCheck = Arc<dyn Fn(&AccessToken, &Parts) -> bool + Send + Sync>;
 
+type ClaimCheck = Arc<dyn Fn(ClaimValue<'_>) -> bool + Send + Sync>;
+
 /// The scopes and the checks of one route.
 #[derive(Clone, Default)]
 pub(crate) struct Requirement {
     scopes: Vec<Scopes>,
     /// Of each list, the token must have one role.
-    roles: Vec<Box<[Box<str>]>>,
-    checks: Vec<RouteCheck>,
+    roles: Vec<AnyRole>,
+    checks: Vec<Check>,
+}
+
+/// Roles of which a token must have one.
+pub(crate) type AnyRole = Arc<[Box<str>]>;
+
+#[derive(Clone)]
+enum Check {
+    Claim(RequiredClaim),
+    /// A function of the token and the head of the request.
+    Request(RouteCheck),
+}
+
+/// A claim, and the function that its value must meet.
+#[derive(Clone)]
+pub(crate) struct RequiredClaim {
+    pub(crate) pointer: Arc<str>,
+    check: ClaimCheck,
 }
 
 /// Why a valid token is not enough for a route.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum RequirementFault {
     /// A scope is missing.
     ScopeInsufficient,
-    /// A role is missing, or a check of the route returned `false`.
-    Unmet,
+    /// Something else is not met.
+    Unmet(Unmet),
+}
+
+/// The part of a requirement that a token does not meet, beside scopes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Unmet {
+    /// The token has none of these roles.
+    Role(AnyRole),
+    /// This claim is absent, or its function returned `false`.
+    Claim(Arc<str>),
+    /// A check of the request returned `false`.
+    Check,
+}
+
+impl RequiredClaim {
+    /// Whether the token has the claim, and the function accepts it.
+    pub(crate) fn is_met_by(&self, claim: Option<ClaimValue<'_>>) -> bool {
+        claim.is_some_and(|value| (self.check)(value))
+    }
 }
 
 impl Requirement {
@@ -150,8 +188,13 @@ impl Requirement {
         self.roles.push(any_of.into_iter().collect());
     }
 
+    /// Requires that the token has the claim at `pointer`, and that `check` accepts its value.
+    pub(crate) fn add_claim(&mut self, pointer: &str, check: ClaimCheck) {
+        self.checks.push(Check::Claim(RequiredClaim { pointer: pointer.into(), check }));
+    }
+
     pub(crate) fn add_check(&mut self, check: RouteCheck) {
-        self.checks.push(check);
+        self.checks.push(Check::Request(check));
     }
 
     /// Whether the scopes for which `is_granted` returns `true` are all that the route needs.
@@ -159,9 +202,22 @@ impl Requirement {
         self.scopes.iter().all(|scopes| scopes.is_met_by(is_granted))
     }
 
-    /// Whether there is more to check than scopes.
-    pub(crate) fn has_checks(&self) -> bool {
-        !(self.checks.is_empty() && self.roles.is_empty())
+    /// Of each list, the token must have one role.
+    pub(crate) fn roles(&self) -> &[AnyRole] {
+        &self.roles
+    }
+
+    /// The claims that the token must have.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &RequiredClaim> {
+        self.checks.iter().filter_map(|check| match check {
+            Check::Claim(claim) => Some(claim),
+            Check::Request(_) => None,
+        })
+    }
+
+    /// Whether some of it can be checked only with a request.
+    pub(crate) fn needs_request(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check, Check::Request(_)))
     }
 
     /// Checks the scopes and roles of `token`, then runs the checks on it and on the `head` of the request.
@@ -172,9 +228,13 @@ impl Requirement {
         if !self.is_met_by_scopes(&|scope| token.grants(scope)) {
             return Err(RequirementFault::ScopeInsufficient);
         }
-        let has_roles = self.roles.iter().all(|any_of| any_of.iter().any(|role| token.has_role(role)));
-        let is_met = has_roles && self.checks.iter().all(|check| check(token, head));
-        is_met.then_some(()).ok_or(RequirementFault::Unmet)
+        if let Some(missing) =
+            self.roles.iter().find(|any_of| !any_of.iter().any(|role| token.has_role(role)))
+        {
+            return Err(RequirementFault::Unmet(Unmet::Role(Arc::clone(missing))));
+        }
+        let unmet = self.checks.iter().find_map(|check| check.unmet_by(token, head));
+        unmet.map_or(Ok(()), |unmet| Err(RequirementFault::Unmet(unmet)))
     }
 
     /// The scopes that a client should request for this route, space-delimited, in the order they were added.
@@ -182,6 +242,28 @@ impl Requirement {
         let mut needed = Needed::default();
         self.scopes.iter().for_each(|scopes| scopes.append_needed(&mut needed));
         needed.list()
+    }
+}
+
+impl Check {
+    fn unmet_by(&self, token: &AccessToken, head: &Parts) -> Option<Unmet> {
+        match self {
+            Self::Claim(claim) if claim.is_met_by(token.claim(&claim.pointer)) => None,
+            Self::Claim(claim) => Some(Unmet::Claim(Arc::clone(&claim.pointer))),
+            Self::Request(check) if check(token, head) => None,
+            Self::Request(_) => Some(Unmet::Check),
+        }
+    }
+}
+
+/// What the route requires, for a log.
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(any_of) => write!(f, "role {}", any_of.join(" or ")),
+            Self::Claim(pointer) => write!(f, "claim {pointer}"),
+            Self::Check => f.write_str("a check of the route"),
+        }
     }
 }
 

@@ -37,6 +37,11 @@ impl<'t> ClaimValue<'t> {
         Self(value)
     }
 
+    /// The value as JSON, for a developer's terminal.
+    pub(crate) fn to_json(self) -> String {
+        self.0.to_string()
+    }
+
     /// Returns a value inside this one: by the name of a member, or by a JSON Pointer (RFC 6901) that begins
     /// with `/`. `None` if there is no such value.
     ///

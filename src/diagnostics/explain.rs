@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::explain_claims::explain_claims;
-use super::explain_route::explain_scopes;
+use super::explain_route::explain_route;
 use super::explanation::{CheckResult, Explanation};
 use super::hints::malformed_hint;
 use super::rejection_details::facts_of;
@@ -24,7 +24,8 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::requirement::Requirement;
 
 impl Authenticator {
-    /// Runs every check on `token`, and checks the scopes of a `route`. Waits for keys as a request would.
+    /// Runs every check on `token`, and the checks of a `route` that need no request. Waits for keys as a
+    /// request would.
     pub(crate) async fn explain(&self, token: &str, route: Option<&Requirement>) -> Explanation {
         let mut explanation = self.explain_checks(token, route).await;
         if let Some(kind) = explanation.rejection_kind() {
@@ -32,6 +33,8 @@ impl Authenticator {
             let facts = facts_of(token.as_bytes(), &issuers, None);
             explanation.set_hint(match kind {
                 RejectionKind::MalformedRequest => malformed_hint(token.as_bytes()).map(str::to_owned),
+                // The finding came with a hint.
+                RejectionKind::RequirementUnmet => explanation.hint().map(str::to_owned),
                 kind => self.hint_context(&issuers, None, &facts, true).hint(kind, &facts),
             });
         }
@@ -83,7 +86,7 @@ impl Authenticator {
         let responses = introspector.policy();
         let claims = response.as_deref().and_then(|json| responses.parse(json, false, self.now()));
         if let Some(claims) = claims {
-            explain_scopes(&claims, policy, route, explanation);
+            explain_route(&claims, policy, route, explanation);
         }
     }
 
@@ -165,7 +168,7 @@ impl Authenticator {
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
             explain_claims(claims, &issuer.claims, self.now(), explanation);
             self.explain_required_audiences(claims, &issuer.claims, explanation);
-            explain_scopes(claims, &issuer.claims, route, explanation);
+            explain_route(claims, &issuer.claims, route, explanation);
         }
         issuer
     }

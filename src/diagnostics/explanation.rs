@@ -108,9 +108,9 @@ impl Explanation {
     }
 
     pub(super) fn add(&mut self, check: &'static str, expected: &str, presented: &str, result: CheckResult) {
-        let presented = presented.chars().take(MAX_SHOWN_CHARS).flat_map(char::escape_debug).collect();
+        let presented = escaped(presented.chars().take(MAX_SHOWN_CHARS));
         // It can hold key ids, which the authorization server wrote.
-        let expected = expected.chars().flat_map(char::escape_debug).collect();
+        let expected = escaped(expected.chars());
         self.findings.push(Finding { check, expected, presented, result });
     }
 }
@@ -164,6 +164,18 @@ impl fmt::Display for Explanation {
         }
         Ok(())
     }
+}
+
+/// Escapes control characters and backslashes, for a terminal.
+fn escaped(text: impl Iterator<Item = char>) -> String {
+    let mut escaped = String::new();
+    for char in text {
+        match char {
+            '"' | '\'' => escaped.push(char),
+            _ => escaped.extend(char.escape_debug()),
+        }
+    }
+    escaped
 }
 
 impl CheckResult {

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use super::token_facts::TokenFacts;
 use crate::authenticate::TrustedIssuer;
+use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::Difference;
+use crate::jwt::claims::ClaimsPolicy;
 use crate::rejection::RejectionKind;
+use crate::requirement::Unmet;
 use crate::time::NumericDate;
 
 const SYNCHRONIZE: &str = "synchronize the clocks of this machine and of the authorization server";
@@ -157,6 +160,29 @@ fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
         RejectionKind::NotCovered => "add the BearerAuth layer outside of this route",
         _ => return None,
     })
+}
+
+/// The remedy for a requirement of a route that a token does not meet. `policy` is that of its issuer.
+pub(super) fn unmet_hint(unmet: &Unmet, policy: &ClaimsPolicy) -> String {
+    match unmet {
+        Unmet::Role(_) if policy.role_claims.is_empty() => {
+            "no role claim is configured: set Issuer::role_claims, or use the profile of the authorization \
+             server, such as Issuer::keycloak"
+                .to_owned()
+        }
+        Unmet::Role(_) => {
+            let claims: Vec<&str> = policy.role_claims.iter().map(JsonPointer::as_str).collect();
+            format!(
+                "the token's role claims ({}) do not have it: assign the role at the authorization server, or \
+                 name another claim with Issuer::role_claims",
+                claims.join(", ")
+            )
+        }
+        Unmet::Claim(_) => {
+            "the token lacks the claim, or the function of Require::claim returned false".to_owned()
+        }
+        Unmet::Check => "the function of Require::check returned false".to_owned(),
+    }
 }
 
 /// The remedy for a credential that is no `b64token`.

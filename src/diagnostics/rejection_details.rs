@@ -10,7 +10,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::hints::{HintContext, malformed_hint, starts_with_scheme};
+use super::hints::{HintContext, malformed_hint, starts_with_scheme, unmet_hint};
 use super::token_facts::TokenFacts;
 use crate::authenticate::{Authenticator, Issuers, TrustedIssuer};
 use crate::bearer::extract;
@@ -44,6 +44,10 @@ impl Authenticator {
             RejectionKind::Missing => head.and_then(missing_hint).map(str::to_owned),
             RejectionKind::KeysUnavailable => keys_hint(rejection).map(str::to_owned),
             RejectionKind::MalformedRequest => Some(malformed(credential.as_deref()).to_owned()),
+            RejectionKind::RequirementUnmet => {
+                let (unmet, issuer) = (rejection.unmet(), context.issuer);
+                unmet.zip(issuer).map(|(unmet, issuer)| unmet_hint(unmet, &issuer.claims))
+            }
             kind => context.hint(kind, &facts),
         };
         RejectionDetails {
@@ -105,6 +109,7 @@ impl Authenticator {
                 Some(required.value.to_string())
             }),
             RejectionKind::ScopeInsufficient => rejection.scopes_needed().map(str::to_owned),
+            RejectionKind::RequirementUnmet => rejection.unmet().map(ToString::to_string),
             RejectionKind::TokenTooLarge => Some(format!("at most {} bytes", self.max_token_bytes)),
             RejectionKind::TokenExpired
             | RejectionKind::TokenNotYetValid

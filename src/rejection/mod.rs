@@ -24,7 +24,7 @@ use crate::jwks::KeysError;
 use crate::jwt::claims::ClaimFault;
 use crate::jwt::compact::CompactFault;
 use crate::jwt::header::HeaderFault;
-use crate::requirement::{RequirementFault, Scopes};
+use crate::requirement::{RequirementFault, Scopes, Unmet};
 
 /// Why a request was rejected.
 ///
@@ -52,6 +52,7 @@ struct Details {
     claim: Option<Arc<str>>,
     issuer: Option<Arc<str>>,
     scopes_needed: Option<Arc<str>>,
+    unmet: Option<Unmet>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
 }
@@ -148,6 +149,11 @@ impl Rejection {
     #[must_use]
     pub fn scopes_needed(&self) -> Option<&str> {
         self.details.as_ref()?.scopes_needed.as_deref()
+    }
+
+    /// What the token lacks, for [`RejectionKind::RequirementUnmet`].
+    pub(crate) fn unmet(&self) -> Option<&Unmet> {
+        self.details.as_ref()?.unmet.as_ref()
     }
 
     /// When to retry, for [`RejectionKind::KeysUnavailable`], [`RejectionKind::KeyUnconfirmed`] and
@@ -291,7 +297,7 @@ impl AccessToken {
         if scopes.is_met_by(&|scope| self.grants(scope)) {
             Ok(())
         } else {
-            Err(Rejection::insufficient_scope([scopes]))
+            Err(Rejection::insufficient_scope([scopes]).with_issuer(self.issuer_name()))
         }
     }
 }
@@ -404,10 +410,13 @@ impl From<IntrospectionFault> for Rejection {
 impl From<RequirementFault> for Rejection {
     fn from(fault: RequirementFault) -> Self {
         match fault {
-            RequirementFault::ScopeInsufficient => RejectionKind::ScopeInsufficient,
-            RequirementFault::Unmet => RejectionKind::RequirementUnmet,
+            RequirementFault::ScopeInsufficient => RejectionKind::ScopeInsufficient.into(),
+            RequirementFault::Unmet(unmet) => {
+                let mut rejection = Self::from(RejectionKind::RequirementUnmet);
+                rejection.details_mut().unmet = Some(unmet);
+                rejection
+            }
         }
-        .into()
     }
 }
 

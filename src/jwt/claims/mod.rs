@@ -19,8 +19,8 @@ use std::time::Duration;
 pub(crate) use self::policy::{
     AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, RequiredValue, TrustedClaims,
 };
-pub(crate) use self::roles::audiences;
-use self::roles::{roles, texts};
+use self::roles::texts;
+pub(crate) use self::roles::{audiences, roles};
 pub(crate) use self::validator::Validator;
 pub(crate) use self::values::{CLIENT_CLAIMS, can_name_client, client, optional, required, scopes};
 use self::values::{required_unless, scope_claim};

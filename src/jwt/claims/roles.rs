@@ -38,7 +38,7 @@ pub(crate) fn audiences<'a>(
 ///
 /// # Errors
 /// [`ClaimFault::IllTyped`] for any other value.
-pub(super) fn roles<'a>(
+pub(crate) fn roles<'a>(
     claims: &UnverifiedClaims<'a>,
     policy: &ClaimsPolicy,
 ) -> Result<Vec<Cow<'a, str>>, ClaimFault> {

@@ -259,8 +259,9 @@ impl BearerAuth {
         self.shared.authenticator.explain(token, None).await
     }
 
-    /// Like [`explain`](Self::explain), for a request to a route with this requirement: checks its scopes,
-    /// too.
+    /// Like [`explain`](Self::explain), for a request to a route with this requirement: also checks its
+    /// scopes, its roles and the claims of [`Require::claim`]. The result shows the roles and the value of
+    /// each of these claims.
     ///
     /// The functions of [`Require::check`] need a request, and [`Require::still_active`] introspects at the
     /// time of the request: they are not run.

@@ -163,12 +163,12 @@ impl Require {
     ///
     /// let layer = Require::scope("orders").and_claim("email_verified", |v| v.as_bool() == Some(true));
     /// ```
-    pub fn and_claim<F>(self, pointer: impl Into<String>, check: F) -> Self
+    pub fn and_claim<F>(mut self, pointer: impl Into<String>, check: F) -> Self
     where
         F: Fn(ClaimValue<'_>) -> bool + Send + Sync + 'static,
     {
-        let pointer = pointer.into();
-        self.check(move |token, _| token.claim(&pointer).is_some_and(&check))
+        Arc::make_mut(&mut self.route).requirement.add_claim(&pointer.into(), Arc::new(check));
+        self
     }
 
     /// Requires these scopes in addition.

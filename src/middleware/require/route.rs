@@ -27,11 +27,14 @@ impl Route {
             return Err(RejectionKind::NotCovered.into());
         }
         let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
-        self.requirement.check(token, head).map_err(|fault| match fault {
-            RequirementFault::ScopeInsufficient => Rejection::from(fault).needing(&self.scopes_needed),
-            // No scope would help: naming those that the token has would send a client into a loop.
-            RequirementFault::Unmet => fault.into(),
-        })?;
+        let rejected = |fault| {
+            // No scope would help against another fault: naming those that the token has would send a client
+            // into a loop.
+            let needs_scopes = fault == RequirementFault::ScopeInsufficient;
+            let rejection = Rejection::from(fault).with_issuer(token.issuer_name());
+            if needs_scopes { rejection.needing(&self.scopes_needed) } else { rejection }
+        };
+        self.requirement.check(token, head).map_err(rejected)?;
         Ok(token)
     }
 

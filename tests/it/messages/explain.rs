@@ -1,5 +1,6 @@
 //! `explain()`: the verdict first, then the hint, then every check.
 
+use serde_json::json;
 use tower_bearer::diagnostics::{CheckResult, Explanation};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{BearerAuth, RejectionKind, Require};
@@ -116,4 +117,83 @@ async fn scopes_of_an_opaque_token_are_those_of_its_introspection_response() {
     assert!(auth.explain_for(&token, &Require::scope("orders:read")).await.is_accepted());
     let explanation = auth.explain_for(&token, &Require::scope("orders:write")).await;
     assert_eq!(explanation.rejection_kind(), Some(RejectionKind::ScopeInsufficient));
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_of_a_route_are_shown_and_checked() {
+    let idp = issuer(ISSUER);
+    let auth = |role_claims: &[&str]| {
+        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+        builder.issuer(idp.issuer().role_claims(role_claims.to_vec())).build().unwrap()
+    };
+    let token = idp.token(API).claim("roles", json!(["clerk", "auditor"])).sign();
+    let unmet = CheckResult::Failed(RejectionKind::RequirementUnmet);
+    for (role_claims, route, presented, expected, hint) in [
+        (&["/roles"][..], Require::any_role(["admin", "auditor"]), "clerk auditor", "admin or auditor", None),
+        (
+            &["/roles"],
+            Require::role("admin"),
+            "clerk auditor",
+            "admin",
+            Some("role claims (/roles) do not have it"),
+        ),
+        (&["/roles"], Require::role("clerk").and_role("x"), "clerk auditor", "x", Some("assign the role")),
+        (
+            &[],
+            Require::role("clerk"),
+            "none",
+            "clerk",
+            Some("no role claim is configured: set Issuer::role_claims"),
+        ),
+    ] {
+        let explanation = auth(role_claims).explain_for(&token, &route).await;
+        assert_eq!(explanation.is_accepted(), hint.is_none(), "{explanation}");
+        let last = explanation.findings().last().unwrap();
+        assert_eq!((last.check(), last.presented(), last.expected()), ("role", presented, expected));
+        match hint {
+            Some(hint) => {
+                assert_eq!(last.result(), unmet, "{explanation}");
+                assert_eq!(explanation.rejection_kind(), Some(RejectionKind::RequirementUnmet));
+                assert!(explanation.hint().unwrap().contains(hint), "{explanation}");
+            }
+            None => assert_eq!((last.result(), explanation.hint()), (CheckResult::Passed, None)),
+        }
+    }
+    let ill_typed = idp.token(API).claim("roles", 5).sign();
+    let explanation = auth(&["/roles"]).explain_for(&ill_typed, &Require::role("admin")).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::ClaimIllTyped), "the token comes first");
+    assert!(explanation.hint().unwrap().contains("mapping"), "{explanation}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_of_a_route_are_shown_and_checked() {
+    let (idp, auth) = api();
+    let acme = || Require::claim("/org/id", |id| id.as_str() == Some("acme"));
+    for (org, presented, is_accepted) in [
+        (json!({"id": "acme"}), "\"acme\"", true),
+        (json!({"id": "other"}), "\"other\"", false),
+        (json!({"id": 5}), "5", false),
+        (json!({}), "none", false),
+    ] {
+        let explanation = auth.explain_for(&idp.token(API).claim("org", org).sign(), &acme()).await;
+        assert_eq!(explanation.is_accepted(), is_accepted, "{explanation}");
+        let (expected, shown, _) = finding(&explanation, "claim");
+        assert_eq!(
+            (expected.as_str(), shown.as_str()),
+            ("/org/id, with a value that the route accepts", presented)
+        );
+        assert_eq!(explanation.hint().is_none(), is_accepted, "{explanation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_of_an_opaque_token_are_those_of_its_introspection_response() {
+    let idp = issuer(ISSUER);
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let of_roles = idp.issuer().role_claims(["/roles"]).introspect(introspection());
+    let auth = builder.issuer(of_roles).build().unwrap();
+    let token = idp.token(API).claim("roles", json!(["clerk"])).opaque();
+    assert!(auth.explain_for(&token, &Require::role("clerk")).await.is_accepted());
+    let explanation = auth.explain_for(&token, &Require::role("admin")).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::RequirementUnmet));
 }

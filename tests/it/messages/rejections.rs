@@ -141,7 +141,38 @@ async fn missing_scopes_are_expected_values_of_the_event() {
     send(service, get(api.idp.token(API).scope("orders:read").sign())).await;
     let event = log.requests().pop().unwrap();
     assert_eq!(event.field("expected"), Some("orders:write"));
+    assert_eq!(event.field("issuer"), Some(ISSUER));
     assert!(event.field("hint").unwrap().contains("scope_claims"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_token_lacks_for_a_route_is_in_the_event_and_its_values_are_not() {
+    for (claims, route, expected, hint) in [
+        (
+            &[][..],
+            Require::role("admin"),
+            "role admin",
+            "no role claim is configured: set Issuer::role_claims",
+        ),
+        (&["/roles"], Require::role("admin"), "role admin", "the token's role claims (/roles) do not have it"),
+        (&["/roles"], Require::any_role(["admin", "root"]), "role admin or root", "do not have it"),
+        (&[], Require::claim("tenant", |_| true), "claim tenant", "the token lacks the claim"),
+        (&[], Require::claim("/roles/0", |_| false), "claim /roles/0", "Require::claim returned false"),
+        (&[], Require::token().check(|_, _| false), "a check of the route", "Require::check returned false"),
+    ] {
+        let idp = crate::support::app::issuer(ISSUER);
+        let builder = BearerAuth::builder(API).issuer(idp.issuer().role_claims(claims.to_vec()));
+        let auth = builder.clock(idp.clock()).http_client(idp.http_client()).build().unwrap();
+        auth.ready().await.unwrap();
+        let token = idp.token(API).claim("roles", ["secret-role"]).sign();
+        let log = Log::start();
+        send(auth.layer_of(route), get(token)).await;
+        let event = log.requests().pop().unwrap();
+        assert_eq!(event.field("kind"), Some(RejectionKind::RequirementUnmet.as_str()));
+        assert_eq!((event.field("expected"), event.field("issuer")), (Some(expected), Some(ISSUER)));
+        assert!(event.field("hint").unwrap().contains(hint), "{event:?}");
+        assert!(!log.text().contains("secret-role"), "{event:?}");
+    }
 }
 
 trait LayerOf {
