@@ -101,6 +101,18 @@ pub enum ConfigProblem {
         /// The fault, as the end of a sentence that starts with the identifier.
         reason: &'static str,
     },
+    /// The argument of a profile, such as [`Issuer::auth0`](crate::Issuer::auth0), is invalid.
+    #[non_exhaustive]
+    ProfileUnusable {
+        /// The profile, such as `auth0`.
+        profile: &'static str,
+        /// The argument, without user name, password, query and fragment.
+        argument: String,
+        /// The fault, as the end of a sentence that starts with the argument.
+        reason: &'static str,
+        /// The remedy.
+        hint: &'static str,
+    },
     /// The pattern of an [`IssuerResolver`](crate::issuers::IssuerResolver) is invalid.
     #[non_exhaustive]
     IssuerPatternUnusable {
@@ -341,6 +353,9 @@ impl ConfigProblem {
             Self::NoIssuer => f.write_str("no issuer is configured"),
             Self::IssuerRepeated { issuer } => write!(f, "issuer {issuer:?} was added twice"),
             Self::IssuerUnusable { issuer, reason } => write!(f, "issuer {issuer:?} {reason}"),
+            Self::ProfileUnusable { profile, argument, reason, .. } => {
+                write!(f, "{argument:?} in Issuer::{profile} {reason}")
+            }
             Self::IssuerPatternUnusable { pattern, reason } => {
                 write!(f, "the issuer pattern {pattern:?} {reason}")
             }
@@ -428,7 +443,9 @@ impl ConfigProblem {
             Self::NoIssuer => {
                 "add .issuer(Issuer::discover(\"https://...\")), or .allow_no_issuer() if all are added later"
             }
-            Self::IssuerRepeated { .. } => "add it once, with all its settings",
+            Self::IssuerRepeated { .. } => {
+                "add it once, with all its settings; while requests are served, change it with Issuers::replace"
+            }
             Self::IssuerUnusable { .. } => {
                 "write it exactly like the `iss` claim of its tokens, such as \"https://login.example.com\""
             }
@@ -457,7 +474,7 @@ impl ConfigProblem {
             Self::JwksUnusable { .. } => "use the JSON of a JWK Set (RFC 7517) with public signature keys",
             Self::NoAlgorithm { .. } => "name at least one in .algorithms([...]), or remove the setting",
             Self::AudienceUnusable { .. } => "remove the white space: `aud` is compared byte for byte",
-            Self::ClaimUnusable { hint, .. } => hint,
+            Self::ClaimUnusable { hint, .. } | Self::ProfileUnusable { hint, .. } => hint,
             Self::DefaultAlgorithmNotAllowed { .. } => "add it to .algorithms([...]), or remove it",
             Self::AudienceEmpty => "use the name of this API in the `aud` claim of its tokens",
             Self::AudienceNotAccepted { .. } => "add it to the BearerAuth with .add_audience(\"...\")",

@@ -80,6 +80,12 @@ fn all_problems() -> Vec<ConfigProblem> {
         Problem::SettingNeedsFetchedKeys { issuer: issuer(), setting: "seed_jwks" },
         Problem::TenantNotAnId { issuer: issuer() },
         Problem::SharedMetadataUnusable { issuer: issuer(), url: url(), reason: "is not https" },
+        Problem::ProfileUnusable {
+            profile: "auth0",
+            argument: issuer(),
+            reason: "is a URL",
+            hint: "name the domain",
+        },
     ]
 }
 
@@ -121,6 +127,7 @@ fn place(problem: &ConfigProblem) -> usize {
         Problem::SettingNeedsFetchedKeys { .. } => 31,
         Problem::TenantNotAnId { .. } => 32,
         Problem::SharedMetadataUnusable { .. } => 33,
+        Problem::ProfileUnusable { .. } => 34,
     }
 }
 

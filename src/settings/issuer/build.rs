@@ -200,7 +200,9 @@ impl Issuer {
             url: redacted(text),
             reason,
         };
-        parsed.map_err(|fault| problems.push(unusable(fault.as_str()))).ok()
+        let url = parsed.map_err(|fault| unusable(fault.as_str()));
+        // A profile has made the URL of the same argument.
+        url.map_err(|problem| problems.extend(self.profile_fault.is_none().then_some(problem))).ok()
     }
 
     /// The URL from which metadata is found; `None` if there is no such URL.

@@ -17,10 +17,16 @@ use crate::settings::config_error::ConfigProblem;
 /// tokens with any `aud`.
 const GOOGLE_IDENTIFIERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 
+/// The well-known paths, which end or precede the path of an issuer.
+const METADATA_PATHS: [&str; 2] =
+    ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+
 impl Issuer {
     pub(super) fn check(&self, problems: &mut Vec<ConfigProblem>) {
         let issuer = || self.identifier.clone();
-        if let Some(problem) = self.entra_fault() {
+        if let Some(fault) = &self.profile_fault {
+            problems.push(fault.problem());
+        } else if let Some(problem) = self.entra_fault() {
             problems.push(problem);
         } else if let KeyOrigin::SharedMetadata(url) = &self.keys {
             problems.extend(self.shared_metadata_fault(url));
@@ -113,6 +119,7 @@ impl Issuer {
             KeyOrigin::Discovery => match FetchUrl::parse(&self.identifier, self.plain_http) {
                 Err(fault) => Some(fault.as_str()),
                 Ok(url) if url.has_query() => Some("has a query"),
+                Ok(url) if is_of_metadata(&url) => Some("is the URL of a metadata document"),
                 Ok(_) => None,
             },
             _ if self.identifier.is_empty() => Some("is empty"),
@@ -121,4 +128,9 @@ impl Issuer {
             }
         }
     }
+}
+
+/// Whether it is the URL of a metadata document, which no issuer has as its identifier.
+fn is_of_metadata(url: &FetchUrl) -> bool {
+    METADATA_PATHS.iter().any(|path| url.path().contains(path))
 }

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod check_claims;
+mod check_profiles;
 mod claims;
 mod debug;
 mod network;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use check_claims::check_audiences;
+use check_profiles::ProfileFault;
 
 use super::introspection::Introspection;
 use crate::access_token::ScopeImplies;
@@ -48,6 +50,8 @@ use crate::transport::HttpClient;
 #[must_use]
 pub struct Issuer {
     identifier: String,
+    /// The fault of the profile that made the identifier.
+    profile_fault: Option<Box<ProfileFault>>,
     keys: KeyOrigin,
     seed: Option<String>,
     algorithms: Option<AlgorithmSet>,
@@ -172,6 +176,7 @@ impl Issuer {
         }
         Self {
             identifier: identifier.into(),
+            profile_fault: None,
             keys,
             seed: None,
             algorithms: None,

@@ -4,9 +4,11 @@
 //! `Debug` of the issuer prints them.
 
 use super::Issuer;
+use super::check_profiles::{host_fault, pool_fault, realm_fault, slash_fault, tenant_fault};
 use crate::crypto::Algorithm;
 
-/// Profiles of authorization servers: ordinary settings, which later calls replace.
+/// Profiles of authorization servers: ordinary settings, which later calls replace. An argument that no
+/// token could match, such as a URL where a host name belongs, is a [`ConfigError`](crate::ConfigError).
 ///
 /// ```
 /// use tower_bearer::Issuer;
@@ -29,7 +31,11 @@ impl Issuer {
     /// let route = Require::role("admin");
     /// ```
     pub fn keycloak(realm_url: impl Into<String>) -> Self {
-        Self::discover(realm_url).role_claims(["/realm_access/roles"])
+        let url: String = realm_url.into();
+        let fault = realm_fault(&url);
+        Self::discover(url.as_str())
+            .role_claims(["/realm_access/roles"])
+            .report_argument("keycloak", &url, fault)
     }
 
     /// Entra ID, one tenant by its ID, for APIs with `requestedAccessTokenVersion` 2. The audience is the
@@ -56,7 +62,8 @@ impl Issuer {
             .scope_claims(["scp"])
             .role_claims(["/roles"])
             .require_claim("azp")
-            .require_claim_value("tid", tenant)
+            .require_claim_value("tid", tenant.as_str())
+            .report_argument("entra", &tenant, tenant_fault(&tenant))
     }
 
     /// Entra ID, one tenant by its ID, for version 1 tokens, the default of API registrations. The audience
@@ -84,7 +91,8 @@ impl Issuer {
             .scope_claims(["scp"])
             .role_claims(["/roles"])
             .require_claim("appid")
-            .require_claim_value("tid", tenant)
+            .require_claim_value("tid", tenant.as_str())
+            .report_argument("entra_v1", &tenant, tenant_fault(&tenant))
     }
 
     /// Auth0: the tenant or custom domain, such as `acme.eu.auth0.com`, without scheme and slash.
@@ -100,7 +108,8 @@ impl Issuer {
     /// let route = Require::role("read:orders");
     /// ```
     pub fn auth0(domain: &str) -> Self {
-        Self::discover(format!("https://{domain}/")).role_claims(["/permissions"])
+        let issuer = Self::discover(format!("https://{domain}/")).role_claims(["/permissions"]);
+        issuer.report_argument("auth0", domain, host_fault(domain))
     }
 
     /// Okta: a custom authorization server, such as `https://acme.okta.com/oauth2/default`. Tokens of the org
@@ -116,11 +125,13 @@ impl Issuer {
     /// let issuer = Issuer::okta("https://acme.okta.com/oauth2/default");
     /// ```
     pub fn okta(issuer: impl Into<String>) -> Self {
-        Self::discover(issuer)
+        let url: String = issuer.into();
+        Self::discover(url.as_str())
             .client_claims(["cid"])
             .scope_claims(["scp"])
             .role_claims(["/groups"])
             .require_claim("cid")
+            .report_argument("okta", &url, slash_fault(&url))
     }
 
     /// Amazon Cognito: a user pool, for access tokens, which have no `aud` unless the client requests a
@@ -147,6 +158,7 @@ impl Issuer {
         Self::discover(format!("https://cognito-idp.{region}.{domain}/{pool}"))
             .audience_claim("client_id")
             .role_claims(["/cognito:groups"])
+            .report_argument("cognito", pool, pool_fault(region, pool))
     }
 
     /// Google: identity tokens of service accounts, whose `aud` is the API that they call (Cloud Run, Cloud
@@ -194,7 +206,11 @@ impl Issuer {
     /// let issuer = Issuer::zitadel("https://acme.zitadel.cloud");
     /// ```
     pub fn zitadel(url: impl Into<String>) -> Self {
-        Self::discover(url).role_claims(["/urn:zitadel:iam:org:project:roles"]).require_claim("jti")
+        let url: String = url.into();
+        Self::discover(url.as_str())
+            .role_claims(["/urn:zitadel:iam:org:project:roles"])
+            .require_claim("jti")
+            .report_argument("zitadel", &url, slash_fault(&url))
     }
 
     /// Ory Hydra: the issuer URL, for `strategies.access_token: jwt`. For opaque tokens, add
@@ -254,6 +270,7 @@ impl Issuer {
             .client_claims(["appid"])
             .scope_claims(["scp"])
             .require_claim("appid")
+            .report_argument("adfs", host, host_fault(host))
     }
 
     /// Kubernetes: projected service account tokens of a cluster, with the keys of its API server. `issuer`

@@ -1,6 +1,7 @@
 //! Messages for whoever makes a mistake in the configuration or with a token: what they name, and what they
 //! must not show.
 
+mod configuration;
 mod explain;
 mod fetches;
 mod rejections;
