@@ -14,8 +14,9 @@ use super::rejection_details::facts_of;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
 use crate::bearer::BearerToken;
+use crate::event::Causes;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
-use crate::jwks::{IssuerKeys, Keys, PendingKeys, VerifyError, WaitBudget};
+use crate::jwks::{IssuerKeys, Keys, KeysStatus, PendingKeys, VerifyError, WaitBudget};
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::{Header, HeaderFault};
@@ -34,7 +35,9 @@ impl Authenticator {
             explanation.set_hint(match kind {
                 RejectionKind::MalformedRequest => malformed_hint(token.as_bytes()).map(str::to_owned),
                 // The finding came with a hint.
-                RejectionKind::RequirementUnmet => explanation.hint().map(str::to_owned),
+                RejectionKind::RequirementUnmet | RejectionKind::KeysUnavailable => {
+                    explanation.hint().map(str::to_owned)
+                }
                 kind => self.hint_context(&issuers, None, &facts, true).hint(kind, &facts),
             });
         }
@@ -241,13 +244,26 @@ impl TrustedIssuer {
         explanation.add("typ", &types, header.typ.as_deref().unwrap_or("none"), result);
         let keys = self.keys.as_ref().and_then(Keys::current);
         let result = self.explain_key(header, keys.as_ref());
-        let known: Vec<&str> = keys.iter().flat_map(|keys| keys.key_ids()).collect();
-        explanation.add("kid", &known.join(" "), header.key_id.as_deref().unwrap_or("none"), result);
+        let expected = match &keys {
+            Some(keys) => keys.key_ids().collect::<Vec<&str>>().join(" "),
+            None => format!("a key of {}, but {}", self.claims.issuer, self.why_no_keys(explanation)),
+        };
+        explanation.add("kid", &expected, header.key_id.as_deref().unwrap_or("none"), result);
         let result = match (result, keys) {
             (CheckResult::Passed, Some(keys)) => explain_signature(header, compact, &keys),
             _ => CheckResult::NotRun,
         };
         explanation.add("signature", &format!("by a key of {}", self.claims.issuer), "", result);
+    }
+
+    /// Why no keys are usable. Sets the hint about the fetch that failed.
+    fn why_no_keys(&self, explanation: &mut Explanation) -> String {
+        let status = self.keys.as_ref().map(Keys::status);
+        let Some(error) = status.as_ref().and_then(KeysStatus::last_error) else {
+            return "none were fetched in time".to_owned();
+        };
+        explanation.set_hint(error.hint().map(str::to_owned));
+        Causes::of(error).to_string()
     }
 
     fn explain_key(&self, header: &Header<'_>, cached: Option<&IssuerKeys>) -> CheckResult {

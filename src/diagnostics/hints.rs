@@ -1,6 +1,6 @@
 //! Hints for the frequent causes of a rejection: the remedy, and where it applies.
 //!
-//! A hint never quotes the token. Times from the token are in it only if `with_times` is set.
+//! A hint never quotes the token. Times from the token are in it only if `shows_token` is set.
 
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::time::NumericDate;
 
 const SYNCHRONIZE: &str = "synchronize the clocks of this machine and of the authorization server";
 
+/// The end of a hint about a value of the token that is not shown beside it.
+const SHOW_VALUE: &str = "; to see the token's value, use BearerAuth::explain or log_token_details";
+
 /// The part of the configuration and the time that a hint depends on.
 pub(super) struct HintContext<'a> {
     /// The identifiers of all issuers.
@@ -24,8 +27,9 @@ pub(super) struct HintContext<'a> {
     /// Whether any issuer introspects tokens.
     pub(super) introspects: bool,
     pub(super) now: NumericDate,
-    /// Whether the hint may say how far the times of the token are from now.
-    pub(super) with_times: bool,
+    /// Whether the values of the token are shown beside the hint. Then it may say how far the times of the
+    /// token are from now.
+    pub(super) shows_token: bool,
 }
 
 impl HintContext<'_> {
@@ -57,12 +61,19 @@ impl HintContext<'_> {
             ),
             Some((own, difference)) => format!(
                 "the token is not from the configured issuer {own:?} ({difference}): request it there, or add \
-                 its issuer"
+                 its issuer{}",
+                self.show_value()
             ),
-            None => {
-                "the token is from another authorization server: add its issuer if you trust it".to_owned()
-            }
+            None => format!(
+                "the token is from another authorization server: add its issuer if you trust it{}",
+                self.show_value()
+            ),
         }
+    }
+
+    /// How to see the value of the token, where it is not shown.
+    fn show_value(&self) -> &'static str {
+        if self.shows_token { "" } else { SHOW_VALUE }
     }
 
     fn audience_hint(&self, facts: &TokenFacts) -> String {
@@ -81,7 +92,7 @@ impl HintContext<'_> {
             "let the client request a token for this API (parameter `resource` or `audience`), or add the \
              token's `aud` with add_audience"
         };
-        slip.unwrap_or_else(|| other.to_owned())
+        slip.unwrap_or_else(|| format!("{other}{}", self.show_value()))
     }
 
     fn leeway(&self) -> Duration {
@@ -90,7 +101,7 @@ impl HintContext<'_> {
 
     fn future_hint(&self, what: &str, start: Option<NumericDate>) -> String {
         let leeway = self.leeway().as_secs();
-        match start.filter(|_| self.with_times) {
+        match start.filter(|_| self.shows_token) {
             Some(start) => {
                 let ahead = start.since(self.now).as_secs();
                 format!("{what} {ahead} s in the future, leeway {leeway} s: {SYNCHRONIZE}")
@@ -102,7 +113,7 @@ impl HintContext<'_> {
     fn expiry_hint(&self, facts: &TokenFacts) -> String {
         let remedy =
             "let the client refresh its token; if tokens expire right after sign-in, synchronize the clocks";
-        match facts.expires_at.filter(|_| self.with_times) {
+        match facts.expires_at.filter(|_| self.shows_token) {
             Some(end) => {
                 let (ago, leeway) = (self.now.since(end).as_secs(), self.leeway().as_secs());
                 format!("expired {ago} s ago, leeway {leeway} s: {remedy}")
@@ -133,7 +144,8 @@ fn algorithm_hint(facts: &TokenFacts) -> &'static str {
     }
 }
 
-fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
+/// The remedy that depends on nothing else.
+pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
     Some(match kind {
         RejectionKind::IdTokenPresented => "send the access token, not the ID token",
         RejectionKind::TypeMismatch => {
@@ -157,7 +169,10 @@ fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
         RejectionKind::ScopeInsufficient => {
             "let the client request the scopes; if they are in another claim, set Issuer::scope_claims"
         }
-        RejectionKind::NotCovered => "add the BearerAuth layer outside of this route",
+        RejectionKind::NotCovered => {
+            "add the BearerAuth layer outside of this route: in axum, .layer(auth) covers only the routes that \
+             were added before it"
+        }
         _ => return None,
     })
 }
@@ -216,7 +231,7 @@ mod tests {
             issuer: None,
             introspects: false,
             now: NumericDate::from_secs(1_000).unwrap(),
-            with_times: true,
+            shows_token: true,
         }
     }
 
@@ -239,7 +254,7 @@ mod tests {
         let with_times = context(&[]);
         let hint = with_times.hint(RejectionKind::TokenIssuedInFuture, &facts).unwrap();
         assert!(hint.starts_with("issued 40 s in the future, leeway 0 s: synchronize"), "{hint}");
-        let without = HintContext { with_times: false, ..with_times };
+        let without = HintContext { shows_token: false, ..with_times };
         let hint = without.hint(RejectionKind::TokenIssuedInFuture, &facts).unwrap();
         assert!(!hint.contains("40"), "{hint}");
     }

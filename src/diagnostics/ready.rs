@@ -31,7 +31,8 @@ type Unavailable = (Arc<str>, Arc<dyn Error + Send + Sync>);
 /// The issuers whose keys or introspection endpoint are unavailable, each with the reason.
 ///
 /// `Display` names the part that failed, every cause down to the error of the HTTP client or TLS, what to do
-/// about it, and the time limit. It lists at most ten issuers.
+/// about it, and the time limit. It lists at most ten issuers. `Debug` prints the same, so that `main` may
+/// return the error.
 ///
 /// ```no_run
 /// # async fn example(auth: tower_bearer::BearerAuth) {
@@ -42,7 +43,7 @@ type Unavailable = (Arc<str>, Arc<dyn Error + Send + Sync>);
 /// }
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NotReady {
     issuers: Vec<Unavailable>,
     time_limit: Duration,
@@ -76,6 +77,13 @@ impl fmt::Display for NotReady {
     }
 }
 
+/// The same text as `Display`: a program whose `main` returns the error prints its `Debug`.
+impl fmt::Debug for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The part that failed, all causes, and the hint.
 fn write_reason(f: &mut fmt::Formatter<'_>, error: &(dyn Error + 'static)) -> fmt::Result {
     let keys = error.downcast_ref::<KeysError>();
@@ -84,7 +92,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, error: &(dyn Error + 'static)) -> fm
         None if error.is::<IntrospectionError>() => "introspection: ",
         None => "",
     };
-    write!(f, "{part}{}", Causes(error))?;
+    write!(f, "{part}{}", Causes::of(error))?;
     keys.and_then(KeysError::hint).map_or(Ok(()), |hint| write!(f, "; hint: {hint}"))
 }
 

@@ -10,18 +10,21 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::hints::{HintContext, malformed_hint, starts_with_scheme, unmet_hint};
+use super::hints::{HintContext, fixed_hint, malformed_hint, starts_with_scheme, unmet_hint};
 use super::token_facts::TokenFacts;
 use crate::authenticate::{Authenticator, Issuers, TrustedIssuer};
 use crate::bearer::extract;
 use crate::encoding::shown::{listed, shortened};
 use crate::event::{PresentedToken, RejectionDetails};
-use crate::jwks::{Keys, KeysError};
+use crate::jwks::Keys;
 use crate::rejection::{Rejection, RejectionKind};
 
 /// The most issuers that one rejection is compared with. With thousands of issuers, a flood of forged tokens
 /// would make the log expensive.
 const MAX_ISSUERS: usize = 32;
+
+/// Why not the hint of the failed fetch: each of many rejected requests would repeat it.
+const FETCH_EVENT: &str = "the event `key fetch failed` of this issuer has every cause and a hint";
 
 impl Authenticator {
     /// The details of a rejection of the request with this `head`, where there is one. `with_token` adds what
@@ -42,7 +45,7 @@ impl Authenticator {
         let context = self.hint_context(&issuers, rejection.issuer(), &facts, with_token);
         let hint = match rejection.kind() {
             RejectionKind::Missing => head.and_then(missing_hint).map(str::to_owned),
-            RejectionKind::KeysUnavailable => keys_hint(rejection).map(str::to_owned),
+            RejectionKind::KeysUnavailable => rejection.source().map(|_| FETCH_EVENT.to_owned()),
             RejectionKind::MalformedRequest => Some(malformed(credential.as_deref()).to_owned()),
             RejectionKind::RequirementUnmet => {
                 let (unmet, issuer) = (rejection.unmet(), context.issuer);
@@ -63,14 +66,14 @@ impl Authenticator {
         issuers: &'a Issuers,
         routed: Option<&str>,
         facts: &TokenFacts,
-        with_times: bool,
+        shows_token: bool,
     ) -> HintContext<'a> {
         HintContext {
             issuers: issuers.some(MAX_ISSUERS).into_iter().map(|issuer| &**issuer.identifier()).collect(),
             issuer: issuer_of(issuers, routed, facts.issuer.as_deref()),
             introspects: issuers.any_introspection(),
             now: self.now(),
-            with_times,
+            shows_token,
         }
     }
 
@@ -139,6 +142,11 @@ pub(super) fn facts_of(token: &[u8], issuers: &Issuers, routed: Option<&str>) ->
     })
 }
 
+/// The details of a rejection of a request that no `BearerAuth` covers.
+pub(crate) fn uncovered_details(rejection: &Rejection) -> RejectionDetails {
+    RejectionDetails { hint: fixed_hint(rejection.kind()).map(str::to_owned), ..RejectionDetails::default() }
+}
+
 fn presented(facts: &TokenFacts) -> PresentedToken {
     let shown = |text: &Option<String>| text.as_deref().map(shortened);
     let audiences = listed(facts.audiences.iter().map(String::as_str));
@@ -149,11 +157,6 @@ fn presented(facts: &TokenFacts) -> PresentedToken {
         jti: shown(&facts.token_id),
         kid: shown(&facts.key_id),
     }
-}
-
-/// The hint about the fetch that failed.
-fn keys_hint(rejection: &Rejection) -> Option<&'static str> {
-    rejection.source()?.downcast_ref::<KeysError>()?.hint()
 }
 
 /// A request without credentials may have a header all the same.

@@ -9,6 +9,7 @@ mod rejected;
 
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub(crate) fn issuer_changed(issuer: &str, change: &'static str) {
 /// The resolver with this pattern has not decided about an issuer. Without its identifier, which comes from a
 /// token that nothing has verified.
 pub(crate) fn issuer_unresolved(pattern: &dyn fmt::Display, error: &dyn Error) {
-    warn!(target: TARGET, %pattern, cause = %Causes(error), "issuer not resolved");
+    warn!(target: TARGET, %pattern, cause = %Causes::of(error), "issuer not resolved");
 }
 
 /// An accepted request, reported at its end.
@@ -86,6 +87,8 @@ pub(crate) struct KeyFetch<'a> {
     pub(crate) url: &'a dyn fmt::Display,
     /// The duration of the fetch.
     pub(crate) duration: Duration,
+    /// How many fetches in a row have failed: up to this one, or before this one if it has succeeded.
+    pub(crate) failures: u32,
 }
 
 impl KeyFetch<'_> {
@@ -98,22 +101,47 @@ impl KeyFetch<'_> {
             outcome = "loaded",
             keys,
             skipped,
+            failures = self.failures,
             duration_ms = millis(self.duration),
             "keys fetched"
         );
     }
 
-    /// The cached keys are current.
+    /// The cached keys are current. INFO if that ends an outage.
     pub(crate) fn not_modified(&self, keys: usize, skipped: usize) {
+        macro_rules! emit {
+            ($level:ident) => {
+                $level!(
+                    target: TARGET,
+                    issuer = self.issuer,
+                    url = %self.url,
+                    outcome = "not_modified",
+                    keys,
+                    skipped,
+                    failures = self.failures,
+                    duration_ms = millis(self.duration),
+                    "keys unchanged"
+                )
+            };
+        }
+        if self.failures > 0 {
+            emit!(info);
+        } else {
+            emit!(debug);
+        }
+    }
+
+    /// The fetch failed as the one before did, which was logged in full.
+    pub(crate) fn failed_again(&self, keys: usize) {
         debug!(
             target: TARGET,
             issuer = self.issuer,
             url = %self.url,
-            outcome = "not_modified",
+            outcome = "failed",
             keys,
-            skipped,
+            failures = self.failures,
             duration_ms = millis(self.duration),
-            "keys unchanged"
+            "key fetch failed again"
         );
     }
 
@@ -125,8 +153,9 @@ impl KeyFetch<'_> {
             url = %self.url,
             outcome = "failed",
             keys,
+            failures = self.failures,
             duration_ms = millis(self.duration),
-            cause = %Causes(error),
+            cause = %Causes::of(error),
             hint,
             "key fetch failed"
         );
@@ -140,7 +169,7 @@ pub(crate) fn metadata_failed(issuer: &str, url: &dyn fmt::Display, error: &dyn 
         issuer,
         url = %url,
         outcome = "failed",
-        cause = %Causes(error),
+        cause = %Causes::of(error),
         hint,
         "metadata read failed"
     );
@@ -181,7 +210,7 @@ impl Introspection<'_> {
             url = %self.url,
             outcome = "failed",
             duration_ms = millis(self.duration),
-            cause = %Causes(error),
+            cause = %Causes::of(error),
             "token introspection failed"
         );
     }
@@ -189,12 +218,12 @@ impl Introspection<'_> {
 
 /// The metadata of an issuer names no introspection endpoint, and neither does the configuration.
 pub(crate) fn introspection_endpoint_missing(issuer: &str, error: &dyn Error) {
-    warn!(target: TARGET, issuer, cause = %Causes(error), "introspection endpoint missing");
+    warn!(target: TARGET, issuer, cause = %Causes::of(error), "introspection endpoint missing");
 }
 
 /// The provider of the credentials for introspection requests failed.
 pub(crate) fn client_credentials_failed(issuer: &str, error: &dyn Error) {
-    warn!(target: TARGET, issuer, cause = %Causes(error), "introspection credentials unavailable");
+    warn!(target: TARGET, issuer, cause = %Causes::of(error), "introspection credentials unavailable");
 }
 
 /// The authorization server rejected the credentials that it had accepted, and accepted the other ones.
@@ -207,7 +236,7 @@ pub(crate) fn jwts_not_introspected(issuer: &str, error: &dyn Error) {
     error!(
         target: TARGET,
         issuer,
-        cause = %Causes(error),
+        cause = %Causes::of(error),
         "JWTs of this issuer cannot be introspected: remove also_jwts, also_jwts_when and still_active"
     );
 }
@@ -225,7 +254,7 @@ pub(crate) fn still_active_without_introspection(issuer: &str) {
 
 /// The introspection of an issuer's tokens was checked at the start, and does not work.
 pub(crate) fn introspection_not_ready(issuer: &str, error: &dyn Error) {
-    warn!(target: TARGET, issuer, cause = %Causes(error), "introspection not ready");
+    warn!(target: TARGET, issuer, cause = %Causes::of(error), "introspection not ready");
 }
 
 /// The circuit breaker of an introspection endpoint opened or closed.
@@ -252,17 +281,24 @@ pub(crate) fn introspection_paused(issuer: &str, status: u16, length: Duration, 
 }
 
 /// An error and its sources, on one line.
-pub(crate) struct Causes<'e>(pub(crate) &'e dyn Error);
+pub(crate) struct Causes<'e> {
+    error: &'e dyn Error,
+    /// The most sources to show.
+    max_sources: usize,
+}
+
+impl<'e> Causes<'e> {
+    /// An error and all its sources.
+    pub(crate) fn of(error: &'e dyn Error) -> Self {
+        Self { error, max_sources: usize::MAX }
+    }
+}
 
 impl fmt::Display for Causes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
+        write!(f, "{}", self.error)?;
+        let sources = successors(self.error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+        sources.take(self.max_sources).try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
@@ -290,6 +326,6 @@ mod tests {
     #[test]
     fn an_error_is_displayed_with_its_sources() {
         let error = Outer(io::Error::other("connection refused"));
-        assert_eq!(Causes(&error).to_string(), "the connection failed: connection refused");
+        assert_eq!(Causes::of(&error).to_string(), "the connection failed: connection refused");
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct RejectedRequest<'a> {
     pub(crate) status: StatusCode,
     pub(crate) issuer: Option<&'a str>,
     pub(crate) cause: &'a dyn Error,
+    /// Whether another event has every cause of `cause`, so that the first is enough.
+    pub(crate) is_cause_logged: bool,
     pub(crate) details: RejectionDetails,
 }
 
@@ -64,7 +66,8 @@ pub(crate) struct PresentedToken {
 impl RejectedRequest<'_> {
     pub(crate) fn report(&self) {
         let Self { kind, issuer, .. } = self;
-        let (status, cause) = (self.status.as_u16(), Causes(self.cause));
+        let max_sources = if self.is_cause_logged { 1 } else { usize::MAX };
+        let (status, cause) = (self.status.as_u16(), Causes { error: self.cause, max_sources });
         let RejectionDetails { expected, hint, token } = &self.details;
         let (expected, hint) = (expected.as_deref(), hint.as_deref());
         let PresentedToken { iss, aud, client_id, jti, kid } = token;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::fetch_url::FetchUrl;
-use crate::metadata::{FailedDiscovery, MetadataError};
+use crate::metadata::{FailedDiscovery, MetadataError, TriedUrls};
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// Why an introspection request failed, or was not sent.
@@ -37,8 +37,8 @@ pub struct IntrospectionError {
     source: Option<Box<dyn Error + Send + Sync>>,
     /// Whether one of our own limits prevented the fetch of keys.
     is_rate_limited: bool,
-    /// The URL of the metadata that was read.
-    metadata_url: Option<FetchUrl>,
+    /// The URLs of the metadata that were read.
+    metadata_urls: Option<Box<TriedUrls>>,
 }
 
 /// The kind of an [`IntrospectionError`].
@@ -92,7 +92,7 @@ pub enum IntrospectionErrorKind {
 
 impl IntrospectionError {
     pub(super) fn new(kind: IntrospectionErrorKind) -> Self {
-        Self { kind, source: None, is_rate_limited: false, metadata_url: None }
+        Self { kind, source: None, is_rate_limited: false, metadata_urls: None }
     }
 
     pub(super) fn with_source(
@@ -128,12 +128,12 @@ impl IntrospectionError {
                 Self::with_source(IntrospectionErrorKind::MetadataUnreadable, reason)
             }
         };
-        Self { metadata_url: Some(failed.url), ..error }
+        Self { metadata_urls: Some(Box::new(failed.urls)), ..error }
     }
 
     /// The URL of the metadata that was read, if the lookup of the endpoint failed.
     pub(super) fn metadata_url(&self) -> Option<&FetchUrl> {
-        self.metadata_url.as_ref()
+        self.metadata_urls.as_ref().map(|urls| &urls.url)
     }
 
     /// The kind of failure.
@@ -227,7 +227,7 @@ impl fmt::Display for IntrospectionErrorKind {
 impl fmt::Display for IntrospectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.kind.fmt(f)?;
-        self.metadata_url.as_ref().map_or(Ok(()), |url| write!(f, " ({url})"))
+        self.metadata_urls.as_ref().map_or(Ok(()), |urls| write!(f, " ({urls})"))
     }
 }
 
@@ -285,11 +285,12 @@ mod tests {
         assert_eq!(error.source().unwrap().to_string(), "connection reset by peer");
         let issuers = IssuerMismatch::new("https://x.example", &"https://h.example".into());
         let url = FetchUrl::parse("https://h.example/metadata?x=1", PlainHttp::Loopback).unwrap();
-        let failed = FailedDiscovery { url, error: MetadataError::IssuerMismatch(issuers) };
+        let failed =
+            FailedDiscovery { urls: TriedUrls::only(url), error: MetadataError::IssuerMismatch(issuers) };
         let error = IntrospectionError::metadata(failed);
         assert_eq!(error.kind(), IntrospectionErrorKind::IssuerMismatch);
         assert_eq!(
-            Causes(&error).to_string(),
+            Causes::of(&error).to_string(),
             "the metadata document is about another issuer (https://h.example/metadata): it names \
              \"https://x.example\", and \"https://h.example\" is configured (they differ in the host)"
         );

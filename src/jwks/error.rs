@@ -6,13 +6,13 @@ use std::fmt;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::key_set::KeySetFault;
 use crate::jwks::refresh::GracePeriod;
-use crate::metadata::{FailedDiscovery, MetadataError};
+use crate::metadata::{FailedDiscovery, MetadataError, TriedUrls};
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// Why the keys of an issuer could not be fetched.
 ///
 /// [`kind`](Self::kind) classifies the failure, and [`source`](Error::source) is the error below it. The
-/// error names the URL that was read. It holds no query string, no credentials and no part of a fetched
+/// error names the URLs that were read. It holds no query string, no credentials and no part of a fetched
 /// document, except the issuer that metadata of another issuer names: escaped, and at most 150 characters.
 /// [`hint`](Self::hint) says what to change.
 ///
@@ -42,7 +42,7 @@ use crate::transport::{FetchError, FetchErrorKind};
 pub struct KeysError {
     pub(super) cause: Cause,
     /// The URL that was read.
-    url: Option<Box<FetchUrl>>,
+    urls: Option<Box<TriedUrls>>,
 }
 
 /// The kind of a [`KeysError`].
@@ -94,17 +94,17 @@ pub(super) enum Cause {
 
 impl KeysError {
     pub(super) fn refresh_task(reason: &'static str) -> Self {
-        Self { cause: Cause::RefreshTask(reason), url: None }
+        Self { cause: Cause::RefreshTask(reason), urls: None }
     }
 
     /// The same error, about this URL.
     pub(super) fn at(self, url: &FetchUrl) -> Self {
-        Self { url: Some(Box::new(url.clone())), ..self }
+        Self { urls: Some(Box::new(TriedUrls::only(url.clone()))), ..self }
     }
 
     /// The URL that was read.
     pub(super) fn url(&self) -> Option<&FetchUrl> {
-        self.url.as_deref()
+        self.urls.as_ref().map(|urls| &urls.url)
     }
 
     /// The kind of failure.
@@ -162,7 +162,7 @@ impl fmt::Display for KeysError {
             Cause::Metadata(error) => error.fmt(f),
             Cause::RefreshTask(reason) => f.write_str(reason),
         }?;
-        self.url.as_ref().map_or(Ok(()), |url| write!(f, " ({url})"))
+        self.urls.as_ref().map_or(Ok(()), |urls| write!(f, " ({urls})"))
     }
 }
 
@@ -178,25 +178,25 @@ impl Error for KeysError {
 
 impl From<FetchError> for KeysError {
     fn from(error: FetchError) -> Self {
-        Self { cause: Cause::Fetch(error), url: None }
+        Self { cause: Cause::Fetch(error), urls: None }
     }
 }
 
 impl From<KeySetFault> for KeysError {
     fn from(fault: KeySetFault) -> Self {
-        Self { cause: Cause::KeySet(fault), url: None }
+        Self { cause: Cause::KeySet(fault), urls: None }
     }
 }
 
 impl From<MetadataError> for KeysError {
     fn from(error: MetadataError) -> Self {
-        Self { cause: Cause::Metadata(error), url: None }
+        Self { cause: Cause::Metadata(error), urls: None }
     }
 }
 
 impl From<FailedDiscovery> for KeysError {
     fn from(failed: FailedDiscovery) -> Self {
-        Self::from(failed.error).at(&failed.url)
+        Self { urls: Some(Box::new(failed.urls)), ..Self::from(failed.error) }
     }
 }
 

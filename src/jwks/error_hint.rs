@@ -57,8 +57,12 @@ impl KeysError {
 
 fn of_fetch(error: &FetchError, if_not_found: &'static str) -> Option<&'static str> {
     match error.kind() {
-        FetchErrorKind::Transport if is_about_certificate(error) => Some(
+        FetchErrorKind::Transport if has_cause(error, "certificate") => Some(
             "if the server has a private CA, name its certificate in SSL_CERT_FILE or in ReqwestClient::build",
+        ),
+        FetchErrorKind::Transport if has_cause(error, "refused") => Some(
+            "is the authorization server running there? If it is, check the URL with its port, DNS, proxy and \
+             firewall",
         ),
         FetchErrorKind::Transport => Some("check the URL, DNS, proxy and firewall"),
         FetchErrorKind::TimedOut => Some("check proxy and firewall, or raise fetch_timeout"),
@@ -74,10 +78,10 @@ fn of_fetch(error: &FetchError, if_not_found: &'static str) -> Option<&'static s
     }
 }
 
-/// Whether the TLS certificate is at fault. Only the text tells: an HTTP client may use any TLS library.
-fn is_about_certificate(error: &FetchError) -> bool {
+/// Whether a cause has this word. Only the text tells: an HTTP client may use any TLS library.
+fn has_cause(error: &FetchError, word: &str) -> bool {
     let mut causes = successors(error.source(), |error: &&(dyn Error + 'static)| (*error).source());
-    causes.any(|cause| cause.to_string().contains("certificate"))
+    causes.any(|cause| cause.to_string().contains(word))
 }
 
 fn of_endpoint(fault: UrlFault) -> &'static str {
@@ -104,7 +108,11 @@ mod tests {
         let fetch = |kind: FetchErrorKind| KeysError::from(FetchError::from(kind));
         for (error, part) in [
             (FetchError::transport("invalid peer certificate: UnknownIssuer").into(), "private CA"),
-            (FetchError::transport("connection refused").into(), "DNS"),
+            (
+                FetchError::transport("connection refused").into(),
+                "is the authorization server running there?",
+            ),
+            (FetchError::transport("failed to lookup address").into(), "DNS"),
             (fetch(FetchErrorKind::TimedOut), "fetch_timeout"),
             (FetchError::redirected_to("https://x.example").into(), "new location"),
             (FetchError::address_not_allowed("x", [10, 0, 0, 1].into()).into(), "allow its address"),

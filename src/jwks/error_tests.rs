@@ -75,6 +75,6 @@ fn text_and_sources_name_each_cause_once() {
              \"https://h.example\" is configured (they differ in the host)",
         ),
     ] {
-        assert_eq!(Causes(&error).to_string(), text);
+        assert_eq!(Causes::of(&error).to_string(), text);
     }
 }

@@ -32,7 +32,7 @@ type Attempt<'a> = Pin<Box<dyn Future<Output = (usize, Result<FetchUrl, FailedDi
 /// takes long. The first usable document is used.
 ///
 /// # Errors
-/// The most specific of the failures, and its URL.
+/// The most specific of the failures, and the URLs that were tried.
 pub(crate) async fn discover_endpoint(
     endpoint: Endpoint,
     issuer: &Discoverable,
@@ -44,6 +44,7 @@ pub(crate) async fn discover_endpoint(
     let mut waiting = issuer.urls().into_iter().peekable();
     let mut running: Vec<Attempt<'_>> = Vec::new();
     let mut failure: Option<FailedDiscovery> = None;
+    let mut tried = Vec::new();
     loop {
         if let Some((number, url)) = waiting.next() {
             let limits = FetchLimits { timeout: deadline.saturating_duration_since(now()), ..limits };
@@ -51,7 +52,7 @@ pub(crate) async fn discover_endpoint(
                 (number, fetch_endpoint(&url, endpoint, issuer, client, limits).await)
             }));
         } else if running.is_empty() {
-            return Err(failure.unwrap_or_else(|| missing(issuer)));
+            return Err(failure.unwrap_or_else(|| missing(issuer)).of_all(tried));
         }
         let completed = next_completed(&mut running);
         let completed = match waiting.peek() {
@@ -63,12 +64,13 @@ pub(crate) async fn discover_endpoint(
                 issuer.responded(number);
                 return Ok(url);
             }
-            Some((_, Err(failed)))
-                if failure.as_ref().is_none_or(|other| failed.error.outranks(&other.error)) =>
-            {
-                failure = Some(failed);
+            Some((_, Err(failed))) => {
+                tried.push(failed.urls.url.clone());
+                if failure.as_ref().is_none_or(|other| failed.error.outranks(&other.error)) {
+                    failure = Some(failed);
+                }
             }
-            Some((_, Err(_))) | None => {}
+            None => {}
         }
     }
 }
@@ -89,7 +91,7 @@ async fn next_completed(running: &mut Vec<Attempt<'_>>) -> (usize, Result<FetchU
 }
 
 fn missing(issuer: &Discoverable) -> FailedDiscovery {
-    FailedDiscovery { url: issuer.url.clone(), error: MetadataError::EndpointMissing }
+    FailedDiscovery::new(issuer.url.clone(), MetadataError::EndpointMissing)
 }
 
 async fn fetch_endpoint(
@@ -101,7 +103,7 @@ async fn fetch_endpoint(
 ) -> Result<FetchUrl, FailedDiscovery> {
     let url = FetchUrl::parse(url, issuer.plain_http).map_err(|_| missing(issuer))?;
     let found = read_endpoint(&url, endpoint, issuer, client, limits).await;
-    found.map_err(|error| FailedDiscovery { url, error })
+    found.map_err(|error| FailedDiscovery::new(url, error))
 }
 
 async fn read_endpoint(

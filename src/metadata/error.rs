@@ -11,8 +11,49 @@ use crate::transport::{FetchError, FetchErrorKind};
 /// A discovery that failed: its most specific failure, and the URL at which that happened.
 #[derive(Debug)]
 pub(crate) struct FailedDiscovery {
-    pub(crate) url: FetchUrl,
+    pub(crate) urls: TriedUrls,
     pub(crate) error: MetadataError,
+}
+
+/// The URL at which something failed. `Display` prints it, and the others.
+#[derive(Debug)]
+pub(crate) struct TriedUrls {
+    pub(crate) url: FetchUrl,
+    /// The other well-known URLs that were tried.
+    others: Vec<FetchUrl>,
+}
+
+impl TriedUrls {
+    pub(crate) fn only(url: FetchUrl) -> Self {
+        Self { url, others: Vec::new() }
+    }
+}
+
+impl fmt::Display for TriedUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others: Vec<String> = self.others.iter().map(ToString::to_string).collect();
+        match others.as_slice() {
+            [] => write!(f, "{}", self.url),
+            others => write!(f, "{}; also tried {}", self.url, others.join(" and ")),
+        }
+    }
+}
+
+impl FailedDiscovery {
+    pub(super) fn new(url: FetchUrl, error: MetadataError) -> Self {
+        Self { urls: TriedUrls::only(url), error }
+    }
+
+    /// The same, after all these URLs have failed. It names them only if no document was found: else the
+    /// failure is about the document, or about the new location after a redirect.
+    pub(super) fn of_all(mut self, mut tried: Vec<FetchUrl>) -> Self {
+        let is_not_found = |error: &FetchError| error.kind() != FetchErrorKind::Redirected;
+        if matches!(&self.error, MetadataError::Fetch(error) if is_not_found(error)) {
+            tried.retain(|url| *url != self.urls.url);
+            self.urls.others = tried;
+        }
+        self
+    }
 }
 
 /// Why the metadata yields no endpoint.

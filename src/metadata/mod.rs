@@ -19,7 +19,7 @@ mod error;
 pub(crate) use discoverable::{Discoverable, MetadataId, TENANT_ID};
 pub(crate) use discovery::discover_endpoint;
 pub(crate) use document::Endpoint;
-pub(crate) use error::{FailedDiscovery, MetadataError};
+pub(crate) use error::{FailedDiscovery, MetadataError, TriedUrls};
 #[cfg(test)]
 pub(crate) use error::{IssuerMismatch, Unreadable};
 

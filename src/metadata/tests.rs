@@ -322,7 +322,7 @@ async fn the_failure_names_the_url_at_which_it_happened() {
     ] {
         let client = Responses::at_once(responses);
         let found = discover_endpoint(Endpoint::Jwks, &issuer(PlainHttp::Loopback), &client, LIMITS).await;
-        assert_eq!(found.unwrap_err().url.to_string(), well_known_urls(&url(ISSUER))[number]);
+        assert_eq!(found.unwrap_err().urls.url.to_string(), well_known_urls(&url(ISSUER))[number]);
     }
 }
 

@@ -10,9 +10,9 @@ use super::body::ResponseBody;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
 use crate::authenticate::Authenticator;
-use crate::diagnostics::StartCheck;
+use crate::diagnostics::{StartCheck, uncovered_details};
 use crate::event::{RejectedRequest, RejectionDetails};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::settings::BuildContext;
 use crate::sync::Shard;
 
@@ -91,7 +91,7 @@ impl Shared {
 
 /// Emits the one event of a rejected request that no `BearerAuth` covers.
 pub(super) fn report_uncovered(rejection: &Rejection) {
-    emit(rejection, RejectionDetails::default());
+    emit(rejection, uncovered_details(rejection));
 }
 
 fn emit(rejection: &Rejection, details: RejectionDetails) {
@@ -101,6 +101,8 @@ fn emit(rejection: &Rejection, details: RejectionDetails) {
         status: rejection.status(),
         issuer: rejection.issuer(),
         cause: rejection,
+        // By the event of the failed fetch.
+        is_cause_logged: rejection.kind() == RejectionKind::KeysUnavailable,
         details,
     };
     event.report();

@@ -61,12 +61,20 @@ impl Driver {
         let Some(outcome) = self.shared.complete(self.number, fetched, metadata_error) else { return };
         let url = outcome.as_ref().err().and_then(|error| error.url().cloned());
         let url = url.unwrap_or_else(|| fetcher.url(config));
-        let event = KeyFetch { issuer: &config.issuer, url: &url, duration };
-        let (keys, skipped) = self.shared.key_counts();
+        let log = &mut fetcher.failure_log;
+        let in_full = outcome.as_ref().err().is_some_and(|error| {
+            let now = config.now();
+            log.failed(error, self.shared.is_usable(now), now)
+        });
+        let (failures, (keys, skipped)) = (log.failures(), self.shared.key_counts());
+        let event = KeyFetch { issuer: &config.issuer, url: &url, duration, failures };
         match outcome {
-            Ok(()) if changed => event.loaded(keys, skipped),
-            Ok(()) => event.not_modified(keys, skipped),
-            Err(error) => event.failed(&*error, error.hint(), keys),
+            Ok(()) => {
+                log.succeeded();
+                if changed { event.loaded(keys, skipped) } else { event.not_modified(keys, skipped) }
+            }
+            Err(error) if in_full => event.failed(&*error, error.hint(), keys),
+            Err(_) => event.failed_again(keys),
         }
     }
 

@@ -15,6 +15,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
 use super::config::RemoteConfig;
+use super::failure_log::FailureLog;
 use super::metadata_reader::MetadataReader;
 use crate::fetch_url::FetchUrl;
 use crate::jwks::error::KeysError;
@@ -51,6 +52,7 @@ struct FailedRequest {
 #[derive(Default)]
 pub(super) struct KeyFetcher {
     metadata: MetadataReader,
+    pub(super) failure_log: FailureLog,
     /// The last fetch failed, so a pooled connection may be dead.
     last_failed: bool,
     cached: Option<CachedResponse>,

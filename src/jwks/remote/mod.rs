@@ -9,6 +9,7 @@
 
 mod config;
 mod driver;
+mod failure_log;
 mod fetcher;
 mod metadata_reader;
 mod results;

@@ -157,6 +157,11 @@ impl Shared {
         usable.is_some_and(|snapshot| seen.is_none_or(|seen| !Arc::ptr_eq(seen, &snapshot.keys)))
     }
 
+    /// Whether usable keys are cached.
+    pub(super) fn is_usable(&self, now: Moment) -> bool {
+        self.has_keys_other_than(None, now)
+    }
+
     /// Records that a request waited for keys and got none. Returns whether stale ones are usable now.
     pub(super) fn wait_timed_out(&self, state: &mut State, now: Moment) -> bool {
         let is_usable = state.refresh.wait_timed_out(now, self.config.max_wait);

@@ -3,10 +3,11 @@
 use serde_json::json;
 use tower_bearer::diagnostics::{CheckResult, Explanation};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{BearerAuth, RejectionKind, Require};
+use tower_bearer::{BearerAuth, Issuer, RejectionKind, Require};
 
 use crate::support::app::{NOW, issuer};
 use crate::support::introspected::introspection;
+use crate::support::net::Net;
 use crate::support::protected::{API, ISSUER};
 
 fn api() -> (TestIssuer, BearerAuth) {
@@ -117,6 +118,32 @@ async fn scopes_of_an_opaque_token_are_those_of_its_introspection_response() {
     assert!(auth.explain_for(&token, &Require::scope("orders:read")).await.is_accepted());
     let explanation = auth.explain_for(&token, &Require::scope("orders:write")).await;
     assert_eq!(explanation.rejection_kind(), Some(RejectionKind::ScopeInsufficient));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_keys_the_cause_of_the_failed_fetch_is_shown_with_its_hint() {
+    let idp = issuer(ISSUER);
+    let (issuer, token) = (Issuer::discover(ISSUER), idp.token(API).sign());
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(Net::default());
+    let auth = builder.issuer(issuer).build().unwrap();
+    let explanation = auth.explain(&token).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::KeysUnavailable));
+    assert!(
+        explanation.hint().unwrap().starts_with("is the authorization server running there?"),
+        "{explanation}"
+    );
+    let (expected, presented, _) = finding(&explanation, "kid");
+    assert!(
+        expected.starts_with("a key of https://login.example.com, but the connection failed"),
+        "{expected}"
+    );
+    assert!(expected.ends_with("connection refused"), "{expected}");
+    assert_eq!(presented, "key-1");
+    let explanation = auth.explain_for(&token, &Require::role("admin")).await;
+    assert!(
+        explanation.hint().unwrap().starts_with("is the authorization server"),
+        "that of the first failure"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,18 @@
 //! A failed fetch names the URL, the causes and a hint.
 
-use serde_json::json;
-use tower_bearer::{BearerAuth, Issuer};
+use std::time::Duration;
 
+use serde_json::json;
+use tokio::time::sleep;
+use tower_bearer::testing::Fault;
+use tower_bearer::{BearerAuth, Issuer};
+use tracing::Level;
+
+use crate::support::app::issuer;
 use crate::support::introspected::introspection;
-use crate::support::log::Log;
+use crate::support::log::{Entry, Log};
 use crate::support::net::{Net, Reply};
-use crate::support::protected::{API, ISSUER};
+use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
 
 const RFC_8414: &str = "https://login.example.com/.well-known/oauth-authorization-server";
 const OPENID: &str = "https://login.example.com/.well-known/openid-configuration";
@@ -92,6 +98,85 @@ async fn a_fetch_event_names_the_url_that_was_asked() {
     let failed = log.events().into_iter().filter(|event| event.field("outcome") == Some("failed"));
     let urls: Vec<String> = failed.map(|event| event.field("url").unwrap().to_owned()).collect();
     assert_eq!(urls, [RFC_8414, "https://login.example.com/keys"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_well_known_url_that_was_tried_is_named() {
+    let auth = discovering(Issuer::discover(ISSUER), &Reply::status(404));
+    let error = auth.ready().await.unwrap_err().to_string();
+    let expected =
+        format!("the response status is 404 ({RFC_8414}; also tried {OPENID}); hint: check the issuer URL");
+    assert!(error.contains(&expected), "{error}");
+    let tenant = Issuer::discover("https://login.example.com/acme");
+    let error = discovering(tenant, &Reply::status(404)).ready().await.unwrap_err().to_string();
+    let urls = "; also tried https://login.example.com/acme/.well-known/openid-configuration and \
+                https://login.example.com/.well-known/openid-configuration/acme)";
+    assert!(error.contains(urls), "{error}");
+    let opaque = Issuer::without_keys(ISSUER).introspect(introspection());
+    let error = discovering(opaque, &Reply::status(404)).ready().await.unwrap_err().to_string();
+    assert!(error.contains(&format!("({RFC_8414}; also tried {OPENID})")), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_debug_text_of_not_ready_is_its_display_text() {
+    let auth = discovering(Issuer::discover(ISSUER), &Reply::status(404));
+    let error = auth.ready().await.unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert_eq!(format!("{error:#?}"), error.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_in_the_log_once_a_minute_and_its_end_as_well() {
+    let (idp, log) = (issuer(ISSUER), Log::start());
+    idp.set_outage(Some(Fault::Status(503)));
+    let auth = idp.bearer_auth(API).build().unwrap();
+    let (api, token) = (Protected::by(&auth), idp.token(API).sign());
+    let of = |message: &str| -> Vec<Entry> {
+        log.events().into_iter().filter(|event| event.field("message") == Some(message)).collect()
+    };
+    for _ in 0..30 {
+        assert!(api.outcome(&token).await.is_err());
+        sleep(Duration::from_secs(1)).await;
+    }
+    let [first] = &of("key fetch failed")[..] else { panic!("{}", log.text()) };
+    assert_eq!((first.level, first.field("failures")), (Level::WARN, Some("1")));
+    assert!(first.field("cause").unwrap().contains("the response status is 503"), "{first:?}");
+    let again = of("key fetch failed again");
+    assert!(again.len() >= 3, "{again:?}");
+    assert!(
+        again.iter().all(|event| event.level == Level::DEBUG && event.field("cause").is_none()),
+        "{again:?}"
+    );
+
+    idp.set_outage(Some(Fault::Status(404)));
+    for _ in 0..90 {
+        assert!(api.outcome(&token).await.is_err());
+        sleep(Duration::from_secs(1)).await;
+    }
+    let causes: Vec<String> =
+        of("key fetch failed").iter().map(|event| event.field("cause").unwrap().to_owned()).collect();
+    assert!(causes[1].contains("404"), "another cause: {causes:?}");
+    assert!((3..=4).contains(&causes.len()), "a reminder each minute: {causes:?}");
+
+    idp.set_outage(None);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(api.outcome(&token).await, ACCEPTED);
+    let loaded = of("keys fetched").pop().unwrap();
+    assert_eq!(loaded.level, Level::INFO);
+    assert!(loaded.field("failures").unwrap().parse::<u32>().unwrap() > 5, "{loaded:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_rejected_for_want_of_keys_names_the_first_cause_and_the_event_with_all() {
+    let log = Log::start();
+    let issuer = Issuer::with_jwks_url(ISSUER, "https://login.example.com/keys");
+    let auth = BearerAuth::builder(API).issuer(issuer).http_client(Net::default()).build().unwrap();
+    let token = crate::support::app::issuer(ISSUER).token(API).sign();
+    assert!(Protected::by(&auth).outcome(&token).await.is_err());
+    let event = log.requests().pop().unwrap();
+    let cause = event.field("cause").unwrap();
+    assert!(cause.ends_with("the connection failed (https://login.example.com/keys)"), "{cause}");
+    assert!(event.field("hint").unwrap().contains("`key fetch failed`"), "{event:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,13 +59,14 @@ async fn frequent_causes_get_a_hint_and_the_expected_value() {
             api.idp.token("spa").claim("client_id", "spa").sign(),
             RejectionKind::AudienceMismatch,
             Some(API),
-            "may be an ID token",
+            "may be an ID token: send an access token for this API; to see the token's value, use \
+             BearerAuth::explain or log_token_details",
         ),
         (
             api.idp.token("https://other.example").sign(),
             RejectionKind::AudienceMismatch,
             Some(API),
-            "`resource` or `audience`",
+            "with add_audience; to see the token's value, use BearerAuth::explain or log_token_details",
         ),
         (
             token().claim("iss", "https://login.example.com/").sign(),
@@ -77,7 +78,7 @@ async fn frequent_causes_get_a_hint_and_the_expected_value() {
             token().claim("iss", "https://evil.example").sign(),
             RejectionKind::IssuerUnknown,
             Some(ISSUER),
-            "they differ in the host",
+            "or add its issuer; to see the token's value, use BearerAuth::explain or log_token_details",
         ),
         (
             token().claim("iat", NOW + 70).sign(),
@@ -154,7 +155,12 @@ async fn what_a_token_lacks_for_a_route_is_in_the_event_and_its_values_are_not()
             "role admin",
             "no role claim is configured: set Issuer::role_claims",
         ),
-        (&["/roles"], Require::role("admin"), "role admin", "the token's role claims (/roles) do not have it"),
+        (
+            &["/roles"],
+            Require::role("admin"),
+            "role admin",
+            "the token's role claims (/roles) do not have it",
+        ),
         (&["/roles"], Require::any_role(["admin", "root"]), "role admin or root", "do not have it"),
         (&[], Require::claim("tenant", |_| true), "claim tenant", "the token lacks the claim"),
         (&[], Require::claim("/roles/0", |_| false), "claim /roles/0", "Require::claim returned false"),
@@ -215,6 +221,7 @@ async fn values_of_the_token_are_logged_only_by_opt_in() {
     let api = Api::with(BearerAuthBuilder::log_token_details).await;
     let text = token(&api.idp);
     let event = api.event_of(&text).await;
+    assert!(!event.field("hint").unwrap().contains("to see"), "the values are there");
     let shown: Vec<Option<&str>> = TOKEN_FIELDS.iter().map(|name| event.field(name)).collect();
     let expected = [ISSUER, "https://secret-aud.example", "secret-client", "secret-jti", "secret-kid"];
     assert_eq!(shown, expected.map(Some));
