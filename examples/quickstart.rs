@@ -28,6 +28,9 @@ const ACTIVE_TTL: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    // Rejected requests and failed fetches are events, with the cause and a hint.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+
     // Stands in for Keycloak, Auth0, Entra ID ...: serves metadata and keys over HTTP, and signs any token.
     let idp = TestIssuer::start().await?;
 
@@ -44,7 +47,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     ];
     support::print_summary(&idp, &origin, &routes, &auth);
     let server = axum::serve(listener, app(auth)).into_future();
-    let note = "The tokens are valid for an hour, the opaque one until its revocation.\n";
+    let note = "The tokens are valid for an hour, the opaque one until its revocation.\n\
+                For that, 3 s are guaranteed, the `timeout` of an introspection request: one may be in flight.\n";
     support::run(server, &origin, &cases(&idp), note).await
 }
 

@@ -99,6 +99,10 @@ impl Bounds {
 
     /// The longest that a revoked token is accepted, for introspected tokens alone: opaque tokens, and JWTs
     /// where that is configured. [`Bound::NotApplicable`] if no issuer introspects tokens.
+    ///
+    /// It is [`Introspection::active_ttl`](crate::Introspection::active_ttl), but at least
+    /// [`Introspection::timeout`](crate::Introspection::timeout): a request may join an introspection request
+    /// that was sent just before the revocation.
     #[must_use]
     pub fn revoked_introspected_token(&self) -> Bound {
         self.revoked_introspected_token
@@ -156,7 +160,7 @@ impl Bounds {
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, bound: Bound, unlimited: &str| match bound {
-            Bound::Value(bound) => writeln!(f, "{name}: {} s", secs_rounded_up(bound)),
+            Bound::Value(bound) => writeln!(f, "{name}: {}", show_secs(secs_rounded_up(bound))),
             Bound::Unlimited => writeln!(f, "{name}: {unlimited}"),
             Bound::NotApplicable => Ok(()),
         };
@@ -196,9 +200,19 @@ impl fmt::Display for Bounds {
 /// A lower bound must not be rounded up.
 fn survived(outage: Bound) -> String {
     match outage {
-        Bound::Value(outage) => format!("{} s", outage.as_secs()),
+        Bound::Value(outage) => show_secs(outage.as_secs()),
         Bound::Unlimited | Bound::NotApplicable => "any time".to_owned(),
     }
+}
+
+/// Seconds, and from two minutes on the same in hours and minutes: `86410 s (24 h 10 s)`.
+fn show_secs(secs: u64) -> String {
+    if secs < 120 {
+        return format!("{secs} s");
+    }
+    let parts = [(secs / 3600, "h"), (secs % 3600 / 60, "min"), (secs % 60, "s")];
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}"));
+    format!("{secs} s ({})", parts.collect::<Vec<String>>().join(" "))
 }
 
 /// An upper bound must not be rounded down.
@@ -333,6 +347,21 @@ mod tests {
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
         assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "0 s", "48"]);
+    }
+
+    #[test]
+    fn long_times_are_shown_in_hours_and_minutes_too() {
+        for (secs, shown) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "120 s (2 min)"),
+            (3_601, "3601 s (1 h 1 s)"),
+            (5_400, "5400 s (1 h 30 min)"),
+            (86_410, "86410 s (24 h 10 s)"),
+            (100_800, "100800 s (28 h)"),
+        ] {
+            assert_eq!(show_secs(secs), shown);
+        }
     }
 
     #[test]
