@@ -83,7 +83,7 @@ impl BearerAuthBuilder {
     }
 
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
-        if self.issuers().next().is_none() && !self.allow_no_issuer && self.resolver.is_none() {
+        if self.each_issuer().next().is_none() && !self.allow_no_issuer && self.resolver.is_none() {
             problems.push(ConfigProblem::NoIssuer);
         }
         check_audiences(self.audiences.iter(), problems);
@@ -115,10 +115,10 @@ impl BearerAuthBuilder {
 
     fn build_issuers(&self, cx: &BuildContext, problems: &mut Vec<ConfigProblem>) -> Issuers {
         let mut identifiers = HashSet::new();
-        for issuer in self.issuers().filter(|issuer| !identifiers.insert(issuer.identifier())) {
+        for issuer in self.each_issuer().filter(|issuer| !identifiers.insert(issuer.identifier())) {
             problems.push(ConfigProblem::IssuerRepeated { issuer: issuer.identifier().to_owned() });
         }
-        let issuers: Vec<&Issuer> = self.issuers().collect();
+        let issuers: Vec<&Issuer> = self.each_issuer().collect();
         let built = cx.build(&issuers, problems);
         self.check_opaque_tokens(problems);
         built.into_iter().collect()
@@ -142,7 +142,7 @@ impl BearerAuthBuilder {
     /// Two issuers must not introspect the same opaque token: each would learn tokens of the other.
     fn check_opaque_tokens(&self, problems: &mut Vec<ConfigProblem>) {
         let mut issuers_by_rule: HashMap<OpaqueRule<'_>, Vec<String>> = HashMap::new();
-        for issuer in self.issuers() {
+        for issuer in self.each_issuer() {
             let rule = match issuer.opaque_tokens() {
                 Some(None | Some(OpaqueTokens::Others)) => OpaqueRule::Others,
                 Some(Some(OpaqueTokens::Prefix(prefix))) => OpaqueRule::Prefix(prefix),

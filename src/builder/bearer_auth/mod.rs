@@ -303,7 +303,7 @@ impl BearerAuthBuilder {
         self
     }
 
-    fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+    fn each_issuer(&self) -> impl Iterator<Item = &Issuer> {
         self.issuer.iter().chain(&self.added_issuers)
     }
 }
@@ -312,7 +312,7 @@ impl fmt::Debug for BearerAuthBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerAuthBuilder")
             .field("audiences", &self.audiences)
-            .field("issuers", &self.issuers().collect::<Vec<_>>())
+            .field("issuers", &self.each_issuer().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -28,6 +28,8 @@ use crate::testing::server::State;
 #[must_use]
 pub struct LoopbackBuilder {
     path: String,
+    /// Zero for a free one.
+    port: u16,
     security: Security,
 }
 
@@ -47,6 +49,22 @@ impl LoopbackBuilder {
         self
     }
 
+    /// Sets the port, for a server whose URL must be the same at each start. Default: 0, a free port.
+    ///
+    /// ```no_run
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # async fn example() -> std::io::Result<()> {
+    /// let idp = TestIssuer::loopback().port(9000).start().await?;
+    /// assert_eq!(idp.identifier(), "http://127.0.0.1:9000");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     #[cfg(feature = "test-tls")]
     pub(super) fn security(self, security: Security) -> Self {
         Self { security, ..self }
@@ -57,12 +75,12 @@ impl LoopbackBuilder {
     /// Its clock runs with the system clock. It responds to bodies over 1 MiB with 413.
     ///
     /// # Errors
-    /// The I/O error if no port can be bound.
+    /// The I/O error if the port cannot be bound.
     ///
     /// # Runtime
     /// Needs a tokio runtime with I/O enabled.
     pub async fn start(self) -> io::Result<TestIssuer> {
-        let (listener, address) = Loopback::bind().await?;
+        let (listener, address) = Loopback::bind(self.port).await?;
         let identifier = format!("{}://{address}{}", self.security.scheme(), self.path);
         let state = Arc::new(State::new(identifier, ManualClock::running()));
         let server = Loopback::serve(listener, Arc::clone(&state), self.security);

@@ -86,8 +86,7 @@ impl TestIssuer {
     /// let idp = TestIssuer::start().await.unwrap();
     /// assert!(idp.identifier().starts_with("http://127.0.0.1:"));
     ///
-    /// // The issuer has no TLS, so the configuration must allow `http`.
-    /// let auth = BearerAuth::builder("https://api.example.com").issuer(idp.issuer().dangerous_allow_http());
+    /// let auth = BearerAuth::builder("https://api.example.com").issuer(idp.issuer());
     /// # drop(auth);
     /// # }
     /// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]

@@ -61,9 +61,9 @@ impl Drop for Loopback {
 }
 
 impl Loopback {
-    /// Binds a free port. Nothing is accepted yet.
-    pub(super) async fn bind() -> io::Result<(TcpListener, SocketAddr)> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// Binds this port, or a free one for zero. Nothing is accepted yet.
+    pub(super) async fn bind(port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     }

@@ -68,7 +68,7 @@ async fn an_issuer_on_a_port_may_have_a_path() {
     for path in ["", "/", "/realms/acme", "/realms/acme/"] {
         let idp = TestIssuer::loopback().path(path).start().await.unwrap();
         assert!(idp.identifier().ends_with(path));
-        let issuer = idp.issuer().dangerous_allow_http();
+        let issuer = idp.issuer();
         assert!(is_ready(BearerAuth::builder(API).issuer(issuer)).await, "{path}");
         assert_eq!(idp.requests(Endpoint::Jwks), 1, "{path}");
     }
@@ -94,4 +94,21 @@ async fn an_added_key_set_url_has_the_keys_of_its_issuer_and_nothing_else_of_its
     }
     acme.set_fault(Endpoint::Jwks, Some(Fault::Status(503)));
     assert_eq!(get(&client, "https://keys.test/acme").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_server_on_a_given_port_has_the_same_url_at_each_start() {
+    let first = TestIssuer::start().await.unwrap();
+    let port = first.identifier().rsplit(':').next().unwrap().parse().unwrap();
+    assert!(TestIssuer::loopback().port(port).start().await.is_err(), "the port is in use");
+    let url = first.identifier().to_owned();
+    drop(first);
+    let second = loop {
+        // The aborted task of the first server closes the port when the runtime runs it.
+        tokio::task::yield_now().await;
+        if let Ok(second) = TestIssuer::loopback().port(port).start().await {
+            break second;
+        }
+    };
+    assert_eq!(second.identifier(), url);
 }
