@@ -62,8 +62,9 @@
 //! A token that fails a check gets 401, and a missing scope 403, with the challenge of RFC 6750. If keys or
 //! introspection are unavailable, the response is 503 without a challenge, so that clients keep their token.
 //! [Troubleshooting](guide::troubleshooting) lists every [`RejectionKind`] by status. The [`Rejection`] is in
-//! the extensions of the response. [`BearerAuthBuilder::on_reject`] replaces the JSON body. gRPC requests get
-//! gRPC responses with the same headers.
+//! the extensions of the response. With [`BearerAuthBuilder::resource_metadata`], each challenge says where a
+//! client finds the authorization server (RFC 9728). [`BearerAuthBuilder::on_reject`] replaces the JSON body.
+//! gRPC requests get gRPC responses with the same headers.
 //!
 //! # Features
 //!
@@ -119,6 +120,7 @@ mod metadata;
 pub mod middleware;
 mod rejection;
 mod requirement;
+pub mod resource_metadata;
 mod secret_file;
 mod settings;
 mod sync;

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The floors, lowest first. Modules on one floor do not import each other, unless [`NEIGHBOURS`] lists
 /// them.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 14] = [
     &["encoding", "event", "fetch_url", "secret_file", "time"],
     &["bearer", "crypto", "sync"],
     &["access_token", "challenge"],
@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 13] = [
     &["authenticate"],
     &["diagnostics"],
     &["settings"],
+    &["resource_metadata"],
     &["middleware"],
     &["builder", "issuers"],
     &["axum", "config", "guide", "testing"],

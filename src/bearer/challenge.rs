@@ -17,6 +17,7 @@ pub(crate) struct ChallengeWriter<'a> {
     error: Option<ErrorCode>,
     error_description: Option<&'static str>,
     scope: Option<&'a str>,
+    resource_metadata: Option<&'a str>,
 }
 
 /// The `error` of a challenge (RFC 6750 section 3.1).
@@ -44,7 +45,14 @@ impl ErrorCode {
 impl<'a> ChallengeWriter<'a> {
     /// A challenge of `scheme`, a registered name, without parameters.
     pub(crate) fn new(scheme: &'static str) -> Self {
-        Self { scheme, realm: None, error: None, error_description: None, scope: None }
+        Self {
+            scheme,
+            realm: None,
+            error: None,
+            error_description: None,
+            scope: None,
+            resource_metadata: None,
+        }
     }
 
     /// Sets the protection space (RFC 9110 section 11.5).
@@ -68,6 +76,11 @@ impl<'a> ChallengeWriter<'a> {
         Self { scope: Some(scope), ..self }
     }
 
+    /// Sets the URL of the metadata of the protected resource (RFC 9728 section 5.1).
+    pub(crate) fn resource_metadata(self, url: &'a str) -> Self {
+        Self { resource_metadata: Some(url), ..self }
+    }
+
     /// The field value.
     pub(crate) fn header_value(&self) -> HeaderValue {
         // The text is printable ASCII by construction. If it were not, the scheme alone would do.
@@ -88,6 +101,9 @@ impl<'a> ChallengeWriter<'a> {
         let scope = self.scope.map(scope_tokens).unwrap_or_default();
         if !scope.is_empty() {
             writer.param("scope", |text| text.push_str(&scope));
+        }
+        if let Some(url) = self.resource_metadata {
+            writer.param("resource_metadata", |text| push_escaped(text, url));
         }
         writer.text
     }
@@ -172,6 +188,11 @@ mod tests {
                 "another scheme",
                 ChallengeWriter::new("DPoP").error(ErrorCode::InvalidRequest),
                 r#"DPoP error="invalid_request""#,
+            ),
+            (
+                "metadata",
+                plain.clone().resource_metadata("https://a.example/b").scope("a"),
+                r#"Bearer realm="example", scope="a", resource_metadata="https://a.example/b""#,
             ),
             ("set twice", plain.realm("other"), r#"Bearer realm="other""#),
             ("no parameter", ChallengeWriter::new("Bearer"), "Bearer"),

@@ -159,6 +159,11 @@ impl TokenSource {
         }
     }
 
+    /// Whether this is the query (RFC 6750 section 2.3).
+    pub(crate) fn is_query(&self) -> bool {
+        self.0 == Kind::Query
+    }
+
     /// Whether both sources could find one token, which would then count as two.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -203,7 +208,7 @@ impl TokenSource {
 /// Whether the query is one of `sources` and holds a token: the response then gets `Cache-Control: private`
 /// (RFC 6750 section 2.3).
 pub(crate) fn is_in_query(parts: &Parts, sources: &[TokenSource]) -> bool {
-    sources.iter().any(|source| source.0 == Kind::Query) && query_tokens(parts).next().is_some()
+    sources.iter().any(TokenSource::is_query) && query_tokens(parts).next().is_some()
 }
 
 impl fmt::Display for TokenSource {

@@ -162,14 +162,31 @@ impl Challenge {
         self.param("scope")
     }
 
+    /// The URL of the metadata of the protected resource, which names its authorization servers (RFC 9728
+    /// section 5.1).
+    ///
+    /// ```
+    /// # use http::HeaderValue;
+    /// # use tower_bearer::challenge::Challenge;
+    /// const METADATA: &str = "https://api.example.com/.well-known/oauth-protected-resource";
+    ///
+    /// let value = HeaderValue::try_from(format!(r#"Bearer resource_metadata="{METADATA}""#)).unwrap();
+    /// let challenges = Challenge::parse(&value).unwrap();
+    /// assert_eq!(challenges[0].resource_metadata(), Some(METADATA));
+    /// ```
+    #[must_use]
+    pub fn resource_metadata(&self) -> Option<&str> {
+        self.param("resource_metadata")
+    }
+
     /// The value of the parameter `name`, without quotes and escapes. The case of `name` does not matter.
     ///
     /// ```
     /// # use http::HeaderValue;
     /// # use tower_bearer::challenge::Challenge;
-    /// let value = HeaderValue::from_static(r#"Bearer resource_metadata="https://api.example.com/.well-known""#);
+    /// let value = HeaderValue::from_static(r#"DPoP algs="ES256 EdDSA""#);
     /// let challenges = Challenge::parse(&value).unwrap();
-    /// assert_eq!(challenges[0].param("resource_metadata"), Some("https://api.example.com/.well-known"));
+    /// assert_eq!(challenges[0].param("algs"), Some("ES256 EdDSA"));
     /// ```
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {

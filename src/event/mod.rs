@@ -42,6 +42,16 @@ pub(crate) fn configured(configured: &Configured) {
     info!(target: TARGET, issuers, audiences, enabled, bounds, "BearerAuth configured");
 }
 
+/// The resource identifier of this API is not an accepted audience, although the audiences are URLs as well.
+/// One of them may be `almost` the identifier.
+pub(crate) fn resource_is_no_audience(resource: &str, almost: Option<&str>) {
+    let hint = match almost {
+        Some(_) => "write the identifier and the audience alike: they differ in the slash at the end",
+        None => "add it with .add_audience(...), unless the authorization server issues another `aud` for it",
+    };
+    warn!(target: TARGET, resource, audience = almost, hint, "the resource identifier is not an accepted audience");
+}
+
 /// Whether a subscriber may listen at this level. Not `enabled!`: a per-layer filter would apply its result
 /// to the next event.
 fn is_listened_to(level: Level) -> bool {

@@ -25,5 +25,5 @@ pub use body::ResponseBody;
 pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
 pub use require::{Require, RequireFuture, RequireService};
-pub(crate) use responder::{OnReject, Responder};
+pub(crate) use responder::{OnReject, Responder, ResponseSettings};
 pub(crate) use shared::{OnAccept, Shared};

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use super::body::ResponseBody;
 use crate::bearer::ChallengeWriter;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::resource_metadata::PublishedMetadata;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -39,11 +40,18 @@ const BODY_HEADERS: [HeaderName; 9] = [
 /// Writes the body of a rejection in the user's own format.
 pub(crate) type OnReject = Arc<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
 
+/// What the responses of one `BearerAuth` have in common.
+#[derive(Clone, Default)]
+pub(crate) struct ResponseSettings {
+    pub(crate) realm: String,
+    pub(crate) omit_error_descriptions: bool,
+    pub(crate) on_reject: Option<OnReject>,
+    pub(crate) resource_metadata: Option<Arc<PublishedMetadata>>,
+}
+
 /// The responses of one `BearerAuth`, one prepared for each kind of rejection.
 pub(crate) struct Responder {
-    realm: Box<str>,
-    omit_error_descriptions: bool,
-    on_reject: Option<OnReject>,
+    settings: ResponseSettings,
     prepared: Vec<(RejectionKind, Prepared)>,
 }
 
@@ -56,24 +64,28 @@ struct Prepared {
 }
 
 impl Responder {
-    pub(crate) fn new(realm: &str, omit_error_descriptions: bool, on_reject: Option<OnReject>) -> Self {
-        let mut responder =
-            Self { realm: realm.into(), omit_error_descriptions, on_reject, prepared: Vec::new() };
+    pub(crate) fn new(settings: ResponseSettings) -> Self {
+        let mut responder = Self { settings, prepared: Vec::new() };
         responder.prepared =
             RejectionKind::ALL.iter().map(|kind| (*kind, responder.prepare(*kind))).collect();
         responder
     }
 
+    /// The settings that it was made of.
+    pub(crate) fn settings(&self) -> &ResponseSettings {
+        &self.settings
+    }
+
     /// Whether the user's code sees the head of a rejected request.
     pub(super) fn has_on_reject(&self) -> bool {
-        self.on_reject.is_some()
+        self.settings.on_reject.is_some()
     }
 
     /// The response to the request with `head`, with the rejection in its extensions.
     pub(super) fn respond<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
         let prepared = self.prepared(rejection.kind());
-        let mut response = match &self.on_reject {
-            _ if is_grpc(head) => grpc(&rejection, self.omit_error_descriptions),
+        let mut response = match &self.settings.on_reject {
+            _ if is_grpc(head) => grpc(&rejection, self.settings.omit_error_descriptions),
             Some(on_reject) => {
                 let mut response = on_reject(&rejection, head);
                 *response.status_mut() = rejection.status();
@@ -147,18 +159,25 @@ impl Responder {
 
     fn challenge(&self, kind: RejectionKind, scopes: Option<&str>) -> Option<HeaderValue> {
         let row = kind.row();
-        let challenge = ChallengeWriter::new("Bearer").realm(&self.realm);
-        let challenge = match row.error {
-            None if kind == RejectionKind::Missing => return Some(challenge.header_value()),
+        let metadata = self.settings.resource_metadata.as_deref();
+        let mut challenge = ChallengeWriter::new("Bearer").realm(&self.settings.realm);
+        let scopes = match row.error {
+            None if kind == RejectionKind::Missing => metadata.and_then(PublishedMetadata::scope_hint),
             None => return None,
-            Some(error) => challenge.error(error),
+            Some(error) => {
+                challenge = challenge.error(error);
+                if !self.settings.omit_error_descriptions {
+                    challenge = challenge.error_description(row.text);
+                }
+                scopes
+            }
         };
-        let challenge =
-            if self.omit_error_descriptions { challenge } else { challenge.error_description(row.text) };
-        let challenge = match scopes {
-            Some(scopes) => challenge.scope(scopes),
-            None => challenge,
-        };
+        if let Some(scopes) = scopes {
+            challenge = challenge.scope(scopes);
+        }
+        if let Some(metadata) = metadata {
+            challenge = challenge.resource_metadata(metadata.url());
+        }
         Some(challenge.header_value())
     }
 
@@ -170,7 +189,7 @@ impl Responder {
             (None, StatusCode::SERVICE_UNAVAILABLE) => "temporarily_unavailable",
             (None, _) => "server_error",
         };
-        let text = if self.omit_error_descriptions {
+        let text = if self.settings.omit_error_descriptions {
             format!(r#"{{"error":"{error}"}}"#)
         } else {
             format!(r#"{{"error":"{error}","error_description":"{}"}}"#, row.text)
@@ -219,8 +238,8 @@ impl Prepared {
 impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Responder")
-            .field("realm", &self.realm)
-            .field("omit_error_descriptions", &self.omit_error_descriptions)
+            .field("realm", &self.settings.realm)
+            .field("omit_error_descriptions", &self.settings.omit_error_descriptions)
             .finish_non_exhaustive()
     }
 }
@@ -228,7 +247,9 @@ impl fmt::Debug for Responder {
 /// Responses for requests that no `BearerAuth` handled.
 pub(super) fn uncovered() -> &'static Responder {
     static UNCOVERED: OnceLock<Responder> = OnceLock::new();
-    UNCOVERED.get_or_init(|| Responder::new("api", false, None))
+    UNCOVERED.get_or_init(|| {
+        Responder::new(ResponseSettings { realm: "api".to_owned(), ..ResponseSettings::default() })
+    })
 }
 
 /// A trailers-only response, as gRPC over HTTP/2 responds to a call that never reached a method.

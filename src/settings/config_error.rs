@@ -304,6 +304,25 @@ pub enum ConfigProblem {
         /// The realm.
         realm: String,
     },
+    /// The resource identifier in [`ResourceMetadata::at`](crate::resource_metadata::ResourceMetadata::at) is
+    /// invalid.
+    #[non_exhaustive]
+    ResourceUnusable {
+        /// The identifier, without user name, password, query and fragment.
+        resource: String,
+        /// The fault, as the end of a sentence that starts with the identifier.
+        reason: &'static str,
+    },
+    /// Another setting of [`ResourceMetadata`](crate::resource_metadata::ResourceMetadata) is invalid.
+    #[non_exhaustive]
+    ResourceMetadataUnusable {
+        /// The setting.
+        setting: &'static str,
+        /// The value; a URL without user name, password, query and fragment.
+        value: String,
+        /// The fault, as the end of a sentence that starts with the value.
+        reason: &'static str,
+    },
     /// A setting in a configuration file or in an environment variable is unusable (feature `config`).
     #[non_exhaustive]
     SettingUnusable {
@@ -423,6 +442,12 @@ impl ConfigProblem {
             Self::RealmUnusable { realm } => {
                 write!(f, "the realm {realm:?} is empty or has characters outside printable ASCII")
             }
+            Self::ResourceUnusable { resource, reason } => {
+                write!(f, "the resource identifier {resource:?} {reason}")
+            }
+            Self::ResourceMetadataUnusable { setting, value, reason } => {
+                write!(f, "{value:?} in {setting} of the resource metadata {reason}")
+            }
             Self::SettingUnusable { setting, reason } => write!(f, "{setting} {reason}"),
             Self::Zero { setting } => write!(f, "{setting} is zero"),
             Self::TokenSourceRepeated { source } => {
@@ -496,6 +521,10 @@ impl ConfigProblem {
             Self::NoClient { .. } => "name the allowed clients, or remove the setting to allow all clients",
             Self::LeewayTooLong { .. } => "use at most 5 min, and synchronize the clocks",
             Self::RealmUnusable { .. } => "set another .realm(\"...\")",
+            Self::ResourceUnusable { .. } => {
+                "write the URL under which clients reach this API, such as \"https://api.example.com/mcp\""
+            }
+            Self::ResourceMetadataUnusable { .. } => "correct the value, or remove it",
             Self::SettingUnusable { .. } => "see the documentation of `tower_bearer::config` for its values",
             Self::Zero { .. } => "use a positive value, or remove the setting to use its default",
             Self::TokenSourceRepeated { .. } => "add it once",

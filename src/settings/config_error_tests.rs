@@ -86,6 +86,8 @@ fn all_problems() -> Vec<ConfigProblem> {
             reason: "is a URL",
             hint: "name the domain",
         },
+        Problem::ResourceUnusable { resource: url(), reason: "has a fragment" },
+        Problem::ResourceMetadataUnusable { setting: "name", value: String::new(), reason: "is empty" },
     ]
 }
 
@@ -128,6 +130,8 @@ fn place(problem: &ConfigProblem) -> usize {
         Problem::TenantNotAnId { .. } => 32,
         Problem::SharedMetadataUnusable { .. } => 33,
         Problem::ProfileUnusable { .. } => 34,
+        Problem::ResourceUnusable { .. } => 35,
+        Problem::ResourceMetadataUnusable { .. } => 36,
     }
 }
 

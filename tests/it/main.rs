@@ -35,6 +35,7 @@ mod outside_request;
 mod providers;
 mod ready;
 mod require;
+mod resource_metadata;
 mod responses;
 mod support;
 mod token_cache;

@@ -13,6 +13,7 @@ use serde_json::json;
 use tower::Layer;
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::diagnostics::CheckResult;
+use tower_bearer::resource_metadata::ResourceMetadata;
 use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
 use tower_bearer::{
     Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, FormBodyToken, Introspection, Issuer, Rejection,
@@ -278,6 +279,35 @@ async fn on_reject_receives_credentials_that_debug_hides() {
     let text = String::from_utf8(response.body.to_vec()).unwrap();
     assert!(text.contains("authorization"), "{text}");
     assert_eq!(leaked_pieces(&text, &token, 10), Vec::<&str>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_challenge_names_the_resource_metadata_whatever_writes_the_response() {
+    const URL: &str = "https://api.example.com/.well-known/oauth-protected-resource/mcp";
+    type Change = fn(BearerAuthBuilder) -> BearerAuthBuilder;
+    let changes: [(&str, Change); 3] = [
+        ("default", |builder| builder),
+        ("on_reject", |builder| {
+            builder.on_reject(|_, _| {
+                let challenge = "Bearer resource_metadata=\"https://evil.example\"";
+                Response::builder().header(WWW_AUTHENTICATE, challenge).body(Bytes::new()).unwrap()
+            })
+        }),
+        ("no descriptions", BearerAuthBuilder::omit_error_descriptions),
+    ];
+    for (name, change) in changes {
+        let metadata = ResourceMetadata::at("https://api.example.com/mcp").scope_hint(["a"]);
+        let rejecting = Rejecting::new(|builder| change(builder.resource_metadata(metadata))).await;
+        for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
+            for headers in [&[][..], &[("content-type", "application/grpc")]] {
+                let response = rejecting.response(kind, headers).await;
+                let challenge = response.challenge();
+                assert_eq!(challenge.is_some(), kind.status().as_u16() < 500, "{name}: {kind}");
+                let url = challenge.as_ref().map(|challenge| challenge.resource_metadata().unwrap());
+                assert_eq!(url, challenge.is_some().then_some(URL), "{name}: {kind} {headers:?}");
+            }
+        }
+    }
 }
 
 /// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request.

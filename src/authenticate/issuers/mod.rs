@@ -51,6 +51,9 @@ const UNUSED: u8 = 2;
 /// An event has said that a route requires introspection, which the issuer does not have.
 const REPORTED: u8 = 4;
 
+/// A resolver has found the issuer.
+const RESOLVED: u8 = 8;
+
 impl IssuerState {
     /// Whether the issuer was not removed. Counts as a use.
     pub(in crate::authenticate) fn count_use_if_trusted(&self) -> bool {
@@ -71,6 +74,11 @@ impl IssuerState {
     /// Records that the log says that a route requires introspection. Returns whether this is the first time.
     pub(in crate::authenticate) fn mark_reported(&self) -> bool {
         self.0.fetch_or(REPORTED, Ordering::Relaxed) & REPORTED == 0
+    }
+
+    /// Records that a resolver has found the issuer.
+    pub(in crate::authenticate) fn mark_resolved(&self) {
+        self.0.fetch_or(RESOLVED, Ordering::Relaxed);
     }
 
     /// Waits for the next use. Returns whether there was none since the last call.
@@ -128,6 +136,11 @@ impl TrustedIssuer {
     /// Whether it was removed or replaced. Then none of its tokens is accepted any more.
     pub(crate) fn is_removed(&self) -> bool {
         self.state.0.load(Ordering::Relaxed) & REMOVED != 0
+    }
+
+    /// Whether a resolver has found it, so that the configuration does not name it.
+    fn is_resolved(&self) -> bool {
+        self.state.0.load(Ordering::Relaxed) & RESOLVED != 0
     }
 
     /// Keeps its keys refreshed. False if their source is closed.

@@ -106,6 +106,15 @@ impl Issuers {
         issuers
     }
 
+    /// The identifiers of the issuers that an operator has configured or added, sorted. Not of those that a
+    /// resolver has found.
+    pub(crate) fn configured(&self) -> Vec<String> {
+        let configured = self.iter().filter(|issuer| !issuer.is_resolved());
+        let mut identifiers: Vec<String> = configured.map(|issuer| issuer.identifier().to_string()).collect();
+        identifiers.sort_unstable();
+        identifiers
+    }
+
     /// The number of issuers.
     pub(crate) fn count(&self) -> usize {
         self.by_identifier.size()

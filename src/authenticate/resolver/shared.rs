@@ -188,6 +188,7 @@ impl Shared {
         }
         // Until a valid token proves that it is in use.
         trusted.state.mark_unused();
+        trusted.state.mark_resolved();
         let trusted = change.insert(trusted).map_err(|error| match error {
             InsertError::Rival(rival) => NotAdded::Rival(rival),
             // The last issuer with the same keys was removed while the function ran.

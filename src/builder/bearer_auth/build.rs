@@ -4,7 +4,7 @@
 //! token sources; at most one issuer per opaque token.
 //! Does not check: anything that needs the network.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use super::BearerAuthBuilder;
@@ -15,7 +15,7 @@ use crate::bearer::{TokenSource, realm_is_valid};
 use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
-use crate::middleware::{BearerAuth, Responder, Shared};
+use crate::middleware::{BearerAuth, Responder, ResponseSettings, Shared};
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_audiences};
 
 impl BearerAuthBuilder {
@@ -50,12 +50,16 @@ impl BearerAuthBuilder {
         let resolver = self.resolver.as_ref();
         let resolver = resolver.and_then(|resolver| resolver.build(&context, &issuers, &mut problems));
         let realm = self.checked_realm(&mut problems);
+        let resource_metadata = self.resource_metadata.as_ref();
+        let resource_metadata = resource_metadata
+            .and_then(|metadata| metadata.build(&accepted_audiences(&issuers, &context), &mut problems));
         ConfigError::unless_none(problems)?;
         let turned_on = [
             ("resolve_issuers", resolver.is_some()),
             ("strip_credentials", self.strip_credentials),
             ("log_token_details", self.log_token_details),
             ("skip_start_check", self.skip_start_check),
+            ("resource_metadata", resource_metadata.is_some()),
             ("token cache", self.token_cache.limits().is_some()),
         ];
         let authenticator = Authenticator {
@@ -73,7 +77,12 @@ impl BearerAuthBuilder {
         authenticator.report_start(&turned_on.collect::<Vec<_>>());
         Ok(BearerAuth::new(Shared {
             authenticator: Arc::new(authenticator),
-            responder: Arc::new(Responder::new(&realm, self.omit_error_descriptions, self.on_reject)),
+            responder: Arc::new(Responder::new(ResponseSettings {
+                realm,
+                omit_error_descriptions: self.omit_error_descriptions,
+                on_reject: self.on_reject,
+                resource_metadata: resource_metadata.map(Arc::new),
+            })),
             on_accept: self.on_accept,
             strip_credentials: self.strip_credentials,
             log_token_details: self.log_token_details,
@@ -169,6 +178,13 @@ impl BearerAuthBuilder {
             (None, _) => "api".to_owned(),
         }
     }
+}
+
+/// The audiences that the issuers accept now, and those that an issuer without its own accepts later.
+pub(super) fn accepted_audiences(issuers: &IssuerRegistry, context: &BuildContext) -> BTreeSet<String> {
+    let issuers = issuers.load().sorted();
+    let of_issuers = issuers.iter().flat_map(|issuer| &issuer.claims.audiences);
+    of_issuers.map(ToString::to_string).chain(context.audiences.iter().cloned()).collect()
 }
 
 /// Each source must be usable, and find no token that another one finds.

@@ -4,6 +4,7 @@ mod accepted;
 mod build;
 mod fetching;
 mod issuers;
+mod resource_metadata;
 mod responses;
 mod view;
 
@@ -19,6 +20,7 @@ use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnAccept, OnReject};
+use crate::resource_metadata::ResourceMetadata;
 use crate::settings::{Issuer, IssuerResolver};
 use crate::sync::CacheLimits;
 use crate::time::{Clock, SystemClock};
@@ -73,6 +75,7 @@ pub struct BearerAuthBuilder {
     max_key_wait: Duration,
     token_cache: TokenCache,
     response_limits: CacheLimits,
+    resource_metadata: Option<ResourceMetadata>,
 }
 
 impl BearerAuth {
@@ -127,6 +130,7 @@ impl BearerAuthBuilder {
             max_key_wait: Duration::from_secs(3),
             token_cache: TokenCache::new(),
             response_limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
+            resource_metadata: None,
         }
     }
 

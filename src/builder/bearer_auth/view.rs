@@ -1,11 +1,12 @@
 //! A view of a `BearerAuth`: other settings for some routes, with the same keys and caches.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::build::check_sources;
+use super::build::{accepted_audiences, check_sources};
 use crate::bearer::TokenSource;
-use crate::middleware::{BearerAuth, Shared};
+use crate::middleware::{BearerAuth, Responder, ResponseSettings, Shared};
+use crate::resource_metadata::ResourceMetadata;
 use crate::settings::{ConfigError, ConfigProblem};
 
 /// Builds a second [`BearerAuth`] for some routes of an API; [`BearerAuth::view`] creates one.
@@ -62,6 +63,7 @@ pub struct BearerAuthView {
     optional: bool,
     added_sources: Vec<TokenSource>,
     audiences: Vec<String>,
+    resource_metadata: Option<ResourceMetadata>,
 }
 
 impl BearerAuth {
@@ -82,6 +84,7 @@ impl BearerAuth {
             optional: false,
             added_sources: Vec::new(),
             audiences: Vec::new(),
+            resource_metadata: None,
         }
     }
 }
@@ -141,32 +144,60 @@ impl BearerAuthView {
         self
     }
 
+    /// Sets the metadata of the part of the API that this view protects (RFC 9728), as
+    /// [`BearerAuthBuilder::resource_metadata`](crate::BearerAuthBuilder::resource_metadata) does. Default:
+    /// that of the `BearerAuth` that the view is made from.
+    ///
+    /// For several protected resources on one host, such as two MCP servers. Give each an audience of its
+    /// own with [`require_audience`](Self::require_audience), so that a token for one does not open the other.
+    ///
+    /// ```
+    /// use tower_bearer::resource_metadata::ResourceMetadata;
+    /// use tower_bearer::{BearerAuth, ConfigError};
+    ///
+    /// fn for_admin_tools(auth: &BearerAuth) -> Result<BearerAuth, ConfigError> {
+    ///     auth.view()
+    ///         .require_audience("https://api.example.com/admin/mcp")
+    ///         .resource_metadata(ResourceMetadata::at("https://api.example.com/admin/mcp"))
+    ///         .build()
+    /// }
+    /// ```
+    pub fn resource_metadata(mut self, metadata: ResourceMetadata) -> Self {
+        self.resource_metadata = Some(metadata);
+        self
+    }
+
     /// Checks the settings and builds the layer. It performs no I/O.
     ///
     /// # Errors
-    /// [`ConfigError`] if an audience is empty or accepted by no issuer, or if a token source is unusable or
-    /// finds the same token as another one.
+    /// [`ConfigError`] if an audience is empty or accepted by no issuer, if a token source is unusable or
+    /// finds the same token as another one, or if the resource metadata is invalid.
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let shared = self.base.shared();
         let mut authenticator = (*shared.authenticator).clone();
-        let mut problems = self.audience_problems();
+        let accepted = accepted_audiences(&authenticator.issuers, &shared.context);
+        let mut problems = self.audience_problems(&accepted);
         authenticator.optional |= self.optional;
         authenticator.sources.extend(self.added_sources);
         check_sources(&authenticator.sources, &mut problems);
-        ConfigError::unless_none(problems)?;
         let audiences = self.audiences.into_iter().map(String::into_boxed_str);
         authenticator.required_audiences = authenticator.required_audiences.and(audiences);
-        Ok(BearerAuth::new(Shared { authenticator: Arc::new(authenticator), ..shared.clone() }))
+        let responder = match self.resource_metadata {
+            None => Arc::clone(&shared.responder),
+            Some(metadata) => {
+                let required = &authenticator.required_audiences;
+                let required: BTreeSet<String> = required.iter().map(str::to_owned).collect();
+                let accepted = if required.is_empty() { accepted } else { required };
+                let resource_metadata = metadata.build(&accepted, &mut problems).map(Arc::new);
+                let settings = shared.responder.settings().clone();
+                Arc::new(Responder::new(ResponseSettings { resource_metadata, ..settings }))
+            }
+        };
+        ConfigError::unless_none(problems)?;
+        Ok(BearerAuth::new(Shared { authenticator: Arc::new(authenticator), responder, ..shared.clone() }))
     }
 
-    fn audience_problems(&self) -> Vec<ConfigProblem> {
-        let shared = self.base.shared();
-        let issuers = shared.authenticator.issuers.load().sorted();
-        let of_issuers =
-            issuers.iter().flat_map(|issuer| &issuer.claims.audiences).map(|audience| &**audience);
-        // Issuers may be added later. They accept the audiences of the builder, unless they have their own.
-        let of_builder = shared.context.audiences.iter().map(String::as_str);
-        let accepted: HashSet<&str> = of_issuers.chain(of_builder).collect();
+    fn audience_problems(&self, accepted: &BTreeSet<String>) -> Vec<ConfigProblem> {
         let problem = |audience: &String| match &**audience {
             "" => Some(ConfigProblem::AudienceEmpty),
             audience if accepted.contains(audience) => None,

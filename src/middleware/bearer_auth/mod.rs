@@ -5,6 +5,7 @@ mod future;
 mod layer;
 #[cfg(feature = "test-util")]
 mod mocked;
+mod resource_metadata;
 mod service;
 
 pub use future::ResponseFuture;
