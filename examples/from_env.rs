@@ -18,7 +18,9 @@
 //! | `REQUIRED_SCOPE` | the scopes that `/scoped` requires, separated by spaces | required |
 //!
 //! [`BearerAuthConfig::from_env`] reads all other variables, and its docs list them: `ISSUER` and `AUDIENCE`,
-//! which are required, and those for keys, clients, roles, time limits and introspection.
+//! which are required, and those for keys, clients, roles, time limits and introspection. With `PUBLIC_URL` and
+//! `RESOURCE_METADATA=on`, the server also has the document with which clients find the authorization server
+//! (RFC 9728).
 //!
 //! Exit status: 2 for an invalid variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
 
@@ -77,11 +79,18 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
 }
 
 fn app(auth: BearerAuth, required_scope: String) -> Router {
-    Router::new()
+    let metadata = auth.resource_metadata();
+    let mut app = Router::new()
         .route("/protected", get(claims))
         .route("/scoped", get(claims).layer(Require::scope(required_scope)))
         .layer(auth)
-        .route("/public", get(async || "open to anyone\n"))
+        .route("/public", get(async || "open to anyone\n"));
+    if let Some(metadata) = metadata {
+        for path in metadata.paths() {
+            app = app.route_service(path, metadata.clone());
+        }
+    }
+    app
 }
 
 async fn claims(token: AccessToken) -> impl IntoResponse {

@@ -21,7 +21,7 @@ use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 const API: &str = "https://api.example.com";
 
 /// Every variable that `from_env` reads. The tests remove them, so that the environment has no influence.
-const VARIABLES: [&str; 20] = [
+const VARIABLES: [&str; 22] = [
     "LISTEN",
     "ISSUER",
     "AUDIENCE",
@@ -42,6 +42,8 @@ const VARIABLES: [&str; 20] = [
     "INTROSPECTION_CACHE_SECS",
     "INTROSPECTION_JWTS",
     "INTROSPECTION_WITHOUT_AUDIENCE",
+    "PUBLIC_URL",
+    "RESOURCE_METADATA",
 ];
 
 #[test]
@@ -141,6 +143,12 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
             &["the client secret has a control character"],
         ),
         ("leeway too long", &[("LEEWAY_SECS", "301")], &["leeway of 301s"]),
+        ("metadata without a URL", &[("RESOURCE_METADATA", "on")], &["RESOURCE_METADATA needs PUBLIC_URL"]),
+        (
+            "an http public URL",
+            &[("RESOURCE_METADATA", "on"), ("PUBLIC_URL", "http://api.example.com")],
+            &["http://api.example.com", "is not https"],
+        ),
         ("zero", &[("FETCH_TIMEOUT_SECS", "0")], &["fetch_timeout is zero"]),
         (
             "several problems",
@@ -304,6 +312,34 @@ async fn from_env_protects_its_routes_with_discovered_keys() {
     assert_eq!(claims.headers()["content-type"], "application/json");
     let claims: Value = serde_json::from_slice(&claims.bytes().await.unwrap()).unwrap();
     assert_eq!((&claims["sub"], &claims["aud"]), (&"alice".into(), &API.into()));
+}
+
+#[tokio::test]
+async fn from_env_serves_resource_metadata_if_that_is_on() {
+    let idp = TestIssuer::start().await.unwrap();
+    let paths = ["/.well-known/oauth-protected-resource/v1", "/.well-known/oauth-protected-resource"];
+    let public_url = [("PUBLIC_URL", "https://api.example.com/v1")];
+    let mut server = Running::start(serving(&idp).envs(public_url));
+    let origin = server.origin();
+    for path in paths {
+        assert_eq!(get(&format!("{origin}{path}"), None).await.status(), 401, "off: a path like any other");
+    }
+
+    let mut server = Running::start(serving(&idp).envs(public_url).env("RESOURCE_METADATA", "on"));
+    let origin = server.origin();
+    for path in paths {
+        let response = get(&format!("{origin}{path}"), None).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains(r#""resource":"https://api.example.com/v1""#), "{text}");
+        assert!(text.contains(&format!(r#""authorization_servers":["{}"]"#, idp.identifier())), "{text}");
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let head = client.head(format!("{origin}{path}")).send().await.unwrap();
+        assert_eq!(head.headers()["content-length"], text.len().to_string());
+    }
+    let response = get(&format!("{origin}/protected"), None).await;
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+    assert!(challenge.ends_with(&format!(r#"resource_metadata="https://api.example.com{}""#, paths[0])));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use super::BearerAuthConfig;
 use super::introspection::{AuthMethod, IntrospectionConfig};
 use super::issuer::IssuerConfig;
+use super::resource_metadata::ResourceMetadataConfig;
 use super::settings::Settings;
 use super::values::{Problems, Secret};
 use crate::settings::ConfigError;
@@ -50,6 +51,8 @@ impl BearerAuthConfig {
     /// | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
     /// | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
     /// | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`: see [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) | rejects them |
+    /// | `PUBLIC_URL` | the URL under which clients reach this API, with its path | required by `RESOURCE_METADATA` |
+    /// | `RESOURCE_METADATA` | `on` names the [metadata](crate::resource_metadata) of `PUBLIC_URL` in challenges | `off` |
     ///
     /// For other settings, hold the whole configuration as JSON in one variable, and parse it as
     /// [`BearerAuthConfig`].
@@ -89,6 +92,7 @@ impl BearerAuthConfig {
             jwks_ttl_secs: variables.secs("JWKS_TTL_SECS"),
             jwks_cooldown_secs: variables.secs("JWKS_COOLDOWN_SECS"),
             fetch_timeout_secs: variables.secs("FETCH_TIMEOUT_SECS"),
+            resource_metadata: variables.resource_metadata(),
             ..Settings::default()
         };
         variables.problems.into_result(Self(config))
@@ -125,6 +129,20 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
             dangerous_accept_without_audience: without_audience.unwrap_or_default(),
             ..IntrospectionConfig::default()
         })
+    }
+
+    /// The metadata of the protected resource, if it is turned on. The public URL alone has no effect.
+    fn resource_metadata(&mut self) -> Option<ResourceMetadataConfig> {
+        let url = self.text("PUBLIC_URL");
+        let is_on = self.choice("RESOURCE_METADATA", &[("on", true), ("off", false)]);
+        if !is_on.unwrap_or_default() {
+            return None;
+        }
+        if url.is_none() {
+            let (name, url) = (self.full("RESOURCE_METADATA"), self.full("PUBLIC_URL"));
+            self.problems.add(name, format!("needs {url}; an example: https://api.example.com"));
+        }
+        url.map(ResourceMetadataConfig::at)
     }
 
     /// The client's identifier and secret. Any introspection variable without both of them is a problem.
@@ -272,6 +290,30 @@ mod tests {
         assert_eq!(joined(&issuer.role_claims).as_deref(), Some("/groups /realm_access/roles"));
         assert_eq!(joined(&issuer.scope_claims).as_deref(), Some("scp"));
         assert_eq!(joined(&read(&GOOD).unwrap().0.issuers[0].scope_claims), None);
+    }
+
+    #[test]
+    fn resource_metadata_needs_the_public_url() {
+        for (variables, problem) in [
+            (&[("RESOURCE_METADATA", "on")][..], "API_RESOURCE_METADATA needs API_PUBLIC_URL"),
+            (
+                &[("RESOURCE_METADATA", "on"), ("PUBLIC_URL", "")],
+                "API_RESOURCE_METADATA needs API_PUBLIC_URL",
+            ),
+            (&[("RESOURCE_METADATA", "true")], "API_RESOURCE_METADATA is \"true\", which is not on or off"),
+        ] {
+            let error = read(&[&GOOD[..], variables].concat()).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+        let url = ("PUBLIC_URL", "https://api.example.com/mcp");
+        for (variables, resource) in [
+            (&[url][..], None),
+            (&[url, ("RESOURCE_METADATA", "off")], None),
+            (&[url, ("RESOURCE_METADATA", "on")], Some(url.1)),
+        ] {
+            let metadata = read(&[&GOOD[..], variables].concat()).unwrap().0.resource_metadata;
+            assert_eq!(metadata.map(|metadata| metadata.resource).as_deref(), resource);
+        }
     }
 
     #[test]

@@ -44,9 +44,24 @@
 //! | `jwks_ttl_secs`, `jwks_cooldown_secs`, `jwks_stale_for_secs`, `jwks_stale_for_bad_responses_secs` | seconds |
 //! | `max_token_bytes`, `max_cached_responses`, `max_cached_response_bytes` | a number |
 //! | `token_cache` | `"disabled"`, or `{ limited = { max_tokens = 10000, max_bytes = 33554432 } }` |
+//! | `resource_metadata` | a table, see below |
 //!
 //! With `issuers = []`, add issuers in code before [`build`](BearerAuthBuilder::build), or set
 //! [`resolve_issuers`](BearerAuthBuilder::resolve_issuers) or `allow_no_issuer`.
+//!
+//! # Resource metadata
+//!
+//! The settings of a [`ResourceMetadata`](crate::resource_metadata::ResourceMetadata). You mount its
+//! [service](crate::BearerAuth::resource_metadata) in code.
+//!
+//! | setting | value |
+//! |---|---|
+//! | `resource` | the resource identifier, a URL; required |
+//! | `scopes_supported`, `scope_hint` | lists of scopes |
+//! | `name`, `documentation`, `policy_uri`, `tos_uri` | a text; URLs |
+//! | `localized_names` | a table of names by language, such as `{ de = "Bestellungen" }`: [`add_localized_name`](crate::resource_metadata::ResourceMetadata::add_localized_name) |
+//! | `form_body_tokens` | `true` |
+//! | `max_age_secs` | seconds |
 //!
 //! # Issuers
 //!
@@ -165,6 +180,7 @@
 mod env;
 mod introspection;
 mod issuer;
+mod resource_metadata;
 mod settings;
 mod values;
 

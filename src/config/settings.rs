@@ -6,6 +6,7 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::issuer::IssuerConfig;
+use super::resource_metadata::ResourceMetadataConfig;
 use super::values::{Problems, one_or_many, secs};
 use crate::bearer::TokenSource;
 use crate::builder::{BearerAuthBuilder, TokenCache};
@@ -46,6 +47,7 @@ pub(super) struct Settings {
     pub(super) max_cached_responses: Option<usize>,
     pub(super) max_cached_response_bytes: Option<usize>,
     pub(super) token_cache: Option<CacheConfig>,
+    pub(super) resource_metadata: Option<ResourceMetadataConfig>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -96,6 +98,9 @@ impl Settings {
         builder = self.add_sources(builder, &mut problems);
         if let Some(realm) = &self.realm {
             builder = builder.realm(realm);
+        }
+        if let Some(metadata) = &self.resource_metadata {
+            builder = builder.resource_metadata(metadata.build());
         }
         problems.into_result(self.set_numbers(self.set_flags(builder)))
     }

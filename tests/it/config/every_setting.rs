@@ -5,22 +5,24 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
 use tower_bearer::config::BearerAuthConfig;
 use tower_bearer::testing::TestIssuer;
 
 use super::TempFile;
 
 /// The files with the methods of each builder, below `src`, and the start of their `impl`.
-const BUILDERS: [(&str, &str); 5] = [
+const BUILDERS: [(&str, &str); 6] = [
     ("builder/bearer_auth", "impl BearerAuthBuilder {"),
     ("builder/token_cache.rs", "impl TokenCache {"),
+    ("resource_metadata", "impl ResourceMetadata {"),
     ("settings/issuer", "impl Issuer {"),
     ("settings/introspection", "impl Introspection {"),
     ("introspection/client_auth", "impl ClientAuth {"),
 ];
 
 /// Methods that are no setting, and constructors that the docs describe in other words.
-const NO_SETTING: [&str; 6] = ["build", "discover", "new", "secret_basic", "secret_post", "with"];
+const NO_SETTING: [&str; 7] = ["at", "build", "discover", "new", "secret_basic", "secret_post", "with"];
 
 fn source(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)).unwrap()
@@ -115,6 +117,18 @@ const EVERY_SETTING: &str = r#"
     max_cached_responses = 1000
     max_cached_response_bytes = 1000000
     token_cache = { limited = { max_tokens = 1000, max_bytes = 1000000 } }
+
+    [resource_metadata]
+    resource = "https://api.example.com"
+    scopes_supported = ["orders:read"]
+    scope_hint = ["orders:read"]
+    name = "Orders"
+    localized_names = { de = "Bestellungen" }
+    documentation = "https://docs.example.com"
+    policy_uri = "https://example.com/policy"
+    tos_uri = "https://example.com/tos"
+    form_body_tokens = true
+    max_age_secs = 60
 
     [[issuers]]
     issuer = "https://login.example.com"
@@ -244,6 +258,20 @@ fn every_documented_setting_builds() {
     let toml = toml.replace("KEY", key.0.to_str().unwrap()).replace("SECRET", secret.0.to_str().unwrap());
     let config: BearerAuthConfig = toml::from_str(&toml).unwrap();
     let auth = config.builder().unwrap().http_client(idp.http_client()).build().unwrap();
+    let metadata: serde_json::Value =
+        serde_json::from_str(&auth.resource_metadata().unwrap().document()).unwrap();
+    for (member, value) in [
+        ("resource", json!("https://api.example.com")),
+        ("scopes_supported", json!(["orders:read"])),
+        ("resource_name", json!("Orders")),
+        ("resource_name#de", json!("Bestellungen")),
+        ("resource_documentation", json!("https://docs.example.com")),
+        ("resource_policy_uri", json!("https://example.com/policy")),
+        ("resource_tos_uri", json!("https://example.com/tos")),
+        ("bearer_methods_supported", json!(["header", "body", "query"])),
+    ] {
+        assert_eq!(metadata[member], value, "{member}");
+    }
     let issuers: Vec<String> = auth.status().iter().map(|status| status.issuer().to_owned()).collect();
     assert_eq!(
         issuers,
