@@ -18,9 +18,9 @@
 //! | `REQUIRED_SCOPE` | the scopes that `/scoped` requires, separated by spaces | required |
 //!
 //! [`BearerAuthConfig::from_env`] reads all other variables, and its docs list them: `ISSUER` and `AUDIENCE`,
-//! which are required, and those for keys, clients, roles, time limits and introspection. With `PUBLIC_URL` and
-//! `RESOURCE_METADATA=on`, the server also has the document with which clients find the authorization server
-//! (RFC 9728).
+//! which are required, and those for keys, clients, roles, time limits and introspection. With
+//! `RESOURCE_METADATA=on`, the server also has the document with which clients of `PUBLIC_URL` find the
+//! authorization server (RFC 9728).
 //!
 //! Exit status: 2 for an invalid variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
 

@@ -66,9 +66,9 @@
 //! # Why a service and not a path of the layer
 //!
 //! The document is at a path of the host, such as `/.well-known/oauth-protected-resource/mcp`. A layer on a
-//! router that is nested at `/mcp`, or behind a proxy that strips `/mcp`, never sees a request for it, and a
-//! layer that lets some paths pass without a token is easy to misread. A proxy must forward these paths to
-//! the API, and may strip anything from them: the service ignores the path.
+//! router that is nested at `/mcp` never sees a request for it, nor does one behind a proxy that forwards
+//! only `/mcp`. A route is visible in the router, while a layer that lets some paths pass without a token is
+//! not. A proxy must forward these paths to the API. It may strip a prefix: the service ignores the path.
 
 mod build;
 mod locations;

@@ -100,7 +100,7 @@ fn without_body(mut response: Response<String>) -> Response<String> {
     response.map(|_| String::new())
 }
 
-/// MCP clients send a header of their own, so a browser asks first.
+/// A browser sends a preflight request if the client adds a header, as MCP clients do.
 fn preflight() -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -148,8 +148,8 @@ impl BearerAuthView {
     /// [`BearerAuthBuilder::resource_metadata`](crate::BearerAuthBuilder::resource_metadata) does. Default:
     /// that of the `BearerAuth` that the view is made from.
     ///
-    /// For several protected resources on one host, such as two MCP servers. Give each an audience of its
-    /// own with [`require_audience`](Self::require_audience), so that a token for one does not open the other.
+    /// For several protected resources on one host, such as two MCP servers. Give each an audience of its own
+    /// with [`require_audience`](Self::require_audience), so that the other rejects its tokens.
     ///
     /// ```
     /// use tower_bearer::resource_metadata::ResourceMetadata;
