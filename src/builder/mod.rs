@@ -4,6 +4,7 @@
 //! - [`Issuer`] describes one authorization server: its keys and the rules for its tokens.
 //! - [`Introspection`] configures introspection requests (RFC 7662) for the tokens of one issuer.
 //! - [`client_auth`](crate::client_auth) has the credentials of this API for these requests.
+//! - [`RequiredValue`] is a value that a claim must have.
 //! - [`TokenCache`] limits the cache of validated tokens.
 //! - [`BearerAuthView`] changes some settings for some routes; it shares keys and caches.
 //!
@@ -34,4 +35,5 @@ pub use bearer_auth::{BearerAuthBuilder, BearerAuthView};
 pub use token_cache::TokenCache;
 
 pub use crate::fetch_url::EndpointHosts;
+pub use crate::jwt::claims::RequiredValue;
 pub use crate::settings::{ConfigError, ConfigProblem, Introspection, Issuer};

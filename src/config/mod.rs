@@ -120,10 +120,10 @@
 //!
 //! # Values of claims
 //!
-//! `require_claim_values` names claims, or values inside claims by a JSON Pointer, and the value that each
-//! must have: a string, an integer, a boolean, or a list of these of which it must have one. Type and value
-//! are compared exactly, and an array is never equal to one of its items. Any other token is rejected as one
-//! that [`validate`](crate::Issuer::validate) rejects (`claims_rejected`).
+//! Each entry of `require_claim_values` is a call of
+//! [`require_claim_value`](crate::Issuer::require_claim_value): the name of a claim or a JSON Pointer, and a
+//! string, an integer, a boolean, or a list of these, of which the claim must have one. Type and value are
+//! compared as [`RequiredValue`](crate::builder::RequiredValue) says.
 //!
 //! ```toml
 //! [issuers.require_claim_values]
@@ -163,7 +163,7 @@
 //! | settings of | only in code |
 //! |---|---|
 //! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `on_accept`, `on_reject`, `resolve_issuers` |
-//! | [`Issuer`] | `http_client`, `scope_implies`; `validate`, except for `require_claim_values` |
+//! | [`Issuer`] | `http_client`, `scope_implies`, `validate` |
 //! | [`Introspection`] | `http_client`, `also_jwts_when`, `opaque_when` |
 //! | [`ClientAuth`] | `mtls`, which needs an HTTP client; `from_fn`, `bearer_from_fn` |
 //!

@@ -97,7 +97,7 @@ fn required_claims(policy: &ClaimsPolicy) -> String {
     let always = always.into_iter().filter(|(_, optional)| !optional).map(|(name, _)| name);
     let configured = policy.required.iter().map(|name| name.to_string());
     let values = policy.required_values.iter();
-    let values = values.map(|required| format!("{} = {}", required.claim.as_str(), required.value));
+    let values = values.map(|required| format!("{} = {}", required.claim.as_str(), required.value.shown()));
     always.map(str::to_owned).chain(configured).chain(values).collect::<Vec<String>>().join(", ")
 }
 

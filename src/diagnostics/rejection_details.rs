@@ -106,11 +106,14 @@ impl Authenticator {
             RejectionKind::ClientNotAllowed => {
                 of_issuer(|issuer| listed(issuer.claims.clients.iter().flatten().map(|client| &**client)))
             }
-            RejectionKind::ClaimsRejected => issuer.and_then(|issuer| {
-                let mut values = issuer.claims.required_values.iter();
-                let required = values.find(|required| Some(required.claim.as_str()) == rejection.claim())?;
-                Some(required.value.to_string())
-            }),
+            RejectionKind::ClaimMissing | RejectionKind::ClaimIllTyped | RejectionKind::ClaimsRejected => {
+                issuer.and_then(|issuer| {
+                    let mut values = issuer.claims.required_values.iter();
+                    let required =
+                        values.find(|required| Some(required.claim.as_str()) == rejection.claim())?;
+                    Some(required.value.shown())
+                })
+            }
             RejectionKind::ScopeInsufficient => rejection.scopes_needed().map(str::to_owned),
             RejectionKind::RequirementUnmet => rejection.unmet().map(ToString::to_string),
             RejectionKind::TokenTooLarge => Some(format!("at most {} bytes", self.max_token_bytes)),

@@ -50,6 +50,11 @@ impl JsonPointer {
         self.inner.is_empty()
     }
 
+    /// Whether both name the same value, in whatever form.
+    pub(crate) fn is_same_value(&self, other: &Self) -> bool {
+        (&self.member, &self.inner) == (&other.member, &other.inner)
+    }
+
     /// The value in `document`, which has no duplicate members.
     pub(crate) fn find<'a>(&self, document: &'a RawValue) -> Option<&'a RawValue> {
         self.find_in_member(child(document, &self.member)?)

@@ -10,7 +10,7 @@ use tower_bearer::RejectionKind::{
     AudienceMismatch, ClaimIllTyped, ClaimMissing, ClaimsRejected, ClientNotAllowed, IdTokenPresented,
     KeyUnknown, RequirementUnmet, ScopeInsufficient, SignatureMismatch, TokenExpired,
 };
-use tower_bearer::builder::ConfigProblem;
+use tower_bearer::builder::{ConfigProblem, RequiredValue};
 use tower_bearer::testing::{TestIssuer, TokenBuilder};
 use tower_bearer::{BearerAuth, Issuer, Require};
 
@@ -231,6 +231,48 @@ async fn a_required_value_must_be_that_string_or_that_uuid() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_required_value_must_have_the_type_of_the_claim_or_be_in_its_list() {
+    let app = App::with_issuer(|issuer| {
+        issuer
+            .require_claim_value("verified", true)
+            .require_claim_value("level", 1)
+            .require_claim_value("tenant", ["acme", "beta"])
+            .require_claim_value("plan", [RequiredValue::from("gold"), 2.into()])
+    });
+    let good = || {
+        let token = app.token().claim("verified", true).claim("level", 1);
+        token.claim("tenant", "beta").claim("plan", 2)
+    };
+    app.present(&good().sign()).await.assert_accepted("all");
+    app.present(&good().claim("plan", "gold").sign()).await.assert_accepted("the other type of the list");
+    for (claim, value, kind) in [
+        ("verified", json!(false), ClaimsRejected),
+        ("verified", json!("true"), ClaimIllTyped),
+        ("verified", json!(1), ClaimIllTyped),
+        ("verified", json!([true]), ClaimIllTyped),
+        ("level", json!(2), ClaimsRejected),
+        ("level", json!("1"), ClaimIllTyped),
+        ("level", json!(1.0), ClaimIllTyped),
+        ("level", json!(true), ClaimIllTyped),
+        ("level", json!([1]), ClaimIllTyped),
+        ("tenant", json!("acme or beta"), ClaimsRejected),
+        ("tenant", json!(["acme"]), ClaimIllTyped),
+        ("tenant", json!(["acme", "beta"]), ClaimIllTyped),
+        ("plan", json!("2"), ClaimsRejected),
+        ("plan", json!(3), ClaimsRejected),
+        ("plan", json!(true), ClaimIllTyped),
+        ("plan", Value::Null, ClaimIllTyped),
+    ] {
+        let response = app.present(&good().claim(claim, value.clone()).sign()).await;
+        let rejection = response.rejection().unwrap();
+        assert_eq!((rejection.kind(), rejection.claim()), (kind, Some(claim)), "{claim}: {value}");
+    }
+    for claim in ["verified", "level", "tenant", "plan"] {
+        app.present(&good().without(claim).sign()).await.assert_rejected(ClaimMissing, claim);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_granted_scope_includes_others_by_the_rule_of_its_issuer() {
     let app = App::with_issuer(|issuer| {
         issuer.scope_implies(|granted, needed| {
@@ -394,6 +436,13 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
             "tenant",
             issuer().require_claim_value("tenant", "a").require_claim_value("tenant", "b"),
         ),
+        ("require_claim_value", "tenant", issuer().require_claim_value("tenant", Vec::<&str>::new())),
+        ("require_claim_value", "tenant", issuer().require_claim_value("tenant", ["a", ""])),
+        (
+            "require_claim_value",
+            "/level",
+            issuer().require_claim_value("level", 1).require_claim_value("/level", ["1", "2"]),
+        ),
         ("audience_claim", "resource.id", issuer().audience_claim("resource.id")),
         ("audience_claim", "aud", issuer().audience_claim("aud")),
         ("audience_claim", "client_id", issuer().audience_claim("client_id")),
@@ -440,6 +489,7 @@ fn a_setting_that_can_match_no_token_is_a_config_error() {
         issuer().audience_claim("client_id").allowed_clients(["a"]),
         issuer().audience("orders api"),
         issuer().require_claim_value("tenant", "a").require_claim_value("tenant", "a"),
+        issuer().require_claim_value("tenant", ["a", "b"]).require_claim_value("tenant", ["b", "c"]),
         issuer().require_claim_value("/org/id", "a").require_claim_value("org", "b"),
         issuer().client_claims(["client_id", "azp", "sub", "appid"]),
     ] {
@@ -528,6 +578,9 @@ fn debug_of_an_issuer_prints_the_settings_that_differ_from_their_defaults() {
     let dex = format!("{:?}", Issuer::dex("https://dex.example.com").introspect(introspection()));
     let entra = format!("{:?}", Issuer::discover("https://a.example").require_claim_value("tid", "1"));
     assert!(entra.contains(r#"require_claim_value: [("tid", "1")]"#), "{entra}");
+    let typed = Issuer::discover("https://a.example").require_claim_value("level", [2, 3]);
+    let typed = format!("{:?}", typed.require_claim_value("verified", true));
+    assert!(typed.contains(r#"require_claim_value: [("level", [2, 3]), ("verified", true)]"#), "{typed}");
     for shown in [r#"role_claims: ["/groups"]"#, "dangerous_accept_id_token_claims: true", "introspect: true"]
     {
         assert!(dex.contains(shown), "{dex}");
@@ -542,6 +595,7 @@ async fn explain_names_the_claims_of_the_settings() {
             .audience_claim("client_id")
             .allowed_clients(["app"])
             .require_claim_value("tenant", "acme")
+            .require_claim_value("level", [2, 3])
             .validate(|claims| claims.get("org").is_some())
     });
     let explanation = app.auth.explain(&app.token().without("aud").claim("exp", NOW + 60).sign()).await;
@@ -549,8 +603,8 @@ async fn explain_names_the_claims_of_the_settings() {
         |check: &str| explanation.findings().iter().find(|finding| finding.check() == check).unwrap();
     assert!(finding("aud").expected().contains("an allowed client in client_id"), "{explanation}");
     let required = finding("required claims");
-    assert_eq!(required.expected(), "iss, aud, exp, tenant = acme");
-    assert_eq!(required.presented(), "not tenant");
+    assert_eq!(required.expected(), "iss, aud, exp, tenant = acme, level = 2 or 3");
+    assert_eq!(required.presented(), "not tenant, not level");
     assert_eq!(
         finding("validators").result(),
         tower_bearer::diagnostics::CheckResult::Failed(ClaimsRejected)

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use self::claim_values::RequiredValue;
+use self::claim_values::ValueConfig;
 use self::profile::Profile;
 use super::introspection::IntrospectionConfig;
 use super::values::{Problems, one_or_many, parse_algorithm, read_file, secs};
@@ -50,7 +50,7 @@ pub(super) struct IssuerConfig {
     #[serde(default)]
     pub(super) require_claims: Vec<String>,
     #[serde(default)]
-    pub(super) require_claim_values: BTreeMap<String, RequiredValue>,
+    pub(super) require_claim_values: BTreeMap<String, ValueConfig>,
     pub(super) max_age_secs: Option<u64>,
     pub(super) max_lifetime_secs: Option<u64>,
     #[serde(default)]
@@ -91,7 +91,6 @@ impl IssuerConfig {
         let seed = seed.map(|file| read_file(&setting("seed_jwks_file"), file, problems));
         let introspection = self.introspection.as_ref();
         let introspection = introspection.map(|config| config.build(&setting("introspection"), problems));
-        self.check_values(path, problems);
         let mut issuer = issuer?;
         if let Some(algorithms) = algorithms {
             issuer = issuer.algorithms(algorithms);
@@ -114,14 +113,6 @@ impl IssuerConfig {
             parse_algorithm(&format!("{path}.algorithms[{index}]"), name, problems)
         };
         Some(names.filter_map(parse).collect())
-    }
-
-    fn check_values(&self, path: &str, problems: &mut Problems) {
-        for (claim, required) in &self.require_claim_values {
-            if let Some(fault) = required.fault(claim) {
-                problems.add(format!("{path}.require_claim_values.{claim:?}"), fault);
-            }
-        }
     }
 
     fn set_urls(&self, mut issuer: Issuer) -> Issuer {
@@ -165,13 +156,13 @@ impl IssuerConfig {
         for name in &self.require_claims {
             issuer = issuer.require_claim(name);
         }
+        for (claim, value) in &self.require_claim_values {
+            issuer = issuer.require_claim_value(claim, value.clone());
+        }
         issuer
     }
 
     fn set_rules(&self, mut issuer: Issuer) -> Issuer {
-        for (claim, required) in self.require_claim_values.clone() {
-            issuer = issuer.validate(move |claims| required.is_met_by(claims.get(&claim)));
-        }
         for typ in &self.dangerous_accept_types {
             issuer = issuer.dangerous_accept_type(typ);
         }

@@ -8,6 +8,7 @@
 //! Does not check: scopes and roles. Each route checks its own.
 
 mod policy;
+mod required_value;
 mod roles;
 mod validator;
 mod values;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::policy::{
-    AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, RequiredValue, TrustedClaims,
+    AudienceClaim, ClaimFault, ClaimsPolicy, OptionalClaims, RequiredClaim, TrustedClaims,
 };
+pub use self::required_value::RequiredValue;
 use self::roles::texts;
 pub(crate) use self::roles::{audiences, roles};
 pub(crate) use self::validator::Validator;

@@ -1,13 +1,12 @@
 //! The configuration and the failures of the claim checks.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::required_value::{Comparison, RequiredValue};
 use super::validator::Validator;
 use crate::access_token::ScopeImplies;
 use crate::encoding::json_pointer::JsonPointer;
-use crate::encoding::uuid;
 use crate::jwt::claim::Claim;
 use crate::jwt::claim_set::UnverifiedClaims;
 
@@ -28,8 +27,8 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) scope_implies: Option<ScopeImplies>,
     /// The claims that a token must have in addition to `iss`, `aud` and `exp`.
     pub(crate) required: Vec<Arc<str>>,
-    /// The claims that must have one value.
-    pub(crate) required_values: Vec<RequiredValue>,
+    /// The claims that must have a value.
+    pub(crate) required_values: Vec<RequiredClaim>,
     /// The maximum time since `iat`. `None` means no limit.
     pub(crate) max_age: Option<Duration>,
     /// The maximum time from `iat` to `exp`. `None` means no limit.
@@ -46,11 +45,11 @@ pub(crate) struct ClaimsPolicy {
     pub(crate) optional: OptionalClaims,
 }
 
-/// A claim that must be a string with this value. A UUID is compared in any case.
+/// A claim that must have this value.
 #[derive(Clone, Debug)]
-pub(crate) struct RequiredValue {
+pub(crate) struct RequiredClaim {
     pub(crate) claim: JsonPointer,
-    pub(crate) value: Box<str>,
+    pub(crate) value: RequiredValue,
 }
 
 /// A claim that stands for `aud` in tokens without it.
@@ -87,7 +86,7 @@ impl ClaimsPolicy {
     }
 }
 
-impl RequiredValue {
+impl RequiredClaim {
     /// Checks the claim of a token.
     ///
     /// # Errors
@@ -95,10 +94,10 @@ impl RequiredValue {
     fn check(&self, claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
         let name = || Arc::from(self.claim.as_str());
         let Some(found) = claims.at(&self.claim) else { return Err(ClaimFault::Missing(name())) };
-        match serde_json::from_str::<Claim<Cow<'_, str>>>(found.get()) {
-            Ok(Claim::Present(found)) if uuid::is_same(&found, &self.value) => Ok(()),
-            Ok(Claim::Present(_)) => Err(ClaimFault::OtherValue(name())),
-            Ok(Claim::Absent | Claim::IllTyped) | Err(_) => Err(ClaimFault::IllTyped(name())),
+        match self.value.compare(found) {
+            Comparison::Equal => Ok(()),
+            Comparison::OtherType => Err(ClaimFault::IllTyped(name())),
+            Comparison::OtherValue => Err(ClaimFault::OtherValue(name())),
         }
     }
 }

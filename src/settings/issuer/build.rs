@@ -13,7 +13,7 @@ use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::{FetchUrl, redacted};
 use crate::jwks::{KeySet, KeySource, Keys, RemoteConfig};
 use crate::jwt::ConfiguredNames;
-use crate::jwt::claims::{AudienceClaim, ClaimsPolicy, OptionalClaims, RequiredValue};
+use crate::jwt::claims::{AudienceClaim, ClaimsPolicy, OptionalClaims, RequiredClaim, RequiredValue};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
 use crate::settings::config_error::ConfigProblem;
@@ -96,8 +96,8 @@ impl Issuer {
             let claim = JsonPointer::parse(text)?;
             Some(AudienceClaim { claim, is_client: self.audience_is_client(text) })
         });
-        let required_value = |(claim, value): &(String, String)| {
-            Some(RequiredValue { claim: JsonPointer::parse(claim)?, value: value.as_str().into() })
+        let required_value = |(claim, value): &(String, RequiredValue)| {
+            Some(RequiredClaim { claim: JsonPointer::parse(claim)?, value: value.clone() })
         };
         ClaimsPolicy {
             issuer: self.identifier.as_str().into(),

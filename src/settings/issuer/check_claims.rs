@@ -6,7 +6,7 @@
 
 use super::Issuer;
 use crate::encoding::json_pointer::JsonPointer;
-use crate::jwt::claims::{CLIENT_CLAIMS, can_name_client};
+use crate::jwt::claims::{CLIENT_CLAIMS, RequiredValue, can_name_client};
 use crate::settings::config_error::ConfigProblem;
 
 /// Adds a problem for each empty audience, and for each that begins or ends with white space: `aud` is
@@ -114,11 +114,13 @@ const REQUIRED_POINTER: Fault = (
     "check a value inside a claim with .require_claim_value(...), or with Require::claim on a route",
 );
 
+const NO_VALUE: Fault = ("has an empty list of values", "write the values of which the claim must have one");
+
 const EMPTY_VALUE: Fault = ("has an empty value", "write the value that the claim must have");
 
 const TWO_VALUES: Fault = (
     "matches no token: two calls require different values",
-    "remove one of them, or accept several values with .validate(...)",
+    "remove one of them, or accept several values with one list",
 );
 
 /// The fault of a name or of a JSON Pointer.
@@ -145,13 +147,20 @@ fn name_fault(text: &str) -> Option<Fault> {
 /// The fault of a required value, after those of `earlier` calls.
 fn required_value_fault<'v>(
     name: &str,
-    value: &str,
-    mut earlier: impl Iterator<Item = &'v (String, String)>,
+    value: &RequiredValue,
+    mut earlier: impl Iterator<Item = &'v (String, RequiredValue)>,
 ) -> Option<Fault> {
-    if value.is_empty() {
+    if value.is_empty_list() {
+        return Some(NO_VALUE);
+    }
+    if value.has_empty_text() {
         return Some(EMPTY_VALUE);
     }
-    if earlier.any(|(other, required)| other == name && required != value) {
+    let is_same_claim = |other: &str| {
+        let (claim, other) = (JsonPointer::parse(name), JsonPointer::parse(other));
+        claim.zip(other).is_some_and(|(claim, other)| claim.is_same_value(&other))
+    };
+    if earlier.any(|(other, required)| is_same_claim(other) && !required.overlaps(value)) {
         return Some(TWO_VALUES);
     }
     source_fault(name)

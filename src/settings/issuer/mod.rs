@@ -22,7 +22,7 @@ use crate::access_token::ScopeImplies;
 use crate::authenticate::OpaqueTokens;
 use crate::crypto::{self, Algorithm, AlgorithmSet};
 use crate::fetch_url::{AddressPolicy, EndpointHosts, PlainHttp};
-use crate::jwt::claims::Validator;
+use crate::jwt::claims::{RequiredValue, Validator};
 use crate::transport::HttpClient;
 
 /// An authorization server whose tokens are accepted: its keys, and the rules for its tokens.
@@ -69,7 +69,7 @@ pub struct Issuer {
     validators: Vec<Validator>,
     required_claims: Vec<String>,
     /// Names or JSON Pointers of claims, each with its value.
-    required_values: Vec<(String, String)>,
+    required_values: Vec<(String, RequiredValue)>,
     max_age: Option<Duration>,
     max_lifetime: Option<Duration>,
     allowed_clients: Option<Vec<String>>,

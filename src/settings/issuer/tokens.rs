@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Issuer;
+use crate::jwt::claims::RequiredValue;
 
 /// Rules for the tokens of this issuer.
 impl Issuer {
@@ -51,20 +52,24 @@ impl Issuer {
     /// Requires a claim with this value, in JWTs and in introspection responses about opaque tokens. Calls
     /// for different claims add up.
     ///
-    /// `claim` is the name of a claim, or a JSON Pointer (RFC 6901) that begins with `/`. The claim must be a
-    /// string that equals `value` byte for byte. A UUID is compared in any case of its digits (RFC 9562
-    /// section 4). Otherwise the token is rejected with 401 `invalid_token`: `claim_missing`,
-    /// `claim_ill_typed`, or `claims_rejected` for another value. For any other rule, see
+    /// `claim` is the name of a claim, or a JSON Pointer (RFC 6901) that begins with `/`. `value` is a
+    /// string, an integer, a boolean, or a list of these, of which the claim must have one; [`RequiredValue`]
+    /// says how they are compared. Otherwise the token is rejected with 401 `invalid_token`: `claim_missing`,
+    /// `claim_ill_typed`, or `claims_rejected` for another value of the right type. For any other rule, see
     /// [`validate`](Self::validate).
+    ///
+    /// An empty list, an empty string, and two calls that no value satisfies are a
+    /// [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// use tower_bearer::Issuer;
     ///
     /// let issuer = Issuer::discover("https://login.example.com")
     ///     .require_claim_value("tenant", "acme")
-    ///     .require_claim_value("/org/region", "eu");
+    ///     .require_claim_value("email_verified", true)
+    ///     .require_claim_value("/org/region", ["eu", "us"]);
     /// ```
-    pub fn require_claim_value(mut self, claim: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn require_claim_value(mut self, claim: impl Into<String>, value: impl Into<RequiredValue>) -> Self {
         self.required_values.push((claim.into(), value.into()));
         self
     }

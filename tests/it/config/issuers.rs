@@ -1,6 +1,7 @@
 //! The settings of issuers as data: profiles with their arguments, and the claims that are read and required.
 
 use serde_json::{Value, json};
+use tower_bearer::builder::RequiredValue;
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{Algorithm, BearerAuth, Issuer, RejectionKind};
 
@@ -45,6 +46,12 @@ fn an_issuer_as_data_is_the_issuer_in_code() {
         (
             json!({"issuer": url, "client_claims": ["cid"], "role_claims": ["/a/b"], "audience_claim": "/api"}),
             Issuer::discover(url).client_claims(["cid"]).role_claims(["/a/b"]).audience_claim("/api"),
+        ),
+        (
+            json!({"issuer": url, "require_claim_values": {"/org/id": ["acme", 5], "verified": true}}),
+            Issuer::discover(url)
+                .require_claim_value("/org/id", ["acme".into(), RequiredValue::from(5)])
+                .require_claim_value("verified", true),
         ),
         (
             json!({"issuer": url, "fallback_jwks_urls": ["https://a.example/1", "https://a.example/2"],
@@ -94,11 +101,20 @@ fn a_profile_needs_its_arguments_and_rejects_any_other() {
 fn a_required_value_that_no_token_can_have_is_rejected() {
     let with = |values: Value| json!({"issuer": "https://a.example", "require_claim_values": values});
     for (values, part) in [
-        (json!({"org": []}), "issuers[0].require_claim_values.\"org\" is an empty list"),
-        (json!({"": "a"}), "issuers[0].require_claim_values.\"\" is not the name of a claim"),
-        (json!({"/a~2": "a"}), "issuers[0].require_claim_values.\"/a~2\" is not the name of a claim"),
+        (
+            json!({"org": []}),
+            "\"org\" in require_claim_value of issuer \"https://a.example\" has an empty list",
+        ),
+        (json!({"": "a"}), "require_claim_value of issuer \"https://a.example\" has no claim name"),
+        (
+            json!({"/a~2": "a"}),
+            "\"/a~2\" in require_claim_value of issuer \"https://a.example\" is not a JSON",
+        ),
+        (json!({"a": "x", "/a": ["y", "z"]}), "two calls require different values"),
     ] {
-        let text = problems(&with(values));
+        let idp = TestIssuer::new();
+        let builder = parse(config(&with(values))).unwrap().builder().unwrap().http_client(idp.http_client());
+        let text = builder.build().unwrap_err().to_string();
         assert!(text.contains(part), "{text}");
     }
     for ill_typed in [json!({"org": 1.5}), json!({"org": null}), json!({"org": {"id": "a"}})] {
@@ -118,19 +134,20 @@ async fn claims_must_have_the_required_values_with_the_same_type() {
     let api = Protected::by(&auth(&idp, config(&issuer)));
     let good =
         || idp.token(API).claim("verified", true).claim("level", 3).claim("org", json!({"id": "acme-labs"}));
+    let (missing, ill_typed) = (Err(RejectionKind::ClaimMissing), Err(RejectionKind::ClaimIllTyped));
     let rejected = Err(RejectionKind::ClaimsRejected);
     for (name, token, outcome) in [
         ("all", good(), ACCEPTED),
-        ("absent", good().without("verified"), rejected),
+        ("absent", good().without("verified"), missing),
         ("other boolean", good().claim("verified", false), rejected),
-        ("boolean as text", good().claim("verified", "true"), rejected),
-        ("boolean as number", good().claim("verified", 1), rejected),
-        ("number as text", good().claim("level", "3"), rejected),
+        ("boolean as text", good().claim("verified", "true"), ill_typed),
+        ("boolean as number", good().claim("verified", 1), ill_typed),
+        ("number as text", good().claim("level", "3"), ill_typed),
         ("other number", good().claim("level", 1), rejected),
-        ("in an array", good().claim("level", json!([3])), rejected),
+        ("in an array", good().claim("level", json!([3])), ill_typed),
         ("other text", good().claim("org", json!({"id": "ACME"})), rejected),
-        ("text elsewhere", good().claim("org", "acme"), rejected),
-        ("null", good().claim("level", Value::Null), rejected),
+        ("text elsewhere", good().claim("org", "acme"), missing),
+        ("null", good().claim("level", Value::Null), ill_typed),
     ] {
         assert_eq!(api.outcome(token.sign()).await, outcome, "{name}");
     }

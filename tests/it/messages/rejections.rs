@@ -121,13 +121,19 @@ async fn an_opaque_token_that_no_issuer_claims_gets_another_hint_with_introspect
 async fn a_required_value_of_a_claim_is_the_expected_value_of_the_event() {
     let issuer = Issuer::discover(ISSUER)
         .require_claim_value("tenant", "acme")
+        .require_claim_value("verified", true)
         .validate(|claims| claims.get("org").is_some());
     let api = Api::with(|builder| builder.issuer(issuer)).await;
-    let event = api.event_of(&api.idp.token(API).claim("tenant", "globex").sign()).await;
+    let good = || api.idp.token(API).claim("tenant", "acme").claim("verified", true);
+    let event = api.event_of(&good().claim("tenant", "globex").sign()).await;
     assert_eq!(event.field("kind"), Some("claims_rejected"));
     assert_eq!(event.field("expected"), Some("acme"));
     assert!(event.field("hint").unwrap().contains("another tenant"), "{event:?}");
-    let event = api.event_of(&api.idp.token(API).claim("tenant", "acme").sign()).await;
+    let event = api.event_of(&good().claim("verified", "true").sign()).await;
+    assert_eq!((event.field("kind"), event.field("expected")), (Some("claim_ill_typed"), Some("true")));
+    let event = api.event_of(&good().without("tenant").sign()).await;
+    assert_eq!((event.field("kind"), event.field("expected")), (Some("claim_missing"), Some("acme")));
+    let event = api.event_of(&good().sign()).await;
     assert_eq!(event.field("kind"), Some("claims_rejected"));
     assert_eq!(event.field("expected"), None, "a function expects no value that could be named");
 }
