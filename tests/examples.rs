@@ -109,12 +109,12 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         (
             "a client without a secret",
             &[("CLIENT_ID", "orders-api")],
-            &["introspection (CLIENT_ID) needs CLIENT_SECRET: set CLIENT_ID and CLIENT_SECRET"],
+            &["introspection (CLIENT_ID) needs CLIENT_SECRET; hint: set CLIENT_ID and CLIENT_SECRET"],
         ),
         (
             "a secret without a client",
             &[("CLIENT_SECRET", "hush"), ("INTROSPECTION_URL", "https://a.example/i")],
-            &["introspection (CLIENT_SECRET, INTROSPECTION_URL) needs CLIENT_ID: set"],
+            &["introspection (CLIENT_SECRET, INTROSPECTION_URL) needs CLIENT_ID; hint: set"],
         ),
         (
             "no client, and several problems",
@@ -125,7 +125,7 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
                 ("INTROSPECTION_WITHOUT_AUDIENCE", "yes"),
             ],
             &[
-                "needs CLIENT_ID and CLIENT_SECRET: set",
+                "needs CLIENT_ID and CLIENT_SECRET; hint: set",
                 "INTROSPECTION_CACHE_SECS is \"x\"",
                 "INTROSPECTION_AUTH is \"jwt\", which is not basic or post",
                 "INTROSPECTION_JWTS is \"some\", which is not none or all",

@@ -67,7 +67,9 @@ impl BearerAuthConfig {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] with every variable that is missing or invalid. No error shows the secret.
+    /// [`ConfigError`] with every variable that is missing or cannot be parsed, and with the problems that
+    /// [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) would find in the others. No error shows
+    /// the secret.
     pub fn from_env(prefix: &str) -> Result<Self, ConfigError> {
         Self::from_variables(prefix, |name| env::var_os(name))
     }
@@ -95,7 +97,7 @@ impl BearerAuthConfig {
             resource_metadata: variables.resource_metadata(),
             ..Settings::default()
         };
-        variables.problems.into_result(Self(config))
+        config.checked(variables.problems).map(Self)
     }
 }
 
@@ -157,7 +159,8 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
             let (id, secret) = (self.full("CLIENT_ID"), self.full("CLIENT_SECRET"));
             self.problems.add(
                 format!("introspection ({})", set.join(", ")),
-                format!("needs {}: set {id} and {secret}, or none of these", missing.join(" and ")),
+                format!("needs {}", missing.join(" and ")),
+                format!("set {id} and {secret}, or none of these"),
             );
         }
         id.zip(secret)
@@ -167,7 +170,7 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
     fn required(&mut self, name: &str, example: &str) -> String {
         self.text(name).unwrap_or_else(|| {
             let name = self.full(name);
-            self.problems.add(name, format!("is not set; an example: {example}"));
+            self.problems.add(name, "is not set", format!("set it, for example to {example}"));
             example.to_owned()
         })
     }
@@ -177,7 +180,7 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         match (self.read)(&name)?.into_string() {
             Ok(value) => Some(value).filter(|value| !value.is_empty()),
             Err(_) => {
-                self.problems.add(name, "is not UTF-8");
+                self.problems.add(name, "is not UTF-8", "set it to text in UTF-8");
                 None
             }
         }
@@ -189,7 +192,8 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         let items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
         if items.iter().any(String::is_empty) {
             let name = self.full(name);
-            self.problems.add(name, format!("is {text:?}, which is not a list such as a,b"));
+            let hint = "separate the items by one comma each, such as a,b";
+            self.problems.add(name, format!("is {text:?}, which has an empty item"), hint);
             return None;
         }
         Some(items)
@@ -202,7 +206,9 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         if chosen.is_none() {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let name = self.full(name);
-            self.problems.add(name, format!("is {text:?}, which is not {}", words.join(" or ")));
+            let words = words.join(" or ");
+            let hint = format!("write {words}, or unset the variable");
+            self.problems.add(name, format!("is {text:?}, which is not {words}"), hint);
         }
         chosen
     }
@@ -212,7 +218,8 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         let secs = text.parse().ok();
         if secs.is_none() {
             let name = self.full(name);
-            self.problems.add(name, format!("is {text:?}, which is not a whole number of seconds"));
+            let reason = format!("is {text:?}, which is not a whole number of seconds");
+            self.problems.add(name, reason, "write digits only, such as 30");
         }
         secs
     }
@@ -256,7 +263,7 @@ mod tests {
             "API_LEEWAY_SECS is \"1.5\"",
             "API_JWKS_TTL_SECS is \"-1\"",
             "API_ROLE_CLAIMS is \"/roles,,/groups\"",
-            "needs API_CLIENT_ID: set API_CLIENT_ID and API_CLIENT_SECRET, or none of these",
+            "needs API_CLIENT_ID; hint: set API_CLIENT_ID and API_CLIENT_SECRET, or none of these",
             "API_INTROSPECTION_AUTH is \"jwt\", which is not basic or post",
             "API_INTROSPECTION_JWTS is \"some\", which is not none or all",
             "API_INTROSPECTION_WITHOUT_AUDIENCE is \"true\", which is not accept",
@@ -264,6 +271,25 @@ mod tests {
             assert!(error.contains(part), "{part}: {error}");
         }
         assert!(!error.contains("hush"), "{error}");
+    }
+
+    #[test]
+    fn problems_of_values_are_reported_together_with_those_of_variables() {
+        let bad = [
+            ("ISSUER", "http://login.example.com"),
+            ("AUDIENCE", "orders "),
+            ("LEEWAY_SECS", "4000"),
+            ("JWKS_TTL_SECS", "never"),
+            ("INTROSPECTION_CACHE_SECS", "soon"),
+        ];
+        let error = read(&bad).unwrap_err();
+        assert_eq!(error.matches("; hint: ").count(), 6, "{error}");
+        for part in
+            ["is not https", "white space", "4000s", "API_JWKS_TTL_SECS", "API_INTROSPECTION_CACHE_SECS"]
+        {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(error.contains("needs API_CLIENT_ID and API_CLIENT_SECRET"), "{error}");
     }
 
     #[test]

@@ -15,18 +15,21 @@
 //!     [[issuers]]
 //!     issuer = "https://login.example.com/realms/acme"
 //!     max_lifetime_secs = 600
-//! "#)?;
+//! "#)
+//! .map_err(|error| error.message().to_owned())?;
 //! let auth = config.builder()?.build()?;
 //! # let _ = auth;
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A name that is not listed below is an error, so a typing error cannot turn a setting off.
+//! A name that is not listed below is an error, so a typing error cannot turn a setting off. Deserialization
+//! stops at the first such name, and at the first value of a wrong type. All other problems are reported at
+//! once, each with a hint.
 //!
-//! The errors of this crate quote no value. Those of a format may: `toml::de::Error` prints the line with the
-//! mistake, and its `Debug` the whole document. Keep secrets in `secret_file` or `secret_env`, or print only
-//! the `message()` of such an error.
+//! The errors of this crate quote no secret. Those of a format may: `toml::de::Error` prints the line with
+//! the mistake, and its `Debug`, which a `main` with `?` prints, the whole document. Keep secrets in
+//! `secret_file` or `secret_env`, or print only the `message()` of such an error, as above.
 //!
 //! # Settings
 //!
@@ -65,14 +68,15 @@
 //!
 //! # Issuers
 //!
-//! The settings of an [`Issuer`]. Its keys are discovered unless `profile`, `jwks_url`, `jwks_file`, `jwks`
-//! or `without_keys` says otherwise.
+//! The settings of an [`Issuer`]. Its keys are discovered unless `profile`, `shared_metadata`, `jwks_url`,
+//! `jwks_file`, `jwks` or `without_keys` says otherwise.
 //!
 //! | setting | value |
 //! |---|---|
 //! | `issuer` | the identifier, exactly as `iss` in its tokens; required, unless the profile has another argument |
 //! | `profile` | the name of a profile, see below |
 //! | `jwks_url`, `jwks_file`, `jwks`, `without_keys` | a URL ([`with_jwks_url`](crate::Issuer::with_jwks_url)); a file with a JWK Set, or its JSON text ([`with_static_jwks`](crate::Issuer::with_static_jwks)); `true` |
+//! | `shared_metadata` | a URL, alone or beside a profile |
 //! | `fallback_jwks_urls` | a list of URLs: [`add_jwks_url`](crate::Issuer::add_jwks_url) |
 //! | `seed_jwks_file` | a file with a JWK Set: [`seed_jwks`](crate::Issuer::seed_jwks) |
 //! | `audience` | the audience at this issuer, or a list: [`audience`](crate::Issuer::audience) and [`add_audience`](crate::Issuer::add_audience) |
@@ -84,6 +88,7 @@
 //! | `require_claim_values` | a table, see below |
 //! | `max_age_secs`, `max_lifetime_secs` | seconds |
 //! | `strict_rfc9068` | `true` |
+//! | `require_public_addresses` | `true` |
 //! | `endpoint_hosts` | `"any"`, `"issuer_and_subdomains"` or `{ listed = ["*.example.com"] }` |
 //! | `dangerous_accept_types` | a list of values of `typ` |
 //! | `dangerous_accept_id_token_claims`, `dangerous_allow_http` | `true` |
@@ -170,8 +175,8 @@
 //! # Secrets
 //!
 //! A secret in a file or in a variable stays out of the configuration and its backups. Line breaks at the end
-//! of such a file are not part of the secret. The file may have 64 KiB. [`BearerAuthConfig::builder`] reads it
-//! once. The `assertion_file` is read again while the API runs.
+//! of such a file are not part of the secret. The file may have 64 KiB. [`BearerAuthConfig::builder`] reads
+//! it once. The `assertion_file` is read again while the API runs.
 //!
 //! [`ClientAuth`]: crate::ClientAuth
 //! [`Introspection`]: crate::Introspection
@@ -190,6 +195,7 @@ use serde::Deserialize;
 
 use self::issuer::IssuerConfig;
 use self::settings::Settings;
+use self::values::Problems;
 use crate::builder::BearerAuthBuilder;
 use crate::settings::ConfigError;
 
@@ -229,9 +235,10 @@ impl BearerAuthConfig {
     /// # Errors
     /// [`ConfigError`] with every file or variable that cannot be read, and every setting that is unusable,
     /// has no effect or contradicts another one. Each has its path, such as
-    /// `issuers[0].introspection.secret_file`.
+    /// `issuers[0].introspection.secret_file`. With them it has the problems that
+    /// [`BearerAuthBuilder::build`] would find in the other settings.
     pub fn builder(self) -> Result<BearerAuthBuilder, ConfigError> {
-        self.0.builder()
+        self.0.builder(Problems::default())
     }
 }
 

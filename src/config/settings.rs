@@ -1,9 +1,12 @@
 //! The settings that all issuers share as data.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
 use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::issuer::IssuerConfig;
 use super::resource_metadata::ResourceMetadataConfig;
@@ -18,6 +21,7 @@ use crate::settings::ConfigError;
 pub(super) struct Settings {
     #[serde(deserialize_with = "one_or_many")]
     pub(super) audience: Vec<String>,
+    #[serde(deserialize_with = "issuers")]
     pub(super) issuers: Vec<IssuerConfig>,
     pub(super) realm: Option<String>,
     #[serde(default)]
@@ -73,20 +77,23 @@ pub(super) struct CacheLimitsConfig {
     max_bytes: Option<usize>,
 }
 
+/// Stands in for the audience of a builder that is only checked.
+const NO_AUDIENCE: &str = "none";
+
 type SetDuration = fn(BearerAuthBuilder, Duration) -> BearerAuthBuilder;
 type SetNumber = fn(BearerAuthBuilder, usize) -> BearerAuthBuilder;
 type SetFlag = fn(BearerAuthBuilder) -> BearerAuthBuilder;
 
 impl Settings {
-    /// A builder with these settings.
-    pub(super) fn builder(&self) -> Result<BearerAuthBuilder, ConfigError> {
-        let mut problems = Problems::default();
+    /// A builder with these settings, unless there are already `problems` or a setting cannot be read.
+    pub(super) fn builder(&self, mut problems: Problems) -> Result<BearerAuthBuilder, ConfigError> {
+        if self.audience.is_empty() {
+            problems.add("audience", "is an empty list", "name this API as `aud` in its tokens does");
+        }
+        // After a problem the builder still gets all settings that can be read, so that its own problems are
+        // reported, too.
         let mut audiences = self.audience.iter();
-        let Some(audience) = audiences.next() else {
-            problems.add("audience", "is an empty list");
-            return Err(problems.into_error());
-        };
-        let mut builder = BearerAuth::builder(audience);
+        let mut builder = BearerAuth::builder(audiences.next().map_or(NO_AUDIENCE, |audience| audience));
         for audience in audiences {
             builder = builder.add_audience(audience);
         }
@@ -105,6 +112,15 @@ impl Settings {
         problems.into_result(self.set_numbers(self.set_flags(builder)))
     }
 
+    /// The settings, unless there are `problems` of reading them. Then those that the builder finds join them.
+    pub(super) fn checked(self, problems: Problems) -> Result<Self, ConfigError> {
+        if problems.is_empty() {
+            return Ok(self);
+        }
+        let built = self.builder(problems);
+        built.map(|_| self)
+    }
+
     fn add_sources(&self, mut builder: BearerAuthBuilder, problems: &mut Problems) -> BearerAuthBuilder {
         for (index, source) in self.token_sources.iter().enumerate() {
             let source = match source {
@@ -114,7 +130,9 @@ impl Settings {
                 SourceConfig::Header(name) => match HeaderName::try_from(name) {
                     Ok(name) => TokenSource::header(name),
                     Err(_) => {
-                        problems.add(format!("token_sources[{index}].header"), "is not the name of a header");
+                        let setting = format!("token_sources[{index}].header");
+                        let hint = "use letters, digits and hyphens, such as x-access-token";
+                        problems.add(setting, "is not the name of a header", hint);
                         continue;
                     }
                 },
@@ -168,6 +186,25 @@ impl Settings {
             Some(cache) => builder.token_cache(cache.build()),
             None => builder,
         }
+    }
+}
+
+/// Deserializes the list of issuers. Its error for a table says how TOML writes a list of tables.
+fn issuers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IssuerConfig>, D::Error> {
+    deserializer.deserialize_seq(IssuersVisitor)
+}
+
+struct IssuersVisitor;
+
+impl<'de> Visitor<'de> for IssuersVisitor {
+    type Value = Vec<IssuerConfig>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of issuers (in TOML, each one begins with [[issuers]])")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Deserialize::deserialize(SeqAccessDeserializer::new(list))
     }
 }
 

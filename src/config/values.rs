@@ -10,13 +10,17 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::crypto::Algorithm;
+use crate::builder::BearerAuthBuilder;
+use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::secret_file::read_secret;
 use crate::settings::{ConfigError, ConfigProblem};
 
-/// The problems of a configuration, each with the path of its setting.
+/// The problems of the settings that could not be read, each with the path of its setting.
 #[derive(Default)]
 pub(super) struct Problems(Vec<ConfigProblem>);
+
+const FILE_HINT: &str =
+    "check the path, what is mounted there, and that the user of this process may read the file";
 
 /// A secret as text. It has no `Debug`, and no error shows it.
 #[derive(Clone)]
@@ -32,18 +36,31 @@ pub(super) struct SecretSources<'c> {
 }
 
 impl Problems {
-    /// `reason` is the end of a sentence that starts with the setting.
-    pub(super) fn add(&mut self, setting: impl Into<String>, reason: impl Into<String>) {
-        self.0.push(ConfigProblem::SettingUnusable { setting: setting.into(), reason: reason.into() });
+    /// `reason` is the end of a sentence that starts with the setting, and `hint` the remedy.
+    pub(super) fn add(
+        &mut self,
+        setting: impl Into<String>,
+        reason: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let (setting, reason, hint) = (setting.into(), reason.into(), hint.into());
+        self.0.push(ConfigProblem::SettingUnusable { setting, reason, hint });
     }
 
-    pub(super) fn into_error(self) -> ConfigError {
-        ConfigError::new(self.0)
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    pub(super) fn into_result<T>(self, value: T) -> Result<T, ConfigError> {
+    /// The builder. If there are problems, those that the builder finds in the other settings join them.
+    pub(super) fn into_result(
+        mut self,
+        builder: BearerAuthBuilder,
+    ) -> Result<BearerAuthBuilder, ConfigError> {
+        if !self.is_empty() {
+            self.0.extend(builder.problems());
+        }
         ConfigError::unless_none(self.0)?;
-        Ok(value)
+        Ok(builder)
     }
 }
 
@@ -60,7 +77,9 @@ impl Secret {
             Err(env::VarError::NotPresent) => "is not set",
             Err(env::VarError::NotUnicode(_)) => "is not UTF-8",
         };
-        problems.add(setting, format!("names the variable {name:?}, which {problem}"));
+        let hint =
+            "set it in the environment of this process, or keep the secret in a file and name the file";
+        problems.add(setting, format!("names the variable {name:?}, which {problem}"), hint);
         None
     }
 
@@ -69,7 +88,7 @@ impl Secret {
         match read_secret(path) {
             Ok(secret) => Some(Self(secret)),
             Err(fault) => {
-                problems.add(setting, format!("names the file {path:?}, which {fault}"));
+                problems.add(setting, format!("names the file {path:?}, which {fault}"), FILE_HINT);
                 None
             }
         }
@@ -104,7 +123,8 @@ impl SecretSources<'_> {
                 Secret::from_variable(&format!("{path}.{name}_env"), variable, problems)
             }
             _ => {
-                problems.add(path, format!("needs exactly one of {name}, {name}_file and {name}_env"));
+                let hint = "write the secret, or name the file or the variable that holds it";
+                problems.add(path, format!("needs exactly one of {name}, {name}_file and {name}_env"), hint);
                 None
             }
         }
@@ -115,8 +135,10 @@ impl SecretSources<'_> {
 pub(super) fn parse_algorithm(setting: &str, name: &str, problems: &mut Problems) -> Option<Algorithm> {
     let algorithm = Algorithm::parse(name);
     if algorithm.is_none() {
-        let reason = format!("is {name:?}, which is not a signature algorithm that this crate supports");
-        problems.add(setting, reason);
+        let names: Vec<&str> = AlgorithmSet::ALL.iter().map(Algorithm::as_str).collect();
+        let hint =
+            "use one of these names; HMAC (HS256, HS384, HS512) and unsigned tokens are never accepted";
+        problems.add(setting, format!("is {name:?}, which is not one of {}", names.join(", ")), hint);
     }
     algorithm
 }
@@ -125,7 +147,8 @@ pub(super) fn read_file(setting: &str, path: &Path, problems: &mut Problems) -> 
     match fs::read_to_string(path) {
         Ok(text) => Some(text),
         Err(error) => {
-            problems.add(setting, format!("names the file {path:?}, which cannot be read: {error}"));
+            let reason = format!("names the file {path:?}, which cannot be read: {error}");
+            problems.add(setting, reason, FILE_HINT);
             None
         }
     }

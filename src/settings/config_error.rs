@@ -39,12 +39,6 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error with these problems, at least one.
-    #[cfg(feature = "config")]
-    pub(crate) fn new(problems: Vec<ConfigProblem>) -> Self {
-        Self { problems }
-    }
-
     /// `Ok` if there are no problems.
     pub(crate) fn unless_none(problems: Vec<ConfigProblem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
@@ -330,6 +324,8 @@ pub enum ConfigProblem {
         setting: String,
         /// The fault, as the end of a sentence that starts with the setting.
         reason: String,
+        /// The remedy.
+        hint: String,
     },
     /// A setting that must be positive is zero.
     #[non_exhaustive]
@@ -448,7 +444,7 @@ impl ConfigProblem {
             Self::ResourceMetadataUnusable { setting, value, reason } => {
                 write!(f, "{value:?} in {setting} of the resource metadata {reason}")
             }
-            Self::SettingUnusable { setting, reason } => write!(f, "{setting} {reason}"),
+            Self::SettingUnusable { setting, reason, .. } => write!(f, "{setting} {reason}"),
             Self::Zero { setting } => write!(f, "{setting} is zero"),
             Self::TokenSourceRepeated { source } => {
                 write!(f, "the token source {source} finds the same token as another source")
@@ -463,10 +459,11 @@ impl ConfigProblem {
         }
     }
 
-    fn hint(&self) -> &'static str {
+    fn hint(&self) -> &str {
         match self {
             Self::NoIssuer => {
-                "add .issuer(Issuer::discover(\"https://...\")), or .allow_no_issuer() if all are added later"
+                "add .issuer(Issuer::discover(\"https://...\")) in code or [[issuers]] in the configuration file, or \
+                 set allow_no_issuer if all are added later"
             }
             Self::IssuerRepeated { .. } => {
                 "add it once, with all its settings; while requests are served, change it with Issuers::replace"
@@ -499,7 +496,10 @@ impl ConfigProblem {
             Self::JwksUnusable { .. } => "use the JSON of a JWK Set (RFC 7517) with public signature keys",
             Self::NoAlgorithm { .. } => "name at least one in .algorithms([...]), or remove the setting",
             Self::AudienceUnusable { .. } => "remove the white space: `aud` is compared byte for byte",
-            Self::ClaimUnusable { hint, .. } | Self::ProfileUnusable { hint, .. } => hint,
+            Self::ClaimUnusable { hint, .. }
+            | Self::IntrospectionUnusable { hint, .. }
+            | Self::ProfileUnusable { hint, .. } => hint,
+            Self::SettingUnusable { hint, .. } => hint,
             Self::DefaultAlgorithmNotAllowed { .. } => "add it to .algorithms([...]), or remove it",
             Self::AudienceEmpty => "use the name of this API in the `aud` claim of its tokens",
             Self::AudienceNotAccepted { .. } => "add it to the BearerAuth with .add_audience(\"...\")",
@@ -507,7 +507,6 @@ impl ConfigProblem {
             Self::NoKeysNorIntrospection { .. } => {
                 "add .introspect(Introspection::with(...)), or use Issuer::discover"
             }
-            Self::IntrospectionUnusable { hint, .. } => hint,
             Self::SettingNeedsKeys { .. } | Self::SettingNeedsFetchedKeys { .. } => {
                 "remove the setting, or use Issuer::discover"
             }
@@ -525,7 +524,6 @@ impl ConfigProblem {
                 "write the URL under which clients reach this API, such as \"https://api.example.com/mcp\""
             }
             Self::ResourceMetadataUnusable { .. } => "correct the value, or remove it",
-            Self::SettingUnusable { .. } => "see the documentation of `tower_bearer::config` for its values",
             Self::Zero { .. } => "use a positive value, or remove the setting to use its default",
             Self::TokenSourceRepeated { .. } => "add it once",
             Self::TokenSourceUnusable { .. } => "see the documentation of TokenSource for valid names",

@@ -75,7 +75,11 @@ fn all_problems() -> Vec<ConfigProblem> {
             reason: "is no JSON Pointer",
             hint: "begin it with a slash",
         },
-        Problem::SettingUnusable { setting: "leeway".to_owned(), reason: "is no number".to_owned() },
+        Problem::SettingUnusable {
+            setting: "leeway".to_owned(),
+            reason: "is no number".to_owned(),
+            hint: "write a number".to_owned(),
+        },
         Problem::CallersUnrestricted { issuer: issuer() },
         Problem::SettingNeedsFetchedKeys { issuer: issuer(), setting: "seed_jwks" },
         Problem::TenantNotAnId { issuer: issuer() },

@@ -9,13 +9,14 @@ use std::sync::{Arc, OnceLock};
 
 use super::BearerAuthBuilder;
 use crate::authenticate::{
-    Authenticator, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, TokenStore,
+    Authenticator, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, Resolver, TokenStore,
 };
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
 use crate::middleware::{BearerAuth, Responder, ResponseSettings, Shared};
+use crate::resource_metadata::PublishedMetadata;
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_audiences};
 
 impl BearerAuthBuilder {
@@ -44,15 +45,7 @@ impl BearerAuthBuilder {
     /// [`ConfigError`] with every problem, each with a hint.
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let mut problems = Vec::new();
-        self.check(&mut problems);
-        let context = Arc::new(self.context());
-        let issuers = Arc::new(IssuerRegistry::new(self.build_issuers(&context, &mut problems)));
-        let resolver = self.resolver.as_ref();
-        let resolver = resolver.and_then(|resolver| resolver.build(&context, &issuers, &mut problems));
-        let realm = self.checked_realm(&mut problems);
-        let resource_metadata = self.resource_metadata.as_ref();
-        let resource_metadata = resource_metadata
-            .and_then(|metadata| metadata.build(&accepted_audiences(&issuers, &context), &mut problems));
+        let Parts { context, issuers, resolver, realm, resource_metadata } = self.parts(&mut problems);
         ConfigError::unless_none(problems)?;
         let turned_on = [
             ("resolve_issuers", resolver.is_some()),
@@ -89,6 +82,31 @@ impl BearerAuthBuilder {
             start_check: Arc::new(StartCheck::new(!self.skip_start_check)),
             context,
         }))
+    }
+
+    /// The problems that `build` would report, except those that later calls can still solve: they may add an
+    /// issuer and an HTTP client.
+    #[cfg(feature = "config")]
+    pub(crate) fn problems(&self) -> Vec<ConfigProblem> {
+        use ConfigProblem::{HttpClientUnusable, NoHttpClient, NoIssuer};
+        let mut problems = Vec::new();
+        self.parts(&mut problems);
+        problems.retain(|problem| !matches!(problem, NoIssuer | NoHttpClient | HttpClientUnusable { .. }));
+        problems
+    }
+
+    /// Checks all settings, and builds what the checks need.
+    fn parts(&self, problems: &mut Vec<ConfigProblem>) -> Parts {
+        self.check(problems);
+        let context = Arc::new(self.context());
+        let issuers = Arc::new(IssuerRegistry::new(self.build_issuers(&context, problems)));
+        let resolver = self.resolver.as_ref();
+        let resolver = resolver.and_then(|resolver| resolver.build(&context, &issuers, problems));
+        let realm = self.checked_realm(problems);
+        let resource_metadata = self.resource_metadata.as_ref();
+        let resource_metadata = resource_metadata
+            .and_then(|metadata| metadata.build(&accepted_audiences(&issuers, &context), problems));
+        Parts { context, issuers, resolver, realm, resource_metadata }
     }
 
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
@@ -185,6 +203,15 @@ pub(super) fn accepted_audiences(issuers: &IssuerRegistry, context: &BuildContex
     let issuers = issuers.load().sorted();
     let of_issuers = issuers.iter().flat_map(|issuer| &issuer.claims.audiences);
     of_issuers.map(ToString::to_string).chain(context.audiences.iter().cloned()).collect()
+}
+
+/// The parts of a `BearerAuth` whose settings can have problems.
+struct Parts {
+    context: Arc<BuildContext>,
+    issuers: Arc<IssuerRegistry>,
+    resolver: Option<Resolver>,
+    realm: String,
+    resource_metadata: Option<PublishedMetadata>,
 }
 
 /// Each source must be usable, and find no token that another one finds.

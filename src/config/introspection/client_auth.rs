@@ -10,6 +10,8 @@ use crate::introspection::ClientAuth;
 const HMAC_ALGORITHMS: [HmacAlgorithm; 3] =
     [HmacAlgorithm::HS256, HmacAlgorithm::HS384, HmacAlgorithm::HS512];
 
+const SECRET_ALGORITHM_HINT: &str = "use the one that the authorization server expects, usually HS256";
+
 impl IntrospectionConfig {
     pub(super) fn client_auth(&self, path: &str, problems: &mut Problems) -> Option<ClientAuth> {
         self.check_unused(path, problems);
@@ -59,7 +61,8 @@ impl IntrospectionConfig {
         let id = self.client_id(path, problems);
         match &self.assertion_file {
             Some(_) if self.private_key_file.is_some() => {
-                problems.add(path, "has private_key_file and assertion_file, of which only one can be used");
+                let reason = "has private_key_file and assertion_file, of which only one can be used";
+                problems.add(path, reason, "keep the file with the key, or the one with the assertion");
                 None
             }
             Some(file) => Some(ClientAuth::assertion_file(id?, file)),
@@ -93,7 +96,8 @@ impl IntrospectionConfig {
         ];
         let others = others.into_iter().map(|(name, is_set, is_used)| (name.to_owned(), is_set, is_used));
         for (name, _, _) in secrets.chain(others).filter(|(_, is_set, is_used)| *is_set && !is_used) {
-            problems.add(format!("{path}.{name}"), "has no effect with these credentials");
+            let hint = "remove it, or set the method in `auth` that uses it";
+            problems.add(format!("{path}.{name}"), "has no effect with these credentials", hint);
         }
     }
 
@@ -117,7 +121,8 @@ impl IntrospectionConfig {
 
     fn client_id(&self, path: &str, problems: &mut Problems) -> Option<&str> {
         if self.client_id.is_none() {
-            problems.add(format!("{path}.client_id"), "is missing");
+            let hint = "set the client ID that the authorization server registered for this API";
+            problems.add(format!("{path}.client_id"), "is missing", hint);
         }
         self.client_id.as_deref()
     }
@@ -125,19 +130,21 @@ impl IntrospectionConfig {
     fn secret_algorithm(&self, path: &str, problems: &mut Problems) -> Option<HmacAlgorithm> {
         let setting = format!("{path}.secret_algorithm");
         let Some(name) = &self.secret_algorithm else {
-            problems.add(setting, "is missing; an example: HS256");
+            problems.add(setting, "is missing", SECRET_ALGORITHM_HINT);
             return None;
         };
         let algorithm = HMAC_ALGORITHMS.into_iter().find(|algorithm| algorithm.as_str() == name);
         if algorithm.is_none() {
-            problems.add(setting, format!("is {name:?}, which is not HS256, HS384 or HS512"));
+            let reason = format!("is {name:?}, which is not HS256, HS384 or HS512");
+            problems.add(setting, reason, SECRET_ALGORITHM_HINT);
         }
         algorithm
     }
 
     fn private_key(&self, path: &str, problems: &mut Problems) -> Option<PrivateKey> {
         let (Some(file), Some(name)) = (&self.private_key_file, &self.private_key_algorithm) else {
-            problems.add(path, "needs private_key_file and private_key_algorithm, or assertion_file");
+            let reason = "needs private_key_file and private_key_algorithm, or assertion_file";
+            problems.add(path, reason, "name the key of this API and its algorithm, such as ES256");
             return None;
         };
         let setting = format!("{path}.private_key_file");
@@ -149,7 +156,8 @@ impl IntrospectionConfig {
                 None => key,
             }),
             Err(error) => {
-                problems.add(setting, format!("is unusable: {error}"));
+                let hint = "name a PKCS#8 PEM file with a private key for private_key_algorithm";
+                problems.add(setting, format!("is unusable: {error}"), hint);
                 None
             }
         }

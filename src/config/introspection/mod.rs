@@ -86,9 +86,11 @@ pub(super) enum OpaqueConfig {
 type SetFlag = fn(Introspection) -> Introspection;
 
 impl IntrospectionConfig {
-    /// The settings, unless the credentials are unusable. `path` is that of this table in the configuration.
-    pub(super) fn build(&self, path: &str, problems: &mut Problems) -> Option<Introspection> {
-        let mut introspection = Introspection::with(self.client_auth(path, problems)?);
+    /// The settings that can be read. `path` is that of this table in the configuration.
+    pub(super) fn build(&self, path: &str, problems: &mut Problems) -> Introspection {
+        // After a problem, credentials stand in, so that the other settings are checked. They are never used.
+        let auth = self.client_auth(path, problems).unwrap_or_else(|| ClientAuth::bearer("none"));
+        let mut introspection = Introspection::with(auth);
         if let Some(url) = &self.endpoint {
             introspection = introspection.endpoint(url);
         }
@@ -107,7 +109,7 @@ impl IntrospectionConfig {
         for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
             introspection = set(introspection);
         }
-        Some(self.set_limits(introspection))
+        self.set_limits(introspection)
     }
 
     fn set_limits(&self, introspection: Introspection) -> Introspection {

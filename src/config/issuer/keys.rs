@@ -1,11 +1,16 @@
 //! The constructor of an issuer: a profile with its arguments, or where its keys are.
 //!
 //! Checks: that one source of keys is named, and that each argument of the profile is there and no other.
+//!
+//! Why an issuer is built after a problem: its other settings are checked, too. It is never used.
 
 use super::IssuerConfig;
 use super::profile::Profile;
 use crate::config::values::{Problems, read_file};
 use crate::settings::Issuer;
+
+/// Stands in for keys in a file that cannot be read.
+const UNREADABLE_KEYS: &str = "https://keys.invalid";
 
 impl IssuerConfig {
     /// The identifier, or the argument of the profile that stands for it.
@@ -14,30 +19,36 @@ impl IssuerConfig {
         names.into_iter().flatten().next().map_or("", |name| name)
     }
 
-    /// The issuer with its identifier and its keys, without its other settings.
+    /// The issuer with its identifier and its keys, without its other settings. `None` if it has no
+    /// identifier.
     pub(super) fn constructed(&self, path: &str, problems: &mut Problems) -> Option<Issuer> {
-        let has_arguments = self.check_arguments(path, problems);
-        let has_one_source = self.check_key_sources(path, problems);
+        self.check_arguments(path, problems);
+        self.check_key_sources(path, problems);
         let file = self.jwks_file.as_ref();
         let file = file.map(|file| read_file(&format!("{path}.jwks_file"), file, problems));
-        if !(has_arguments && has_one_source) {
-            return None;
-        }
-        if let Some(profile) = self.profile {
-            return self.of_profile(profile);
-        }
-        let identifier = self.issuer.as_ref()?;
-        Some(match (&self.jwks_url, file, &self.jwks) {
-            (Some(url), ..) => Issuer::with_jwks_url(identifier, url),
-            (_, Some(jwks), _) => Issuer::with_static_jwks(identifier, jwks?),
-            (.., Some(jwks)) => Issuer::with_static_jwks(identifier, jwks),
-            _ if self.without_keys => Issuer::without_keys(identifier),
-            _ => Issuer::discover(identifier),
+        let issuer = match self.profile {
+            Some(profile) => self.of_profile(profile)?,
+            None => self.of_key_source(self.issuer.as_ref()?, file),
+        };
+        Some(match &self.shared_metadata {
+            Some(url) => issuer.shared_metadata(url),
+            None => issuer,
         })
     }
 
-    /// Whether the arguments are those of the profile. Without a profile, the issuer is the only one.
-    fn check_arguments(&self, path: &str, problems: &mut Problems) -> bool {
+    fn of_key_source(&self, identifier: &str, file: Option<Option<String>>) -> Issuer {
+        match (&self.jwks_url, file, &self.jwks) {
+            (Some(url), ..) => Issuer::with_jwks_url(identifier, url),
+            (_, Some(Some(jwks)), _) => Issuer::with_static_jwks(identifier, jwks),
+            (_, Some(None), _) => Issuer::with_jwks_url(identifier, UNREADABLE_KEYS),
+            (.., Some(jwks)) => Issuer::with_static_jwks(identifier, jwks),
+            _ if self.without_keys => Issuer::without_keys(identifier),
+            _ => Issuer::discover(identifier),
+        }
+    }
+
+    /// Checks that the arguments are those of the profile. Without a profile, the issuer is the only one.
+    fn check_arguments(&self, path: &str, problems: &mut Problems) {
         let needed = self.profile.map_or(&["issuer"][..], Profile::arguments);
         let arguments = [
             ("issuer", self.issuer.is_some()),
@@ -47,24 +58,28 @@ impl IssuerConfig {
             ("region", self.region.is_some()),
             ("pool", self.pool.is_some()),
         ];
-        let mut is_complete = true;
         for (name, is_set) in arguments {
-            let fault = match (needed.contains(&name), is_set) {
-                (true, false) => "is missing",
-                (false, true) if self.profile.is_some() => "has no effect with this profile",
-                (false, true) => "has no effect without a profile",
+            let (fault, hint) = match (needed.contains(&name), is_set) {
+                (true, false) if self.profile.is_some() => {
+                    ("is missing", "set it, because the profile is built from it")
+                }
+                (true, false) => ("is missing", "set it to the `iss` of its tokens, or use a profile"),
+                (false, true) if self.profile.is_some() => {
+                    ("has no effect with this profile", "remove it, or use another profile")
+                }
+                (false, true) => ("has no effect without a profile", "remove it, or add the profile"),
                 _ => continue,
             };
-            problems.add(format!("{path}.{name}"), fault);
-            is_complete = false;
+            problems.add(format!("{path}.{name}"), fault, hint);
         }
-        is_complete
     }
 
-    /// Whether at most one setting says where the keys are.
-    fn check_key_sources(&self, path: &str, problems: &mut Problems) -> bool {
+    /// Checks that at most one setting says where the keys are. Shared metadata may replace the metadata of a
+    /// profile.
+    fn check_key_sources(&self, path: &str, problems: &mut Problems) {
         let sources = [
-            ("profile", self.profile.is_some()),
+            ("profile", self.profile.is_some() && self.shared_metadata.is_none()),
+            ("shared_metadata", self.shared_metadata.is_some()),
             ("jwks_url", self.jwks_url.is_some()),
             ("jwks_file", self.jwks_file.is_some()),
             ("jwks", self.jwks.is_some()),
@@ -73,9 +88,9 @@ impl IssuerConfig {
         let set: Vec<&str> =
             sources.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
         if set.len() > 1 {
-            problems.add(path, format!("has {}, of which only one can be used", set.join(" and ")));
+            let reason = format!("has {}, of which only one can be used", set.join(" and "));
+            problems.add(path, reason, "keep the one that says where the keys are");
         }
-        set.len() <= 1
     }
 
     /// `None` if an argument is missing.

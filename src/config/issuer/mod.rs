@@ -30,6 +30,7 @@ pub(super) struct IssuerConfig {
     pub(super) host: Option<String>,
     pub(super) region: Option<String>,
     pub(super) pool: Option<String>,
+    pub(super) shared_metadata: Option<String>,
     pub(super) jwks_url: Option<String>,
     pub(super) jwks_file: Option<PathBuf>,
     pub(super) jwks: Option<String>,
@@ -55,6 +56,8 @@ pub(super) struct IssuerConfig {
     pub(super) max_lifetime_secs: Option<u64>,
     #[serde(default)]
     pub(super) strict_rfc9068: bool,
+    #[serde(default)]
+    pub(super) require_public_addresses: bool,
     pub(super) endpoint_hosts: Option<HostsConfig>,
     #[serde(default)]
     pub(super) dangerous_accept_types: Vec<String>,
@@ -76,19 +79,19 @@ pub(super) enum HostsConfig {
 type SetFlag = fn(Issuer) -> Issuer;
 
 impl IssuerConfig {
-    /// The issuer, unless something that it needs is missing or cannot be read. `path` is that of this issuer
-    /// in the configuration.
+    /// The issuer with all settings that can be read; `None` if it has no identifier. `path` is that of this
+    /// issuer in the configuration.
     pub(super) fn build(&self, path: &str, problems: &mut Problems) -> Option<Issuer> {
         let setting = |name: &str| format!("{path}.{name}");
-        // Everything is read before the first return, so that all problems are reported.
+        // Everything is read before the return, so that all problems are reported.
         let issuer = self.constructed(path, problems);
         let algorithms = self.parse_algorithms(path, problems);
         let default_algorithm = self
             .default_key_algorithm
             .as_ref()
-            .map(|name| parse_algorithm(&setting("default_key_algorithm"), name, problems));
+            .and_then(|name| parse_algorithm(&setting("default_key_algorithm"), name, problems));
         let seed = self.seed_jwks_file.as_ref();
-        let seed = seed.map(|file| read_file(&setting("seed_jwks_file"), file, problems));
+        let seed = seed.and_then(|file| read_file(&setting("seed_jwks_file"), file, problems));
         let introspection = self.introspection.as_ref();
         let introspection = introspection.map(|config| config.build(&setting("introspection"), problems));
         let mut issuer = issuer?;
@@ -96,23 +99,26 @@ impl IssuerConfig {
             issuer = issuer.algorithms(algorithms);
         }
         if let Some(algorithm) = default_algorithm {
-            issuer = issuer.default_key_algorithm(algorithm?);
+            issuer = issuer.default_key_algorithm(algorithm);
         }
         if let Some(jwks) = seed {
-            issuer = issuer.seed_jwks(jwks?);
+            issuer = issuer.seed_jwks(jwks);
         }
         if let Some(introspection) = introspection {
-            issuer = issuer.introspect(introspection?);
+            issuer = issuer.introspect(introspection);
         }
         Some(self.set_rules(self.set_claims(self.set_urls(issuer))))
     }
 
+    /// `None` if an algorithm is unknown: the others would be another list.
     fn parse_algorithms(&self, path: &str, problems: &mut Problems) -> Option<Vec<Algorithm>> {
         let names = self.algorithms.as_ref()?.iter().enumerate();
         let parse = |(index, name): (usize, &String)| {
             parse_algorithm(&format!("{path}.algorithms[{index}]"), name, problems)
         };
-        Some(names.filter_map(parse).collect())
+        // Two steps, so that every unknown name is reported.
+        let parsed: Vec<Option<Algorithm>> = names.map(parse).collect();
+        parsed.into_iter().collect()
     }
 
     fn set_urls(&self, mut issuer: Issuer) -> Issuer {
@@ -168,8 +174,9 @@ impl IssuerConfig {
         }
         issuer = secs(issuer, self.max_age_secs, Issuer::max_age);
         issuer = secs(issuer, self.max_lifetime_secs, Issuer::max_lifetime);
-        let flags: [(bool, SetFlag); 3] = [
+        let flags: [(bool, SetFlag); 4] = [
             (self.strict_rfc9068, Issuer::strict_rfc9068),
+            (self.require_public_addresses, Issuer::require_public_addresses),
             (self.dangerous_accept_id_token_claims, Issuer::dangerous_accept_id_token_claims),
             (self.dangerous_allow_http, Issuer::dangerous_allow_http),
         ];

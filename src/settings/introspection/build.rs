@@ -79,7 +79,7 @@ impl Introspection {
             if discoverable.is_none() {
                 problems.push(ConfigProblem::IntrospectionUnusable {
                     issuer: identifier(),
-                    reason: "the endpoint cannot be discovered, because the identifier is not a URL",
+                    reason: "the endpoint cannot be discovered, because the identifier is not an https URL",
                     hint: "set the URL with .endpoint(...)",
                 });
             }

@@ -146,6 +146,7 @@ const EVERY_SETTING: &str = r#"
     max_age_secs = 3600
     max_lifetime_secs = 3600
     strict_rfc9068 = true
+    require_public_addresses = true
     endpoint_hosts = { listed = ["*.example.com"] }
     dangerous_accept_types = ["access+jwt"]
     dangerous_accept_id_token_claims = true
@@ -229,6 +230,7 @@ const EVERY_SETTING: &str = r#"
     [[issuers]]
     profile = "entra"
     tenant = "11111111-2222-3333-4444-555555555555"
+    shared_metadata = "https://login.microsoftonline.com/organizations/v2.0"
 
     [[issuers]]
     profile = "cognito"

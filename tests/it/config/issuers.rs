@@ -10,6 +10,8 @@ use crate::support::protected::{ACCEPTED, API, Protected};
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
+const SHARED: &str = "https://login.microsoftonline.com/organizations/v2.0";
+
 fn config(issuer: &Value) -> Value {
     json!({"audience": API, "issuers": [issuer]})
 }
@@ -46,6 +48,17 @@ fn an_issuer_as_data_is_the_issuer_in_code() {
         (
             json!({"issuer": url, "client_claims": ["cid"], "role_claims": ["/a/b"], "audience_claim": "/api"}),
             Issuer::discover(url).client_claims(["cid"]).role_claims(["/a/b"]).audience_claim("/api"),
+        ),
+        (
+            json!({"profile": "entra", "tenant": TENANT, "shared_metadata": SHARED}),
+            Issuer::entra(TENANT).shared_metadata(SHARED),
+        ),
+        (
+            json!({"issuer": format!("https://a.example/{TENANT}"), "shared_metadata": "https://a.example/all",
+                "require_public_addresses": true}),
+            Issuer::discover(format!("https://a.example/{TENANT}"))
+                .shared_metadata("https://a.example/all")
+                .require_public_addresses(),
         ),
         (
             json!({"issuer": url, "require_claim_values": {"/org/id": ["acme", 5], "verified": true}}),
@@ -85,6 +98,11 @@ fn a_profile_needs_its_arguments_and_rejects_any_other() {
         (
             json!({"profile": "google", "jwks_url": "https://a.example/jwks"}),
             &["issuers[0] has profile and jwks_url, of which only one can be used"],
+        ),
+        (
+            json!({"profile": "entra", "tenant": TENANT, "shared_metadata": SHARED,
+                "jwks_url": "https://a.example/jwks"}),
+            &["issuers[0] has shared_metadata and jwks_url, of which only one can be used"],
         ),
     ] {
         let text = problems(&issuer);

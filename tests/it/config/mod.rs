@@ -2,6 +2,7 @@
 
 mod every_setting;
 mod issuers;
+mod problems;
 mod secrets;
 
 use std::fs;
