@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The numbers of the rules that the map must contain. The letters stand for bearer tokens, HTTP, JWT, JWS,
-/// keys, best current practice, JWT access tokens, metadata, introspection and protected resource metadata.
-const RULES: [(&str, &[(u32, u32)]); 10] = [
+/// keys, best current practice, JWT access tokens, metadata, introspection, protected resource metadata and
+/// configuration as data.
+const RULES: [(&str, &[(u32, u32)]); 11] = [
     ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
     ("H", &[(1, 1), (3, 8), (12, 13)]),
     ("J", &[(1, 15), (18, 19), (22, 23)]),
@@ -17,6 +18,7 @@ const RULES: [(&str, &[(u32, u32)]); 10] = [
     ("M", &[(1, 5), (7, 9), (12, 12)]),
     ("I", &[(1, 31)]),
     ("R", &[(1, 22)]),
+    ("N", &[(1, 6)]),
 ];
 
 /// The numbers of the known attacks.

@@ -142,7 +142,8 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         }
         if url.is_none() {
             let (name, url) = (self.full("RESOURCE_METADATA"), self.full("PUBLIC_URL"));
-            self.problems.add(name, format!("needs {url}; an example: https://api.example.com"));
+            let hint = "set it to the URL of the API for its clients, for example https://api.example.com";
+            self.problems.add(name, format!("needs {url}"), hint);
         }
         url.map(ResourceMetadataConfig::at)
     }
