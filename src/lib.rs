@@ -51,8 +51,8 @@
 //!    present and well-typed; the token is not an ID, refresh or logout token; `cnf` requires no proof.
 //! 8. **Introspect**, for opaque tokens, and for JWTs where [`Introspection::also_jwts`] says so. The token
 //!    is active, and the claims of the response pass step 7. Responses are cached and requests are coalesced.
-//! 9. **Require.** On routes with a [`Require`] layer: scopes, your own checks, and
-//!    [`still_active`](Require::still_active).
+//! 9. **Require.** On routes with a [`Require`] layer: the authentication of the user, scopes, roles,
+//!    authorization details, your own checks, and [`still_active`](Require::still_active).
 //!
 //! A JWT that fails a check is never introspected instead. The inner service finds the [`AccessToken`] in the
 //! extensions of the request. With the feature `axum` it is also an extractor.

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The numbers of the rules that the map must contain. The letters stand for bearer tokens, HTTP, JWT, JWS,
-/// keys, best current practice, JWT access tokens, metadata, introspection, protected resource metadata and
-/// configuration as data.
-const RULES: [(&str, &[(u32, u32)]); 11] = [
+/// keys, best current practice, JWT access tokens, metadata, introspection, protected resource metadata,
+/// configuration as data, step-up authentication, authorization details and token exchange.
+const RULES: [(&str, &[(u32, u32)]); 14] = [
     ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
     ("H", &[(1, 1), (3, 8), (12, 13)]),
     ("J", &[(1, 15), (18, 19), (22, 23)]),
@@ -19,6 +19,9 @@ const RULES: [(&str, &[(u32, u32)]); 11] = [
     ("I", &[(1, 31)]),
     ("R", &[(1, 22)]),
     ("N", &[(1, 6)]),
+    ("U", &[(1, 9)]),
+    ("Z", &[(1, 4)]),
+    ("X", &[(1, 1)]),
 ];
 
 /// The numbers of the known attacks.

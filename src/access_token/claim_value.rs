@@ -56,6 +56,11 @@ impl<'t> ClaimValue<'t> {
         JsonPointer::parse(pointer)?.find_parsed(self.0).map(Self)
     }
 
+    /// Whether the value is an object.
+    pub(super) fn is_object(self) -> bool {
+        self.0.is_object()
+    }
+
     /// The text, if the value is a string.
     #[must_use]
     pub fn as_str(self) -> Option<&'t str> {
@@ -112,6 +117,12 @@ impl<'t> ClaimValue<'t> {
     /// ```
     pub fn items(self) -> impl Iterator<Item = Self> {
         self.0.as_array().into_iter().flatten().map(Self)
+    }
+
+    /// Of all claims, the authorization details of this type (RFC 9396 section 9).
+    pub(crate) fn authorization_details(self, kind: &str) -> impl Iterator<Item = Self> {
+        let is_of_kind = move |detail: &Self| detail.get("type").and_then(Self::as_str) == Some(kind);
+        self.get("authorization_details").into_iter().flat_map(Self::items).filter(is_of_kind)
     }
 
     /// Deserializes the value into a `T`. `None` if it does not fit.

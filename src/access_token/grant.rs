@@ -1,6 +1,7 @@
 //! The validated claims of a token, as `AccessToken` stores them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::scope_implies::ScopeImplies;
 use crate::bearer::ScopeSet;
@@ -22,6 +23,8 @@ pub(crate) struct Grant {
     pub(crate) not_before: Option<NumericDate>,
     pub(crate) issued_at: Option<NumericDate>,
     pub(crate) auth_time: Option<NumericDate>,
+    /// The leeway of the issuer, for routes that check `auth_time`.
+    pub(crate) leeway: Duration,
     pub(crate) token_id: Option<ClaimText>,
     pub(crate) acr: Option<ClaimText>,
     /// Whether the claims come from a JWT rather than from an introspection response.

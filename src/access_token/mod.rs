@@ -1,8 +1,10 @@
 //! The validated access token that handlers see: the caller and the grant (RFC 9068 section 2.2).
 
+mod actor;
 mod claim_value;
 mod grant;
 mod scope_implies;
+mod step_up;
 
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -16,10 +18,12 @@ use serde_json::Value;
 
 pub use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
+pub use actor::Actor;
 pub use claim_value::ClaimValue;
 
 pub(crate) use grant::{ClaimText, Grant};
 pub(crate) use scope_implies::ScopeImplies;
+pub use step_up::StepUp;
 
 /// An access token that passed every check of a [`BearerAuth`](crate::BearerAuth): a JWT or an introspected
 /// token.
@@ -86,7 +90,7 @@ struct Checked {
 struct Derived {
     /// One entry per type that [`AccessToken::claims`] was called with.
     typed_claims: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
-    /// The parsed claims, once [`AccessToken::claim`] was called.
+    /// The parsed claims, once [`AccessToken::claim`] or a method like it was called.
     parsed_claims: OnceLock<Value>,
 }
 
@@ -153,6 +157,18 @@ impl AccessToken {
 
     fn text<'t>(&'t self, text: &'t Option<ClaimText>) -> Option<&'t str> {
         text.as_ref().map(|text| text.resolve(&self.checked.claims_json))
+    }
+
+    /// Whether the user's authentication meets the requirement. `now` is called only if that depends on the
+    /// time.
+    pub(crate) fn meets(&self, step_up: &StepUp, now: impl FnOnce() -> NumericDate) -> bool {
+        let grant = self.grant();
+        step_up.accepts_acr(self.acr()) && step_up.accepts_auth_time(grant.auth_time, grant.leeway, now)
+    }
+
+    /// Whether `acrs` names this authentication context of Entra ID.
+    pub(crate) fn has_auth_context(&self, context: &str) -> bool {
+        self.claim("acrs").is_some_and(|contexts| contexts.contains(context))
     }
 
     /// [`issuer`](Self::issuer), shared.
@@ -383,20 +399,18 @@ impl AccessToken {
         self.text(&self.checked.grant.acr)
     }
 
-    /// Returns the time when the user was authenticated (`auth_time`; RFC 9068 section 2.2.1).
+    /// Returns the time when the user was authenticated (`auth_time`; RFC 9068 section 2.2.1, RFC 9470
+    /// section 6.1). To require a recent authentication, use
+    /// [`Require::authenticated_within`](crate::Require::authenticated_within).
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
-    /// use tower_bearer::{AccessToken, Require};
+    /// use tower_bearer::AccessToken;
     ///
-    /// /// A strong login within the last ten minutes, as a route for payments needs it.
-    /// fn is_strong_and_recent(token: &AccessToken) -> bool {
-    ///     let Some(login) = token.auth_time() else { return false };
-    ///     let age = SystemTime::now().duration_since(login).unwrap_or_default();
-    ///     token.acr() == Some("urn:example:mfa") && age < Duration::from_secs(600)
+    /// /// The time since the last login, to show it to the user.
+    /// fn since_login(token: &AccessToken) -> Option<Duration> {
+    ///     SystemTime::now().duration_since(token.auth_time()?).ok()
     /// }
-    ///
-    /// let layer = Require::scope("payments:write").check(|token, _| is_strong_and_recent(token));
     /// ```
     #[must_use]
     pub fn auth_time(&self) -> Option<SystemTime> {
@@ -437,16 +451,41 @@ impl AccessToken {
     /// ```
     #[must_use]
     pub fn claim(&self, pointer: &str) -> Option<ClaimValue<'_>> {
-        ClaimValue::new(self.parsed_claims()).get(pointer)
+        self.all_claims().get(pointer)
+    }
+
+    /// Returns the authorization details of this `type` (RFC 9396 section 9.1 for JWTs, section 9.2 for
+    /// introspection responses): the objects in `authorization_details` whose member `type` equals `kind`
+    /// byte for byte. None if the claim is absent or not an array.
+    ///
+    /// The first call parses the claims, once per cached token.
+    /// [`Require::detail`](crate::Require::detail) requires one on a route.
+    ///
+    /// ```
+    /// use tower_bearer::AccessToken;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Payment {
+    ///     creditor: String,
+    /// }
+    ///
+    /// fn may_pay(token: &AccessToken, creditor: &str) -> bool {
+    ///     let details = token.authorization_details("payment_initiation");
+    ///     details.filter_map(|detail| detail.to::<Payment>()).any(|payment| payment.creditor == creditor)
+    /// }
+    /// ```
+    pub fn authorization_details(&self, kind: &str) -> impl Iterator<Item = ClaimValue<'_>> {
+        self.all_claims().authorization_details(kind)
     }
 
     fn derived(&self) -> &Derived {
         self.checked.derived.get_or_init(Box::default)
     }
 
-    fn parsed_claims(&self) -> &Value {
+    /// The claims, parsed at the first call.
+    fn all_claims(&self) -> ClaimValue<'_> {
         let parse = || serde_json::from_str(&self.checked.claims_json).unwrap_or_default();
-        self.derived().parsed_claims.get_or_init(parse)
+        ClaimValue::new(self.derived().parsed_claims.get_or_init(parse))
     }
 
     /// Deserializes the claims into `T`.

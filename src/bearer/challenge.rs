@@ -1,4 +1,5 @@
-//! Writes `WWW-Authenticate`: one challenge of one scheme (RFC 9110 section 11.6.1, RFC 6750 section 3).
+//! Writes `WWW-Authenticate`: one challenge of one scheme (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC
+//! 9470 section 3).
 //!
 //! Checks: only characters of the sets in RFC 6750 section 3 are written, whatever the arguments hold. So no
 //! argument can add a parameter, a challenge or a header line.
@@ -18,9 +19,13 @@ pub(crate) struct ChallengeWriter<'a> {
     error_description: Option<&'static str>,
     scope: Option<&'a str>,
     resource_metadata: Option<&'a str>,
+    acr_values: Option<&'a str>,
+    max_age: Option<u64>,
+    authorization_uri: Option<&'a str>,
+    claims: Option<&'a str>,
 }
 
-/// The `error` of a challenge (RFC 6750 section 3.1).
+/// The `error` of a challenge (RFC 6750 section 3.1, unless noted).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ErrorCode {
     /// The request is malformed (400).
@@ -29,15 +34,21 @@ pub(crate) enum ErrorCode {
     InvalidToken,
     /// The token is valid but grants too little (403).
     InsufficientScope,
+    /// The user was authenticated too weakly or too long ago (401; RFC 9470 section 3).
+    InsufficientUserAuthentication,
+    /// The token lacks claims that Entra ID issues on request (401; not registered).
+    InsufficientClaims,
 }
 
 impl ErrorCode {
-    /// The registered error code.
+    /// The error code as text.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::InsufficientClaims => "insufficient_claims",
         }
     }
 }
@@ -52,6 +63,10 @@ impl<'a> ChallengeWriter<'a> {
             error_description: None,
             scope: None,
             resource_metadata: None,
+            acr_values: None,
+            max_age: None,
+            authorization_uri: None,
+            claims: None,
         }
     }
 
@@ -81,6 +96,27 @@ impl<'a> ChallengeWriter<'a> {
         Self { resource_metadata: Some(url), ..self }
     }
 
+    /// Sets the accepted authentication context classes, space-delimited, in order of preference (RFC 9470
+    /// section 3). An item with characters that the list cannot hold is omitted as a whole, like a scope.
+    pub(crate) fn acr_values(self, acr_values: &'a str) -> Self {
+        Self { acr_values: Some(acr_values), ..self }
+    }
+
+    /// Sets the maximum time since the authentication of the user, in seconds (RFC 9470 section 3).
+    pub(crate) fn max_age(self, secs: Option<u64>) -> Self {
+        Self { max_age: secs, ..self }
+    }
+
+    /// Sets the authorization endpoint, which clients of Entra ID expect beside `claims`.
+    pub(crate) fn authorization_uri(self, uri: Option<&'a str>) -> Self {
+        Self { authorization_uri: uri, ..self }
+    }
+
+    /// Sets the claims that the client must request, in base64, for clients of Entra ID.
+    pub(crate) fn claims(self, claims: Option<&'a str>) -> Self {
+        Self { claims, ..self }
+    }
+
     /// The field value.
     pub(crate) fn header_value(&self) -> HeaderValue {
         // The text is printable ASCII by construction. If it were not, the scheme alone would do.
@@ -98,9 +134,19 @@ impl<'a> ChallengeWriter<'a> {
         if let Some(sentence) = self.error_description {
             writer.param("error_description", |text| text.extend(sentence.chars().filter(is_in_description)));
         }
-        let scope = self.scope.map(scope_tokens).unwrap_or_default();
-        if !scope.is_empty() {
-            writer.param("scope", |text| text.push_str(&scope));
+        for (name, list) in [("scope", self.scope), ("acr_values", self.acr_values)] {
+            let list = list.map(scope_tokens).unwrap_or_default();
+            if !list.is_empty() {
+                writer.param(name, |text| text.push_str(&list));
+            }
+        }
+        if let Some(secs) = self.max_age {
+            writer.param("max_age", |text| text.push_str(&secs.to_string()));
+        }
+        for (name, value) in [("authorization_uri", self.authorization_uri), ("claims", self.claims)] {
+            if let Some(value) = value {
+                writer.param(name, |text| push_escaped(text, value));
+            }
         }
         if let Some(url) = self.resource_metadata {
             writer.param("resource_metadata", |text| push_escaped(text, url));
@@ -185,6 +231,24 @@ mod tests {
                 r#"Bearer realm="example", error="insufficient_scope", scope="a b""#,
             ),
             (
+                "step-up",
+                plain
+                    .clone()
+                    .error(ErrorCode::InsufficientUserAuthentication)
+                    .acr_values("b a")
+                    .max_age(Some(5)),
+                r#"Bearer realm="example", error="insufficient_user_authentication", acr_values="b a", max_age="5""#,
+            ),
+            (
+                "claims",
+                plain
+                    .clone()
+                    .error(ErrorCode::InsufficientClaims)
+                    .claims(Some("e30="))
+                    .authorization_uri(Some("https://a")),
+                r#"Bearer realm="example", error="insufficient_claims", authorization_uri="https://a", claims="e30=""#,
+            ),
+            (
                 "another scheme",
                 ChallengeWriter::new("DPoP").error(ErrorCode::InvalidRequest),
                 r#"DPoP error="invalid_request""#,
@@ -206,10 +270,12 @@ mod tests {
         let challenge = ChallengeWriter::new("Bearer")
             .realm("a\"b\\c\r\nX: \u{e9}\0\u{7f}")
             .error_description("a\"b\\c\r\nX: \u{e9}\t\u{7f} d")
-            .scope("a\"b c\\ d\r\n \u{e9} e");
+            .scope("a\"b c\\ d\r\n \u{e9} e")
+            .acr_values("a\"b 1\r\n2 2")
+            .claims(Some("a\"b\r\n"));
         assert_eq!(
             challenge.header_value(),
-            r#"Bearer realm="a\"b\\cX: ", error_description="abcX:  d", scope="e""#
+            r#"Bearer realm="a\"b\\cX: ", error_description="abcX:  d", scope="e", acr_values="2", claims="a\"b""#
         );
         let no_scope_left = ChallengeWriter::new("Bearer").realm("r").scope("\" \\");
         assert_eq!(no_scope_left.header_value(), r#"Bearer realm="r""#);

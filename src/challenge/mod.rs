@@ -32,6 +32,7 @@ mod tests;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue};
@@ -177,6 +178,37 @@ impl Challenge {
     #[must_use]
     pub fn resource_metadata(&self) -> Option<&str> {
         self.param("resource_metadata")
+    }
+
+    /// The authentication context classes that the resource server accepts, in order of preference (RFC 9470
+    /// section 3). Empty if it names none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http::HeaderValue;
+    /// use tower_bearer::challenge::Challenge;
+    ///
+    /// let value = HeaderValue::from_static(r#"Bearer acr_values="hardware mfa", max_age="300""#);
+    /// let challenges = Challenge::parse(&value).unwrap();
+    /// assert!(challenges[0].acr_values().eq(["hardware", "mfa"]));
+    /// assert_eq!(challenges[0].max_age(), Some(Duration::from_secs(300)));
+    /// ```
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        self.param("acr_values").unwrap_or_default().split(' ').filter(|value| !value.is_empty())
+    }
+
+    /// The maximum time since the authentication of the user (RFC 9470 section 3). `None` also if the
+    /// parameter is not a number of seconds.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        let secs = self.param("max_age").filter(|secs| secs.bytes().all(|byte| byte.is_ascii_digit()))?;
+        secs.parse().ok().map(Duration::from_secs)
+    }
+
+    /// The claims to request from Entra ID, in base64, for the error `insufficient_claims`.
+    #[must_use]
+    pub fn claims(&self) -> Option<&str> {
+        self.param("claims")
     }
 
     /// The value of the parameter `name`, without quotes and escapes. The case of `name` does not matter.

@@ -175,3 +175,28 @@ fn assert_parses_back(realm: &str, scope: &str) {
     assert_eq!(challenge.scope().unwrap_or_default(), tokens.join(" "));
     assert_eq!(challenge.params().count(), if tokens.is_empty() { 3 } else { 4 });
 }
+
+#[test]
+fn max_age_is_a_number_of_seconds() {
+    for (value, expected) in [
+        ("\"0\"", Some(0)),
+        ("300", Some(300)),
+        ("\"-1\"", None),
+        ("\"+1\"", None),
+        ("\"1.5\"", None),
+        ("\"\"", None),
+        ("\" 1\"", None),
+        ("99999999999999999999", None),
+    ] {
+        let challenges = parse(&format!("Bearer max_age={value}")).unwrap();
+        assert_eq!(challenges[0].max_age(), expected.map(Duration::from_secs), "{value}");
+    }
+}
+
+#[test]
+fn acr_values_are_separated_by_any_number_of_spaces() {
+    for (value, expected) in [("b a", &["b", "a"][..]), (" b  a ", &["b", "a"]), ("", &[]), (" ", &[])] {
+        let challenges = parse(&format!("Bearer acr_values=\"{value}\"")).unwrap();
+        assert_eq!(challenges[0].acr_values().collect::<Vec<_>>(), expected, "{value:?}");
+    }
+}

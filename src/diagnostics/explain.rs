@@ -89,7 +89,7 @@ impl Authenticator {
         let responses = introspector.policy();
         let claims = response.as_deref().and_then(|json| responses.parse(json, false, self.now()));
         if let Some(claims) = claims {
-            explain_route(&claims, policy, route, explanation);
+            explain_route(&claims, policy, self.now(), route, explanation);
         }
     }
 
@@ -171,7 +171,7 @@ impl Authenticator {
         if let (Some(issuer), Some(claims)) = (issuer, &claims) {
             explain_claims(claims, &issuer.claims, self.now(), explanation);
             self.explain_required_audiences(claims, &issuer.claims, explanation);
-            explain_route(claims, &issuer.claims, route, explanation);
+            explain_route(claims, &issuer.claims, self.now(), route, explanation);
         }
         issuer
     }

@@ -1,36 +1,81 @@
-//! Explains what a route requires of a token: scopes, roles and claims.
+//! Explains what a route requires of a token: the authentication of the user, scopes, roles, claims and
+//! authorization details.
 //!
-//! Does not check: the functions of `Require::check`, which need a request.
+//! Does not check: the functions of `Require::check` and `Require::detail`, which need a request.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::explanation::{CheckResult, Explanation};
 use super::hints::unmet_hint;
-use crate::access_token::ClaimValue;
+use crate::access_token::{ClaimValue, StepUp};
 use crate::jwt::UnverifiedClaims;
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::rejection::RejectionKind;
-use crate::requirement::{AnyRole, RequiredClaim, Requirement, Unmet};
+use crate::requirement::{AnyRole, DetailFault, RequiredClaim, Requirement, Unmet};
+use crate::time::NumericDate;
 
-/// Adds a finding for the scopes, and one for each role and each claim that the route requires.
+/// Adds a finding for the scopes, and one for everything else that the route requires.
 pub(super) fn explain_route(
     claims: &UnverifiedClaims<'_>,
     policy: &ClaimsPolicy,
+    now: NumericDate,
     route: Option<&Requirement>,
     explanation: &mut Explanation,
 ) {
+    let json: Value = serde_json::from_str(claims.json).unwrap_or_default();
+    if let Some(route) = route {
+        explain_authentication(claims, policy, now, route, explanation);
+        explain_auth_context(&json, route, explanation);
+    }
     explain_scopes(claims, policy, route, explanation);
     let Some(route) = route else { return };
     let roles = claims::roles(claims, policy).unwrap_or_default();
     let roles: Vec<&str> = roles.iter().map(|role| &**role).collect();
     let mut unmet: Vec<Unmet> =
         route.roles().iter().filter_map(|any_of| explain_role(any_of, &roles, explanation)).collect();
-    let json: Value = serde_json::from_str(claims.json).unwrap_or_default();
     unmet.extend(route.claims().filter_map(|claim| explain_claim(claim, &json, explanation)));
+    unmet.extend(route.detail_types().filter_map(|kind| explain_detail(kind, &json, explanation)));
     let is_verdict = explanation.rejection_kind() == Some(RejectionKind::RequirementUnmet);
     if let Some(first) = unmet.first().filter(|_| is_verdict) {
         explanation.set_hint(Some(unmet_hint(first, policy)));
     }
+}
+
+fn explain_authentication(
+    claims: &UnverifiedClaims<'_>,
+    policy: &ClaimsPolicy,
+    now: NumericDate,
+    route: &Requirement,
+    explanation: &mut Explanation,
+) {
+    let Some(step_up) = route.step_up() else { return };
+    let (acr, auth_time) = (claims.acr.value().map(|acr| &**acr), claims.auth_time.value().copied());
+    let is_met = step_up.accepts_acr(acr) && step_up.accepts_auth_time(auth_time, policy.leeway, || now);
+    let auth_time = auth_time.map_or_else(|| "none".to_owned(), |time| time.to_string());
+    let presented = format!("acr {}, auth_time {auth_time}", acr.unwrap_or("none"));
+    let result = failed_unless(is_met, RejectionKind::AuthenticationInsufficient);
+    explanation.add("authentication", &expected_authentication(step_up), &presented, result);
+}
+
+/// The required authentication, for a log or a terminal.
+pub(super) fn expected_authentication(step_up: &StepUp) -> String {
+    let acr_values: Vec<&str> = step_up.acr_values().collect();
+    let acr = step_up.requires_acr().then(|| format!("acr {}", acr_values.join(" or ")));
+    let age = step_up.max_age().map(|age| format!("auth_time at most {} s ago", age.as_secs()));
+    acr.into_iter().chain(age).collect::<Vec<_>>().join(", ")
+}
+
+fn explain_auth_context(json: &Value, route: &Requirement, explanation: &mut Explanation) {
+    let Some(context) = route.auth_context() else { return };
+    let contexts = ClaimValue::new(json).get("acrs");
+    let result = failed_unless(
+        contexts.is_some_and(|contexts| contexts.contains(context)),
+        RejectionKind::AuthContextMissing,
+    );
+    let presented = contexts.map_or_else(|| "none".to_owned(), ClaimValue::to_json);
+    explanation.add("acrs", context, &presented, result);
 }
 
 fn explain_scopes(
@@ -77,8 +122,20 @@ fn explain_claim(claim: &RequiredClaim, json: &Value, explanation: &mut Explanat
     (!is_met).then(|| Unmet::Claim(claim.pointer.clone()))
 }
 
+/// Returns what the token lacks, if it has no authorization detail of this type.
+fn explain_detail(kind: &Arc<str>, json: &Value, explanation: &mut Explanation) -> Option<Unmet> {
+    let is_present = ClaimValue::new(json).authorization_details(kind).next().is_some();
+    let presented = if is_present { "present" } else { "none" };
+    explanation.add("authorization detail", kind, presented, met(is_present));
+    (!is_present).then(|| Unmet::Detail(Arc::clone(kind), DetailFault::Absent))
+}
+
 fn met(is_met: bool) -> CheckResult {
-    if is_met { CheckResult::Passed } else { CheckResult::Failed(RejectionKind::RequirementUnmet) }
+    failed_unless(is_met, RejectionKind::RequirementUnmet)
+}
+
+fn failed_unless(is_met: bool, kind: RejectionKind) -> CheckResult {
+    if is_met { CheckResult::Passed } else { CheckResult::Failed(kind) }
 }
 
 fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {

@@ -10,7 +10,7 @@ use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::Difference;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::rejection::RejectionKind;
-use crate::requirement::Unmet;
+use crate::requirement::{DetailFault, Unmet};
 use crate::time::NumericDate;
 
 const SYNCHRONIZE: &str = "synchronize the clocks of this machine and of the authorization server";
@@ -166,6 +166,14 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
         }
         RejectionKind::ClientNotAllowed => "if the client may use this API, add it to allowed_clients",
         RejectionKind::SenderNotProven => "let the client request a plain bearer token",
+        RejectionKind::AuthenticationInsufficient => {
+            "let the client send the user through the authorization endpoint with the `acr_values` and `max_age` \
+             of the challenge; if the token has no `acr` or `auth_time` then, let the authorization server add them"
+        }
+        RejectionKind::AuthContextMissing => {
+            "let the client request a token with the `claims` of the challenge, and add `acrs` to the optional \
+             claims of the API registration"
+        }
         RejectionKind::ScopeInsufficient => {
             "let the client request the scopes; if they are in another claim, set Issuer::scope_claims"
         }
@@ -195,6 +203,15 @@ pub(super) fn unmet_hint(unmet: &Unmet, policy: &ClaimsPolicy) -> String {
         }
         Unmet::Claim(_) => {
             "the token lacks the claim, or the function of Require::claim returned false".to_owned()
+        }
+        Unmet::Detail(_, DetailFault::Absent) => {
+            "let the client request the authorization detail (parameter `authorization_details`)".to_owned()
+        }
+        Unmet::Detail(_, DetailFault::IllTyped) => {
+            "compare the authorization detail with the type of the function of Require::detail".to_owned()
+        }
+        Unmet::Detail(_, DetailFault::Rejected) => {
+            "the function of Require::detail returned false".to_owned()
         }
         Unmet::Check => "the function of Require::check returned false".to_owned(),
     }

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::explain_route::expected_authentication;
 use super::hints::{HintContext, fixed_hint, malformed_hint, starts_with_scheme, unmet_hint};
 use super::token_facts::TokenFacts;
 use crate::authenticate::{Authenticator, Issuers, TrustedIssuer};
@@ -114,6 +115,8 @@ impl Authenticator {
                     Some(required.value.shown())
                 })
             }
+            RejectionKind::AuthenticationInsufficient => rejection.step_up().map(expected_authentication),
+            RejectionKind::AuthContextMissing => rejection.auth_context().map(str::to_owned),
             RejectionKind::ScopeInsufficient => rejection.scopes_needed().map(str::to_owned),
             RejectionKind::RequirementUnmet => rejection.unmet().map(ToString::to_string),
             RejectionKind::TokenTooLarge => Some(format!("at most {} bytes", self.max_token_bytes)),

@@ -47,6 +47,7 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         not_before: None,
         issued_at: issued_at.map(date),
         auth_time: None,
+        leeway: Duration::ZERO,
         token_id: None,
         acr: None,
         is_jwt: false,

@@ -20,6 +20,7 @@ use crate::access_token::{AccessToken, CoveredBy};
 use crate::authenticate::StillActive;
 use crate::rejection::Rejection;
 use crate::sync::Shard;
+use crate::time::{NumericDate, SystemClock};
 
 /// How a `BearerAuth` covers a request.
 pub(crate) struct Coverage {
@@ -103,6 +104,13 @@ pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<Response
             uncovered().respond(rejection, head)
         }
     }
+}
+
+/// The time, by the clock of the `BearerAuth` that accepted the token. Without one, by the clock of the
+/// machine.
+pub(in crate::middleware) fn now_for(token: &AccessToken) -> NumericDate {
+    let shared = shared_of(token);
+    shared.map_or_else(|| NumericDate::now(&SystemClock), |shared| shared.authenticator.now())
 }
 
 fn shared_of(token: &AccessToken) -> Option<SharedRef> {

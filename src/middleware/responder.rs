@@ -17,6 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::body::ResponseBody;
+use crate::access_token::StepUp;
 use crate::bearer::ChallengeWriter;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::resource_metadata::PublishedMetadata;
@@ -133,8 +134,8 @@ impl Responder {
 
     /// Adds the headers that differ between rejections of one kind.
     fn add_details(&self, rejection: &Rejection, headers: &mut HeaderMap) {
-        let scopes = rejection.scopes_needed();
-        if let Some(challenge) = scopes.and_then(|scopes| self.challenge(rejection.kind(), Some(scopes))) {
+        let needs = Some(rejection).filter(|rejection| rejection.names_needs());
+        if let Some(challenge) = needs.and_then(|_| self.challenge(rejection.kind(), needs)) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if let Some(wait) = rejection.retry_after() {
@@ -157,7 +158,8 @@ impl Responder {
         Prepared { status: kind.status(), headers, body: self.body(kind) }
     }
 
-    fn challenge(&self, kind: RejectionKind, scopes: Option<&str>) -> Option<HeaderValue> {
+    /// The challenge of this kind, with what `needs` says that the client should request.
+    fn challenge(&self, kind: RejectionKind, needs: Option<&Rejection>) -> Option<HeaderValue> {
         let row = kind.row();
         let metadata = self.settings.resource_metadata.as_deref();
         let mut challenge = ChallengeWriter::new("Bearer").realm(&self.settings.realm);
@@ -169,7 +171,7 @@ impl Responder {
                 if !self.settings.omit_error_descriptions {
                     challenge = challenge.error_description(row.text);
                 }
-                scopes
+                None
             }
         };
         if let Some(scopes) = scopes {
@@ -178,7 +180,10 @@ impl Responder {
         if let Some(metadata) = metadata {
             challenge = challenge.resource_metadata(metadata.url());
         }
-        Some(challenge.header_value())
+        Some(match needs {
+            Some(rejection) => with_needs(challenge, rejection),
+            None => challenge.header_value(),
+        })
     }
 
     fn body(&self, kind: RejectionKind) -> Bytes {
@@ -242,6 +247,21 @@ impl fmt::Debug for Responder {
             .field("omit_error_descriptions", &self.settings.omit_error_descriptions)
             .finish_non_exhaustive()
     }
+}
+
+/// The challenge with what the client should request: scopes, an authentication of the user, or claims.
+fn with_needs(challenge: ChallengeWriter<'_>, rejection: &Rejection) -> HeaderValue {
+    let step_up = rejection.step_up();
+    let acr_values = step_up.map(StepUp::listed_acr_values).unwrap_or_default();
+    let max_age = step_up.and_then(StepUp::max_age);
+    let (authorization_uri, claims) = (rejection.authorization_uri(), rejection.claims_request());
+    let challenge = challenge
+        .scope(rejection.scopes_needed().unwrap_or_default())
+        .acr_values(&acr_values)
+        .max_age(max_age.map(|age| age.as_secs()))
+        .authorization_uri(authorization_uri.as_deref())
+        .claims(claims.as_deref());
+    challenge.header_value()
 }
 
 /// Responses for requests that no `BearerAuth` handled.

@@ -74,9 +74,14 @@ pub enum RejectionKind {
     ClaimsRejected,
     /// The claims do not fit the type that the handler expects.
     ClaimsMismatch,
+    /// The user was authenticated too weakly or too long ago for the route (RFC 9470).
+    AuthenticationInsufficient,
+    /// The token lacks a Conditional Access authentication context of Entra ID
+    /// ([`Require::entra_auth_context`](crate::Require::entra_auth_context)).
+    AuthContextMissing,
     /// The token lacks a scope.
     ScopeInsufficient,
-    /// A role is missing, or a check of the route failed.
+    /// A role or an authorization detail is missing, or a check of the route failed.
     RequirementUnmet,
     /// The keys of the issuer are unavailable, and none are cached that may be used.
     KeysUnavailable,
@@ -147,6 +152,8 @@ impl RejectionKind {
         Self::ClientNotAllowed,
         Self::ClaimsRejected,
         Self::ClaimsMismatch,
+        Self::AuthenticationInsufficient,
+        Self::AuthContextMissing,
         Self::ScopeInsufficient,
         Self::RequirementUnmet,
         Self::KeysUnavailable,
@@ -240,6 +247,18 @@ impl RejectionKind {
             Self::ClaimsMismatch => {
                 invalid_token("claims_mismatch", "The access token claims have an unexpected form")
             }
+            Self::AuthenticationInsufficient => row(
+                "authentication_insufficient",
+                S::UNAUTHORIZED,
+                Some(ErrorCode::InsufficientUserAuthentication),
+                "A stronger or more recent user authentication is required",
+            ),
+            Self::AuthContextMissing => row(
+                "auth_context_missing",
+                S::UNAUTHORIZED,
+                Some(ErrorCode::InsufficientClaims),
+                "The access token lacks a required authentication context",
+            ),
             Self::ScopeInsufficient => {
                 insufficient_scope("scope_insufficient", "The access token lacks a required scope")
             }

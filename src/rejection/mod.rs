@@ -5,6 +5,7 @@
 //! fixed: they hold nothing of a token, a claim or a request.
 
 mod kind;
+mod step_up;
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +16,7 @@ use http::{Response, StatusCode};
 
 pub use self::kind::RejectionKind;
 
-use crate::access_token::{AccessToken, ClaimsMismatch};
+use crate::access_token::{AccessToken, ClaimsMismatch, StepUp};
 use crate::bearer::CredentialsFault;
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
@@ -52,6 +53,8 @@ struct Details {
     claim: Option<Arc<str>>,
     issuer: Option<Arc<str>>,
     scopes_needed: Option<Arc<str>>,
+    step_up: Option<Arc<StepUp>>,
+    auth_context: Option<Arc<str>>,
     unmet: Option<Unmet>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
@@ -131,8 +134,10 @@ impl Rejection {
         self.details.as_ref()?.issuer.as_deref()
     }
 
-    /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`]. `None` if
-    /// the text would exceed 1 KiB: clients reject responses with too large headers.
+    /// Every scope that the route needs, space-delimited, for [`RejectionKind::ScopeInsufficient`]. Also for
+    /// [`RejectionKind::AuthenticationInsufficient`] and [`RejectionKind::AuthContextMissing`], if the token
+    /// lacks a scope, too. `None` if the text would exceed 1 KiB: clients reject responses with too large
+    /// headers.
     ///
     /// ```
     /// use tower_bearer::Rejection;
@@ -149,6 +154,11 @@ impl Rejection {
     #[must_use]
     pub fn scopes_needed(&self) -> Option<&str> {
         self.details.as_ref()?.scopes_needed.as_deref()
+    }
+
+    /// Whether its challenge says what the client should request.
+    pub(crate) fn names_needs(&self) -> bool {
+        self.scopes_needed().is_some() || self.step_up().is_some() || self.auth_context().is_some()
     }
 
     /// What the token lacks, for [`RejectionKind::RequirementUnmet`].
@@ -410,6 +420,8 @@ impl From<IntrospectionFault> for Rejection {
 impl From<RequirementFault> for Rejection {
     fn from(fault: RequirementFault) -> Self {
         match fault {
+            RequirementFault::AuthenticationInsufficient { step_up, .. } => Self::needing_step_up(step_up),
+            RequirementFault::AuthContextMissing { context, .. } => Self::needing_auth_context(context),
             RequirementFault::ScopeInsufficient => RejectionKind::ScopeInsufficient.into(),
             RequirementFault::Unmet(unmet) => {
                 let mut rejection = Self::from(RejectionKind::RequirementUnmet);

@@ -12,6 +12,7 @@
     reason = "tests may panic"
 )]
 
+mod authorization_details;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
@@ -37,6 +38,7 @@ mod ready;
 mod require;
 mod resource_metadata;
 mod responses;
+mod step_up;
 mod support;
 mod token_cache;
 #[cfg(feature = "reqwest")]

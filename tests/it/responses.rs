@@ -122,6 +122,7 @@ impl Rejecting {
             K::KeyUnconfirmed => unknown_kid(BUSY, "third"),
             K::IntrospectionUnavailable => "down_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
             K::IntrospectionMisconfigured => "strict_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::AuthenticationInsufficient | K::AuthContextMissing => token.sign(),
             K::ScopeInsufficient => token.scope("b").sign(),
             K::RequirementUnmet => token.scope("a").sign(),
             _ => return None,
@@ -143,6 +144,8 @@ impl Rejecting {
         let handler = Handler::default();
         let route = match kind {
             RejectionKind::RequirementUnmet => Require::scope("a").check(|_, _| false),
+            RejectionKind::AuthenticationInsufficient => Require::token().acr_any(["mfa"]),
+            RejectionKind::AuthContextMissing => Require::token().entra_auth_context("c1"),
             RejectionKind::ScopeInsufficient => Require::scope("orders:read a"),
             RejectionKind::NotCovered => return send(Require::token().layer(handler), request).await,
             _ => Require::token(),
@@ -168,6 +171,15 @@ fn form(body: &'static [u8]) -> Request<Full<Bytes>> {
 /// The kinds of a layer. The other kind is raised by an extractor.
 fn kinds() -> impl Iterator<Item = RejectionKind> {
     RejectionKind::ALL.iter().copied().filter(|kind| *kind != RejectionKind::ClaimsMismatch)
+}
+
+/// Whether a route raises this kind, for a token that is valid elsewhere.
+fn is_of_route(kind: RejectionKind) -> bool {
+    use RejectionKind as K;
+    matches!(
+        kind,
+        K::AuthenticationInsufficient | K::AuthContextMissing | K::ScopeInsufficient | K::RequirementUnmet
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +213,14 @@ async fn every_kind_has_its_status_challenge_and_body() {
             assert_eq!(challenge.param("scope"), scope, "{kind}");
         }
     }
-    assert_eq!(codes, ["insufficient_scope", "invalid_request", "invalid_token"].map(str::to_owned).into());
+    let expected = [
+        "insufficient_claims",
+        "insufficient_scope",
+        "insufficient_user_authentication",
+        "invalid_request",
+        "invalid_token",
+    ];
+    assert_eq!(codes, expected.map(str::to_owned).into());
 
     // A HEAD gets the same headers.
     for kind in [RejectionKind::Missing, RejectionKind::TokenExpired] {
@@ -446,7 +465,7 @@ async fn no_part_of_the_token_is_logged_or_sent_back() {
             .sign()
     };
     let mut tokens = vec![secrets(rejecting.token())];
-    let bad = kinds().filter(|kind| *kind != RejectionKind::TokenTooLarge && kind.status() != 403);
+    let bad = kinds().filter(|kind| *kind != RejectionKind::TokenTooLarge && !is_of_route(*kind));
     tokens.extend(bad.filter_map(|kind| rejecting.bad_token(kind)));
     tokens.push(secrets(rejecting.token().expired()));
     tokens.push(secrets(rejecting.token().header("kid", "secret-kid-value")));
@@ -618,7 +637,7 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
     let api = Protected::by(&rejecting.auth);
     for kind in kinds() {
         let Some(token) = rejecting.bad_token(kind) else { continue };
-        if matches!(kind.status().as_u16(), 403) || kind == RejectionKind::MalformedRequest {
+        if is_of_route(kind) || kind == RejectionKind::MalformedRequest {
             continue;
         }
         assert_eq!(api.outcome(&token).await, Err(kind));

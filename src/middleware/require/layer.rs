@@ -1,5 +1,5 @@
-//! The layer for a route that needs more than a valid token: scopes, checks of its own, and a token that is
-//! still active (RFC 6750 section 3.1, RFC 7662).
+//! The layer for a route that needs more than a valid token: scopes, another authentication of the user,
+//! checks of its own, and a token that is still active (RFC 6750 section 3.1, RFC 9470, RFC 9396, RFC 7662).
 //!
 //! Checks: that a `BearerAuth` covers the route, that the request has a token, then the requirement. Where
 //! the route introspects the token, the requirement once more against the response.
@@ -38,16 +38,23 @@ use crate::requirement::{Requirement, Scopes};
 ///
 /// # Responses
 ///
+/// - 401 `insufficient_user_authentication` with `acr_values` and `max_age`, if the authentication of the
+///   user does not meet [`acr_any`](Self::acr_any) or [`authenticated_within`](Self::authenticated_within).
+///   The challenge also has the scopes that the route needs, if the token lacks one.
+/// - 401 `insufficient_claims` for [`entra_auth_context`](Self::entra_auth_context).
 /// - 403 `insufficient_scope` with every scope that the route needs, if the token lacks one. Of alternatives
 ///   the first is named: put the one that clients should request there.
-/// - 403 `insufficient_scope` without scopes, if a [`role`](Self::role) is missing or a
-///   [`check`](Self::check) fails.
+/// - 403 `insufficient_scope` without scopes, if a [`role`](Self::role) or an authorization
+///   [`detail`](Self::detail) is missing, or a [`check`](Self::check) fails.
 /// - 401 if the request has no token, under [`optional`](crate::BearerAuthBuilder::optional).
 /// - 500 and an error in the log on a route that no `BearerAuth` covers.
+///
+/// They are checked in this order, whatever the order of the calls. A new authentication comes first, because
+/// its challenge can name scopes, too, and the new token may have other roles.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Require {
-    route: Arc<Route>,
+    pub(super) route: Arc<Route>,
 }
 
 impl Require {
@@ -252,7 +259,7 @@ impl Require {
         &self.route.requirement
     }
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let route =
             Route { requirement: Requirement::default(), scopes_needed: "".into(), active_within: None };
         Self { route: Arc::new(route) }

@@ -1,9 +1,11 @@
 //! The layer `Require`: what a route needs beyond a valid token.
 
+mod detail;
 mod future;
 mod layer;
 mod route;
 mod service;
+mod step_up;
 
 pub use future::RequireFuture;
 pub use layer::Require;

@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use crate::access_token::AccessToken;
 use crate::authenticate::StillActive;
-use crate::middleware::coverage::{Coverage, is_covered};
+use crate::middleware::coverage::{Coverage, is_covered, now_for};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::requirement::{Requirement, RequirementFault};
 
@@ -27,14 +27,13 @@ impl Route {
             return Err(RejectionKind::NotCovered.into());
         }
         let token = head.extensions.get::<AccessToken>().ok_or(RejectionKind::Missing)?;
-        let rejected = |fault| {
-            // No scope would help against another fault: naming those that the token has would send a client
-            // into a loop.
-            let needs_scopes = fault == RequirementFault::ScopeInsufficient;
+        let rejected = |fault: RequirementFault| {
+            // If the token has the scopes, naming them would send a client into a loop.
+            let needs_scopes = fault.lacks_scopes();
             let rejection = Rejection::from(fault).with_issuer(token.issuer_name());
             if needs_scopes { rejection.needing(&self.scopes_needed) } else { rejection }
         };
-        self.requirement.check(token, head).map_err(rejected)?;
+        self.requirement.check(token, head, || now_for(token)).map_err(rejected)?;
         Ok(token)
     }
 

@@ -293,6 +293,8 @@ fn expected(kind: RejectionKind) -> (u16, Option<&'static str>) {
         K::Missing => (401, None),
         K::MalformedRequest | K::TokenTooLarge => (400, Some("invalid_request")),
         K::BodyTooLarge => (413, Some("invalid_request")),
+        K::AuthenticationInsufficient => (401, Some("insufficient_user_authentication")),
+        K::AuthContextMissing => (401, Some("insufficient_claims")),
         K::ScopeInsufficient | K::RequirementUnmet => (403, Some("insufficient_scope")),
         K::KeysUnavailable | K::KeyUnconfirmed | K::IntrospectionUnavailable => (503, None),
         K::IntrospectionMisconfigured | K::NotCovered => (500, None),
