@@ -5,9 +5,10 @@
 //!     REQUIRED_SCOPE=orders:read cargo run --example from_env
 //! ```
 //!
-//! Routes: `GET /public` (no token needed), `GET /protected` (any valid token) and `GET /scoped` (a token
-//! with `REQUIRED_SCOPE`). The last two respond with the claims of the token. An empty variable counts as
-//! unset.
+//! Routes: `GET /public` (no token needed), `GET /protected` (any valid token), `GET /scoped` (a token with
+//! `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets `ACR_VALUES` and
+//! `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token. An empty variable
+//! counts as unset.
 //!
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
@@ -16,6 +17,8 @@
 //! |---|---|---|
 //! | `LISTEN` | host and port to listen on; port 0 picks a free one | required |
 //! | `REQUIRED_SCOPE` | the scopes that `/scoped` requires, separated by spaces | required |
+//! | `ACR_VALUES` | the `acr` values that `/step-up` accepts, separated by spaces, the preferred one first | any |
+//! | `MAX_AUTH_AGE_SECS` | how long ago the user of `/step-up` may have been authenticated, in seconds | any time |
 //!
 //! [`BearerAuthConfig::from_env`] reads all other variables, and its docs list them: `ISSUER` and `AUDIENCE`,
 //! which are required, and those for keys, clients, roles, time limits and introspection. With
@@ -28,6 +31,7 @@ use std::env;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -63,7 +67,7 @@ fn log_to_stderr() {
 }
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
-    let Settings { listen, required_scope, auth } = settings;
+    let Settings { listen, required_scope, step_up, auth } = settings;
     let listener =
         TcpListener::bind(&listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
 
@@ -74,15 +78,16 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
 
     let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(auth, required_scope)).with_graceful_shutdown(stop).await?;
+    axum::serve(listener, app(auth, required_scope, step_up)).with_graceful_shutdown(stop).await?;
     Ok(())
 }
 
-fn app(auth: BearerAuth, required_scope: String) -> Router {
+fn app(auth: BearerAuth, required_scope: String, step_up: Require) -> Router {
     let metadata = auth.resource_metadata();
     let mut app = Router::new()
         .route("/protected", get(claims))
         .route("/scoped", get(claims).layer(Require::scope(required_scope)))
+        .route("/step-up", get(claims).layer(step_up))
         .layer(auth)
         .route("/public", get(async || "open to anyone\n"));
     if let Some(metadata) = metadata {
@@ -119,6 +124,8 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 struct Settings {
     listen: String,
     required_scope: String,
+    /// The requirement of `/step-up`.
+    step_up: Require,
     auth: BearerAuth,
 }
 
@@ -131,17 +138,43 @@ impl Settings {
         let mut problems = Vec::new();
         let listen = required("LISTEN", "127.0.0.1:3000", is_host_and_port, &mut problems);
         let required_scope = required("REQUIRED_SCOPE", "orders:read", is_scope_list, &mut problems);
+        let step_up = step_up(&mut problems);
         if problems.is_empty() {
             log_to_stderr();
         }
         let auth = BearerAuthConfig::from_env("").and_then(BearerAuthConfig::builder);
         match auth.and_then(BearerAuthBuilder::build) {
-            Ok(auth) if problems.is_empty() => return Ok(Self { listen, required_scope, auth }),
+            Ok(auth) if problems.is_empty() => return Ok(Self { listen, required_scope, step_up, auth }),
             Ok(_) => {}
             Err(error) => problems.extend(error.problems().iter().map(ToString::to_string)),
         }
         Err(problems)
     }
+}
+
+/// The requirement in `ACR_VALUES` and `MAX_AUTH_AGE_SECS`.
+fn step_up(problems: &mut Vec<String>) -> Require {
+    let mut require = Require::token();
+    if let Some(acr_values) = optional("ACR_VALUES") {
+        if !is_scope_list(&acr_values) {
+            problems.push(format!("ACR_VALUES is {acr_values:?}, which is not like mfa pwd"));
+        }
+        require = require.acr_any(acr_values.split_whitespace());
+    }
+    if let Some(max_age) = optional("MAX_AUTH_AGE_SECS") {
+        match max_age.parse() {
+            Ok(secs) => require = require.authenticated_within(Duration::from_secs(secs)),
+            Err(_) => problems.push(format!("MAX_AUTH_AGE_SECS is {max_age:?}, which is not like 300")),
+        }
+    }
+    require
+}
+
+/// The value of an optional variable. Text that is not UTF-8 does not count as unset: it fails the check of
+/// its value.
+fn optional(name: &str) -> Option<String> {
+    let value = env::var_os(name)?.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
 }
 
 /// The value of a required variable; empty after a problem.
@@ -159,7 +192,7 @@ fn is_host_and_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
-/// RFC 6749 section 3.3.
+/// Scopes (RFC 6749 section 3.3) and `acr` values have the same characters.
 fn is_scope_list(text: &str) -> bool {
     !text.trim().is_empty()
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte))

@@ -13,7 +13,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
@@ -31,6 +31,8 @@ const VARIABLES: [&str; 22] = [
     "SCOPE_CLAIMS",
     "JWKS_URL",
     "REQUIRED_SCOPE",
+    "ACR_VALUES",
+    "MAX_AUTH_AGE_SECS",
     "INTROSPECTION_URL",
     "CLIENT_ID",
     "CLIENT_SECRET",
@@ -104,6 +106,8 @@ fn from_env_lists_every_bad_variable_and_exits_with_2() {
         ),
         ("no URL", &[("JWKS_URL", "keys.json")], &["keys.json"]),
         ("no scope", &[("REQUIRED_SCOPE", "a\"b")], &["REQUIRED_SCOPE is"]),
+        ("no acr", &[("ACR_VALUES", "a\"b")], &["ACR_VALUES is"]),
+        ("no age", &[("MAX_AUTH_AGE_SECS", "-5")], &["MAX_AUTH_AGE_SECS is \"-5\""]),
         ("no number", &[("LEEWAY_SECS", "1.5")], &["LEEWAY_SECS is \"1.5\""]),
         ("negative", &[("JWKS_TTL_SECS", "-1")], &["JWKS_TTL_SECS is \"-1\""]),
         (
@@ -255,6 +259,39 @@ async fn from_env_gives_503_during_an_introspection_outage_and_recovers() {
     // The failure of the first token is cached for a second.
     let next = idp.token(API).opaque();
     assert_eq!(get(&protected, Some(&next)).await.status(), 200);
+}
+
+#[tokio::test]
+async fn from_env_requires_the_configured_authentication_on_step_up() {
+    let idp = TestIssuer::start().await.unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token = |acr: &str, age: u64| idp.token(API).claim("acr", acr).claim("auth_time", now - age);
+    let (strong, weak, old) = (token("mfa", 0), token("pwd", 0), token("mfa", 900));
+    for (set, expected, parameters) in [
+        (&[][..], [200, 200, 200], ""),
+        (&[("ACR_VALUES", "hardware mfa")], [200, 401, 200], "acr_values=\"hardware mfa\""),
+        (&[("MAX_AUTH_AGE_SECS", "300")], [200, 200, 401], "max_age=\"300\""),
+        (
+            &[("ACR_VALUES", "mfa"), ("MAX_AUTH_AGE_SECS", "300")],
+            [200, 401, 401],
+            "acr_values=\"mfa\", max_age=\"300\"",
+        ),
+    ] {
+        let mut server = Running::start(serving(&idp).envs(set.iter().copied()));
+        let url = format!("{}/step-up", server.origin());
+        for (token, status) in [&strong, &weak, &old].into_iter().zip(expected) {
+            for token in [token.clone(), token.clone().without("scope")] {
+                let response = get(&url, Some(&token.sign())).await;
+                assert_eq!(response.status(), status, "{set:?}");
+                if status == 401 {
+                    let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+                    assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
+                    assert!(challenge.ends_with(parameters), "{challenge}");
+                }
+            }
+        }
+        assert_eq!(get(&url, None).await.status(), 401);
+    }
 }
 
 #[tokio::test]
