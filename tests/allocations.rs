@@ -9,6 +9,7 @@ mod figure;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use allocation_counter::AllocationInfo;
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::transport::{FetchFuture, FetchRequest, FetchResponse, HttpClient, UrlKind};
-use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer, TokenCache};
+use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer, Require, TokenCache};
 
 use figure::figure;
 
@@ -65,6 +66,25 @@ fn a_cached_token_costs_at_most_3_allocations() {
     let more = added_allocations(&auth, &header);
     figure("memory", "allocations for a cached token", more, "at most 3");
     assert!(more <= 3, "{more}");
+}
+
+#[test]
+fn a_step_up_requirement_costs_a_cached_token_no_allocation() {
+    let issuer = TestIssuer::new();
+    let auth = auth(&issuer, TokenCache::new());
+    let token = issuer.token(API).claim("acr", "mfa").authenticated_ago(Duration::from_secs(60));
+    let header = format!("Bearer {}", token.sign());
+    let cost = |require: Require| {
+        let mut service = auth.layer(require.layer(service_fn(handle)));
+        for _ in 0..2 {
+            assert_eq!(status(&mut service, &header), 200);
+        }
+        allocations(|| assert_eq!(status(&mut service, &header), 200)).count_total
+    };
+    let any_token = cost(Require::token());
+    let step_up = cost(Require::token().acr_any(["mfa"]).authenticated_within(Duration::from_secs(300)));
+    figure("memory", "allocations for a step-up requirement", step_up - any_token, "0");
+    assert_eq!(step_up, any_token);
 }
 
 #[tokio::test]
@@ -158,7 +178,7 @@ fn an_idle_issuer_takes_at_most_8_kb() {
         runtime.block_on(async {
             auth.ready_all().await.unwrap();
             // Nobody uses the keys, so the refresh tasks end.
-            tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_secs(3600)).await;
         });
     }));
     let both = format!("{added} + {used}");

@@ -13,7 +13,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
@@ -264,8 +264,8 @@ async fn from_env_gives_503_during_an_introspection_outage_and_recovers() {
 #[tokio::test]
 async fn from_env_requires_the_configured_authentication_on_step_up() {
     let idp = TestIssuer::start().await.unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let token = |acr: &str, age: u64| idp.token(API).claim("acr", acr).claim("auth_time", now - age);
+    let token =
+        |acr: &str, age: u64| idp.token(API).claim("acr", acr).authenticated_ago(Duration::from_secs(age));
     let (strong, weak, old) = (token("mfa", 0), token("pwd", 0), token("mfa", 900));
     for (set, expected, parameters) in [
         (&[][..], [200, 200, 200], ""),

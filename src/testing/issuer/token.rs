@@ -109,6 +109,29 @@ impl TokenBuilder {
         self.claim("exp", expires_at)
     }
 
+    /// Sets `auth_time` to `age` before now, for routes with
+    /// [`Require::authenticated_within`](crate::Require::authenticated_within). Fractions of a second are
+    /// dropped. A new token has no `auth_time`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_bearer::access_token::StepUp;
+    /// use tower_bearer::{RejectionKind, testing::TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// let recent = StepUp::new().authenticated_within(Duration::from_secs(300));
+    /// let token = TestIssuer::new().token("https://api.example.com");
+    ///
+    /// let old = token.authenticated_ago(Duration::from_secs(900)).access_token().unwrap();
+    /// let rejection = old.require_step_up(recent).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::AuthenticationInsufficient);
+    /// # }
+    /// ```
+    pub fn authenticated_ago(self, age: Duration) -> Self {
+        let auth_time = self.issuer.state.now().saturating_sub(age.as_secs());
+        self.claim("auth_time", auth_time)
+    }
+
     /// Sets a claim to any value, even to one of the wrong type.
     ///
     /// ```
