@@ -1,4 +1,4 @@
-//! What a request requires of the authentication of the user (RFC 9470): its class and its age.
+//! A requirement on the authentication of the user (RFC 9470): its class and its age.
 //!
 //! Checks: `acr` against a list of values, and `auth_time` against the clock. An absent or ill-typed claim
 //! meets no requirement.
@@ -74,7 +74,8 @@ impl StepUp {
         self
     }
 
-    /// The accepted authentication context classes, in order of preference. Empty if any is accepted.
+    /// The accepted authentication context classes, in order of preference. Empty if any is accepted, or if
+    /// none is.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         self.acr_any.iter().flatten().map(|value| &**value)
     }
@@ -106,8 +107,8 @@ impl StepUp {
 
     /// Whether the `auth_time` of a token is accepted. `now` is called only if that depends on the time.
     ///
-    /// The leeway applies in both directions, as for the other dates. Without it, a user whose authorization
-    /// server has a slow clock could never meet a short `max_age`, and the client would ask in a loop.
+    /// The leeway applies in both directions, as for the other dates. Without it, no user could meet a short
+    /// `max_age` if the clock of the authorization server is slow, and clients would run into a loop.
     pub(crate) fn accepts_auth_time(
         &self,
         auth_time: Option<NumericDate>,

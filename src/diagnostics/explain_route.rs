@@ -62,7 +62,9 @@ fn explain_authentication(
 /// The required authentication, for a log or a terminal.
 pub(super) fn expected_authentication(step_up: &StepUp) -> String {
     let acr_values: Vec<&str> = step_up.acr_values().collect();
-    let acr = step_up.requires_acr().then(|| format!("acr {}", acr_values.join(" or ")));
+    let acr_values =
+        if acr_values.is_empty() { "of an empty list".to_owned() } else { acr_values.join(" or ") };
+    let acr = step_up.requires_acr().then(|| format!("acr {acr_values}"));
     let age = step_up.max_age().map(|age| format!("auth_time at most {} s ago", age.as_secs()));
     acr.into_iter().chain(age).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! What a route requires beyond a valid token (RFC 6750 section 3.1, RFC 9470, RFC 9396).
+//! The requirements of a route beyond a valid token (RFC 6750 section 3.1, RFC 9470, RFC 9396).
 //!
 //! Checks: the authentication of the user, the granted scopes, the roles, then the claims, authorization
 //! details and functions of the route, in the order they were added.
@@ -246,7 +246,7 @@ impl Check {
     }
 }
 
-/// What the route requires, for a log.
+/// The part of the requirement, for a log.
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -49,8 +49,9 @@ use crate::requirement::{Requirement, Scopes};
 /// - 401 if the request has no token, under [`optional`](crate::BearerAuthBuilder::optional).
 /// - 500 and an error in the log on a route that no `BearerAuth` covers.
 ///
-/// They are checked in this order, whatever the order of the calls. A new authentication comes first, because
-/// its challenge can name scopes, too, and the new token may have other roles.
+/// If the route is covered and the request has a token, the requirements are checked in this order, whatever
+/// the order of the calls. The authentication comes first, because its challenge can name scopes, too, and
+/// the new token may have other roles.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Require {
