@@ -21,7 +21,7 @@ use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 const API: &str = "https://api.example.com";
 
 /// Every variable that `from_env` reads. The tests remove them, so that the environment has no influence.
-const VARIABLES: [&str; 22] = [
+const VARIABLES: [&str; 24] = [
     "LISTEN",
     "ISSUER",
     "AUDIENCE",

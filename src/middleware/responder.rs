@@ -163,19 +163,19 @@ impl Responder {
         let row = kind.row();
         let metadata = self.settings.resource_metadata.as_deref();
         let mut challenge = ChallengeWriter::new("Bearer").realm(&self.settings.realm);
-        let scopes = match row.error {
-            None if kind == RejectionKind::Missing => metadata.and_then(PublishedMetadata::scope_hint),
-            None => return None,
+        match row.error {
             Some(error) => {
                 challenge = challenge.error(error);
                 if !self.settings.omit_error_descriptions {
                     challenge = challenge.error_description(row.text);
                 }
-                None
             }
-        };
-        if let Some(scopes) = scopes {
-            challenge = challenge.scope(scopes);
+            None if kind == RejectionKind::Missing => {
+                if let Some(scopes) = metadata.and_then(PublishedMetadata::scope_hint) {
+                    challenge = challenge.scope(scopes);
+                }
+            }
+            None => return None,
         }
         if let Some(metadata) = metadata {
             challenge = challenge.resource_metadata(metadata.url());
