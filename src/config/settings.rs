@@ -112,7 +112,7 @@ impl Settings {
         problems.into_result(self.set_numbers(self.set_flags(builder)))
     }
 
-    /// The settings, unless there are `problems` of reading them. Then those that the builder finds join them.
+    /// The settings, unless reading them had `problems`. Those that the builder finds then join them.
     pub(super) fn checked(self, problems: Problems) -> Result<Self, ConfigError> {
         if problems.is_empty() {
             return Ok(self);
