@@ -102,14 +102,14 @@ type Answer = Result<String, (StatusCode, String)>;
 /// Accepts the tokens of a tenant from now on.
 async fn admit(State(tenants): State<Tenants>, Path(name): Path<String>) -> Answer {
     let issuer = tenants.issuer(&name).ok_or_else(unknown)?;
-    tenants.issuers.add(issuer).map_err(unusable)?;
+    tenants.issuers.add(issuer).map_err(|error| conflict(&error))?;
     Ok(format!("{name} is admitted\n"))
 }
 
 /// Accepts the tokens of one client of a tenant only.
 async fn restrict(State(tenants): State<Tenants>, Path(name): Path<String>) -> Answer {
     let issuer = tenants.issuer(&name).ok_or_else(unknown)?;
-    tenants.issuers.replace(issuer.allowed_clients(["web"])).map_err(unusable)?;
+    tenants.issuers.replace(issuer.allowed_clients(["web"])).map_err(|error| conflict(&error))?;
     Ok(format!("{name} is restricted to one client\n"))
 }
 
@@ -124,7 +124,7 @@ fn unknown() -> (StatusCode, String) {
 }
 
 /// For example, the tenant is admitted already.
-fn unusable(error: ConfigError) -> (StatusCode, String) {
+fn conflict(error: &ConfigError) -> (StatusCode, String) {
     (StatusCode::CONFLICT, format!("{error}\n"))
 }
 
