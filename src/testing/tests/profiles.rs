@@ -11,6 +11,8 @@ use crate::testing::{TokenBuilder, TokenShape as Shape};
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 const ROLES: &[&str] = &["admin", "clerk"];
 
+type Change = fn(TokenBuilder) -> TokenBuilder;
+
 /// A shape, the profile that reads it, and what its server means by the token of `Pair::token`.
 struct Pair {
     shape: Shape,
@@ -23,7 +25,7 @@ struct Pair {
     scopes: &'static str,
     roles: &'static [&'static str],
     /// Makes an ID token for this API of the access token, and the rejection of it.
-    id_token: Option<(fn(TokenBuilder) -> TokenBuilder, Kind)>,
+    id_token: Option<(Change, Kind)>,
 }
 
 impl Pair {
@@ -52,7 +54,7 @@ impl Pair {
         self
     }
 
-    fn id_token(mut self, of: fn(TokenBuilder) -> TokenBuilder, rejection: Kind) -> Self {
+    fn id_token(mut self, of: Change, rejection: Kind) -> Self {
         self.id_token = Some((of, rejection));
         self
     }
