@@ -97,24 +97,24 @@ async fn list(State(tenants): State<Tenants>) -> String {
     tenants.issuers.list().iter().map(|issuer| format!("{} {issuer}\n", tenants.name_of(issuer))).collect()
 }
 
-type Answer = Result<String, (StatusCode, String)>;
+type Reply = Result<String, (StatusCode, String)>;
 
 /// Accepts the tokens of a tenant from now on.
-async fn admit(State(tenants): State<Tenants>, Path(name): Path<String>) -> Answer {
+async fn admit(State(tenants): State<Tenants>, Path(name): Path<String>) -> Reply {
     let issuer = tenants.issuer(&name).ok_or_else(unknown)?;
     tenants.issuers.add(issuer).map_err(|error| conflict(&error))?;
     Ok(format!("{name} is admitted\n"))
 }
 
 /// Accepts the tokens of one client of a tenant only.
-async fn restrict(State(tenants): State<Tenants>, Path(name): Path<String>) -> Answer {
+async fn restrict(State(tenants): State<Tenants>, Path(name): Path<String>) -> Reply {
     let issuer = tenants.issuer(&name).ok_or_else(unknown)?;
     tenants.issuers.replace(issuer.allowed_clients(["web"])).map_err(|error| conflict(&error))?;
     Ok(format!("{name} is restricted to one client\n"))
 }
 
 /// Rejects the tokens of a tenant from now on, cached ones included.
-async fn remove(State(tenants): State<Tenants>, Path(name): Path<String>) -> Answer {
+async fn remove(State(tenants): State<Tenants>, Path(name): Path<String>) -> Reply {
     let issuer = tenants.table.get(&*name).ok_or_else(unknown)?;
     if tenants.issuers.remove(issuer) { Ok(format!("{name} is removed\n")) } else { Err(unknown()) }
 }

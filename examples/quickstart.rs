@@ -47,8 +47,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     ];
     support::print_summary(&idp, &origin, &routes, &auth);
     let server = axum::serve(listener, app(auth)).into_future();
-    let note = "The tokens are valid for an hour, the opaque one until its revocation.\n\
-                For that, 3 s are guaranteed, the `timeout` of an introspection request: one may be in flight.\n";
+    let note = "Each token is valid for an hour. The opaque token is revoked on the way.\n\
+                A revoked token is accepted for at most 3 s, because an introspection request in flight may\n\
+                take its whole `timeout`.\n";
     support::run(server, &origin, &cases(&idp), note).await
 }
 

@@ -42,7 +42,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     ];
     support::print_summary(&idp, &origin, &routes, &auth);
     let server = axum::serve(listener, app(auth)).into_future();
-    let note = "Do it all at once: the responses of /me depend\n\
+    let note = "Paste them all at once: the responses of /me depend\n\
                 on the time since the revocation. The tokens are for one run. Restart for new ones.\n";
     let exit_code = support::run(server, &origin, &cases(&idp), note).await?;
     println!("The API sent {} introspection requests.", idp.requests(Endpoint::Introspection));

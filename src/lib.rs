@@ -40,15 +40,16 @@
 //!    the `Authorization` header or in a [`TokenSource`] that you enabled.
 //! 2. **Look up.** For a cached token ([`TokenCache`]), only what may have changed is checked: its dates,
 //!    that the issuer still publishes the same keys, and steps 8 and 9.
-//! 3. **Classify.** A token whose first part is a JOSE header is a JWT, however malformed. Everything else is
-//!    opaque and continues with step 8, or is rejected if no issuer introspects it.
+//! 3. **Classify.** A token whose first part is a JOSE header is a JWT, however malformed; without three
+//!    parts it is rejected as `token_opaque`. Everything else is opaque and continues with step 8, or is
+//!    rejected if no issuer introspects it.
 //! 4. **Parse.** A JWT has three parts of strict base64url, and no JSON object has duplicate members. `crit`
 //!    and `b64` are rejected; `jku`, `x5u`, `jwk` and `x5c` are never followed.
 //! 5. **Select the issuer.** `iss` names a configured issuer exactly. From here on only its settings count.
 //! 6. **Verify.** `alg` and `typ` are allowed, and a key of this issuer verifies the signature. If the key is
 //!    not cached, the request waits for a fetch, which it shares with all others that wait.
 //! 7. **Check the claims.** `aud` names this API; `exp`, `nbf` and `iat` fit the clock; required claims are
-//!    present and well-typed; the token is not an ID, refresh or logout token; `cnf` requires no proof.
+//!    present and well-typed; the token is not an ID, refresh or logout token; there is no `cnf`.
 //! 8. **Introspect**, for opaque tokens, and for JWTs where [`Introspection::also_jwts`] says so. The token
 //!    is active, and the claims of the response pass step 7. Responses are cached and requests are coalesced.
 //! 9. **Require.** On routes with a [`Require`] layer: the authentication of the user, scopes, roles,

@@ -77,7 +77,7 @@
 //! | `profile` | the name of a profile, see below |
 //! | `jwks_url`, `jwks_file`, `jwks`, `without_keys` | a URL ([`with_jwks_url`](crate::Issuer::with_jwks_url)); a file with a JWK Set, or its JSON text ([`with_static_jwks`](crate::Issuer::with_static_jwks)); `true` |
 //! | `shared_metadata` | a URL, alone or beside a profile |
-//! | `fallback_jwks_urls` | a list of URLs: [`add_jwks_url`](crate::Issuer::add_jwks_url) |
+//! | `fallback_jwks_urls` | a list of URLs: [`add_fallback_jwks_url`](crate::Issuer::add_fallback_jwks_url) |
 //! | `seed_jwks_file` | a file with a JWK Set: [`seed_jwks`](crate::Issuer::seed_jwks) |
 //! | `audience` | the audience at this issuer, or a list: [`audience`](crate::Issuer::audience) and [`add_audience`](crate::Issuer::add_audience) |
 //! | `audience_claim` | the name of a claim, or a JSON Pointer |

@@ -124,10 +124,12 @@ impl HintContext<'_> {
 
     fn opaque_hint(&self) -> &'static str {
         if self.introspects {
-            "no issuer claims this opaque token: check opaque_prefix, opaque_when and opaque_default"
+            "no issuer claims this opaque token: check opaque_prefix, opaque_when and opaque_default; if it should \
+             be a JWT, it was cut short"
         } else {
             "the token is opaque: let the client request one for this API (parameter `resource` or `audience`), \
-             so that the authorization server issues a JWT, or configure Issuer::introspect"
+             so that the authorization server issues a JWT, or configure Issuer::introspect; if it should be \
+             a JWT, it was cut short"
         }
     }
 }
@@ -153,13 +155,16 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
         }
         RejectionKind::KeyUnknown => {
             "the issuer publishes no such key: the token is from another environment, or was signed before the \
-             last key rotation"
+             last key rotation; or the key was skipped, see KeysStatus::skipped_keys"
         }
         RejectionKind::SignatureMismatch => {
             "the token was altered, or another environment has a key with the same `kid`"
         }
         RejectionKind::TokenMalformed => "look for a token that was cut short, altered or encoded twice",
-        RejectionKind::ClaimMissing => "let the authorization server add the claim",
+        RejectionKind::ClaimMissing => {
+            "send the access token, not an ID token; if it is an access token, let the authorization server add the claim \
+             (for `aud`, see Issuer::audience_claim)"
+        }
         RejectionKind::ClaimIllTyped => "fix the claim's mapping at the authorization server",
         RejectionKind::ClaimsRejected => {
             "compare the token with require_claim_value and validate of its issuer: it may be for another tenant"
@@ -202,7 +207,8 @@ pub(super) fn unmet_hint(unmet: &Unmet, policy: &ClaimsPolicy) -> String {
             )
         }
         Unmet::Claim(_) => {
-            "the token lacks the claim, or the function of Require::claim returned false".to_owned()
+            "let the authorization server add the claim; if the token has it, check the function of Require::claim"
+                .to_owned()
         }
         Unmet::Detail(_, DetailFault::Absent) => {
             "let the client request the authorization detail (parameter `authorization_details`)".to_owned()
@@ -211,9 +217,12 @@ pub(super) fn unmet_hint(unmet: &Unmet, policy: &ClaimsPolicy) -> String {
             "compare the authorization detail with the type of the function of Require::detail".to_owned()
         }
         Unmet::Detail(_, DetailFault::Rejected) => {
-            "the function of Require::detail returned false".to_owned()
+            "if the token should pass, fix the function of Require::detail on this route, or the detail".to_owned()
         }
-        Unmet::Check => "the function of Require::check returned false".to_owned(),
+        Unmet::Check => {
+            "if the token should pass, fix the function of Require::check on this route, or the token's claims"
+                .to_owned()
+        }
     }
 }
 

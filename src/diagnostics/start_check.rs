@@ -67,7 +67,7 @@ async fn check(authenticator: Weak<Authenticator>) {
     for (issuer, error) in unavailable(&authenticator.unused()).await {
         // A failed fetch of keys is logged where it fails, and so is a missing endpoint.
         let error = error.downcast_ref::<IntrospectionError>();
-        if let Some(error) = error.filter(|error| error.kind() != IntrospectionErrorKind::EndpointMissing) {
+        if let Some(error) = error.filter(|error| error.kind() != IntrospectionErrorKind::EndpointUnusable) {
             event::introspection_not_ready(&issuer, error);
         }
     }

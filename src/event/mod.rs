@@ -1,9 +1,10 @@
-//! The `tracing` events for operators: one per request and one per fetch, with the target `tower_bearer`.
+//! The `tracing` events for operators: requests, fetches, introspection and changes of state, with the
+//! target `tower_bearer`.
 //!
 //! No event holds a token or a secret. Values of the token are in it only by `log_token_details`. The field
-//! `issuer` is a configured or resolved identifier. A `cause` can quote the issuer that a metadata document
-//! names, the location of a redirect, and plain words of the error that an introspection endpoint reports.
-//! Errors of user functions and of the HTTP client appear in it as they are.
+//! `issuer` is a configured or resolved identifier. A `cause` can quote the issuer and the endpoints that a
+//! metadata document names, the location of a redirect, and plain words of the error that an introspection
+//! endpoint reports. Errors of user functions and of the HTTP client appear in it as they are.
 
 mod rejected;
 
@@ -63,8 +64,7 @@ pub(crate) fn issuer_changed(issuer: &str, change: &'static str) {
     info!(target: TARGET, issuer, "{change}");
 }
 
-/// The resolver with this pattern has not decided about an issuer. Without its identifier, which comes from a
-/// token that nothing has verified.
+/// The resolver with this pattern failed. The event omits the untrusted `iss`.
 pub(crate) fn issuer_unresolved(pattern: &dyn fmt::Display, error: &dyn Error) {
     warn!(target: TARGET, %pattern, cause = %Causes::of(error), "issuer not resolved");
 }

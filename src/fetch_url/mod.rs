@@ -49,7 +49,9 @@ impl UrlFault {
     /// The fault, as a predicate for the URL.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::Relative => "is not an absolute URL such as https://login.example.com",
+            Self::Relative => {
+                "is not an absolute ASCII URL without white space, such as https://login.example.com"
+            }
             Self::Decorated => "has a fragment, a user name or a password",
             Self::Ambiguous => "has an invalid host or port (write IPv4 addresses as four decimal numbers)",
             Self::Insecure => "is not https (plain http is for loopback addresses only)",

@@ -177,7 +177,7 @@ impl EndpointCache {
 
 impl FailedLookup {
     fn is_lasting(self, now: Instant) -> bool {
-        let is_missing = self.kind == IntrospectionErrorKind::EndpointMissing;
+        let is_missing = self.kind == IntrospectionErrorKind::EndpointUnusable;
         is_missing && now.saturating_duration_since(self.at) < MISSING_TTL
     }
 }

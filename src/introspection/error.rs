@@ -26,7 +26,7 @@ use crate::transport::{FetchError, FetchErrorKind};
 ///         error.kind(),
 ///         IntrospectionErrorKind::ClientRejected(_)
 ///             | IntrospectionErrorKind::CredentialsUnusable
-///             | IntrospectionErrorKind::EndpointMissing
+///             | IntrospectionErrorKind::EndpointUnusable
 ///             | IntrospectionErrorKind::TokenTypeUnsupported
 ///     )
 /// }
@@ -65,7 +65,7 @@ pub enum IntrospectionErrorKind {
     CredentialsUnusable,
     /// The metadata names no introspection endpoint, or a URL that may not be used. Set the URL with
     /// [`Introspection::endpoint`](crate::Introspection::endpoint).
-    EndpointMissing,
+    EndpointUnusable,
     /// The request for the metadata or the introspection request failed on the way, or its status was not
     /// 200.
     Fetch(FetchErrorKind),
@@ -116,9 +116,9 @@ impl IntrospectionError {
     /// The lookup of the endpoint in the metadata failed.
     pub(super) fn metadata(failed: FailedDiscovery) -> Self {
         let error = match failed.error {
-            MetadataError::EndpointMissing => Self::new(IntrospectionErrorKind::EndpointMissing),
-            MetadataError::EndpointUnusable(fault) => {
-                Self::with_source(IntrospectionErrorKind::EndpointMissing, fault)
+            MetadataError::EndpointMissing(_) => Self::new(IntrospectionErrorKind::EndpointUnusable),
+            MetadataError::EndpointUnusable(endpoint) => {
+                Self::with_source(IntrospectionErrorKind::EndpointUnusable, endpoint)
             }
             MetadataError::Fetch(error) => Self::fetch(error),
             MetadataError::IssuerMismatch(issuers) => {
@@ -166,7 +166,7 @@ impl IntrospectionError {
             ),
             IntrospectionErrorKind::ClientRejected(_)
             | IntrospectionErrorKind::CredentialsUnusable
-            | IntrospectionErrorKind::EndpointMissing
+            | IntrospectionErrorKind::EndpointUnusable
             | IntrospectionErrorKind::IssuerMismatch
             | IntrospectionErrorKind::NotSent
             | IntrospectionErrorKind::ResponseUntrusted
@@ -179,7 +179,7 @@ impl IntrospectionError {
         matches!(
             self.kind,
             IntrospectionErrorKind::ClientRejected(_)
-                | IntrospectionErrorKind::EndpointMissing
+                | IntrospectionErrorKind::EndpointUnusable
                 | IntrospectionErrorKind::TokenTypeUnsupported
         )
     }
@@ -203,7 +203,7 @@ impl fmt::Display for IntrospectionErrorKind {
                 "the credentials for the introspection endpoint cannot be created: check the key or the \
                  token in ClientAuth"
             }
-            Self::EndpointMissing => {
+            Self::EndpointUnusable => {
                 "the metadata document names no introspection endpoint that may be used: set its URL with \
                  Introspection::endpoint(url)"
             }
@@ -266,7 +266,7 @@ mod tests {
             (Kind::Fetch(Redirected), false),
             (Kind::ClientRejected(401), false),
             (Kind::CredentialsUnusable, false),
-            (Kind::EndpointMissing, false),
+            (Kind::EndpointUnusable, false),
             (Kind::IssuerMismatch, false),
             (Kind::NotSent, false),
             (Kind::ResponseUntrusted, false),

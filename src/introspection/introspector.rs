@@ -168,7 +168,7 @@ impl Introspector {
         }
         let found = self.shared.client.find_endpoint().await;
         let is_missing =
-            |error: &&IntrospectionError| error.kind() == IntrospectionErrorKind::EndpointMissing;
+            |error: &&IntrospectionError| error.kind() == IntrospectionErrorKind::EndpointUnusable;
         if let Some(error) = found.as_ref().err().filter(is_missing) {
             event::introspection_endpoint_missing(self.shared.client.issuer(), error);
         }

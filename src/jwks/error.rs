@@ -71,7 +71,7 @@ pub enum KeysErrorKind {
     /// The metadata document is about another issuer (RFC 8414 section 3.3).
     IssuerMismatch,
     /// The metadata document has no `jwks_uri`, or one that must not be fetched.
-    JwksUriMissing,
+    JwksUriUnusable,
     /// The key set is not a JSON object with an array `keys` (RFC 7517 section 5).
     KeySetUnreadable,
     /// The metadata document is not a JSON object, or lacks a member, or a member has the wrong type.
@@ -116,8 +116,8 @@ impl KeysError {
             }
             Cause::KeySet(KeySetFault::NoUsableKey) => KeysErrorKind::NoUsableKey,
             Cause::KeySet(KeySetFault::NotAKeySet) => KeysErrorKind::KeySetUnreadable,
-            Cause::Metadata(MetadataError::EndpointMissing | MetadataError::EndpointUnusable(_)) => {
-                KeysErrorKind::JwksUriMissing
+            Cause::Metadata(MetadataError::EndpointMissing(_) | MetadataError::EndpointUnusable(_)) => {
+                KeysErrorKind::JwksUriUnusable
             }
             Cause::Metadata(MetadataError::IssuerMismatch(_)) => KeysErrorKind::IssuerMismatch,
             Cause::Metadata(MetadataError::Unreadable(_)) => KeysErrorKind::MetadataUnreadable,

@@ -37,10 +37,10 @@ impl KeysError {
                  Issuer::with_jwks_url",
             ),
             Cause::Metadata(MetadataError::IssuerMismatch(issuers)) => Some(issuers.hint()),
-            Cause::Metadata(MetadataError::EndpointMissing) => {
+            Cause::Metadata(MetadataError::EndpointMissing(_)) => {
                 Some("name the URL of the key set with Issuer::with_jwks_url")
             }
-            Cause::Metadata(MetadataError::EndpointUnusable(fault)) => Some(of_endpoint(*fault)),
+            Cause::Metadata(MetadataError::EndpointUnusable(endpoint)) => Some(of_endpoint(endpoint.fault())),
             Cause::Metadata(MetadataError::Unreadable(_)) => {
                 Some("check that the issuer URL is that of an authorization server")
             }
@@ -57,6 +57,10 @@ impl KeysError {
 
 fn of_fetch(error: &FetchError, if_not_found: &'static str) -> Option<&'static str> {
     match error.kind() {
+        // The client `OriginHeader` could not read its token.
+        FetchErrorKind::Transport if has_cause(error, "the file ") => {
+            Some("nothing was sent: check the token file of OriginHeader")
+        }
         FetchErrorKind::Transport if has_cause(error, "certificate") => Some(
             "if the server has a private CA, name its certificate in SSL_CERT_FILE or in ReqwestClient::build",
         ),
@@ -69,10 +73,14 @@ fn of_fetch(error: &FetchError, if_not_found: &'static str) -> Option<&'static s
         FetchErrorKind::Redirected => Some(
             "redirects are not followed: if the new location belongs to the authorization server, configure it",
         ),
-        FetchErrorKind::AddressNotAllowed => {
-            Some("if the authorization server is in your own network, allow its address")
-        }
-        FetchErrorKind::Status(401 | 403) => Some("allow requests without credentials to this URL"),
+        FetchErrorKind::AddressNotAllowed => Some(
+            "if the authorization server is in your own network, use IssuerResolver::allow_private_addresses \
+                 or remove Issuer::require_public_addresses; a wrapped reqwest::Client needs ReqwestClient::build",
+        ),
+        FetchErrorKind::Status(401 | 403) => Some(
+            "the URL requires credentials: send them with transport::OriginHeader, or let the server publish it \
+             without",
+        ),
         FetchErrorKind::Status(404 | 410) => Some(if_not_found),
         FetchErrorKind::ConnectionLost | FetchErrorKind::TooLarge | FetchErrorKind::Status(_) => None,
     }
@@ -87,7 +95,8 @@ fn has_cause(error: &FetchError, word: &str) -> bool {
 fn of_endpoint(fault: UrlFault) -> &'static str {
     match fault {
         UrlFault::HostNotAllowed => {
-            "if the host belongs to the authorization server, allow it with Issuer::endpoint_hosts"
+            "if the host belongs to the authorization server, allow it with Issuer::endpoint_hosts (for a \
+             resolved issuer, the default is its own host and subdomains)"
         }
         UrlFault::Insecure | UrlFault::Downgraded => {
             "let the authorization server name an https URL; in a test network, use Issuer::dangerous_allow_http"
@@ -101,11 +110,15 @@ fn of_endpoint(fault: UrlFault) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::Unreadable;
+    use crate::metadata::{Unreadable, UnusableEndpoint};
 
     #[test]
     fn whoever_can_change_something_gets_a_hint() {
         let fetch = |kind: FetchErrorKind| KeysError::from(FetchError::from(kind));
+        let unusable = |fault| {
+            let endpoint = UnusableEndpoint::new("jwks_uri", "http://keys.example.net/jwks", fault);
+            KeysError::from(MetadataError::EndpointUnusable(endpoint))
+        };
         for (error, part) in [
             (FetchError::transport("invalid peer certificate: UnknownIssuer").into(), "private CA"),
             (
@@ -113,15 +126,16 @@ mod tests {
                 "is the authorization server running there?",
             ),
             (FetchError::transport("failed to lookup address").into(), "DNS"),
+            (FetchError::transport("the file \"/token\" is empty").into(), "token file"),
             (fetch(FetchErrorKind::TimedOut), "fetch_timeout"),
             (FetchError::redirected_to("https://x.example").into(), "new location"),
-            (FetchError::address_not_allowed("x", [10, 0, 0, 1].into()).into(), "allow its address"),
-            (fetch(FetchErrorKind::Status(403)), "without credentials"),
+            (FetchError::address_not_allowed("x", [10, 0, 0, 1].into()).into(), "allow_private_addresses"),
+            (fetch(FetchErrorKind::Status(403)), "OriginHeader"),
             (fetch(FetchErrorKind::Status(404)), "URL of the key set"),
             (MetadataError::from(FetchError::from(FetchErrorKind::Status(404))).into(), "path included"),
-            (MetadataError::EndpointMissing.into(), "with_jwks_url"),
-            (MetadataError::EndpointUnusable(UrlFault::HostNotAllowed).into(), "endpoint_hosts"),
-            (MetadataError::EndpointUnusable(UrlFault::Insecure).into(), "dangerous_allow_http"),
+            (MetadataError::EndpointMissing("jwks_uri").into(), "with_jwks_url"),
+            (unusable(UrlFault::HostNotAllowed), "endpoint_hosts"),
+            (unusable(UrlFault::Insecure), "dangerous_allow_http"),
             (MetadataError::from(Unreadable::NotAString("issuer")).into(), "authorization server"),
             (KeySetFault::NotAKeySet.into(), "JWK Set"),
             (KeysError::from(KeySetFault::NoUsableKey), "algorithms"),

@@ -36,7 +36,7 @@ fn each_cause_has_its_kind_and_its_grace_period() {
             Kind::Fetch(FetchErrorKind::Status(403)),
             GracePeriod::Short,
         ),
-        (MetadataError::EndpointMissing.into(), Kind::JwksUriMissing, GracePeriod::Short),
+        (MetadataError::EndpointMissing("jwks_uri").into(), Kind::JwksUriUnusable, GracePeriod::Short),
         (
             MetadataError::IssuerMismatch(mismatch("https://x.example")).into(),
             Kind::IssuerMismatch,

@@ -52,7 +52,7 @@ pub(crate) async fn discover_endpoint(
                 (number, fetch_endpoint(&url, endpoint, issuer, client, limits).await)
             }));
         } else if running.is_empty() {
-            return Err(failure.unwrap_or_else(|| missing(issuer)).of_all(tried));
+            return Err(failure.unwrap_or_else(|| missing(endpoint, issuer)).of_all(tried));
         }
         let completed = next_completed(&mut running);
         let completed = match waiting.peek() {
@@ -90,8 +90,8 @@ async fn next_completed(running: &mut Vec<Attempt<'_>>) -> (usize, Result<FetchU
     .await
 }
 
-fn missing(issuer: &Discoverable) -> FailedDiscovery {
-    FailedDiscovery::new(issuer.url.clone(), MetadataError::EndpointMissing)
+fn missing(endpoint: Endpoint, issuer: &Discoverable) -> FailedDiscovery {
+    FailedDiscovery::new(issuer.url.clone(), MetadataError::EndpointMissing(endpoint.member()))
 }
 
 async fn fetch_endpoint(
@@ -101,7 +101,7 @@ async fn fetch_endpoint(
     client: &dyn HttpClient,
     limits: FetchLimits,
 ) -> Result<FetchUrl, FailedDiscovery> {
-    let url = FetchUrl::parse(url, issuer.plain_http).map_err(|_| missing(issuer))?;
+    let url = FetchUrl::parse(url, issuer.plain_http).map_err(|_| missing(endpoint, issuer))?;
     let found = read_endpoint(&url, endpoint, issuer, client, limits).await;
     found.map_err(|error| FailedDiscovery::new(url, error))
 }

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::discoverable::Discoverable;
-use super::error::{IssuerMismatch, MetadataError, Unreadable};
+use super::error::{IssuerMismatch, MetadataError, Unreadable, UnusableEndpoint};
 use crate::encoding::json;
 use crate::fetch_url::FetchUrl;
 
@@ -27,7 +27,7 @@ pub(crate) enum Endpoint {
 /// Finds an endpoint in `document`, which must be the metadata of `issuer`.
 ///
 /// # Errors
-/// [`MetadataError::Unreadable`], [`MetadataError::IssuerMismatch`] or [`MetadataError::EndpointMissing`].
+/// Every variant of [`MetadataError`] but [`Fetch`](MetadataError::Fetch).
 pub(crate) fn find_endpoint(
     endpoint: Endpoint,
     document: &[u8],
@@ -39,10 +39,11 @@ pub(crate) fn find_endpoint(
     if named != &*issuer.named {
         return Err(MetadataError::IssuerMismatch(IssuerMismatch::new(named, &issuer.named)));
     }
-    let url = endpoint.url_in(&document).ok_or(MetadataError::EndpointMissing)?;
+    let url = endpoint.url_in(&document).ok_or(MetadataError::EndpointMissing(endpoint.member()))?;
     let url = url.as_str().ok_or_else(|| Unreadable::NotAString(endpoint.member()))?;
-    FetchUrl::parse_endpoint(url, &issuer.url, issuer.plain_http, &issuer.endpoint_hosts)
-        .map_err(MetadataError::EndpointUnusable)
+    FetchUrl::parse_endpoint(url, &issuer.url, issuer.plain_http, &issuer.endpoint_hosts).map_err(|fault| {
+        MetadataError::EndpointUnusable(UnusableEndpoint::new(endpoint.member(), url, fault))
+    })
 }
 
 impl Endpoint {
@@ -55,7 +56,7 @@ impl Endpoint {
         }
     }
 
-    fn member(self) -> &'static str {
+    pub(super) fn member(self) -> &'static str {
         match self {
             Self::Jwks => "jwks_uri",
             Self::Introspection | Self::IntrospectionOverMtls => "introspection_endpoint",

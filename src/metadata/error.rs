@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::discoverable::TENANT_ID;
-use crate::fetch_url::{Difference, FetchUrl, UrlFault};
+use crate::fetch_url::{Difference, FetchUrl, UrlFault, redacted};
 use crate::transport::{FetchError, FetchErrorKind};
 
 /// A discovery that failed: its most specific failure, and the URL at which that happened.
@@ -59,10 +59,10 @@ impl FailedDiscovery {
 /// Why the metadata yields no endpoint.
 #[derive(Debug)]
 pub(crate) enum MetadataError {
-    /// The document names no such endpoint.
-    EndpointMissing,
-    /// The URL of the endpoint must not be fetched, for this reason.
-    EndpointUnusable(UrlFault),
+    /// The document lacks this member, which names the endpoint.
+    EndpointMissing(&'static str),
+    /// The URL of the endpoint must not be fetched.
+    EndpointUnusable(UnusableEndpoint),
     /// The document could not be fetched.
     Fetch(FetchError),
     /// The document is about another issuer (RFC 8414 section 3.3).
@@ -98,7 +98,7 @@ impl MetadataError {
     fn specificity(&self) -> u8 {
         match self {
             Self::IssuerMismatch(_) => 4,
-            Self::EndpointMissing | Self::EndpointUnusable(_) => 3,
+            Self::EndpointMissing(_) | Self::EndpointUnusable(_) => 3,
             Self::Unreadable(_) => 2,
             Self::Fetch(error) => match error.kind() {
                 FetchErrorKind::Redirected | FetchErrorKind::AddressNotAllowed => 1,
@@ -107,6 +107,44 @@ impl MetadataError {
         }
     }
 }
+
+/// An endpoint in the metadata that must not be fetched.
+#[derive(Debug)]
+pub(crate) struct UnusableEndpoint {
+    /// The member that names it.
+    member: &'static str,
+    /// Without user name, password, query and fragment, and shortened. `None` for a text that is no URL: it
+    /// could be anything.
+    url: Option<Box<str>>,
+    fault: UrlFault,
+}
+
+impl UnusableEndpoint {
+    /// The longest part of the URL to show, in characters. The document is untrusted.
+    const MAX_SHOWN: usize = 150;
+
+    pub(crate) fn new(member: &'static str, url: &str, fault: UrlFault) -> Self {
+        let shown = || redacted(url).chars().take(Self::MAX_SHOWN).collect::<String>();
+        let url = (fault != UrlFault::Relative).then(|| shown().into());
+        Self { member, url, fault }
+    }
+
+    /// Why the URL must not be fetched.
+    pub(crate) fn fault(&self) -> UrlFault {
+        self.fault
+    }
+}
+
+impl fmt::Display for UnusableEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the `{}` ", self.member)?;
+        // Quoted and escaped, so that the URL cannot forge a line of a log.
+        self.url.as_ref().map_or(Ok(()), |url| write!(f, "{url:?} "))?;
+        f.write_str(self.fault.as_str())
+    }
+}
+
+impl Error for UnusableEndpoint {}
 
 impl IssuerMismatch {
     /// The longest part of the name to show, in characters. The document is untrusted.
@@ -147,12 +185,10 @@ impl Error for IssuerMismatch {}
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EndpointMissing => {
-                f.write_str("the metadata document names no URL for the endpoint that may be fetched")
+            Self::EndpointMissing(member) => {
+                write!(f, "the metadata document has no `{member}`")
             }
-            Self::EndpointUnusable(_) => {
-                f.write_str("the metadata document names a URL for the endpoint that must not be fetched")
-            }
+            Self::EndpointUnusable(_) => f.write_str("the metadata document names a URL that is not fetched"),
             Self::Fetch(error) => error.fmt(f),
             Self::IssuerMismatch(issuers) => {
                 write!(f, "the metadata document is about another issuer: {issuers}")
@@ -167,8 +203,8 @@ impl Error for MetadataError {
         match self {
             Self::Fetch(error) => error.source(),
             Self::Unreadable(reason) => Some(reason),
-            Self::EndpointUnusable(fault) => Some(fault),
-            Self::EndpointMissing | Self::IssuerMismatch(_) => None,
+            Self::EndpointUnusable(endpoint) => Some(endpoint),
+            Self::EndpointMissing(_) | Self::IssuerMismatch(_) => None,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use discovery::discover_endpoint;
 pub(crate) use document::Endpoint;
 pub(crate) use error::{FailedDiscovery, MetadataError, TriedUrls};
 #[cfg(test)]
-pub(crate) use error::{IssuerMismatch, Unreadable};
+pub(crate) use error::{IssuerMismatch, Unreadable, UnusableEndpoint};
 
 #[cfg(test)]
 mod tests;

@@ -31,8 +31,8 @@ enum Kind {
 
 fn kind(error: &MetadataError) -> Kind {
     match error {
-        MetadataError::EndpointMissing => Kind::EndpointMissing,
-        MetadataError::EndpointUnusable(fault) => Kind::EndpointUnusable(*fault),
+        MetadataError::EndpointMissing(_) => Kind::EndpointMissing,
+        MetadataError::EndpointUnusable(endpoint) => Kind::EndpointUnusable(endpoint.fault()),
         MetadataError::Fetch(error) => Kind::Fetch(error.kind()),
         MetadataError::IssuerMismatch(_) => Kind::IssuerMismatch,
         MetadataError::Unreadable(_) => Kind::Unreadable,
@@ -181,7 +181,7 @@ fn document_that_is_not_the_issuers_metadata_is_rejected() {
 }
 
 #[test]
-fn error_quotes_nothing_of_the_document_but_the_issuer() {
+fn error_quotes_nothing_of_the_document_but_issuers_and_urls() {
     let url = r#"{"issuer":"https://h.example/t1","jwks_uri":"topsecret"}"#;
     for document in [r#""topsecret""#, r#"{"issuer":topsecret}"#, url, "topsecret"] {
         let error = find_jwks_uri(document.as_bytes()).unwrap_err();

@@ -26,9 +26,10 @@ pub enum RejectionKind {
     TokenTooLarge,
     /// The form body that may hold a token exceeds the size limit.
     BodyTooLarge,
-    /// The token has three parts like a JWS but is not one.
+    /// The token is a damaged JWT with three parts.
     TokenMalformed,
-    /// The token is not a JWS (it is opaque or encrypted), and no issuer introspects it.
+    /// The token is not a JWS: it is opaque, encrypted, or a JWT without three parts. No issuer introspects
+    /// it.
     TokenOpaque,
     /// Introspection says that the token is not active: it never was, has expired, or was revoked.
     TokenInactive,
@@ -85,13 +86,12 @@ pub enum RejectionKind {
     RequirementUnmet,
     /// The keys of the issuer are unavailable, and none are cached that may be used.
     KeysUnavailable,
-    /// The key of the token is not cached, and too many keys were looked up lately to fetch the key set
-    /// again. Whether the key exists is not known.
+    /// The key of the token is not cached, and the rate limit for key fetches is used up. The key may exist.
     KeyUnconfirmed,
     /// Introspection is unavailable, and no response is cached that may be used.
     IntrospectionUnavailable,
-    /// The authorization server rejects the introspection requests of this API: its credentials or its
-    /// configuration are wrong.
+    /// Introspection cannot work as configured: the authorization server rejects this client or this type of
+    /// token, no endpoint is known, or the issuer has no [`introspect`](crate::Issuer::introspect).
     IntrospectionMisconfigured,
     /// The route needs a token, and no `BearerAuth` covers it.
     NotCovered,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::crypto::Algorithm;
+use crate::fetch_url::UrlFault;
 
 /// A configuration that [`BearerAuthBuilder::build`](crate::BearerAuthBuilder::build) rejects.
 ///
@@ -18,7 +19,7 @@ use crate::crypto::Algorithm;
 ///     let issuer = Issuer::discover("http://login.example.com");
 ///     let auth = BearerAuth::builder("https://api.example.com").issuer(issuer).build()?;
 ///     // Error: the configuration of BearerAuth is invalid:
-///     //   - issuer "http://login.example.com" is not https (plain http ...); hint: write it exactly ...
+///     //   - issuer "http://login.example.com" is not https (plain http ...); hint: use https ...
 ///     Ok(())
 /// }
 /// ```
@@ -468,6 +469,13 @@ impl ConfigProblem {
             Self::IssuerRepeated { .. } => {
                 "add it once, with all its settings; while requests are served, change it with Issuers::replace"
             }
+            Self::IssuerUnusable { reason, .. }
+            | Self::JwksUrlUnusable { reason, .. }
+            | Self::IntrospectionUrlUnusable { reason, .. }
+                if *reason == UrlFault::Insecure.as_str() =>
+            {
+                "use https, or Issuer::dangerous_allow_http in a test network"
+            }
             Self::IssuerUnusable { .. } => {
                 "write it exactly like the `iss` claim of its tokens, such as \"https://login.example.com\""
             }
@@ -491,7 +499,7 @@ impl ConfigProblem {
             }
             Self::EndpointHostsWithoutEffect { .. } => "remove the setting, or use Issuer::discover",
             Self::JwksUrlUnusable { .. } | Self::IntrospectionUrlUnusable { .. } => {
-                "use its https URL, or Issuer::dangerous_allow_http in a test network"
+                "write an https URL such as https://login.example.com/jwks, without user name, password and fragment"
             }
             Self::JwksUnusable { .. } => "use the JSON of a JWK Set (RFC 7517) with public signature keys",
             Self::NoAlgorithm { .. } => "name at least one in .algorithms([...]), or remove the setting",
@@ -511,7 +519,8 @@ impl ConfigProblem {
                 "remove the setting, or use Issuer::discover"
             }
             Self::CallersUnrestricted { .. } => {
-                "check `email` in .validate(...), or list the callers in .allowed_clients([...])"
+                "name the caller with .require_claim_value(\"email\", ...), list several with .allowed_clients([...]), or \
+                 use .validate(...)"
             }
             Self::OpaqueTokensAmbiguous { .. } => {
                 "give each issuer .opaque_prefix(...), .opaque_when(...) or .opaque_none(), and use \

@@ -14,7 +14,8 @@ use crate::authenticate::{
     IssuerPattern, IssuerRegistry, Resolve, ResolveError, Resolver, ResolverPolicy, TrustedIssuer,
 };
 
-type Answer = Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error + Send + Sync>>> + Send>>;
+type ResolveFuture =
+    Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error + Send + Sync>>> + Send>>;
 
 /// Finds issuers when a token names them: one pattern for many tenants, and a function that knows which of
 /// them are yours.
@@ -38,9 +39,9 @@ type Answer = Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error +
 ///
 /// The `iss` of a token is untrusted until its signature is verified. It must match the pattern before
 /// anything else happens. Then the function decides, and the issuer that it returns must have exactly this
-/// `iss` as its identifier. If both differ only in upper and lower case, or if no token of Entra ID has this
-/// `iss`, the issuer is unknown. From there on the token is validated as with any other issuer. A pattern
-/// alone accepts no token.
+/// `iss` as its identifier. If they differ only in case, or if this `iss` is one that Entra ID never issues,
+/// the token is rejected as `issuer_unknown`. From there on the token is validated as with any other issuer.
+/// A pattern alone accepts no token.
 ///
 /// The keys and endpoints of a resolved issuer must be on its own host or a subdomain, or on those of its
 /// [`Issuer::shared_metadata`], unless [`Issuer::endpoint_hosts`] lists others. All of them must have
@@ -63,7 +64,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<Option<Issuer>, Box<dyn Error +
 #[must_use]
 pub struct IssuerResolver {
     pattern: String,
-    resolve: Arc<dyn Fn(IssuerRequest) -> Answer + Send + Sync>,
+    resolve: Arc<dyn Fn(IssuerRequest) -> ResolveFuture + Send + Sync>,
     max_issuers: usize,
     idle_timeout: Duration,
     negative_ttl: Duration,
@@ -118,7 +119,7 @@ impl IssuerResolver {
         A: Future<Output = Result<Option<Issuer>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let resolve = move |request| -> Answer {
+        let resolve = move |request| -> ResolveFuture {
             let answer = resolve(request);
             Box::pin(async move { answer.await.map_err(Into::into) })
         };

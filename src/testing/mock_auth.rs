@@ -59,7 +59,7 @@ use crate::settings::Issuer;
 /// # Introspection on routes
 ///
 /// [`Require::still_active`](crate::Require::still_active) needs an issuer that introspects. Without
-/// [`settings_of`](Self::settings_of), such a route responds 401, kind `issuer_unknown`. With
+/// [`with_settings_of`](Self::with_settings_of), such a route responds 401, kind `issuer_unknown`. With
 /// the settings of a `BearerAuth` whose issuer introspects, the route introspects the token there, so
 /// mint it from that [`TestIssuer`](super::TestIssuer).
 #[derive(Clone)]
@@ -99,11 +99,11 @@ impl MockBearerAuth {
     /// let idp = TestIssuer::new();
     /// let auth = idp.bearer_auth("https://api.example.com").realm("orders").build().unwrap();
     /// let token = idp.token("https://api.example.com").access_token().unwrap();
-    /// let mock = MockBearerAuth::accepting(token).settings_of(&auth);
+    /// let mock = MockBearerAuth::accepting(token).with_settings_of(&auth);
     /// # drop(mock);
     /// # }
     /// ```
-    pub fn settings_of(self, auth: &BearerAuth) -> Self {
+    pub fn with_settings_of(self, auth: &BearerAuth) -> Self {
         Self { auth: auth.clone(), ..self }
     }
 }

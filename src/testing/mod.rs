@@ -76,7 +76,7 @@
 //! | fail requests about one token, or damage one key | [`TestIssuer::set_token_fault`], [`TestIssuer::alter_key`] |
 //! | move the time | [`TestIssuer::clock`] |
 //! | imitate the tokens of an authorization server | [`TokenBuilder::shaped_like`] |
-//! | serve the keys of a profile from another host | [`TestIssuer::add_jwks_url`] |
+//! | serve the keys of a profile from another host | [`TestIssuer::publish_jwks_at`] |
 //! | listen on a port, with TLS if needed | [`TestIssuer::loopback`] |
 //!
 //! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller requests.

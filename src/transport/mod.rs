@@ -1,9 +1,9 @@
 //! The HTTP transport: how requests reach an authorization server, and why one fails.
 //!
-//! [`BearerAuth`](crate::BearerAuth) sends three kinds of request: `GET` for metadata and for keys, and
-//! `POST` for introspection. All of them go through an [`HttpClient`]. With the feature `reqwest`, which is
-//! on by default, the crate brings its own client. For a proxy, a private CA or a client certificate, pass a
-//! [`ReqwestClient`].
+//! [`BearerAuth`](crate::BearerAuth) sends four kinds of request: `GET` for metadata and for keys, and
+//! `POST` for introspection and, with `ClientAuth::client_credentials`, for a bearer token. All go through an
+//! [`HttpClient`]. With the feature `reqwest`, which is on by default, the crate brings its own client. For a
+//! proxy, a private CA or a client certificate, pass a [`ReqwestClient`].
 //!
 //! Any other HTTP library works too. Implement [`HttpClient`] for it, or wrap an existing client. This one
 //! counts the introspection requests:

@@ -4,7 +4,8 @@
 //! interface does not go through a proxy; a request that requires a public address connects to no other.
 //! Does not check: certificates. rustls verifies them.
 //!
-//! Why: a proxy could read and answer plain http requests to loopback, which carry tokens and secrets.
+//! Why: a proxy could read, and forge responses to, plain http requests to loopback, which carry tokens and
+//! secrets.
 
 use std::error::Error;
 use std::fmt;

@@ -533,7 +533,7 @@ fn a_setting_for_fetched_keys_on_static_keys_is_a_config_error() {
         |issuer: Issuer| BearerAuth::builder(API).http_client(idp.http_client()).issuer(issuer).build();
     for (setting, issuer) in [
         ("seed_jwks", fixed().seed_jwks(idp.jwks())),
-        ("add_jwks_url", fixed().add_jwks_url("https://keys.example.net/jwks")),
+        ("add_fallback_jwks_url", fixed().add_fallback_jwks_url("https://keys.example.net/jwks")),
         ("http_client", fixed().http_client(idp.http_client())),
     ] {
         let error = build(issuer).expect_err(setting);

@@ -65,9 +65,10 @@ async fn metadata_over_https_cannot_name_a_plain_http_endpoint() {
         assert!(outcome.is_err() && requests == 0, "{url}: {outcome:?}");
         let status = api.auth.status().remove(0);
         let error = status.introspection().unwrap().last_error().unwrap();
-        assert_eq!(error.kind(), IntrospectionErrorKind::EndpointMissing, "{url}");
+        assert_eq!(error.kind(), IntrospectionErrorKind::EndpointUnusable, "{url}");
         let source = std::error::Error::source(error).unwrap().to_string();
-        assert_eq!(source, "the URL is not https, but its issuer is", "{url}");
+        let expected = format!("the `introspection_endpoint` \"{url}\" is not https, but its issuer is");
+        assert_eq!(source, expected, "{url}");
 
         let api = Api::with("jwks_uri", url, |issuer| issuer);
         let (outcome, requests) = api.of_jwt().await;
@@ -75,8 +76,9 @@ async fn metadata_over_https_cannot_name_a_plain_http_endpoint() {
         assert!(outcome.is_err() && requests == 0, "{url}: {outcome:?}");
         let status = api.auth.status().remove(0);
         let error = status.keys().unwrap().last_error().unwrap();
-        assert_eq!(error.kind(), KeysErrorKind::JwksUriMissing, "{url}");
-        assert!(std::error::Error::source(error).unwrap().to_string().contains("its issuer is"), "{url}");
+        assert_eq!(error.kind(), KeysErrorKind::JwksUriUnusable, "{url}");
+        let source = std::error::Error::source(error).unwrap().to_string();
+        assert_eq!(source, format!("the `jwks_uri` \"{url}\" is not https, but its issuer is"));
 
         // A sidecar that you configure yourself, and a test network.
         let api =

@@ -298,7 +298,7 @@ async fn only_https_urls_are_accepted_in_the_configuration_and_in_metadata() {
             "{jwks_uri}"
         );
         assert!(net.urls().iter().all(|url| url == RFC_8414 || url == OPENID), "{jwks_uri}");
-        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::JwksUriMissing), "{jwks_uri}");
+        assert_eq!(last_error_kind(&auth), Some(KeysErrorKind::JwksUriUnusable), "{jwks_uri}");
     }
 
     let net = Net::of(&idp);

@@ -33,10 +33,10 @@ impl BearerAuthBuilder {
     /// assert!(error.to_string().contains("is not https"));
     /// ```
     ///
-    /// # Check at the start
+    /// # Start check
     /// The first request that needs keys fetches them, and [`BearerAuth::ready`] fetches them earlier. One
-    /// second after the first service is made, a task fetches the keys and finds the introspection endpoints
-    /// that neither has needed by then, of at most 32 issuers. A wrong issuer URL, an untrusted CA or a
+    /// second after the layer is first applied, a task checks up to 32 issuers. It fetches the keys and finds
+    /// the introspection endpoints that nothing has used yet. A wrong issuer URL, an untrusted CA or a
     /// closed firewall is then in the log before the first request, with a hint. The task runs on the tokio
     /// runtime on which the layer is applied, else on that of the first request whose token is not cached.
     /// [`skip_start_check`](Self::skip_start_check) turns it off.

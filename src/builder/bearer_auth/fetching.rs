@@ -35,8 +35,8 @@ impl BearerAuthBuilder {
     /// Turns off the [start check](Self::build), so that nothing is fetched until a request or
     /// [`BearerAuth::ready`](crate::BearerAuth::ready) needs it.
     ///
-    /// For functions that run for the time of one request, and for tests that count fetches. A wrong
-    /// configuration then shows at the first request.
+    /// For serverless functions, and for tests that count fetches. A wrong configuration then shows at the
+    /// first request.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;

@@ -42,12 +42,10 @@ use crate::transport::HttpClient;
 /// # Ok::<(), tower_bearer::ConfigError>(())
 /// ```
 ///
-/// Setters replace the previous value and `add_*` appends; the order of calls does not matter otherwise.
-/// `dangerous_*` loosens the validation of a token. [`optional`](Self::optional),
-/// [`allow_preflight`](Self::allow_preflight), [`leeway`](Self::leeway), [`TokenSource::query`],
-/// [`jwks_stale_for`](Self::jwks_stale_for) and
-/// [`Introspection::serve_stale`](crate::Introspection::serve_stale) trade security for something else; each
-/// has a section "Risk".
+/// Setters replace the previous value; `add_*`, `require_*`, `validate` and `dangerous_accept_type` append.
+/// The order of calls does not matter otherwise. `dangerous_*` loosens the validation of a token. Other
+/// settings trade security for something else:
+/// [Security](crate::guide::security#settings-that-loosen-validation) lists all of them.
 #[must_use]
 pub struct BearerAuthBuilder {
     audiences: Vec<String>,

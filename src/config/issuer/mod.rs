@@ -123,7 +123,7 @@ impl IssuerConfig {
 
     fn set_urls(&self, mut issuer: Issuer) -> Issuer {
         for url in &self.fallback_jwks_urls {
-            issuer = issuer.add_jwks_url(url);
+            issuer = issuer.add_fallback_jwks_url(url);
         }
         match &self.endpoint_hosts {
             None => issuer,

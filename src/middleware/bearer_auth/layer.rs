@@ -124,7 +124,7 @@ impl BearerAuth {
     /// breaker and on other tokens.
     ///
     /// For a readiness probe, or before a listener is opened. Calling it is optional: without it, the
-    /// [check at the start](crate::BearerAuthBuilder::build) or the first request fetches
+    /// [start check](crate::BearerAuthBuilder::build) or the first request fetches
     /// the keys. After an error, call it again or serve requests anyway: `BearerAuth` recovers by itself when
     /// the authorization server is back.
     ///

@@ -9,7 +9,7 @@ impl Introspection {
     /// Sets how long a token that is active is cached, never past its `exp`. Default: 30 s.
     ///
     /// A token in use is introspected again in the background once 75 % to 90 % of this time have passed, so
-    /// that no request waits for it. A token that is not used is not.
+    /// that no request waits for it. Unused tokens are not introspected again.
     ///
     /// This is the upper bound on the revocation delay, or [`timeout`](Self::timeout) if that is longer. With
     /// zero, every request causes an introspection request. Then an opaque token never counts as recently
@@ -71,11 +71,11 @@ impl Introspection {
 
     /// Sets the upper bound of the adaptive concurrency limit of introspection requests. Default: 64.
     ///
-    /// The limit starts at half of the upper bound, but at 16 if the upper bound allows it, and doubles once
-    /// responses do not slow each other down. It decreases, down to a sixteenth, while requests time out or
-    /// responses take more than half of [`timeout`](Self::timeout) and longer than usual. It increases again
-    /// while requests succeed. A quarter is reserved for tokens that were recently active, and for JWTs that
-    /// passed every other check.
+    /// The limit starts at half of the upper bound, and at 16 or more if the upper bound allows that. It
+    /// doubles once responses do not slow each other down. It decreases, down to a sixteenth, while requests
+    /// time out or responses take more than half of [`timeout`](Self::timeout) and longer than usual. It
+    /// increases again while requests succeed. A quarter is reserved for tokens that were recently active,
+    /// and for JWTs that passed every other check.
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection};

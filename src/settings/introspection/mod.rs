@@ -282,7 +282,8 @@ impl Introspection {
     }
 
     /// Sets the HTTP client for introspection requests, such as one with a client certificate;
-    /// [`ClientAuth::mtls`] has an example. Default: the client of the
+    /// [`ClientAuth::mtls`] has an example. Default: that of the
+    /// [issuer](crate::Issuer::http_client), else that of the
     /// [builder](crate::BearerAuthBuilder::http_client).
     ///
     /// It must not follow redirects: a redirect would send the token and the client secret to another host.

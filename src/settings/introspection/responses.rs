@@ -9,8 +9,8 @@ impl Introspection {
     /// Accepts introspection responses without `aud`. An `aud` that is present must still name this API.
     /// Default: a response about an opaque token must have `aud`.
     ///
-    /// Some authorization servers never send `aud` (django-oauth-toolkit). Others omit it for tokens without
-    /// a resource (node oidc-provider).
+    /// Some authorization servers omit `aud` unless the client requests a resource (django-oauth-toolkit,
+    /// node oidc-provider).
     ///
     /// ```
     /// use tower_bearer::{ClientAuth, Introspection, Issuer};

@@ -91,7 +91,7 @@ impl Issuer {
             ("default_key_algorithm", self.default_key_algorithm.is_some()),
             ("dangerous_accept_type", !self.added_types.is_empty()),
             ("seed_jwks", self.seed.is_some()),
-            ("add_jwks_url", !self.fallback_urls.is_empty()),
+            ("add_fallback_jwks_url", !self.fallback_urls.is_empty()),
             ("also_jwts", !matches!(introspection.jwts(), JwtIntrospection::None)),
         ];
         let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);
@@ -104,7 +104,7 @@ impl Issuer {
     fn check_static_keys(&self, problems: &mut Vec<ConfigProblem>) {
         let settings = [
             ("seed_jwks", self.seed.is_some()),
-            ("add_jwks_url", !self.fallback_urls.is_empty()),
+            ("add_fallback_jwks_url", !self.fallback_urls.is_empty()),
             ("http_client", self.client.is_some() && self.introspection.is_none()),
         ];
         let without_effect = settings.into_iter().filter(|(_, is_set)| *is_set);

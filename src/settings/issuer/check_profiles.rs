@@ -58,12 +58,17 @@ pub(super) fn slash_fault(url: &str) -> Option<Fault> {
 
 /// For an argument that is a host name, of which the profile makes a URL.
 pub(super) fn host_fault(host: &str) -> Option<Fault> {
-    host.contains('/').then_some(("is a URL", "name the host only, such as \"login.example.com\""))
+    path_fault(host, "name the host only, without scheme and path, such as \"login.example.com\"")
 }
 
 /// For the tenant ID of Entra ID.
 pub(super) fn tenant_fault(tenant: &str) -> Option<Fault> {
-    tenant.contains('/').then_some(("is a URL", "name the tenant ID only"))
+    path_fault(tenant, "name the tenant ID only, without scheme and path")
+}
+
+fn path_fault(argument: &str, hint: &'static str) -> Option<Fault> {
+    let reason = if argument.contains("://") { "is a URL" } else { "has a slash" };
+    argument.contains('/').then_some((reason, hint))
 }
 
 /// For a user pool of Cognito, whose ID begins with its region.

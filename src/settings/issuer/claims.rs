@@ -94,7 +94,7 @@ impl Issuer {
     }
 
     /// Adds a function that must return `true` for the claims of every token of this issuer. Otherwise the
-    /// token is rejected: 401 `invalid_token`, kind `claims_rejected`. Calls add up.
+    /// token is rejected: 401 `invalid_token`, kind `claims_rejected`. Each call adds one.
     ///
     /// It runs once per uncached token, after every other check, for JWTs and for the responses about opaque
     /// tokens. It must depend on nothing but the claims, since its result is cached with the token, and must

@@ -44,7 +44,7 @@ impl Debug for Issuer {
         field_unless_default(&mut settings, "scope_implies", &self.scope_implies.is_some(), &false);
         field_unless_default(&mut settings, "seed_jwks", &self.seed.is_some(), &false);
         let fallback_urls: Vec<String> = self.fallback_urls.iter().map(|url| redacted(url)).collect();
-        field_unless_default(&mut settings, "add_jwks_url", &fallback_urls, &Vec::new());
+        field_unless_default(&mut settings, "add_fallback_jwks_url", &fallback_urls, &Vec::new());
         field_unless_default(&mut settings, "http_client", &self.client.is_some(), &false);
         field_unless_default(&mut settings, "introspect", &self.introspection.is_some(), &false);
         field_unless_default(&mut settings, "dangerous_accept_type", &self.added_types, &default.added_types);

@@ -96,9 +96,9 @@ enum KeyOrigin {
 impl Issuer {
     /// An issuer whose metadata gives the URL of its key set (RFC 8414, OpenID Connect Discovery).
     ///
-    /// `identifier` is an https URL without query and fragment, exactly as in the `iss` of its tokens,
-    /// including or excluding a trailing slash. Plain http is accepted for loopback addresses only, and its
-    /// endpoints may have plain http only if it has.
+    /// `identifier` is an https URL without query and fragment, exactly as in the `iss` of its tokens, with
+    /// or without the trailing slash. Plain http is accepted for loopback addresses only. Endpoints may use
+    /// plain http only if the identifier does.
     ///
     /// `BearerAuth` fetches the metadata when it first needs keys. It tries the URL of RFC 8414 section 3.1,
     /// then that of OpenID Connect Discovery section 4. For an identifier with a path it also tries the URL
@@ -279,8 +279,8 @@ impl Issuer {
     /// any host, but https if the issuer has https. For [`shared_metadata`](Self::shared_metadata), the host
     /// of that URL stands for the host of the issuer.
     ///
-    /// A metadata document that names another host is rejected: `KeysErrorKind::JwksUriMissing` or
-    /// `IntrospectionErrorKind::EndpointMissing`, with the reason as the source of the error.
+    /// A metadata document that names another host is rejected: `KeysErrorKind::JwksUriUnusable` or
+    /// `IntrospectionErrorKind::EndpointUnusable`, with the reason as the source of the error.
     ///
     /// ```
     /// use tower_bearer::Issuer;

@@ -75,12 +75,12 @@ impl Issuer {
     /// use tower_bearer::Issuer;
     ///
     /// let issuer = Issuer::with_jwks_url("https://login.example.com", "https://login.example.com/jwks")
-    ///     .add_jwks_url("https://keys.example.net/login.example.com/jwks");
+    ///     .add_fallback_jwks_url("https://keys.example.net/login.example.com/jwks");
     /// ```
     ///
     /// # Risk
     /// The keys at this URL can sign any token of the issuer.
-    pub fn add_jwks_url(mut self, url: impl Into<String>) -> Self {
+    pub fn add_fallback_jwks_url(mut self, url: impl Into<String>) -> Self {
         self.fallback_urls.push(url.into());
         self
     }

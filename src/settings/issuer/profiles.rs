@@ -166,16 +166,15 @@ impl Issuer {
     ///
     /// Settings: [`discover`](Self::discover) `https://accounts.google.com`,
     /// [`algorithms`](Self::algorithms) RS256, and [`client_claims`](Self::client_claims) `["azp"]`.
-    /// [`validate`](Self::validate) or [`allowed_clients`](Self::allowed_clients) must follow. Otherwise
-    /// [`build`](crate::BearerAuthBuilder::build) returns a [`ConfigError`](crate::ConfigError).
+    /// [`require_claim_value`](Self::require_claim_value), [`allowed_clients`](Self::allowed_clients) or
+    /// [`validate`](Self::validate) must follow. Otherwise [`build`](crate::BearerAuthBuilder::build) returns
+    /// a [`ConfigError`](crate::ConfigError).
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, Issuer};
     ///
-    /// let issuer = Issuer::google().validate(|claims| {
-    ///     let email = claims.get("email").and_then(|email| email.as_str());
-    ///     email == Some("caller@acme.iam.gserviceaccount.com")
-    /// });
+    /// let issuer =
+    ///     Issuer::google().require_claim_value("email", "caller@acme.iam.gserviceaccount.com");
     /// let auth = BearerAuth::builder("https://orders-x7k2.a.run.app").issuer(issuer).build();
     /// # #[cfg(feature = "reqwest")]
     /// assert!(auth.is_ok());
@@ -183,12 +182,12 @@ impl Issuer {
     ///
     /// # Risk
     /// Any Google customer can create such a token with any `aud`, so `aud` tells nothing about the caller.
-    /// The function, or the list of clients, must name the callers of this API. For a service account, the
-    /// client is its unique ID.
+    /// The required value, the list of clients or the function must name the callers of this API. For a
+    /// service account, the client is its unique ID.
     ///
     /// ID tokens of users have the same issuer and keys. They are rejected if they have `at_hash` or `nonce`.
     /// Those of Sign in with Google may have neither, and are accepted if `aud` names this API and they pass
-    /// the function or the list.
+    /// this check of the caller.
     pub fn google() -> Self {
         Self::discover("https://accounts.google.com").algorithms([Algorithm::RS256]).client_claims(["azp"])
     }

@@ -49,8 +49,8 @@ impl Issuer {
         self
     }
 
-    /// Requires a claim with this value, in JWTs and in introspection responses about opaque tokens. Calls
-    /// for different claims add up.
+    /// Requires a claim with this value, in JWTs and in introspection responses about opaque tokens. Each
+    /// call adds one; two values for one claim are a [`ConfigError`](crate::ConfigError).
     ///
     /// `claim` is the name of a claim, or a JSON Pointer (RFC 6901) that begins with `/`. `value` is a
     /// string, an integer, a boolean, or a list of these, of which the claim must have one; [`RequiredValue`]

@@ -174,7 +174,7 @@ impl TestIssuer {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let cluster = TestIssuer::in_memory("https://kubernetes.default.svc.cluster.local");
-    /// cluster.add_jwks_url("https://kubernetes.default.svc/openid/v1/jwks");
+    /// cluster.publish_jwks_at("https://kubernetes.default.svc/openid/v1/jwks");
     ///
     /// let auth = BearerAuth::builder("orders-api")
     ///     .issuer(Issuer::kubernetes(cluster.identifier())) // as in production
@@ -186,7 +186,7 @@ impl TestIssuer {
     /// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
     /// # fn main() {}
     /// ```
-    pub fn add_jwks_url(&self, url: impl Into<String>) {
+    pub fn publish_jwks_at(&self, url: impl Into<String>) {
         self.state.lock().jwks_urls.push(url.into());
     }
 

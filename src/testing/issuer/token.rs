@@ -187,7 +187,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Signs with this key of the issuer, published or withdrawn. Default: the current key.
+    /// Signs with this key of the issuer, published or retired. Default: the current key.
     ///
     /// If the issuer has never had such a key, the signed token is empty.
     ///

@@ -78,8 +78,8 @@ async fn an_issuer_on_a_port_may_have_a_path() {
 async fn an_added_key_set_url_has_the_keys_of_its_issuer_and_nothing_else_of_its_host() {
     let acme = TestIssuer::in_memory("https://login.test/acme");
     let globex = TestIssuer::in_memory("https://login.test/globex");
-    acme.add_jwks_url("https://keys.test/acme");
-    globex.add_jwks_url("https://keys.test/globex");
+    acme.publish_jwks_at("https://keys.test/acme");
+    globex.publish_jwks_at("https://keys.test/globex");
     let client = acme.http_client().and(globex.http_client());
     for (url, idp) in [
         ("https://keys.test/acme", &acme),

@@ -88,7 +88,7 @@ async fn an_anonymous_mock_removes_the_token_of_an_outer_layer() {
 async fn the_responses_to_rejections_are_those_of_the_given_bearer_auth() {
     let idp = TestIssuer::new();
     let real = idp.bearer_auth(API).realm("orders").build().unwrap();
-    let auth = MockBearerAuth::accepting(idp.token(API).access_token().unwrap()).settings_of(&real);
+    let auth = MockBearerAuth::accepting(idp.token(API).access_token().unwrap()).with_settings_of(&real);
     let response = call(&auth, &Require::scope("orders:write"), request()).await;
     assert!(challenge(&response).contains("realm=\"orders\""), "{}", challenge(&response));
 }
@@ -105,7 +105,7 @@ async fn still_active_introspects_only_with_the_issuers_of_a_bearer_auth() {
 
     let issuer = idp.issuer().introspect(idp.introspection().also_jwts());
     let builder = BearerAuth::builder(API).issuer(issuer).http_client(idp.http_client());
-    let mock = mock.settings_of(&builder.clock(idp.clock()).build().unwrap());
+    let mock = mock.with_settings_of(&builder.clock(idp.clock()).build().unwrap());
     assert_eq!(call(&mock, &route, request()).await.status(), 200);
     assert_eq!(idp.requests(Endpoint::Introspection), 1);
     idp.revoke(&token.sign());

@@ -66,7 +66,7 @@ impl Pair {
             // This profile accepts RS256 alone. A key of the default algorithm takes less time to generate.
             idp.rotate_key_to(Algorithm::RS256);
         }
-        self.jwks_url.into_iter().for_each(|url| idp.add_jwks_url(url));
+        self.jwks_url.into_iter().for_each(|url| idp.publish_jwks_at(url));
         let builder = BearerAuth::builder("orders-api").issuer(self.profile.1.clone());
         let auth = builder.http_client(idp.http_client()).clock(idp.clock()).build();
         (idp, auth.unwrap())

@@ -70,8 +70,8 @@ fn an_issuer_as_data_is_the_issuer_in_code() {
             json!({"issuer": url, "fallback_jwks_urls": ["https://a.example/1", "https://a.example/2"],
                 "default_key_algorithm": "ES256", "dangerous_accept_id_token_claims": true}),
             Issuer::discover(url)
-                .add_jwks_url("https://a.example/1")
-                .add_jwks_url("https://a.example/2")
+                .add_fallback_jwks_url("https://a.example/1")
+                .add_fallback_jwks_url("https://a.example/2")
                 .default_key_algorithm(Algorithm::ES256)
                 .dangerous_accept_id_token_claims(),
         ),

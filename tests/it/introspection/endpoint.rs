@@ -197,17 +197,17 @@ async fn a_well_known_url_that_hangs_delays_the_first_token_by_a_quarter_of_a_se
 
 #[tokio::test(start_paused = true)]
 async fn unusable_metadata_is_reported_with_its_reason() {
-    use IntrospectionErrorKind::{EndpointMissing, IssuerMismatch, MetadataUnreadable};
+    use IntrospectionErrorKind::{EndpointUnusable, IssuerMismatch, MetadataUnreadable};
     for (name, member, value, expected) in [
-        ("no endpoint", "introspection_endpoint", Value::Null, EndpointMissing),
+        ("no endpoint", "introspection_endpoint", Value::Null, EndpointUnusable),
         ("a number", "introspection_endpoint", json!(1), MetadataUnreadable),
-        ("plain http", "introspection_endpoint", json!("http://issuer.test/introspect"), EndpointMissing),
-        ("no URL", "introspection_endpoint", json!("introspect"), EndpointMissing),
+        ("plain http", "introspection_endpoint", json!("http://issuer.test/introspect"), EndpointUnusable),
+        ("no URL", "introspection_endpoint", json!("introspect"), EndpointUnusable),
         (
             "a URL with a password",
             "introspection_endpoint",
             json!("https://a:b@issuer.test/introspect"),
-            EndpointMissing,
+            EndpointUnusable,
         ),
         ("another issuer", "issuer", json!("https://mallory.example.com"), IssuerMismatch),
         ("almost the issuer", "issuer", json!("https://issuer.test/"), IssuerMismatch),
@@ -217,7 +217,7 @@ async fn unusable_metadata_is_reported_with_its_reason() {
         let (auth, api, _) = discovering(&idp);
         idp.set_metadata(Some(metadata(&idp, member, value)));
         let log = Log::start();
-        let outcome = if expected == EndpointMissing { MISCONFIGURED } else { UNAVAILABLE };
+        let outcome = if expected == EndpointUnusable { MISCONFIGURED } else { UNAVAILABLE };
         assert_eq!(api.outcome(idp.token(API).opaque()).await, outcome, "{name}");
         assert_eq!(last_error(&auth), Some(expected), "{name}");
         let cause = log.requests()[0].field("cause").unwrap().to_owned();

@@ -99,8 +99,8 @@ fn a_header_for_something_else_than_an_origin_is_an_error() {
         ("https://first.test#x", "has a fragment, a user name or a password"),
         ("ftp://first.test", "has another scheme than https and http"),
         ("https://first.test:99999", "has an invalid host or port"),
-        ("first.test", "is not an absolute URL"),
-        ("", "is not an absolute URL"),
+        ("first.test", "is not an absolute ASCII URL"),
+        ("", "is not an absolute ASCII URL"),
     ] {
         let (name, key) = (HeaderName::from_static("x-api-key"), HeaderValue::from_static("secret"));
         let error = OriginHeader::fixed((), origin, name, key).unwrap_err().to_string();

@@ -23,7 +23,7 @@ async fn keys_come_from_the_fallback_while_the_usual_url_fails() {
     for fault in [Fault::Refuse, Fault::Status(500), Fault::Status(404), Fault::Html] {
         let two = TwoIssuers::new();
         let (builder, issuer) = with_fallback(&two);
-        let auth = builder.issuer(issuer.add_jwks_url(two.second.jwks_url())).build().unwrap();
+        let auth = builder.issuer(issuer.add_fallback_jwks_url(two.second.jwks_url())).build().unwrap();
         let api = Protected::by(&auth);
         two.first.set_fault(Endpoint::Jwks, Some(fault.clone()));
         let token = two.first.token(API).lifetime(24 * HOUR).sign();
@@ -43,7 +43,7 @@ async fn keys_come_from_the_fallback_while_the_usual_url_fails() {
 async fn a_set_without_usable_keys_is_not_replaced_by_that_of_the_fallback() {
     let two = TwoIssuers::new();
     let (builder, issuer) = with_fallback(&two);
-    let auth = builder.issuer(issuer.add_jwks_url(two.second.jwks_url())).build().unwrap();
+    let auth = builder.issuer(issuer.add_fallback_jwks_url(two.second.jwks_url())).build().unwrap();
     two.first.set_jwks(Some(r#"{"keys":[]}"#.to_owned()));
     let outcome = Protected::by(&auth).outcome(two.first.token(API).sign()).await;
     assert_eq!(outcome, Err(KeysUnavailable));
@@ -56,7 +56,7 @@ fn a_fallback_counts_in_the_bounds_and_is_checked_like_the_usual_url() {
     let calls = |fallbacks: usize| {
         let (builder, mut issuer) = with_fallback(&two);
         for _ in 0..fallbacks {
-            issuer = issuer.add_jwks_url(two.second.jwks_url());
+            issuer = issuer.add_fallback_jwks_url(two.second.jwks_url());
         }
         match builder.issuer(issuer).build().unwrap().bounds().max_calls_per_minute() {
             Bound::Value(calls) => calls,
@@ -65,11 +65,11 @@ fn a_fallback_counts_in_the_bounds_and_is_checked_like_the_usual_url() {
     };
     assert!(calls(1) > calls(0) && calls(2) > calls(1));
     let (builder, issuer) = with_fallback(&two);
-    let unusable = builder.issuer(issuer.add_jwks_url("http://keys.example.net")).build();
+    let unusable = builder.issuer(issuer.add_fallback_jwks_url("http://keys.example.net")).build();
     assert!(matches!(problems(unusable.map(drop))[..], [ConfigProblem::JwksUrlUnusable { .. }]));
     let auth = ClientAuth::secret_basic(TestIssuer::CLIENT_ID, TestIssuer::CLIENT_SECRET);
     let without = Issuer::without_keys("https://first.test").introspect(Introspection::with(auth));
     let builder = BearerAuth::builder(API).http_client(two.first.http_client());
-    let without_effect = builder.issuer(without.add_jwks_url("https://first.test/jwks")).build();
+    let without_effect = builder.issuer(without.add_fallback_jwks_url("https://first.test/jwks")).build();
     assert!(matches!(problems(without_effect.map(drop))[..], [ConfigProblem::SettingNeedsKeys { .. }]));
 }

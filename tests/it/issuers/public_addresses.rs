@@ -43,7 +43,7 @@ async fn a_resolved_issuer_on_loopback_gets_no_request_unless_the_resolver_allow
     let status = auth.status();
     let error = status[0].keys().unwrap().last_error().unwrap();
     assert_eq!(error.kind(), KeysErrorKind::Fetch(NOT_ALLOWED));
-    assert!(error.hint().unwrap().contains("allow its address"));
+    assert!(error.hint().unwrap().contains("allow_private_addresses"));
     for endpoint in [Endpoint::Metadata, Endpoint::Jwks, Endpoint::Introspection] {
         assert_eq!(idp.requests(endpoint), 0);
     }

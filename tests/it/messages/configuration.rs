@@ -30,6 +30,23 @@ fn the_url_of_a_metadata_document_is_no_issuer() {
 }
 
 #[test]
+fn the_hint_for_an_unusable_url_fits_its_fault() {
+    let https = "hint: use https, or Issuer::dangerous_allow_http";
+    for (issuer, part) in [
+        (Issuer::discover("http://keycloak:8080/realms/x"), https),
+        (Issuer::with_jwks_url(ISSUER, "http://keys.example.com/jwks"), https),
+        (
+            Issuer::with_jwks_url(ISSUER, "https://keys.example.com/#jwks"),
+            "hint: write an https URL such as https://login.example.com/jwks",
+        ),
+        (Issuer::discover("https://login.example.com/?x=1"), "hint: write it exactly like the `iss`"),
+    ] {
+        let text = problem(issuer).unwrap().to_string();
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
 fn the_argument_of_a_profile_that_no_token_could_match_is_reported_with_the_remedy() {
     let tenant = "11111111-2222-3333-4444-555555555555";
     for (issuer, fault, hint) in [
@@ -38,7 +55,11 @@ fn the_argument_of_a_profile_that_no_token_could_match_is_reported_with_the_reme
             "\"https://acme.eu.auth0.com/\" in Issuer::auth0 is a URL",
             "name the host only",
         ),
-        (Issuer::auth0("acme.eu.auth0.com/"), "Issuer::auth0 is a URL", "name the host only"),
+        (
+            Issuer::auth0("acme.eu.auth0.com/"),
+            "Issuer::auth0 has a slash",
+            "name the host only, without scheme",
+        ),
         (Issuer::adfs("https://adfs.example.com"), "Issuer::adfs is a URL", "name the host only"),
         (
             Issuer::keycloak("https://kc.example/realms/acme/"),

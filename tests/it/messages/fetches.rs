@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::sleep;
+use tower_bearer::builder::EndpointHosts;
 use tower_bearer::testing::Fault;
 use tower_bearer::{BearerAuth, Issuer};
 use tracing::Level;
@@ -83,7 +84,35 @@ async fn a_redirect_is_reported_with_its_location_escaped_shortened_and_without_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_event_names_the_url_that_was_asked() {
+async fn an_unusable_endpoint_is_reported_with_its_url_escaped_shortened_and_without_query() {
+    let api = |document: serde_json::Value| {
+        let issuer = Issuer::discover(ISSUER).endpoint_hosts(EndpointHosts::listed(["login.example.com"]));
+        discovering(issuer, &Reply::body(document.to_string()))
+    };
+    let long = format!("https://keys.example.net/{}?key=secret", "a".repeat(1000));
+    for (url, shown) in [
+        (
+            "https://keys.example.net/jwks?key=secret",
+            "the `jwks_uri` \"https://keys.example.net/jwks\" is on a host",
+        ),
+        (
+            "https://user:secret@keys.example.net/",
+            "\"https://keys.example.net/\" has a fragment, a user name",
+        ),
+        ("https://keys.example.net/\"x", "\"https://keys.example.net/\\\"x\" is on a host"),
+        ("secret", "the `jwks_uri` is not an absolute ASCII URL"),
+        (long.as_str(), "aaaa\" is on a host"),
+    ] {
+        let auth = api(json!({"issuer": ISSUER, "jwks_uri": url}));
+        let text = auth.ready().await.unwrap_err().to_string();
+        assert!(text.contains(shown) && !text.contains("secret") && text.len() < 600, "{text}");
+    }
+    let text = api(json!({"issuer": ISSUER})).ready().await.unwrap_err().to_string();
+    assert!(text.contains("the metadata document has no `jwks_uri`"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_event_names_the_url_that_was_requested() {
     let log = Log::start();
     let auth = discovering(Issuer::discover(ISSUER), &Reply::status(404));
     assert!(auth.ready().await.unwrap_err().to_string().contains("path included"));

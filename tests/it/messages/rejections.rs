@@ -168,9 +168,19 @@ async fn what_a_token_lacks_for_a_route_is_in_the_event_and_its_values_are_not()
             "the token's role claims (/roles) do not have it",
         ),
         (&["/roles"], Require::any_role(["admin", "root"]), "role admin or root", "do not have it"),
-        (&[], Require::claim("tenant", |_| true), "claim tenant", "the token lacks the claim"),
-        (&[], Require::claim("/roles/0", |_| false), "claim /roles/0", "Require::claim returned false"),
-        (&[], Require::token().check(|_, _| false), "a check of the route", "Require::check returned false"),
+        (&[], Require::claim("tenant", |_| true), "claim tenant", "add the claim"),
+        (
+            &[],
+            Require::claim("/roles/0", |_| false),
+            "claim /roles/0",
+            "check the function of Require::claim",
+        ),
+        (
+            &[],
+            Require::token().check(|_, _| false),
+            "a check of the route",
+            "fix the function of Require::check",
+        ),
     ] {
         let idp = crate::support::app::issuer(ISSUER);
         let builder = BearerAuth::builder(API).issuer(idp.issuer().role_claims(claims.to_vec()));

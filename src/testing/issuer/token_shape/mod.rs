@@ -39,7 +39,7 @@ impl TokenBuilder {
     /// An issuer with default settings rejects some shapes, such as that of Dex, or finds no client in them.
     /// Test with the settings that you use for the server. A profile works if the identifier of the
     /// [`TestIssuer`](crate::testing::TestIssuer) is the `iss` of the profile; see
-    /// [`add_jwks_url`](crate::testing::TestIssuer::add_jwks_url) if the keys are on another host.
+    /// [`publish_jwks_at`](crate::testing::TestIssuer::publish_jwks_at) if the keys are on another host.
     ///
     /// ```
     /// use tower_bearer::testing::{TestIssuer, TokenShape};
