@@ -29,6 +29,9 @@ const LATE_HEARTBEAT: Duration = Duration::from_millis(500);
 /// A call that sends no heartbeat for this long after one was late stands still.
 const STALL: Duration = Duration::from_secs(1);
 
+/// Without a heartbeat for this long, a call no longer counts against [`MAX_CONCURRENT`].
+const ABANDONED: Duration = Duration::from_secs(10);
+
 /// The calls in flight, by issuer.
 pub(super) struct Calls {
     in_flight: HashMap<Arc<str>, InFlight>,
@@ -38,7 +41,7 @@ pub(super) struct Calls {
 }
 
 struct InFlight {
-    /// An earlier call for the same issuer, whose runtime stood still, is ignored.
+    /// An earlier call for the same issuer, whose runtime stood still, has a lower one.
     number: u64,
     /// Becomes 1 at the end of the call.
     ended: watch::Sender<u64>,
@@ -61,6 +64,9 @@ impl Calls {
     /// Adds a call for `issuer`, which has none. Returns its number and its end. `None` if a limit prevents
     /// it.
     pub(super) fn begin(&mut self, issuer: &Arc<str>, now: Instant) -> Option<(u64, watch::Receiver<u64>)> {
+        if self.in_flight.len() >= MAX_CONCURRENT {
+            self.end_abandoned(now);
+        }
         if self.in_flight.len() >= MAX_CONCURRENT {
             return None;
         }
@@ -94,13 +100,35 @@ impl Calls {
         self.in_flight.get(issuer).is_some_and(|call| call.number == number)
     }
 
+    /// Whether there is a call for `issuer`.
+    pub(super) fn is_in_flight(&self, issuer: &str) -> bool {
+        self.in_flight.contains_key(issuer)
+    }
+
     /// Removes this call and wakes the requests that wait for it, unless another one has replaced it.
     pub(super) fn end(&mut self, issuer: &str, number: u64) {
-        if self.is_current(issuer, number)
-            && let Some(call) = self.in_flight.remove(issuer)
-        {
+        if self.is_current(issuer, number) {
+            self.end_any(issuer);
+        }
+    }
+
+    /// Removes the call for `issuer`, whatever its number, and wakes the requests that wait for it.
+    pub(super) fn end_any(&mut self, issuer: &str) {
+        if let Some(call) = self.in_flight.remove(issuer) {
             call.ended.send_replace(1);
         }
+    }
+
+    /// Ends the calls that have sent no heartbeat for [`ABANDONED`]. The time limit of a call ends it only if
+    /// its runtime is driven.
+    fn end_abandoned(&mut self, now: Instant) {
+        self.in_flight.retain(|_, call| {
+            let is_alive = now < later(call.heartbeat_at, ABANDONED);
+            if !is_alive {
+                call.ended.send_replace(1);
+            }
+            is_alive
+        });
     }
 
     /// `None` if the rate limit is used up.
@@ -152,5 +180,25 @@ mod tests {
         calls.end(&issuer, second);
         assert_eq!(*ended.borrow(), 1);
         assert!(calls.ended(&issuer).is_none());
+    }
+
+    #[test]
+    fn calls_on_runtimes_that_stand_still_do_not_use_up_the_limit_for_good() {
+        let start = crate::time::now();
+        let at = |millis| later(start, Duration::from_millis(millis));
+        let issuer = |number: usize| Arc::<str>::from(format!("https://t{number}.test"));
+        let mut calls = Calls::new(start);
+        let begun: Vec<_> = (0..64).map(|number| calls.begin(&issuer(number), start).unwrap()).collect();
+        for (number, (call, _)) in begun.iter().enumerate().skip(2) {
+            assert!(calls.heartbeat(&issuer(number), *call, at(5000)));
+        }
+        assert!(calls.begin(&issuer(64), at(9999)).is_none());
+        assert!(calls.begin(&issuer(64), at(10_000)).is_some());
+        assert!(calls.begin(&issuer(65), at(10_000)).is_some());
+        assert!(calls.begin(&issuer(66), at(10_000)).is_none());
+        let ended: Vec<u64> = begun.iter().map(|(_, ended)| *ended.borrow()).collect();
+        assert_eq!(ended[..2], [1, 1], "the requests that wait are woken");
+        assert!(ended[2..].iter().all(|ended| *ended == 0));
+        assert!(!calls.heartbeat(&issuer(0), begun[0].0, at(10_000)));
     }
 }

@@ -42,7 +42,7 @@ struct State {
     /// The resolved issuers, in the order in which the clock hand visits them.
     resolved: VecDeque<ResolvedIssuer>,
     /// Evicts idle issuers. None is needed while `resolved` is empty.
-    sweeper: Option<AbortHandle>,
+    sweeper: Option<Sweeper>,
 }
 
 /// An issuer that was resolved.
@@ -51,6 +51,13 @@ struct ResolvedIssuer {
     /// The eviction of idle issuers has not seen it yet. It stays then, since it may be younger than the idle
     /// timeout. The limit evicts it like any other unused one, since forged tokens can add it.
     is_new: bool,
+}
+
+/// The task that evicts idle issuers.
+struct Sweeper {
+    task: AbortHandle,
+    /// When it last ran or was started.
+    ran_at: Instant,
 }
 
 /// Why a resolved issuer is not added.
@@ -67,6 +74,7 @@ struct Call {
     shared: Arc<Shared>,
     issuer: Arc<str>,
     number: u64,
+    started_at: Instant,
     /// [`IssuerRegistry::removals`] at its start.
     removals: u64,
     is_complete: bool,
@@ -143,7 +151,8 @@ impl Shared {
     /// this lock.
     fn spawn(self: &Arc<Self>, runtime: &Runtime, number: u64, issuer: Arc<str>, tenant: &str) {
         let (shared, removals) = (Arc::clone(self), self.registry.removals());
-        runtime.spawn(Call { shared, issuer, number, removals, is_complete: false }.run(tenant.into()));
+        let call = Call { shared, issuer, number, started_at: now(), removals, is_complete: false };
+        runtime.spawn(call.run(tenant.into()));
     }
 
     fn complete(self: &Arc<Self>, issuer: &Arc<str>, resolved: Resolved, removals: u64) {
@@ -204,12 +213,20 @@ impl Shared {
         }
         state.resolved.push_back(ResolvedIssuer { trusted, is_new: true });
         drop(change);
-        // It has ended early if its runtime has shut down.
-        if state.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
-            let sweeper = tokio::spawn(sweep(Arc::downgrade(self), self.policy.idle_timeout));
-            state.sweeper = Some(sweeper.abort_handle());
-        }
+        self.keep_sweeper(&mut state.sweeper);
         Ok(())
+    }
+
+    /// Starts the task that evicts idle issuers, unless it runs.
+    fn keep_sweeper(self: &Arc<Self>, sweeper: &mut Option<Sweeper>) {
+        let (now, interval) = (now(), self.policy.idle_timeout);
+        if sweeper.as_ref().is_some_and(|sweeper| sweeper.is_running(now, interval)) {
+            return;
+        }
+        let task = tokio::spawn(sweep(Arc::downgrade(self), interval)).abort_handle();
+        if let Some(replaced) = sweeper.replace(Sweeper { task, ran_at: now }) {
+            replaced.task.abort();
+        }
     }
 
     /// Evicts the issuers that were there the last time and were not used since. False if none is left.
@@ -228,7 +245,7 @@ impl Shared {
             // The task that calls this ends now.
             state.sweeper = None;
         }
-        state.sweeper.is_some()
+        state.sweeper.as_mut().map(|sweeper| sweeper.ran_at = now()).is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -240,8 +257,15 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(sweeper) = state.sweeper.take() {
-            sweeper.abort();
+            sweeper.task.abort();
         }
+    }
+}
+
+impl Sweeper {
+    /// False if its runtime has shut down or stands still.
+    fn is_running(&self, now: Instant, interval: Duration) -> bool {
+        !self.task.is_finished() && now < later(self.ran_at, interval.saturating_mul(2))
     }
 }
 
@@ -262,10 +286,11 @@ impl Call {
         let resolved = loop {
             tokio::select! {
                 resolved = resolved.as_mut() => break resolved,
-                () = sleep(HEARTBEAT_INTERVAL) => if !self.heartbeat() { return },
+                () = sleep(HEARTBEAT_INTERVAL) => if !self.heartbeat() && !self.is_still_awaited() { return },
             }
         };
-        if !self.is_current() {
+        // The time limit of a replaced call says nothing about the call that has replaced it.
+        if !self.is_current() && !(resolved.is_ok() && self.is_still_awaited()) {
             return;
         }
         let resolved = resolved.unwrap_or_else(|_| Err(ResolveError("it took too long".into())));
@@ -281,11 +306,22 @@ impl Call {
     fn is_current(&self) -> bool {
         self.shared.lock().calls.is_current(&self.issuer, self.number)
     }
+
+    /// Whether the requests that wait can use the result of this call although another one has replaced it.
+    /// A function that blocks its thread misses heartbeats, and so would its next call. A result from long
+    /// ago is out of date.
+    fn is_still_awaited(&self) -> bool {
+        let is_recent = now() < later(self.started_at, self.shared.policy.timeout);
+        is_recent && self.shared.lock().calls.is_in_flight(&self.issuer)
+    }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if !self.is_complete && self.is_current() {
+        if self.is_complete {
+            return self.shared.lock().calls.end_any(&self.issuer);
+        }
+        if self.is_current() {
             let reason = if panicking() { "it panicked" } else { "its runtime has shut down" };
             self.shared.refuse(&self.issuer, FAILURE_TTL, Some(ResolveError(reason.into())));
         }

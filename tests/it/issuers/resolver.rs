@@ -1,13 +1,15 @@
 //! Issuers that a function finds when a token names them.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_bearer::RejectionKind::{IssuerUnknown, KeysUnavailable, SignatureMismatch, TokenInactive};
@@ -392,24 +394,27 @@ fn an_unusable_pattern_or_limit_is_a_config_error() {
     assert!(problems.iter().all(|problem| matches!(problem, ConfigProblem::Zero { .. })));
 }
 
+/// A runtime that has started the call for a request, and that nothing drives any more.
+fn stuck_after_request(api: &Protected, token: &str) -> Runtime {
+    let (api, token) = (api.clone(), token.to_owned());
+    let stuck = std::thread::spawn(move || {
+        let stuck = Builder::new_current_thread().enable_all().build().unwrap();
+        stuck.block_on(async {
+            let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
+            assert!(request.await.is_err());
+        });
+        stuck
+    });
+    stuck.join().unwrap()
+}
+
 /// Two runtimes: nothing drives that of the first request, after it has started the call.
 #[tokio::test(start_paused = true)]
 async fn a_call_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_request() {
     let resolving = Resolving::new(&["acme"]);
     resolving.calls.millis.store(3_600_000, Ordering::Relaxed);
     let token = resolving.token("acme");
-    let stuck = std::thread::spawn({
-        let (api, token) = (resolving.api.clone(), token.clone());
-        move || {
-            let stuck = Builder::new_current_thread().enable_all().build().unwrap();
-            stuck.block_on(async {
-                let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
-                assert!(request.await.is_err());
-            });
-            stuck
-        }
-    });
-    let stuck = stuck.join().unwrap();
+    let stuck = stuck_after_request(&resolving.api, &token);
     assert_eq!(resolving.calls(), 1);
     resolving.calls.millis.store(0, Ordering::Relaxed);
     let start = Instant::now();
@@ -420,6 +425,70 @@ async fn a_call_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_requ
     stuck.shutdown_background();
     assert_eq!(resolving.api.outcome_at_once(&token), ACCEPTED);
     assert_eq!(resolving.calls(), 2);
+}
+
+/// The second call, on the other runtime, never ends.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_is_accepted_by_the_first_call_that_returns_an_issuer() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let returns = Arc::new(Notify::new());
+    let (counted, gate) = (Arc::clone(&calls), Arc::clone(&returns));
+    let resolver = IssuerResolver::new(PATTERN, move |request| {
+        let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        let gate = Arc::clone(&gate);
+        async move {
+            if !is_first {
+                pending::<()>().await;
+            }
+            gate.notified().await;
+            Ok::<_, io::Error>(Some(Issuer::discover(request.issuer())))
+        }
+    });
+    let idp = TestIssuer::in_memory("https://acme.login.test");
+    let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+    let api = Protected::by(&builder.resolve_issuers(resolver).build().unwrap());
+    let token = idp.token(API).sign();
+    let stuck = stuck_after_request(&api, &token);
+    let request = tokio::spawn({
+        let (api, token) = (api.clone(), token.clone());
+        async move { api.outcome(token).await }
+    });
+    sleep(SECOND * 5 / 2).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+    returns.notify_one();
+    let driven = std::thread::spawn(move || {
+        stuck.block_on(async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        });
+        stuck
+    });
+    let stuck = driven.join().unwrap();
+    assert_eq!(request.await.unwrap(), ACCEPTED);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+    stuck.shutdown_background();
+    assert_eq!(api.outcome_at_once(&token), ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_issuers_are_evicted_although_the_runtime_of_the_first_call_stands_still() {
+    let resolving = Resolving::with(&["acme", "globex"], |resolver| resolver.idle_timeout(HOUR));
+    let stuck = std::thread::spawn({
+        let (api, token) = (resolving.api.clone(), resolving.token("acme"));
+        move || {
+            let stuck = Builder::new_current_thread().enable_all().build().unwrap();
+            assert_eq!(stuck.block_on(api.outcome(&token)), ACCEPTED);
+            stuck
+        }
+    });
+    let stuck = stuck.join().unwrap();
+    sleep(3 * HOUR).await;
+    assert_eq!(resolving.auth.issuers().list(), ["https://acme.login.test"]);
+    assert_eq!(resolving.api.outcome(resolving.token("globex")).await, ACCEPTED);
+    sleep(2 * HOUR + SECOND).await;
+    assert_eq!(resolving.auth.issuers().list(), [""; 0]);
+    stuck.shutdown_background();
 }
 
 #[tokio::test(start_paused = true)]
