@@ -54,6 +54,8 @@ struct State {
     failure: Option<Failed>,
     /// The renewal in flight.
     renewal: Option<Renewal>,
+    /// The number of the latest renewal.
+    latest: u64,
     rejected_at: Option<Instant>,
 }
 
@@ -75,9 +77,17 @@ type Outcome = Result<Candidates, Arc<IntrospectionError>>;
 /// A renewal in flight. All clones receive its result.
 #[derive(Clone)]
 struct Renewal {
+    number: u64,
     outcome: watch::Receiver<Option<Outcome>>,
     /// Its time limit. Nothing may drive the runtime that it runs on, so it may not end itself.
     ends_by: Instant,
+}
+
+/// The other end of a [`Renewal`], which caches its result and sends it.
+struct Sender {
+    number: u64,
+    outcome: watch::Sender<Option<Outcome>>,
+    state: Weak<Mutex<State>>,
 }
 
 /// Allows this many requests to the authorization server, or says why not.
@@ -160,8 +170,11 @@ impl CurrentAuth {
         }
         may_request(provider.max_requests())?;
         let (sender, receiver) = watch::channel(None);
-        let renewal = Renewal { outcome: receiver, ends_by: later(now, time_limit(cx)) };
-        tokio::spawn(renew(Arc::clone(provider), cx.clone(), Arc::downgrade(&self.state), sender));
+        state.latest = state.latest.saturating_add(1);
+        let number = state.latest;
+        let renewal = Renewal { number, outcome: receiver, ends_by: later(now, time_limit(cx)) };
+        let sender = Sender { number, outcome: sender, state: Arc::downgrade(&self.state) };
+        tokio::spawn(renew(Arc::clone(provider), cx.clone(), sender));
         Ok(state.renewal.insert(renewal).clone())
     }
 
@@ -191,7 +204,12 @@ impl State {
         self.renewal.as_ref().is_some_and(|renewal| renewal.is_running(now))
     }
 
-    fn complete(&mut self, result: Result<Cached, Arc<IntrospectionError>>) -> Outcome {
+    /// Caches the result of the renewal `number`, unless another one has replaced it because its runtime
+    /// stood still.
+    fn complete(&mut self, number: u64, result: Result<Cached, Arc<IntrospectionError>>) -> Outcome {
+        if self.renewal.as_ref().is_none_or(|renewal| renewal.number != number) {
+            return result.map(|cached| cached.candidates);
+        }
         self.renewal = None;
         match result {
             Ok(cached) => {
@@ -221,12 +239,7 @@ impl Renewal {
 
 /// Calls the provider within its time limit, caches the result and sends it. Cancels the call once the
 /// client of the endpoint is dropped.
-async fn renew(
-    provider: Arc<dyn Provide>,
-    cx: ProvideContext,
-    state: Weak<Mutex<State>>,
-    sender: watch::Sender<Option<Outcome>>,
-) {
+async fn renew(provider: Arc<dyn Provide>, cx: ProvideContext, sender: Sender) {
     let (started_at, issuer) = (now(), Arc::clone(&cx.issuer));
     let time_limit = time_limit(&cx);
     // In a task of its own, because the function of the user may panic or block before it returns its future.
@@ -234,7 +247,7 @@ async fn renew(
     call.spawn(async move { provider.provide(cx).await });
     let done = tokio::select! {
         done = timeout_at(later(started_at, time_limit).into(), call.join_next()) => done,
-        () = sender.closed() => return,
+        () = sender.outcome.closed() => return,
     };
     let result = match done {
         Ok(Some(Ok(provided))) => {
@@ -248,9 +261,9 @@ async fn renew(
     if let Err(error) = &result {
         event::client_credentials_failed(&issuer, &**error);
     }
-    if let Some(state) = state.upgrade() {
-        let outcome = lock(&state).complete(result);
-        sender.send(Some(outcome)).ok();
+    if let Some(state) = sender.state.upgrade() {
+        let outcome = lock(&state).complete(sender.number, result);
+        sender.outcome.send(Some(outcome)).ok();
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower_bearer::client_auth::{ClientCredentials, ProvidedAuth};
@@ -673,4 +674,48 @@ async fn a_provider_on_a_runtime_that_stands_still_is_called_again_after_its_tim
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     stuck.shutdown_background();
     assert_eq!(client.outcome().await, ACCEPTED);
+}
+
+/// The first call returns outdated credentials while the second one is in flight.
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_returns_after_its_call_was_replaced_changes_nothing() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let returns: Arc<[Notify; 2]> = Arc::default();
+    let (counted, gates) = (Arc::clone(&calls), Arc::clone(&returns));
+    let auth = ClientAuth::from_fn(TestIssuer::CLIENT_ID, move || {
+        let call = counted.fetch_add(1, Ordering::SeqCst);
+        let gates = Arc::clone(&gates);
+        async move {
+            gates[call].notified().await;
+            let secret = if call == 0 { "outdated" } else { TestIssuer::CLIENT_SECRET };
+            Ok::<_, io::Error>(ClientAuth::secret_basic(TestIssuer::CLIENT_ID, secret))
+        }
+    });
+    let client = Client::new(auth);
+    let (api, token) = (client.api.clone(), client.idp.token(API).opaque());
+    let stuck = std::thread::spawn(move || {
+        let stuck = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        stuck.block_on(async {
+            let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
+            assert!(request.await.is_err());
+        });
+        stuck
+    });
+    let stuck = stuck.join().unwrap();
+    sleep(31 * SECOND).await;
+    assert_eq!(client.outcome().await, UNAVAILABLE);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+    returns[0].notify_one();
+    let driven = std::thread::spawn(move || {
+        stuck.block_on(async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        });
+    });
+    driven.join().unwrap();
+    assert_eq!(client.outcome().await, UNAVAILABLE, "it waits for the second call");
+    returns[1].notify_one();
+    assert_eq!(client.outcome().await, ACCEPTED);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
