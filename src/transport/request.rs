@@ -208,15 +208,23 @@ impl FetchRequest {
         self
     }
 
-    /// Checks the address if the URL names one.
+    /// Checks the address if the URL names one. If the client may connect to public addresses only, the host
+    /// must be one that all URL parsers read alike.
     ///
     /// # Errors
-    /// [`FetchError::address_not_allowed`].
+    /// An error of kind [`AddressNotAllowed`](super::FetchErrorKind::AddressNotAllowed).
     pub(super) fn check_host(&self) -> Result<(), FetchError> {
-        let host = self.request.uri().host().unwrap_or_default();
-        match Host::parse(host).and_then(Host::address) {
+        let text = self.request.uri().host().unwrap_or_default();
+        let Some(host) = Host::parse(text) else {
+            return if self.requires_public_address() {
+                Err(FetchError::ambiguous_host(text))
+            } else {
+                Ok(())
+            };
+        };
+        match host.address() {
             Some(address) if !self.addresses.allows(address) => {
-                Err(FetchError::address_not_allowed(host, address))
+                Err(FetchError::address_not_allowed(text, address))
             }
             _ => Ok(()),
         }

@@ -48,6 +48,17 @@ async fn a_url_with_a_private_address_gets_no_connection() {
             }
         }
     }
+    // URL parsers read these as 127.0.0.1.
+    for host in ["2130706433", "127.1", "0x7f.1", "0x7f000001", "0177.0.0.1", "127.0.0.1."] {
+        for scheme in ["http", "https"] {
+            let url = format!("{scheme}://{host}:{port}/keys");
+            for request in [request(&url), request(&url).on_fresh_connection()] {
+                let error = client.fetch(request).await.unwrap_err();
+                assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed, "{url}");
+                assert!(source(&error).starts_with(&format!("the host {host:?} is neither ")), "{error:?}");
+            }
+        }
+    }
     let connection = tokio::time::timeout(std::time::Duration::from_millis(10), listener.accept()).await;
     assert!(connection.is_err());
 }
