@@ -28,8 +28,10 @@ impl Issuer {
             problems.push(fault.problem());
         } else if let Some(problem) = self.entra_fault() {
             problems.push(problem);
-        } else if let KeyOrigin::SharedMetadata(url) = &self.keys {
-            problems.extend(self.shared_metadata_fault(url));
+        } else if let KeyOrigin::SharedMetadata(url) = &self.keys
+            && let Some(problem) = self.shared_metadata_fault(url)
+        {
+            problems.push(problem);
         } else if let Some(reason) = self.identifier_fault() {
             let issuer = redacted(&self.identifier);
             problems.push(ConfigProblem::IssuerUnusable { issuer, reason });
@@ -116,16 +118,16 @@ impl Issuer {
 
     fn identifier_fault(&self) -> Option<&'static str> {
         match self.keys {
-            KeyOrigin::Discovery => match FetchUrl::parse(&self.identifier, self.plain_http) {
-                Err(fault) => Some(fault.as_str()),
-                Ok(url) if url.has_query() => Some("has a query"),
-                Ok(url) if is_of_metadata(&url) => Some("is the URL of a metadata document"),
-                Ok(_) => None,
-            },
-            _ if self.identifier.is_empty() => Some("is empty"),
-            KeyOrigin::SharedMetadata(_) | KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => {
-                None
+            KeyOrigin::Discovery | KeyOrigin::SharedMetadata(_) => {
+                match FetchUrl::parse(&self.identifier, self.plain_http) {
+                    Err(fault) => Some(fault.as_str()),
+                    Ok(url) if url.has_query() => Some("has a query"),
+                    Ok(url) if is_of_metadata(&url) => Some("is the URL of a metadata document"),
+                    Ok(_) => None,
+                }
             }
+            _ if self.identifier.is_empty() => Some("is empty"),
+            KeyOrigin::Url(_) | KeyOrigin::Document(_) | KeyOrigin::None => None,
         }
     }
 }

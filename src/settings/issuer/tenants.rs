@@ -90,7 +90,7 @@ impl Issuer {
             Ok(_) if self.template().is_none() => "cannot name an issuer without a tenant ID in its path",
             Ok(_) => return None,
         };
-        let (issuer, url) = (self.identifier.clone(), redacted(url));
+        let (issuer, url) = (redacted(&self.identifier), redacted(url));
         Some(ConfigProblem::SharedMetadataUnusable { issuer, url, reason })
     }
 }

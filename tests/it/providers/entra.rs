@@ -276,6 +276,23 @@ fn shared_metadata_that_cannot_name_the_issuer_is_a_config_error() {
         };
         assert_eq!(named, issuer, "{name}");
     }
+    let with_password = |path: &str| format!("https://admin:hunter2@login.example.com/{path}");
+    for (issuer, expected) in [
+        (with_password("acme"), "https://login.example.com/acme".to_owned()),
+        (with_password(TENANT), format!("https://login.example.com/{TENANT}")),
+        (format!("https://login.example.com/{TENANT}/v2.0?key=hunter2"), tenant.clone()),
+        (format!("http://login.example.com/{TENANT}"), format!("http://login.example.com/{TENANT}")),
+    ] {
+        let problems = problems(Issuer::discover(&issuer).shared_metadata(ORGANIZATIONS));
+        let [
+            ConfigProblem::SharedMetadataUnusable { issuer: named, .. }
+            | ConfigProblem::IssuerUnusable { issuer: named, .. },
+        ] = &*problems
+        else {
+            panic!("{issuer}: {problems:?}");
+        };
+        assert_eq!(*named, expected);
+    }
     for issuer in [&*tenant, &format!("https://login.example.com/{TENANT}"), &tenant.to_uppercase()] {
         let issuer = Issuer::with_static_jwks(issuer, "").shared_metadata(ORGANIZATIONS);
         assert!(problems(issuer.clone()).is_empty(), "{issuer:?}");
