@@ -11,7 +11,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -25,7 +25,9 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// # Errors
 /// The [`SecretFault`]. It has nothing of the content.
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, SecretFault> {
-    let mut text = Zeroizing::new(String::new());
+    // A string that grows would leave copies of the secret in freed memory.
+    let capacity = usize::try_from(MAX_BYTES).unwrap_or_default().saturating_add(1);
+    let mut text = Zeroizing::new(String::with_capacity(capacity));
     let file = File::open(path).map_err(SecretFault::Io)?;
     file.take(MAX_BYTES.saturating_add(1)).read_to_string(&mut text).map_err(SecretFault::Io)?;
     if u64::try_from(text.len()).is_ok_and(|len| len > MAX_BYTES) {
@@ -64,10 +66,11 @@ impl fmt::Display for SecretFault {
 /// is needed meanwhile.
 pub(crate) struct SecretFile {
     path: Arc<Path>,
-    reading: Mutex<Option<Reading>>,
+    /// The read in flight.
+    reading: Arc<Mutex<Option<Reading>>>,
 }
 
-/// A read in flight or its result, which all clones receive.
+/// A read in flight, whose result all clones receive.
 type Reading = watch::Receiver<Option<Outcome>>;
 
 type Outcome = Result<Arc<Zeroizing<String>>, Arc<SecretFileError>>;
@@ -81,7 +84,7 @@ pub(crate) struct SecretFileError {
 
 impl SecretFile {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into().into(), reading: Mutex::default() }
+        Self { path: path.into().into(), reading: Arc::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -101,19 +104,26 @@ impl SecretFile {
 
     /// The read in flight. Starts one if there is none.
     fn reading(&self) -> Reading {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_flight = |reading: &&Reading| reading.borrow().is_none() && reading.has_changed().is_ok();
-        if let Some(reading) = reading.as_ref().filter(in_flight) {
+        let mut reading = lock(&self.reading);
+        // The runtime of a read may have shut down before it began.
+        if let Some(reading) = reading.as_ref().filter(|reading| reading.has_changed().is_ok()) {
             return reading.clone();
         }
         let (sender, receiver) = watch::channel(None);
-        let path = Arc::clone(&self.path);
+        let (path, slot) = (Arc::clone(&self.path), Arc::clone(&self.reading));
         spawn_blocking(move || {
             let outcome = read_secret(&path).map(Arc::new).map_err(|fault| failed(&path, fault));
+            // Under the lock, so that no later read is in the slot. The secret does not stay in memory.
+            let mut reading = lock(&slot);
+            *reading = None;
             sender.send_replace(Some(outcome));
         });
         reading.insert(receiver).clone()
     }
+}
+
+fn lock(reading: &Mutex<Option<Reading>>) -> MutexGuard<'_, Option<Reading>> {
+    reading.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn failed(path: &Arc<Path>, fault: SecretFault) -> Arc<SecretFileError> {
@@ -177,6 +187,32 @@ mod tests {
         fs::remove_file(&path).unwrap();
     }
 
+    #[test]
+    fn a_secret_that_was_read_does_not_stay_in_memory() {
+        let path = path("not-kept");
+        fs::write(&path, "s3cret").unwrap();
+        let file = SecretFile::new(&path);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let secret = runtime.block_on(file.read()).unwrap();
+        // Waits for the end of the thread that has read it.
+        drop(runtime);
+        assert_eq!(Arc::strong_count(&secret), 1);
+        fs::remove_file(&path).unwrap();
+    }
+
+    /// Does not wait for a thread that hangs, when an assertion fails.
+    #[cfg(unix)]
+    struct Background(Option<tokio::runtime::Runtime>);
+
+    #[cfg(unix)]
+    impl Drop for Background {
+        fn drop(&mut self) {
+            if let Some(runtime) = self.0.take() {
+                runtime.shutdown_background();
+            }
+        }
+    }
+
     /// Reading a pipe that nobody writes to hangs.
     #[cfg(unix)]
     #[test]
@@ -184,8 +220,8 @@ mod tests {
         let path = path("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.max_blocking_threads(2).build().unwrap();
-        let secret = runtime.block_on(async {
+        let runtime = Background(builder.max_blocking_threads(2).build().ok());
+        let secret = runtime.0.as_ref().unwrap().block_on(async {
             let file = SecretFile::new(&path);
             for _ in 0..5 {
                 tokio::select! {
