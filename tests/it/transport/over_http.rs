@@ -138,6 +138,7 @@ async fn check_fault(
     idp.set_fault(Endpoint::Jwks, Some(fault.clone()));
     idp.rotate_key();
     assert_eq!(api.outcome(idp.token(API).sign()).await, Err(KeysUnavailable), "{fault:?}");
+    assert_eq!(last_failure(&with_keys).await, expected, "{fault:?}");
     assert_eq!(api.outcome_at_once(&token), ACCEPTED, "{fault:?}");
 }
 
@@ -148,7 +149,7 @@ async fn a_redirect_of_the_metadata_is_not_followed_over_http() {
     idp.set_fault(Endpoint::Metadata, Some(Fault::Redirect(target)));
     let auth = with_short_wait(over_http(&idp));
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, Err(KeysUnavailable));
-    last_failure(&auth).await;
+    assert_eq!(last_failure(&auth).await, KeysErrorKind::Fetch(FetchErrorKind::Redirected));
     assert_eq!((elsewhere.requests(Endpoint::Metadata), elsewhere.requests(Endpoint::Jwks)), (0, 0));
     assert_eq!(idp.requests(Endpoint::Jwks), 0);
 }
@@ -193,16 +194,19 @@ async fn cached_keys_stay_in_use_when_the_server_is_killed() {
     let error = late.ready().await.unwrap_err();
     assert_eq!(error.issuers().map(|(issuer, _)| issuer).collect::<Vec<_>>(), [identifier]);
     assert_eq!(Protected::by(&late).outcome(&token).await, Err(KeysUnavailable));
+    assert_eq!(last_failure(&late).await, KeysErrorKind::Fetch(FetchErrorKind::Transport));
 }
 
 #[tokio::test]
 async fn keys_are_fetched_once_the_server_is_back_over_http() {
     let idp = TestIssuer::start().await.unwrap();
     idp.set_outage(Some(Fault::Refuse));
-    let api = Protected::by(&with_short_wait(over_http(&idp)));
+    let auth = with_short_wait(over_http(&idp));
+    let api = Protected::by(&auth);
     let token = idp.token(API).sign();
     let down = api.get(&token).await;
     assert_eq!(down.outcome(), Err(KeysUnavailable));
+    assert_eq!(last_failure(&auth).await, KeysErrorKind::Fetch(FetchErrorKind::ConnectionLost));
     let before = idp.requests(Endpoint::Metadata);
     idp.set_outage(None);
     // The backoff decides when the next attempt starts, usually within half a second.
