@@ -130,7 +130,7 @@ impl TestIssuer {
     /// It supports the grants `client_credentials` and `refresh_token`.
     ///
     /// ```
-    /// use tower_bearer::builder::ClientCredentials;
+    /// use tower_bearer::client_auth::ClientCredentials;
     /// use tower_bearer::{ClientAuth, testing::TestIssuer};
     ///
     /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
