@@ -27,6 +27,16 @@ pub enum HmacAlgorithm {
     HS512,
 }
 
+#[cfg(any(feature = "config", feature = "test-util"))]
+impl HmacAlgorithm {
+    pub(crate) const ALL: [Self; 3] = [Self::HS256, Self::HS384, Self::HS512];
+
+    /// The algorithm with this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+}
+
 impl HmacAlgorithm {
     /// The name in the IANA registry "JSON Web Signature and Encryption Algorithms", as used in `alg`.
     #[must_use]

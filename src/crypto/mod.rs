@@ -58,7 +58,7 @@ pub use algorithm::Algorithm;
 pub(crate) use algorithm::{AlgorithmSet, KeyAlgorithms};
 pub(crate) use backend::{hmac, random_text, sha256};
 pub use hmac_algorithm::HmacAlgorithm;
-pub(crate) use jwk::{Jwk, JwkFault};
+pub(crate) use jwk::{Jwk, JwkFault, TENANT_ID};
 pub(crate) use key::VerifyingKey;
 pub use private_key::{PrivateKey, PrivateKeyError};
 pub(crate) use signature_mismatch::SignatureMismatch;

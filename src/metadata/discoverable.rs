@@ -5,9 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::fetch_url::{EndpointHosts, FetchUrl, PlainHttp};
 
-/// The placeholder for the ID of a tenant, in the `issuer` of metadata that many tenants share.
-pub(crate) const TENANT_ID: &str = "{tenantid}";
-
 /// An issuer with a metadata document.
 #[derive(Clone, Debug)]
 pub(crate) struct Discoverable {

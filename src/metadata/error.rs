@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use super::discoverable::TENANT_ID;
+use crate::crypto::TENANT_ID;
 use crate::fetch_url::{Difference, FetchUrl, UrlFault, redacted};
 use crate::transport::{FetchError, FetchErrorKind};
 

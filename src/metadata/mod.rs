@@ -16,7 +16,7 @@ mod discovery;
 mod document;
 mod error;
 
-pub(crate) use discoverable::{Discoverable, MetadataId, TENANT_ID};
+pub(crate) use discoverable::{Discoverable, MetadataId};
 pub(crate) use discovery::discover_endpoint;
 pub(crate) use document::Endpoint;
 pub(crate) use error::{FailedDiscovery, MetadataError, TriedUrls};

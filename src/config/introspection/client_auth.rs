@@ -7,9 +7,6 @@ use crate::config::values::{Problems, Secret, SecretSources, parse_algorithm};
 use crate::crypto::{HmacAlgorithm, PrivateKey};
 use crate::introspection::ClientAuth;
 
-const HMAC_ALGORITHMS: [HmacAlgorithm; 3] =
-    [HmacAlgorithm::HS256, HmacAlgorithm::HS384, HmacAlgorithm::HS512];
-
 const SECRET_ALGORITHM_HINT: &str = "use the one that the authorization server expects, usually HS256";
 
 impl IntrospectionConfig {
@@ -133,7 +130,7 @@ impl IntrospectionConfig {
             problems.add(setting, "is missing", SECRET_ALGORITHM_HINT);
             return None;
         };
-        let algorithm = HMAC_ALGORITHMS.into_iter().find(|algorithm| algorithm.as_str() == name);
+        let algorithm = HmacAlgorithm::parse(name);
         if algorithm.is_none() {
             let reason = format!("is {name:?}, which is not HS256, HS384 or HS512");
             problems.add(setting, reason, SECRET_ALGORITHM_HINT);

@@ -8,8 +8,8 @@
 
 use crate::encoding::uuid;
 
-/// The placeholder for the tenant.
-const TENANT: &str = "{tenantid}";
+/// The placeholder for the ID of a tenant, in the keys and the metadata that many tenants share.
+pub(crate) const TENANT_ID: &str = "{tenantid}";
 
 /// The `issuer` member of a JWK.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl KeyIssuer {
 
     /// Whether the key belongs to `issuer`.
     pub(crate) fn is(&self, issuer: &str) -> bool {
-        let Some((before, after)) = self.0.split_once(TENANT) else {
+        let Some((before, after)) = self.0.split_once(TENANT_ID) else {
             return *self.0 == *issuer || has_same_segments(&self.0, issuer);
         };
         let tenant = issuer.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));

@@ -24,6 +24,7 @@ use crate::encoding::{base64url, json};
 
 pub(crate) use fault::JwkFault;
 use issuer::KeyIssuer;
+pub(crate) use issuer::TENANT_ID;
 use material::Curve;
 pub(crate) use material::KeyMaterial;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use super::{Issuer, KeyOrigin};
+use crate::crypto::TENANT_ID;
 use crate::encoding::uuid::is_uuid;
 use crate::fetch_url::{FetchUrl, redacted};
-use crate::metadata::TENANT_ID;
 use crate::settings::config_error::ConfigProblem;
 
 /// The hosts of Entra ID: the global cloud, the US government and China, with their earlier names.

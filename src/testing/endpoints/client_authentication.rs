@@ -27,10 +27,6 @@ use crate::testing::server::{DEFAULT_CLIENT, PresentedCertificate, State};
 /// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The algorithms of `client_secret_jwt` (OpenID Connect Core section 9).
-pub(super) const MAC_ALGORITHMS: [HmacAlgorithm; 3] =
-    [HmacAlgorithm::HS256, HmacAlgorithm::HS384, HmacAlgorithm::HS512];
-
 impl State {
     /// The `client_id` of the client that has sent the request to `endpoint`.
     ///
@@ -98,8 +94,7 @@ impl State {
 /// The `alg` of a header, if it is a MAC.
 fn mac_algorithm(header: &[u8]) -> Option<HmacAlgorithm> {
     let header: Map<String, Value> = json::parse(header).ok()?;
-    let name = header.get("alg")?.as_str()?;
-    MAC_ALGORITHMS.into_iter().find(|algorithm| algorithm.as_str() == name)
+    HmacAlgorithm::parse(header.get("alg")?.as_str()?)
 }
 
 /// Whether the connection of the request has presented a certificate of this client. Without TLS, it counts

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client_authentication::MAC_ALGORITHMS;
-use crate::crypto::AlgorithmSet;
+use crate::crypto::{AlgorithmSet, HmacAlgorithm};
 use crate::testing::fault::Endpoint;
 use crate::testing::server::State;
 
@@ -20,7 +19,7 @@ impl State {
 
     fn metadata(&self) -> Value {
         let signatures = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str());
-        let macs = MAC_ALGORITHMS.iter().map(|algorithm| algorithm.as_str());
+        let macs = HmacAlgorithm::ALL.iter().map(|algorithm| algorithm.as_str());
         let algorithms: Vec<&str> = signatures.chain(macs).collect();
         let url = |endpoint| self.address().url(endpoint);
         let signing = self.signing_key(None).map(|(_, key)| key.algorithm().as_str());
