@@ -38,9 +38,10 @@ impl Issuer {
 
 /// Why `url` is not that of a Keycloak realm, and the remedy.
 pub(super) fn realm_fault(url: &str) -> Option<Fault> {
-    let realm = url.split_once("/realms/").map(|(_, realm)| realm.trim_end_matches('/'));
+    // The last one: a realm can have the name `realms`.
+    let realm = url.trim_end_matches('/').rsplit_once("/realms/").map(|(_, realm)| realm);
     match realm {
-        None | Some("") => Some((
+        None => Some((
             "names no realm",
             "write the URL of a realm, such as \"https://login.example.com/realms/acme\"",
         )),
