@@ -19,6 +19,6 @@ pub use crate::sync::CircuitState;
 pub use bounds::{Bound, Bounds};
 pub use explanation::{CheckResult, Explanation, Finding};
 pub use ready::NotReady;
-pub(crate) use rejection_details::uncovered_details;
+pub(crate) use rejection_details::{fetch_error, uncovered_details};
 pub(crate) use start_check::StartCheck;
 pub use status::IssuerStatus;

@@ -13,19 +13,16 @@ use http::request::Parts;
 use super::explain_route::expected_authentication;
 use super::hints::{HintContext, fixed_hint, malformed_hint, starts_with_scheme, unmet_hint};
 use super::token_facts::TokenFacts;
-use crate::authenticate::{Authenticator, Issuers, TrustedIssuer};
+use crate::authenticate::{Authenticator, Issuers, ResolveError, TrustedIssuer};
 use crate::bearer::extract;
 use crate::encoding::shown::{listed, shortened};
 use crate::event::{PresentedToken, RejectionDetails};
-use crate::jwks::Keys;
+use crate::jwks::{Keys, KeysError};
 use crate::rejection::{Rejection, RejectionKind};
 
 /// The most issuers that one rejection is compared with. With thousands of issuers, a flood of forged tokens
 /// would make the log expensive.
 const MAX_ISSUERS: usize = 32;
-
-/// Why not the hint of the failed fetch: each of many rejected requests would repeat it.
-const FETCH_EVENT: &str = "the event `key fetch failed` of this issuer has every cause and a hint";
 
 impl Authenticator {
     /// The details of a rejection of the request with this `head`, where there is one. `with_token` adds what
@@ -46,7 +43,7 @@ impl Authenticator {
         let context = self.hint_context(&issuers, rejection.issuer(), &facts, with_token);
         let hint = match rejection.kind() {
             RejectionKind::Missing => head.and_then(missing_hint).map(str::to_owned),
-            RejectionKind::KeysUnavailable => rejection.source().map(|_| FETCH_EVENT.to_owned()),
+            RejectionKind::KeysUnavailable => outage_hint(rejection),
             RejectionKind::MalformedRequest => Some(malformed(credential.as_deref()).to_owned()),
             RejectionKind::RequirementUnmet => {
                 let (unmet, issuer) = (rejection.unmet(), context.issuer);
@@ -163,6 +160,25 @@ fn presented(facts: &TokenFacts) -> PresentedToken {
         jti: shown(&facts.token_id),
         kid: shown(&facts.key_id),
     }
+}
+
+/// The event that has more about the failed key fetch or the failed resolver behind a rejection.
+///
+/// Why not the hint of the failed fetch: each of many rejected requests would repeat it. Why the URL: issuers
+/// that share keys share the event, which names one of them.
+fn outage_hint(rejection: &Rejection) -> Option<String> {
+    if let Some(error) = fetch_error(rejection) {
+        let url = error.url()?;
+        return Some(format!("the event `key fetch failed` with the URL {url} has every cause and a hint"));
+    }
+    let is_resolver = rejection.source().is_some_and(|error| error.is::<ResolveError>());
+    is_resolver.then(|| "the event `issuer not resolved` names the pattern of the resolver".to_owned())
+}
+
+/// The error of the key fetch that a rejection is about. The event of the fetch has every cause of it.
+pub(crate) fn fetch_error(rejection: &Rejection) -> Option<&KeysError> {
+    let error = rejection.source().filter(|_| rejection.kind() == RejectionKind::KeysUnavailable);
+    error.and_then(|error| error.downcast_ref())
 }
 
 /// A request without credentials may have a header all the same.

@@ -103,7 +103,7 @@ impl KeysError {
     }
 
     /// The URL that was read.
-    pub(super) fn url(&self) -> Option<&FetchUrl> {
+    pub(crate) fn url(&self) -> Option<&FetchUrl> {
         self.urls.as_ref().map(|urls| &urls.url)
     }
 

@@ -10,9 +10,9 @@ use super::body::ResponseBody;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
 use crate::authenticate::Authenticator;
-use crate::diagnostics::{StartCheck, uncovered_details};
+use crate::diagnostics::{StartCheck, fetch_error, uncovered_details};
 use crate::event::{RejectedRequest, RejectionDetails};
-use crate::rejection::{Rejection, RejectionKind};
+use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
 
@@ -101,8 +101,7 @@ fn emit(rejection: &Rejection, details: RejectionDetails) {
         status: rejection.status(),
         issuer: rejection.issuer(),
         cause: rejection,
-        // By the event of the failed fetch.
-        is_cause_logged: rejection.kind() == RejectionKind::KeysUnavailable,
+        is_cause_logged: fetch_error(rejection).is_some(),
         details,
     };
     event.report();

@@ -1,10 +1,12 @@
 //! A failed fetch names the URL, the causes and a hint.
 
+use std::io;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::sleep;
 use tower_bearer::builder::EndpointHosts;
+use tower_bearer::issuers::IssuerResolver;
 use tower_bearer::testing::Fault;
 use tower_bearer::{BearerAuth, Issuer};
 use tracing::Level;
@@ -205,7 +207,54 @@ async fn a_request_rejected_for_want_of_keys_names_the_first_cause_and_the_event
     let event = log.requests().pop().unwrap();
     let cause = event.field("cause").unwrap();
     assert!(cause.ends_with("the connection failed (https://login.example.com/keys)"), "{cause}");
-    assert!(event.field("hint").unwrap().contains("`key fetch failed`"), "{event:?}");
+    let url = "https://login.example.com/keys";
+    let hint = format!("the event `key fetch failed` with the URL {url} has every cause and a hint");
+    assert_eq!(event.field("hint"), Some(&*hint));
+    let fetch = log.events().into_iter().find(|event| event.field("message") == Some("key fetch failed"));
+    assert_eq!(fetch.unwrap().field("url"), Some(url));
+}
+
+/// Issuers that share keys share the event of their fetch, which names only one of them.
+#[tokio::test(start_paused = true)]
+async fn the_hint_of_a_rejection_for_want_of_shared_keys_leads_to_the_event_of_the_fetch() {
+    let log = Log::start();
+    let (idp, url, other) = (issuer(ISSUER), "https://login.example.com/keys", "https://other.example.com");
+    let builder = BearerAuth::builder(API).http_client(Net::default());
+    let builder = builder.add_issuer(Issuer::with_jwks_url(ISSUER, url));
+    let api = Protected::by(&builder.add_issuer(Issuer::with_jwks_url(other, url)).build().unwrap());
+    for named in [ISSUER, other] {
+        assert!(api.outcome(idp.token(API).claim("iss", named).sign()).await.is_err());
+    }
+    let events = log.events();
+    let of_fetch = |event: &&Entry| event.field("message") == Some("key fetch failed");
+    let urls: Vec<Option<&str>> = events.iter().filter(of_fetch).map(|event| event.field("url")).collect();
+    assert_eq!(urls, [Some(url)]);
+    let requests = log.requests();
+    assert_eq!(requests.len(), 2);
+    for request in requests {
+        let hint = request.field("hint").unwrap();
+        assert!(hint.contains("`key fetch failed`") && hint.contains(url), "{hint}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_rejected_because_the_resolver_failed_names_every_cause_and_the_event_of_the_resolver() {
+    let log = Log::start();
+    let resolver = IssuerResolver::new("https://{tenant}.login.test", async |_| {
+        Err::<Option<Issuer>, _>(io::Error::other("the database is down"))
+    });
+    let auth =
+        BearerAuth::builder(API).http_client(Net::default()).resolve_issuers(resolver).build().unwrap();
+    let token = issuer("https://acme.login.test").token(API).sign();
+    assert!(Protected::by(&auth).outcome(&token).await.is_err());
+    let event = log.requests().pop().unwrap();
+    assert_eq!(event.field("kind"), Some("keys_unavailable"));
+    let cause = event.field("cause").unwrap();
+    assert!(cause.ends_with("the issuer resolver failed: the database is down"), "{cause}");
+    let hint = event.field("hint").unwrap();
+    assert!(hint.contains("`issuer not resolved`") && !hint.contains("key fetch"), "{hint}");
+    let messages = log.events().into_iter().filter_map(|event| event.field("message").map(str::to_owned));
+    assert_eq!(messages.filter(|message| message == "issuer not resolved").count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
