@@ -4,6 +4,7 @@
 //! would be introspected, it is introspected once, whatever is cached.
 //! Does not check: what comes before a token in a request, and the checks of a route that need the request.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use super::explain_claims::explain_claims;
@@ -13,7 +14,7 @@ use super::hints::malformed_hint;
 use super::rejection_details::facts_of;
 use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
-use crate::bearer::BearerToken;
+use crate::bearer::{BearerToken, ScopeSet};
 use crate::event::Causes;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{IssuerKeys, Keys, KeysStatus, PendingKeys, VerifyError, WaitBudget};
@@ -89,7 +90,7 @@ impl Authenticator {
         let responses = introspector.policy();
         let claims = response.as_deref().and_then(|json| responses.parse(json, false, self.now()));
         if let Some(claims) = claims {
-            explain_route(&claims, policy, self.now(), route, explanation);
+            explain_route(&claims, policy, None, self.now(), route, explanation);
         }
     }
 
@@ -102,40 +103,73 @@ impl Authenticator {
         route: Option<&Requirement>,
         explanation: &mut Explanation,
     ) {
-        self.fetch_missing_keys(issuers, token, compact, header).await;
+        let unresolved = self.fetch_missing_keys(issuers, token, compact, header).await;
         // The issuer may have been resolved.
         let issuers = self.issuers.snapshot();
         explain_form(token.as_str(), "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
-        let Some(issuer) = self.explain_header_and_claims(&issuers, compact, header, route, explanation)
-        else {
-            return;
-        };
-        let Ok(verified) = self.verify(token, &mut WaitBudget::default()) else { return };
-        let Some(introspector) = issuer.introspector() else { return };
-        let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt));
-        if jwt.is_some() {
-            let policy = &introspector.policy().jwt;
-            issuer.explain_introspection(introspector, token.as_str(), policy, jwt, self, explanation).await;
+        let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
+        explanation.add("header", "a JOSE header without crit", "", result);
+        let claims_json = compact.claims().unwrap_or_default();
+        let claims = UnverifiedClaims::parse(&claims_json, issuers.names());
+        let result = CheckResult::of(claims.as_ref().ok_or(RejectionKind::TokenMalformed));
+        explanation.add("claims", "a JSON object without duplicate members", "", result);
+        let Some(claims) = claims else { return };
+        let Some(issuer) = issuers.explain_issuer(&claims, unresolved.as_ref(), explanation) else { return };
+        if let Ok(header) = header {
+            issuer.explain_header(header, compact, explanation);
         }
+        explain_claims(&claims, &issuer.claims, self.now(), explanation);
+        let granted = self.explain_jwt_introspection(issuer, token, explanation).await;
+        self.explain_required_audiences(&claims, &issuer.claims, explanation);
+        explain_route(&claims, &issuer.claims, granted.as_ref(), self.now(), route, explanation);
     }
 
-    /// Waits for the keys that a request with `token` would wait for if no check before them failed.
+    /// Introspects a JWT that passes the checks before, where that is configured. Returns the scopes in the
+    /// response, which narrow those of the JWT.
+    async fn explain_jwt_introspection(
+        &self,
+        issuer: &TrustedIssuer,
+        token: BearerToken<'_>,
+        explanation: &mut Explanation,
+    ) -> Option<ScopeSet> {
+        let verified = self.verify(token, &mut WaitBudget::default()).ok()?;
+        let introspector = issuer.introspector()?;
+        let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt))?;
+        let policy = &introspector.policy().jwt;
+        let response = issuer
+            .explain_introspection(introspector, token.as_str(), policy, Some(jwt), self, explanation)
+            .await?;
+        let claims = introspector.policy().parse(&response, true, self.now())?;
+        claims::scopes(&claims, policy).ok().flatten()
+    }
+
+    /// Waits for the keys that a request with `token` would wait for if no check before them failed. Returns
+    /// the rejection of a token whose issuer the resolver has not decided about.
     async fn fetch_missing_keys(
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
-    ) {
+    ) -> Option<Rejection> {
         let mut budget = WaitBudget::default();
         while let Some(keys) = issuers.missing_keys(compact, header, &mut budget) {
             keys.await;
         }
-        while let Err(Stop::Pending(Pending::Keys { keys, budget: left, .. })) =
-            self.verify(token, &mut budget)
-        {
-            keys.await;
-            budget = left;
+        loop {
+            match self.verify(token, &mut budget).err()? {
+                Stop::Pending(Pending::Keys { keys, budget: left, .. }) => {
+                    keys.await;
+                    budget = left;
+                }
+                // Without an issuer: the token was routed to none.
+                Stop::Rejected(rejection) => {
+                    let is_unresolved =
+                        rejection.kind() == RejectionKind::KeysUnavailable && rejection.issuer().is_none();
+                    return is_unresolved.then_some(rejection);
+                }
+                Stop::Pending(Pending::Introspection(_)) => return None,
+            }
         }
     }
 
@@ -147,33 +181,6 @@ impl Authenticator {
         };
         let limit = format!("at most {} bytes", self.max_token_bytes);
         explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
-    }
-
-    /// Returns the issuer whose configuration the checks used.
-    fn explain_header_and_claims<'i>(
-        &self,
-        issuers: &'i Issuers,
-        compact: &Compact<'_>,
-        header: &Result<Header<'_>, HeaderFault>,
-        route: Option<&Requirement>,
-        explanation: &mut Explanation,
-    ) -> Option<&'i Arc<TrustedIssuer>> {
-        let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
-        explanation.add("header", "a JOSE header without crit", "", result);
-        let claims_json = compact.claims().unwrap_or_default();
-        let claims = UnverifiedClaims::parse(&claims_json, issuers.names());
-        let result = CheckResult::of(claims.as_ref().ok_or(RejectionKind::TokenMalformed));
-        explanation.add("claims", "a JSON object without duplicate members", "", result);
-        let issuer = claims.as_ref().and_then(|claims| issuers.explain_issuer(claims, explanation));
-        if let (Some(issuer), Ok(header)) = (issuer, header) {
-            issuer.explain_header(header, compact, explanation);
-        }
-        if let (Some(issuer), Some(claims)) = (issuer, &claims) {
-            explain_claims(claims, &issuer.claims, self.now(), explanation);
-            self.explain_required_audiences(claims, &issuer.claims, explanation);
-            explain_route(claims, &issuer.claims, self.now(), route, explanation);
-        }
-        issuer
     }
 
     /// The audiences that a view requires.
@@ -212,22 +219,30 @@ impl Issuers {
         }
     }
 
-    /// The issuer to continue with: the one that the token names, or the only one there is.
+    /// The issuer to continue with: the one that the token names, or the only one there is. `unresolved` is
+    /// the rejection of a token whose issuer the resolver has not decided about.
     fn explain_issuer(
         &self,
         claims: &UnverifiedClaims<'_>,
+        unresolved: Option<&Rejection>,
         explanation: &mut Explanation,
     ) -> Option<&Arc<TrustedIssuer>> {
         let named = self.named_by(claims);
         let all = self.sorted();
         let known: Vec<&str> = all.iter().map(|issuer| &**issuer.identifier()).collect();
         let presented = claims.iss.value().map_or("", |issuer| issuer);
-        explanation.add(
-            "issuer",
-            &known.join(", "),
-            presented,
-            CheckResult::of(named.as_ref().map_err(Clone::clone)),
-        );
+        let (expected, result) = match (&named, unresolved) {
+            (Err(_), Some(rejection)) => {
+                let why = rejection.source().map_or_else(
+                    || "it has not decided in time".to_owned(),
+                    |error| Causes::of(error).to_string(),
+                );
+                let expected = format!("an issuer that the resolver returns, but {why}");
+                (expected, CheckResult::Failed(rejection.kind()))
+            }
+            _ => (known.join(", "), CheckResult::of(named.as_ref().map_err(Clone::clone))),
+        };
+        explanation.add("issuer", &expected, presented, result);
         named.ok().or_else(|| self.only())
     }
 }
@@ -262,7 +277,10 @@ impl TrustedIssuer {
         let Some(error) = status.as_ref().and_then(KeysStatus::last_error) else {
             return "none were fetched in time".to_owned();
         };
-        explanation.set_hint(error.hint().map(str::to_owned));
+        // Of the first failure, which can be that of a resolver.
+        if explanation.rejection_kind().is_none() {
+            explanation.set_hint(error.hint().map(str::to_owned));
+        }
         Causes::of(error).to_string()
     }
 

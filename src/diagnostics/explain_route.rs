@@ -10,16 +10,19 @@ use serde_json::Value;
 use super::explanation::{CheckResult, Explanation};
 use super::hints::unmet_hint;
 use crate::access_token::{ClaimValue, StepUp};
+use crate::bearer::ScopeSet;
 use crate::jwt::UnverifiedClaims;
 use crate::jwt::claims::{self, ClaimsPolicy};
 use crate::rejection::RejectionKind;
 use crate::requirement::{AnyRole, DetailFault, RequiredClaim, Requirement, Unmet};
 use crate::time::NumericDate;
 
-/// Adds a finding for the scopes, and one for everything else that the route requires.
+/// Adds a finding for the scopes, and one for everything else that the route requires. The scopes of the
+/// `claims` are narrowed to those that an introspection response has `granted`, if it names any.
 pub(super) fn explain_route(
     claims: &UnverifiedClaims<'_>,
     policy: &ClaimsPolicy,
+    granted: Option<&ScopeSet>,
     now: NumericDate,
     route: Option<&Requirement>,
     explanation: &mut Explanation,
@@ -29,7 +32,9 @@ pub(super) fn explain_route(
         explain_authentication(claims, policy, now, route, explanation);
         explain_auth_context(&json, route, explanation);
     }
-    explain_scopes(claims, policy, route, explanation);
+    let own = claims::scopes(claims, policy).ok().flatten().unwrap_or_default();
+    let scopes = granted.map_or_else(|| own.clone(), |granted| own.intersection(granted));
+    explain_scopes(&scopes, policy, route, explanation);
     let Some(route) = route else { return };
     let roles = claims::roles(claims, policy).unwrap_or_default();
     let roles: Vec<&str> = roles.iter().map(|role| &**role).collect();
@@ -81,12 +86,11 @@ fn explain_auth_context(json: &Value, route: &Requirement, explanation: &mut Exp
 }
 
 fn explain_scopes(
-    claims: &UnverifiedClaims<'_>,
+    granted: &ScopeSet,
     policy: &ClaimsPolicy,
     route: Option<&Requirement>,
     explanation: &mut Explanation,
 ) {
-    let granted = claims::scopes(claims, policy).ok().flatten().unwrap_or_default();
     let is_implied = |scope: &str| {
         let rule = policy.scope_implies.as_ref();
         rule.is_some_and(|rule| granted.iter().any(|granted| rule.implies(granted, scope)))

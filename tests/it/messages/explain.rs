@@ -1,14 +1,17 @@
 //! `explain()`: the verdict first, then the hint, then every check.
 
+use std::io;
+
 use serde_json::json;
 use tower_bearer::diagnostics::{CheckResult, Explanation};
+use tower_bearer::issuers::IssuerResolver;
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{BearerAuth, Issuer, RejectionKind, Require};
+use tower_bearer::{BearerAuth, Introspection, Issuer, RejectionKind, Require};
 
 use crate::support::app::{NOW, issuer};
-use crate::support::introspected::introspection;
+use crate::support::introspected::{IssuerIntrospection, introspection};
 use crate::support::net::Net;
-use crate::support::protected::{API, ISSUER};
+use crate::support::protected::{API, ISSUER, Protected};
 
 fn api() -> (TestIssuer, BearerAuth) {
     let idp = issuer(ISSUER);
@@ -223,4 +226,79 @@ async fn roles_of_an_opaque_token_are_those_of_its_introspection_response() {
     assert!(auth.explain_for(&token, &Require::role("clerk")).await.is_accepted());
     let explanation = auth.explain_for(&token, &Require::role("admin")).await;
     assert_eq!(explanation.rejection_kind(), Some(RejectionKind::RequirementUnmet));
+}
+
+/// The introspection response to a JWT decides before the route, and narrows its scopes.
+#[tokio::test(start_paused = true)]
+async fn an_introspected_jwt_is_explained_as_a_request_with_it_is_validated() {
+    let setup = || IssuerIntrospection::with(Introspection::also_jwts);
+    let of_idp = |idp: &TestIssuer| idp.token(API).scope("orders:read orders:write").sign();
+
+    let revoked = setup();
+    let token = of_idp(&revoked.idp);
+    revoked.idp.revoke(&token);
+    let route = Require::role("admin");
+    let explanation = revoked.auth.explain_for(&token, &route).await;
+    assert_eq!(revoked.requiring(&route).outcome(&token).await, Err(RejectionKind::TokenInactive));
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::TokenInactive), "{explanation}");
+
+    let narrowed = setup();
+    narrowed.idp.alter_introspection(|response| {
+        response.insert("scope".to_owned(), "orders:read".into());
+    });
+    let token = of_idp(&narrowed.idp);
+    for (scope, expected) in [("orders:read", None), ("orders:write", Some(RejectionKind::ScopeInsufficient))]
+    {
+        let route = Require::scope(scope);
+        let explanation = narrowed.auth.explain_for(&token, &route).await;
+        assert_eq!(narrowed.requiring(&route).outcome(&token).await.err(), expected);
+        assert_eq!(explanation.rejection_kind(), expected, "{explanation}");
+        assert_eq!(explanation.findings().last().unwrap().presented(), "orders:read");
+    }
+    assert!(narrowed.auth.explain(&token).await.is_accepted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audiences_of_a_view_are_explained_after_the_introspection_of_a_jwt() {
+    let (idp, admin) = (issuer(ISSUER), "https://admin.example.com");
+    let builder = BearerAuth::builder(API).add_audience(admin).clock(idp.clock());
+    let introspected = idp.issuer().introspect(introspection().also_jwts());
+    let auth = builder.http_client(idp.http_client()).issuer(introspected).build().unwrap();
+    let view = auth.view().require_audience(admin).build().unwrap();
+    let token = idp.token(API).sign();
+    idp.revoke(&token);
+    assert_eq!(Protected::by(&view).outcome(&token).await, Err(RejectionKind::TokenInactive));
+    let explanation = view.explain(&token).await;
+    assert_eq!(explanation.rejection_kind(), Some(RejectionKind::TokenInactive), "{explanation}");
+    assert_eq!(finding(&explanation, "required aud").2, CheckResult::Failed(RejectionKind::AudienceMismatch));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_the_resolver_fails_for_is_explained_with_the_causes() {
+    let resolver = |fails: bool| {
+        IssuerResolver::new("https://{tenant}.login.test", move |_| async move {
+            if fails { Err(io::Error::other("the database is down")) } else { Ok(None::<Issuer>) }
+        })
+    };
+    let token = issuer("https://acme.login.test").token(API).sign();
+    let explained = async |fails| {
+        let builder = BearerAuth::builder(API).http_client(Net::default());
+        let auth = builder.resolve_issuers(resolver(fails)).build().unwrap();
+        let explanation = auth.explain(&token).await;
+        assert_eq!(Protected::by(&auth).outcome(&token).await.err(), explanation.rejection_kind());
+        explanation
+    };
+    let failed = explained(true).await;
+    let (expected, presented, result) = finding(&failed, "issuer");
+    assert_eq!(
+        (expected.as_str(), presented.as_str(), result),
+        (
+            "an issuer that the resolver returns, but the issuer resolver failed: the database is down",
+            "https://acme.login.test",
+            CheckResult::Failed(RejectionKind::KeysUnavailable)
+        )
+    );
+    assert_eq!(failed.hint(), None, "the issuer may well be trusted");
+    let unknown = explained(false).await;
+    assert_eq!(unknown.rejection_kind(), Some(RejectionKind::IssuerUnknown));
 }
