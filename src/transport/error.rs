@@ -130,8 +130,8 @@ impl FetchError {
         Self::not_allowed(NotPublic::new(host, address))
     }
 
-    /// Creates an error of kind [`FetchErrorKind::AddressNotAllowed`] for a host that some URL parsers read as
-    /// an address.
+    /// Creates an error of kind [`FetchErrorKind::AddressNotAllowed`] for a host that some URL parsers read
+    /// as an address.
     pub(super) fn ambiguous_host(host: &str) -> Self {
         Self::not_allowed(format!(
             "the host {host:?} is neither a name nor an address (write IPv4 addresses as four decimal numbers)"

@@ -2,14 +2,19 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tower_bearer::transport::{
     FetchError, FetchErrorKind, FetchRequest, HttpClient, ReqwestClient, UrlKind, reqwest,
 };
+
+/// How long a request may take that must fail at once.
+const LIMIT: Duration = Duration::from_secs(10);
 
 fn request(url: &str) -> FetchRequest {
     let request = Request::get(url).body(Bytes::new()).unwrap();
@@ -25,6 +30,8 @@ async fn a_url_with_a_private_address_gets_no_connection() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let client = ReqwestClient::build(|client| client).unwrap();
+    // The listener responds to nothing, so a request that reaches it would wait.
+    let error_of = async |request| timeout(LIMIT, client.fetch(request)).await.unwrap().unwrap_err();
     for (host, address) in [
         ("127.0.0.1", "127.0.0.1"),
         ("localhost", "127.0.0.1"),
@@ -41,7 +48,7 @@ async fn a_url_with_a_private_address_gets_no_connection() {
         for scheme in ["http", "https"] {
             let url = format!("{scheme}://{host}:{port}/keys");
             for request in [request(&url), request(&url).on_fresh_connection()] {
-                let error = client.fetch(request).await.unwrap_err();
+                let error = error_of(request).await;
                 assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed, "{url}");
                 assert!(source(&error).starts_with(&format!("the address {address} of ")), "{error:?}");
                 assert!(source(&error).contains("IssuerResolver::allow_private_addresses"), "{error:?}");
@@ -53,13 +60,13 @@ async fn a_url_with_a_private_address_gets_no_connection() {
         for scheme in ["http", "https"] {
             let url = format!("{scheme}://{host}:{port}/keys");
             for request in [request(&url), request(&url).on_fresh_connection()] {
-                let error = client.fetch(request).await.unwrap_err();
+                let error = error_of(request).await;
                 assert_eq!(error.kind(), FetchErrorKind::AddressNotAllowed, "{url}");
                 assert!(source(&error).starts_with(&format!("the host {host:?} is neither ")), "{error:?}");
             }
         }
     }
-    let connection = tokio::time::timeout(std::time::Duration::from_millis(10), listener.accept()).await;
+    let connection = timeout(Duration::from_millis(10), listener.accept()).await;
     assert!(connection.is_err());
 }
 
