@@ -290,7 +290,8 @@ impl Call {
             }
         };
         // The time limit of a replaced call says nothing about the call that has replaced it.
-        if !self.is_current() && !(resolved.is_ok() && self.is_still_awaited()) {
+        let counts = self.is_current() || (resolved.is_ok() && self.is_still_awaited());
+        if !counts {
             return;
         }
         let resolved = resolved.unwrap_or_else(|_| Err(ResolveError("it took too long".into())));
