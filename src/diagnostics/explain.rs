@@ -156,6 +156,8 @@ impl Authenticator {
         while let Some(keys) = issuers.missing_keys(compact, header, &mut budget) {
             keys.await;
         }
+        // These may have been the keys of another issuer. A request has its whole budget for its own.
+        budget = WaitBudget::default();
         loop {
             match self.verify(token, &mut budget).err()? {
                 Stop::Pending(Pending::Keys { keys, budget: left, .. }) => {

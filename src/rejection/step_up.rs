@@ -71,8 +71,9 @@ impl Rejection {
         Some(STANDARD.encode_to_string(json!({"access_token": {"acrs": acrs}}).to_string()))
     }
 
-    /// The parameter `authorization_uri` beside it: the endpoint of the tenant that issued the token. `None`
-    /// if the issuer is not a tenant of Entra ID.
+    /// The parameter `authorization_uri` beside it: the endpoint of the tenant that issued the token, in the
+    /// public cloud for `sts.windows.net`. `None` if the identifier of the issuer has neither form of Entra
+    /// ID.
     pub(crate) fn authorization_uri(&self) -> Option<String> {
         self.auth_context()?;
         let issuer = self.issuer()?;

@@ -19,6 +19,9 @@ use crate::event;
 use crate::fetch_url::{FetchUrl, PlainHttp, redacted};
 use crate::settings::ConfigProblem;
 
+/// The most that a challenge has room for.
+const MAX_HINT_BYTES: usize = 1024;
+
 impl ResourceMetadata {
     /// The checked metadata of an API that accepts these audiences.
     pub(crate) fn build(
@@ -48,6 +51,13 @@ impl ResourceMetadata {
     }
 
     fn check_scopes(&self, problems: &mut Vec<ConfigProblem>) {
+        if self.scope_hint.join(" ").len() > MAX_HINT_BYTES {
+            problems.push(unusable(
+                "scope_hint",
+                "",
+                "is longer than 1 KiB, and clients reject large headers",
+            ));
+        }
         let settings = [("scopes_supported", &self.scopes_supported), ("scope_hint", &self.scope_hint)];
         for (setting, scope) in settings.iter().flat_map(|(name, list)| list.iter().map(|item| (*name, item)))
         {
@@ -98,7 +108,7 @@ impl ResourceMetadata {
         }
         let bare = self.resource.trim_end_matches('/');
         let almost = audiences.iter().find(|audience| audience.trim_end_matches('/') == bare);
-        if almost.is_some() || audiences.iter().any(|audience| audience.contains("://")) {
+        if almost.is_some() || audiences.iter().any(|audience| is_web_url(audience)) {
             event::resource_is_no_audience(&self.resource, almost.map(String::as_str));
         }
     }
@@ -125,6 +135,10 @@ impl ResourceMetadata {
         }
         members
     }
+}
+
+fn is_web_url(audience: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| audience.starts_with(scheme))
 }
 
 fn unusable(setting: &'static str, value: &str, reason: &'static str) -> ConfigProblem {

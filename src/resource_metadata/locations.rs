@@ -2,7 +2,7 @@
 //!
 //! Checks: the resource identifier is an `https` URL, or `http` to the loopback interface, without user name,
 //! password and fragment (RFC 9728 section 1.2), and has only characters that a URL can have (RFC 3986
-//! section 2).
+//! section 2). Its path has no segment that a router or a client reads in another way.
 //! Does not normalize: clients compare the identifier code point by code point (RFC 9728 section 6).
 
 use crate::fetch_url::{FetchUrl, PlainHttp};
@@ -26,6 +26,9 @@ impl Locations {
         if !resource.bytes().all(is_in_url) {
             return Err("has a character that a URL cannot contain");
         }
+        if parsed.uri().path().split('/').any(is_unusable_segment) {
+            return Err("has a path segment that begins with `:` or `*`, or is `.` or `..`");
+        }
         // Only a slash directly after the host is dropped.
         let path = Some(parsed.uri().path()).filter(|path| *path != "/").unwrap_or_default();
         let query = parsed.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -35,6 +38,11 @@ impl Locations {
         }
         Ok(Self { url: format!("{}{WELL_KNOWN}{path}{query}", parsed.origin()), paths })
     }
+}
+
+/// Whether routers take the segment for a pattern, or clients remove it.
+fn is_unusable_segment(segment: &str) -> bool {
+    segment.starts_with([':', '*']) || matches!(segment, "." | "..")
 }
 
 /// The unreserved and reserved characters, and `%`.
@@ -90,6 +98,10 @@ mod tests {
             "https://api.example.com/\u{e9}",
             " https://api.example.com",
             "https://*.example.com\u{0}",
+            "https://api.example.com/:mcp",
+            "https://api.example.com/a/*mcp",
+            "https://api.example.com/./mcp",
+            "https://api.example.com/a/../mcp",
         ] {
             assert!(Locations::of(resource).is_err(), "{resource:?}");
         }

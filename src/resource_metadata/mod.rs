@@ -113,7 +113,8 @@ impl ResourceMetadata {
     /// 1.2): an `https` URL without fragment, with the path under which clients reach the API. For tests on
     /// one machine it may be `http` to a loopback address.
     ///
-    /// A query is allowed, but RFC 9728 section 2 advises against it. No header of a request has an influence
+    /// A query is allowed, but RFC 9728 section 2 advises against it, and the service ignores it: two
+    /// resources that differ only in the query cannot share a host. No header of a request has an influence
     /// on the identifier.
     pub fn at(resource: impl Into<String>) -> Self {
         Self {
@@ -140,7 +141,7 @@ impl ResourceMetadata {
     }
 
     /// Sets the scopes that the challenge to a request without credentials names, as a hint which ones to
-    /// request first. MCP clients prefer it to `scopes_supported`. Default: no hint.
+    /// request first, at most 1 KiB. MCP clients prefer it to `scopes_supported`. Default: no hint.
     ///
     /// It grants and requires nothing. A token that lacks a scope gets 403 with the scopes of the route.
     ///

@@ -76,6 +76,7 @@ fn every_invalid_member_is_a_config_error() {
         (metadata().scopes_supported(["a offline_access"]), "scopes_supported"),
         (metadata().scope_hint(["a\\b"]), "scope_hint"),
         (metadata().scope_hint(["offline_access"]), "scope_hint"),
+        (metadata().scope_hint(["a".repeat(1025)]), "scope_hint"),
         (metadata().name(""), "name"),
         (metadata().add_localized_name("", "x"), "add_localized_name"),
         (metadata().add_localized_name("de_DE", "x"), "add_localized_name"),
@@ -105,6 +106,7 @@ fn the_log_warns_if_the_audiences_are_other_urls() {
     for (name, audience, warning) in [
         ("the same", resource, None),
         ("a name", "orders-api", None),
+        ("a name in the form of a URI", "api://orders", None),
         ("a parent", API, Some("add it with .add_audience(...)")),
         ("another host", "https://orders.example.com", Some("add it with .add_audience(...)")),
         ("a slash at the end", "https://api.example.com/mcp/", Some("they differ in the slash at the end")),
@@ -275,7 +277,7 @@ async fn scripts_of_any_origin_may_read_the_document() {
     for (name, value) in [
         ("access-control-allow-origin", "*"),
         ("access-control-allow-methods", "GET, HEAD, OPTIONS"),
-        ("access-control-allow-headers", "*"),
+        ("access-control-allow-headers", "*, authorization"),
         ("access-control-max-age", "86400"),
         ("allow", "GET, HEAD, OPTIONS"),
     ] {

@@ -289,8 +289,9 @@ impl Call {
                 () = sleep(HEARTBEAT_INTERVAL) => if !self.heartbeat() && !self.is_still_awaited() { return },
             }
         };
-        // The time limit of a replaced call says nothing about the call that has replaced it.
-        let counts = self.is_current() || (resolved.is_ok() && self.is_still_awaited());
+        // The failure of a replaced call says nothing about the call that has replaced it.
+        let has_issuer = matches!(resolved, Ok(Ok(Some(_))));
+        let counts = self.is_current() || (has_issuer && self.is_still_awaited());
         if !counts {
             return;
         }

@@ -126,7 +126,8 @@ impl BearerAuthView {
     ///
     /// The audience must be one that the `BearerAuth` accepts: add it there with
     /// [`add_audience`](crate::BearerAuthBuilder::add_audience). Repeated calls, and views of views, require
-    /// all of their audiences.
+    /// all of their audiences. If the API has [`resource_metadata`](Self::resource_metadata), give the view
+    /// its own: with the inherited one, clients request a token for the audience of the whole API.
     ///
     /// ```
     /// use tower_bearer::{BearerAuth, ConfigError};

@@ -205,13 +205,14 @@ impl State {
     }
 
     /// Caches the result of the renewal `number`, unless another one has replaced it because its runtime
-    /// stood still.
-    fn complete(&mut self, number: u64, result: Result<Cached, Arc<IntrospectionError>>) -> Outcome {
-        if self.renewal.as_ref().is_none_or(|renewal| renewal.number != number) {
-            return result.map(|cached| cached.candidates);
+    /// stood still. Returns the outcome, and whether it was cached.
+    fn complete(&mut self, number: u64, result: Result<Cached, Arc<IntrospectionError>>) -> (Outcome, bool) {
+        let counts = self.renewal.as_ref().is_some_and(|renewal| renewal.number == number);
+        if !counts {
+            return (result.map(|cached| cached.candidates), counts);
         }
         self.renewal = None;
-        match result {
+        let outcome = match result {
             Ok(cached) => {
                 self.failure = None;
                 Ok(self.cached.insert(cached).candidates.clone())
@@ -220,7 +221,8 @@ impl State {
                 self.failure = Some(Failed { error: Arc::clone(&error), at: now() });
                 Err(error)
             }
-        }
+        };
+        (outcome, counts)
     }
 }
 
@@ -258,11 +260,13 @@ async fn renew(provider: Arc<dyn Provide>, cx: ProvideContext, sender: Sender) {
         Ok(_) => return,
         Err(_) => Err(unavailable("the provider did not return within its time limit")),
     };
-    if let Err(error) = &result {
-        event::client_credentials_failed(&issuer, &**error);
-    }
     if let Some(state) = sender.state.upgrade() {
-        let outcome = lock(&state).complete(sender.number, result);
+        let (outcome, counts) = lock(&state).complete(sender.number, result);
+        if let Err(error) = &outcome
+            && counts
+        {
+            event::client_credentials_failed(&issuer, &**error);
+        }
         sender.outcome.send(Some(outcome)).ok();
     }
 }

@@ -1,8 +1,8 @@
 //! Decides how a failed fetch is logged: in full if there is something new, else briefly.
 //!
 //! Why: during an outage fetches fail for one reason, at first several times a second. An operator needs the
-//! cause when the outage begins, when it changes, when the cached keys can no longer be used, and from time
-//! to time, because logs are read from their end.
+//! cause when the outage begins, when its kind or URL changes, when the cached keys can no longer be used,
+//! and from time to time, because logs are read from their end.
 //!
 //! Why the kind and the URL tell failures apart, not the text: the text of an expired certificate names the
 //! current time, and a document can name another issuer in each response. Both would be new at every fetch.

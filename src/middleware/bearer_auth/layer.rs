@@ -260,11 +260,11 @@ impl BearerAuth {
     }
 
     /// Like [`explain`](Self::explain), for a request to a route with this requirement: also checks its
-    /// scopes, its roles and the claims of [`Require::claim`]. The result shows the roles and the value of
-    /// each of these claims.
+    /// scopes, roles, authentication and authorization details, and the claims of [`Require::claim`]. The
+    /// result shows the roles, `acr`, `auth_time`, `acrs` and the value of each of these claims.
     ///
-    /// The functions of [`Require::check`] need a request, and [`Require::still_active`] introspects at the
-    /// time of the request: they are not run.
+    /// The functions of [`Require::check`] and [`Require::detail`] need a request, and
+    /// [`Require::still_active`] introspects at the time of the request: they are not run.
     ///
     /// ```no_run
     /// use tower_bearer::{BearerAuth, Require};

@@ -225,7 +225,8 @@ impl Require {
     /// ([`Introspection::timeout`](crate::Introspection::timeout)).
     ///
     /// The response for an opaque token replaces its claims, also for [`and_scope`](Self::and_scope) and
-    /// [`check`](Self::check). A JWT keeps its own claims.
+    /// [`check`](Self::check). A JWT keeps its own claims. A token whose cached claims do not meet the other
+    /// requirements of the route is rejected for that, without an introspection request.
     ///
     /// While the authorization server is unavailable the response is 503;
     /// [`Introspection::serve_stale`](crate::Introspection::serve_stale) does not apply. The issuer must have

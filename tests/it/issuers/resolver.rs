@@ -427,9 +427,20 @@ async fn a_call_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_requ
     assert_eq!(resolving.calls(), 2);
 }
 
-/// The second call, on the other runtime, never ends.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_is_accepted_by_the_first_call_that_returns_an_issuer() {
+    replaced_call_returns(|issuer| Ok(Some(Issuer::discover(issuer))), false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_call_that_finds_no_issuer_does_not_decide() {
+    replaced_call_returns(|_| Ok(None), true).await;
+    replaced_call_returns(|_| Err(io::Error::other("timed out")), true).await;
+}
+
+/// A request is accepted although the first call, on a runtime that stands still for a while, has returned
+/// `first`. The second call, on another runtime, never ends unless it `ends`.
+async fn replaced_call_returns(first: fn(&str) -> io::Result<Option<Issuer>>, ends: bool) {
     let calls = Arc::new(AtomicUsize::new(0));
     let returns = Arc::new(Notify::new());
     let (counted, gate) = (Arc::clone(&calls), Arc::clone(&returns));
@@ -437,11 +448,15 @@ async fn a_request_that_waits_is_accepted_by_the_first_call_that_returns_an_issu
         let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
         let gate = Arc::clone(&gate);
         async move {
-            if !is_first {
+            if is_first {
+                gate.notified().await;
+                return first(request.issuer());
+            }
+            if !ends {
                 pending::<()>().await;
             }
-            gate.notified().await;
-            Ok::<_, io::Error>(Some(Issuer::discover(request.issuer())))
+            sleep(SECOND * 3 / 4).await;
+            Ok(Some(Issuer::discover(request.issuer())))
         }
     });
     let idp = TestIssuer::in_memory("https://acme.login.test");
