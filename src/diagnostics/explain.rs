@@ -279,7 +279,7 @@ impl TrustedIssuer {
         let Some(error) = status.as_ref().and_then(KeysStatus::last_error) else {
             return "none were fetched in time".to_owned();
         };
-        // Of the first failure, which can be that of a resolver.
+        // An earlier failure, such as that of a resolver, has its own hint.
         if explanation.rejection_kind().is_none() {
             explanation.set_hint(error.hint().map(str::to_owned));
         }

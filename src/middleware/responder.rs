@@ -41,7 +41,7 @@ const BODY_HEADERS: [HeaderName; 9] = [
 /// Writes the body of a rejection in the user's own format.
 pub(crate) type OnReject = Arc<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
 
-/// What the responses of one `BearerAuth` have in common.
+/// The settings that all responses of one `BearerAuth` share.
 #[derive(Clone, Default)]
 pub(crate) struct ResponseSettings {
     pub(crate) realm: String,

@@ -161,7 +161,7 @@ impl Rejection {
         self.scopes_needed().is_some() || self.step_up().is_some() || self.auth_context().is_some()
     }
 
-    /// What the token lacks, for [`RejectionKind::RequirementUnmet`].
+    /// The rule that the token does not meet, for [`RejectionKind::RequirementUnmet`].
     pub(crate) fn unmet(&self) -> Option<&Unmet> {
         self.details.as_ref()?.unmet.as_ref()
     }

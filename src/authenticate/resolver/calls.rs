@@ -3,7 +3,7 @@
 //! Limits: concurrent calls, and calls per minute.
 //!
 //! Why heartbeats: a call runs on the runtime of the request that has started it, and nothing may drive that
-//! runtime afterwards. A request that waits then starts the call anew on its own runtime.
+//! runtime afterwards. A request that waits then starts another call on its own runtime.
 
 use std::collections::HashMap;
 use std::sync::Arc;

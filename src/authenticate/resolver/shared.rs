@@ -130,8 +130,8 @@ impl Shared {
         Some(ended)
     }
 
-    /// A check for a request that waits: it starts the call for `issuer` anew if it stands still. The first
-    /// check takes place now.
+    /// A check for a request that waits: it starts another call for `issuer` if the first one stands still.
+    /// The first check takes place now.
     pub(super) fn restart_if_stalled(self: &Arc<Self>, issuer: &str, tenant: &str) -> impl Fn() + use<> {
         let (shared, issuer, tenant) = (Arc::clone(self), Arc::from(issuer), Box::from(tenant));
         let check = move || shared.check(&issuer, &tenant);

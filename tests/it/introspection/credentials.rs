@@ -24,6 +24,7 @@ use crate::support::keys::decode;
 use crate::support::log::Log;
 use crate::support::net::{Act, Reply};
 use crate::support::protected::{ACCEPTED, API};
+use crate::support::stuck::{driven, stuck_after_request};
 
 const TOKEN_URL: &str = "https://issuer.test/token-endpoint";
 
@@ -657,16 +658,7 @@ async fn a_provider_on_a_runtime_that_stands_still_is_called_again_after_its_tim
         }
     });
     let client = Client::new(auth);
-    let (api, token) = (client.api.clone(), client.idp.token(API).opaque());
-    let stuck = std::thread::spawn(move || {
-        let stuck = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        stuck.block_on(async {
-            let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
-            assert!(request.await.is_err());
-        });
-        stuck
-    });
-    let stuck = stuck.join().unwrap();
+    let stuck = stuck_after_request(&client.api, &client.idp.token(API).opaque());
     assert_eq!(client.outcome().await, UNAVAILABLE);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     sleep(30 * SECOND).await;
@@ -692,28 +684,12 @@ async fn a_provider_that_returns_after_its_call_was_replaced_changes_nothing() {
         }
     });
     let client = Client::new(auth);
-    let (api, token) = (client.api.clone(), client.idp.token(API).opaque());
-    let stuck = std::thread::spawn(move || {
-        let stuck = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        stuck.block_on(async {
-            let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
-            assert!(request.await.is_err());
-        });
-        stuck
-    });
-    let stuck = stuck.join().unwrap();
+    let stuck = stuck_after_request(&client.api, &client.idp.token(API).opaque());
     sleep(31 * SECOND).await;
     assert_eq!(client.outcome().await, UNAVAILABLE);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     returns[0].notify_one();
-    let driven = std::thread::spawn(move || {
-        stuck.block_on(async {
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
-        });
-    });
-    driven.join().unwrap();
+    drop(driven(stuck));
     assert_eq!(client.outcome().await, UNAVAILABLE, "it waits for the second call");
     returns[1].notify_one();
     assert_eq!(client.outcome().await, ACCEPTED);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -22,6 +22,7 @@ use super::{HOUR, SECOND};
 use crate::support::introspected::introspection;
 use crate::support::log::Log;
 use crate::support::protected::{ACCEPTED, API, Protected};
+use crate::support::stuck::{driven, stuck_after_request};
 
 const PATTERN: &str = "https://{tenant}.login.test";
 
@@ -394,20 +395,6 @@ fn an_unusable_pattern_or_limit_is_a_config_error() {
     assert!(problems.iter().all(|problem| matches!(problem, ConfigProblem::Zero { .. })));
 }
 
-/// A runtime that has started the call for a request, and that nothing drives any more.
-fn stuck_after_request(api: &Protected, token: &str) -> Runtime {
-    let (api, token) = (api.clone(), token.to_owned());
-    let stuck = std::thread::spawn(move || {
-        let stuck = Builder::new_current_thread().enable_all().build().unwrap();
-        stuck.block_on(async {
-            let request = tokio::time::timeout(Duration::from_millis(50), api.outcome(&token));
-            assert!(request.await.is_err());
-        });
-        stuck
-    });
-    stuck.join().unwrap()
-}
-
 /// Two runtimes: nothing drives that of the first request, after it has started the call.
 #[tokio::test(start_paused = true)]
 async fn a_call_on_a_runtime_that_stands_still_is_started_anew_by_a_waiting_request() {
@@ -471,15 +458,7 @@ async fn replaced_call_returns(first: fn(&str) -> io::Result<Option<Issuer>>, en
     sleep(SECOND * 5 / 2).await;
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     returns.notify_one();
-    let driven = std::thread::spawn(move || {
-        stuck.block_on(async {
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
-        });
-        stuck
-    });
-    let stuck = driven.join().unwrap();
+    let stuck = driven(stuck);
     assert_eq!(request.await.unwrap(), ACCEPTED);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     stuck.shutdown_background();

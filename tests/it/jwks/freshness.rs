@@ -17,7 +17,7 @@ async fn with_retired_key() -> (TestIssuer, BearerAuth, String) {
     (idp, auth, old)
 }
 
-/// What the tests assert of a retired key, with the bound.
+/// The outcome that the tests assert for a retired key, and the bound.
 fn asserted_of_retired_key(bound: Bound) -> String {
     format!("key_unknown, the bound is {:?}", bound.value().unwrap())
 }

@@ -18,7 +18,7 @@ use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use crate::support::protected::{ACCEPTED, API, ISSUER, Protected};
 
-/// Ends a test that waits for an event in vain.
+/// How long a test waits for an event before it fails.
 const LONG: Duration = Duration::from_secs(20);
 
 /// A configuration that uses the default client.
