@@ -689,7 +689,7 @@ async fn a_provider_that_returns_after_its_call_was_replaced_changes_nothing() {
     assert_eq!(client.outcome().await, UNAVAILABLE);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     returns[0].notify_one();
-    drop(driven(stuck));
+    driven(stuck).shutdown_background();
     assert_eq!(client.outcome().await, UNAVAILABLE, "it waits for the second call");
     returns[1].notify_one();
     assert_eq!(client.outcome().await, ACCEPTED);
