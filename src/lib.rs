@@ -91,6 +91,8 @@ mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod bearer;
+#[allow(dead_code, reason = "being built")]
+mod binding;
 pub mod builder;
 pub mod challenge;
 #[cfg(feature = "config")]

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 14] = [
     &["access_token", "challenge"],
     &["jwt", "transport"],
     &["introspection", "jwks", "metadata"],
-    &["requirement"],
+    &["binding", "requirement"],
     &["rejection"],
     &["authenticate"],
     &["diagnostics"],

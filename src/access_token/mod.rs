@@ -2,8 +2,10 @@
 
 mod actor;
 mod claim_value;
+mod confirmation;
 mod grant;
 mod scope_implies;
+mod sender;
 mod step_up;
 
 use std::any::{Any, type_name};
@@ -20,9 +22,12 @@ pub use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
 pub use actor::Actor;
 pub use claim_value::ClaimValue;
+pub use confirmation::Confirmation;
 
+pub(crate) use confirmation::{Thumbprint, thumbprint};
 pub(crate) use grant::{ClaimText, Grant};
 pub(crate) use scope_implies::ScopeImplies;
+pub(crate) use sender::{ProofKey, Sender};
 pub use step_up::StepUp;
 
 /// An access token that passed every check of a [`BearerAuth`](crate::BearerAuth): a JWT or an introspected

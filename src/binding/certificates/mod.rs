@@ -1,0 +1,1 @@
+//! Client certificates of mutual TLS (RFC 8705 section 3).

@@ -1,0 +1,4 @@
+//! Demonstrating Proof of Possession: access tokens that only the holder of a private key can use (RFC 9449).
+
+mod nonce;
+mod replay;

@@ -1,0 +1,1 @@
+//! Nonces for proofs (RFC 9449 section 9).

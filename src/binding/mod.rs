@@ -1,0 +1,7 @@
+//! Sender-constrained tokens: whether the sender of a request may use its token (RFC 7800, RFC 9449, RFC 8705).
+
+pub mod certificates;
+pub mod dpop;
+mod setting_fault;
+
+pub(crate) use setting_fault::SettingFault;
