@@ -118,7 +118,7 @@ where
     type Rejection = ExtractorRejection;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let claims = token(head).and_then(|token| Ok(token.claims()?));
+        let claims = token(head).and_then(|token| typed_claims(&token));
         claims.map(Self).map_err(|rejection| ExtractorRejection::new(rejection, head))
     }
 }
@@ -135,11 +135,16 @@ where
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
         let token = <AccessToken as OptionalFromRequestParts<S>>::from_request_parts(head, state).await?;
-        let claims = token.map(|token| token.claims()).transpose();
-        claims
-            .map(|claims| claims.map(Self))
-            .map_err(|mismatch| ExtractorRejection::new(mismatch.into(), head))
+        let claims = token.map(|token| typed_claims(&token)).transpose();
+        claims.map(|claims| claims.map(Self)).map_err(|rejection| ExtractorRejection::new(rejection, head))
     }
+}
+
+fn typed_claims<T>(token: &AccessToken) -> Result<Arc<T>, Rejection>
+where
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    token.claims().map_err(|mismatch| Rejection::from(mismatch).about(token))
 }
 
 /// The response of an extractor that rejects a request: the same that a layer would send.

@@ -1,5 +1,7 @@
 //! The confirmation claim: which key or certificate the sender of a token must have (RFC 7800 section 3).
 
+use std::fmt;
+
 use crate::encoding::base64url;
 
 /// A SHA-256 digest, as the confirmation methods `jkt` and `x5t#S256` hold it.
@@ -41,6 +43,18 @@ impl Confirmation {
     #[must_use]
     pub fn certificate_thumbprint(&self) -> Option<String> {
         self.x5t_s256.as_ref().map(|thumbprint| base64url::encode(thumbprint))
+    }
+}
+
+/// The names of the methods, for a terminal.
+impl fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (&self.jkt, &self.x5t_s256) {
+            (Some(_), Some(_)) => "jkt, x5t#S256",
+            (Some(_), None) => "jkt",
+            (None, Some(_)) => "x5t#S256",
+            (None, None) => "only unknown methods",
+        })
     }
 }
 

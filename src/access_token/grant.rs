@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::confirmation::Confirmation;
 use super::scope_implies::ScopeImplies;
 use crate::bearer::ScopeSet;
 use crate::time::NumericDate;
@@ -27,6 +28,8 @@ pub(crate) struct Grant {
     pub(crate) leeway: Duration,
     pub(crate) token_id: Option<ClaimText>,
     pub(crate) acr: Option<ClaimText>,
+    /// `cnf`. Boxed, because most tokens have none.
+    pub(crate) confirmation: Option<Box<Confirmation>>,
     /// Whether the claims come from a JWT rather than from an introspection response.
     pub(crate) is_jwt: bool,
     /// Only in introspection responses.

@@ -86,6 +86,8 @@ struct Checked {
     claims_json: Box<str>,
     /// The token as received; `None` if it cannot be introspected later.
     raw_token: Option<Arc<str>>,
+    /// Only for a sender-constrained token.
+    sender: Option<Arc<Sender>>,
     /// Boxed, because no handler reads further claims of most tokens.
     derived: OnceLock<Box<Derived>>,
 }
@@ -100,10 +102,26 @@ struct Derived {
 }
 
 impl AccessToken {
-    /// `raw_token` is the token as received, if it can be introspected later.
-    pub(crate) fn new(grant: Grant, claims_json: String, raw_token: Option<Arc<str>>) -> Self {
+    /// The token with this `text`. `raw_token` is the same text, if the token can be introspected later.
+    pub(crate) fn new(
+        mut grant: Grant,
+        claims_json: String,
+        text: &str,
+        raw_token: Option<Arc<str>>,
+    ) -> Self {
+        let confirmation = grant.confirmation.take();
+        let sender = confirmation.map(|confirmation| Arc::new(Sender::new(*confirmation, text)));
+        Self::with_sender(grant, claims_json, raw_token, sender)
+    }
+
+    fn with_sender(
+        grant: Grant,
+        claims_json: String,
+        raw_token: Option<Arc<str>>,
+        sender: Option<Arc<Sender>>,
+    ) -> Self {
         let claims_json = claims_json.into_boxed_str();
-        let checked = Checked { grant, claims_json, raw_token, derived: OnceLock::new() };
+        let checked = Checked { grant, claims_json, raw_token, sender, derived: OnceLock::new() };
         Self { checked: Arc::new(checked), covered_by: None }
     }
 
@@ -115,7 +133,9 @@ impl AccessToken {
     /// The same token with fewer scopes or an earlier expiry.
     pub(crate) fn narrowed(&self, scopes: ScopeSet, expires_at: NumericDate) -> Self {
         let grant = Grant { scopes, expires_at, ..self.grant().clone() };
-        let token = Self::new(grant, self.claims_json().to_owned(), self.raw_token().cloned());
+        let sender = self.checked.sender.clone();
+        let token =
+            Self::with_sender(grant, self.claims_json().to_owned(), self.raw_token().cloned(), sender);
         Self { covered_by: self.covered_by.clone(), ..token }
     }
 
@@ -155,6 +175,7 @@ impl AccessToken {
         let claims = self.checked.claims_json.len().saturating_mul(2);
         let listed = self.grant().roles.len().saturating_add(self.grant().audiences.capacity());
         size_of::<Checked>()
+            .saturating_add(self.sender().map_or(0, Sender::bytes))
             .saturating_add(claims)
             .saturating_add(raw_token)
             .saturating_add(listed.saturating_mul(size_of::<ClaimText>()))

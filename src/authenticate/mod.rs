@@ -9,12 +9,14 @@
 //! 5. key and signature
 //! 6. claims
 //! 7. introspection, for opaque tokens, and for JWTs where that is configured
+//! 9. the proof of the sender, for sender-constrained tokens
 //!
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
 //! [`Authenticator::start`] is the fast path: it decides about requests without a token and about cached
 //! tokens, and never verifies a signature. [`Authenticator::validate`] does. Neither waits: where keys or an
 //! introspection response are not cached, they return [`Pending`], and [`Authenticator::resume`] waits.
+//! [`Authenticator::prove`] checks the proof of a sender, once the token is valid.
 //!
 //! Why: a JWT that fails a check is never introspected. The authorization server does not know which
 //! algorithms and audiences this API accepts, and an attacker could alter a JWT until only introspection
@@ -24,6 +26,7 @@ mod issuers;
 mod outside_request;
 mod preflight;
 mod progress;
+mod prove;
 mod required_audiences;
 mod resolver;
 mod still_active;
@@ -36,7 +39,8 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::access_token::AccessToken;
-use crate::bearer::{BearerToken, Credential, TokenSource, extract};
+use crate::bearer::{BearerToken, Credential, Located, Scheme, TokenSource, extract};
+use crate::binding::SenderPolicy;
 use crate::jwks::WaitBudget;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -50,7 +54,8 @@ pub(crate) use issuers::{
     OpaqueTokens, TrustedIssuer,
 };
 use preflight::is_preflight;
-pub(crate) use progress::{Pending, Progress, Resumed, Stop};
+pub(crate) use progress::{Pending, Progress, Resumed, Stop, Unproven};
+pub(crate) use prove::{PendingProof, Proof};
 pub(crate) use required_audiences::RequiredAudiences;
 pub(crate) use resolver::{IssuerPattern, Resolve, ResolveError, Resolver, ResolverPolicy};
 pub(crate) use still_active::StillActive;
@@ -65,6 +70,7 @@ pub(crate) struct Authenticator {
     pub(crate) resolver: Option<Arc<Resolver>>,
     pub(crate) sources: Vec<TokenSource>,
     pub(crate) max_token_bytes: usize,
+    pub(crate) senders: SenderPolicy,
     /// Whether a request without credentials is accepted.
     pub(crate) optional: bool,
     /// Whether a CORS preflight is accepted.
@@ -83,18 +89,31 @@ impl Authenticator {
             Ok(None) => return Progress::Done(Ok(None)),
             Err(rejection) => return Progress::Done(Err(rejection)),
         };
-        if let Some(cached) = self.cached(credential.octets()) {
-            return cached.into();
+        match self.cached(credential.octets()) {
+            Some(cached) => self.progress(cached, credential.scheme()),
+            None => Progress::Uncached(credential.into()),
         }
-        Progress::Uncached(credential.into())
     }
 
-    /// Validates a credential that is not a cached token.
-    pub(crate) fn validate(&self, credential: &[u8]) -> Progress {
-        self.validated(credential).into()
+    /// Validates a credential that is not a cached token, at this place in the head of its request.
+    pub(crate) fn validate(&self, credential: &Located, head: &Parts) -> Progress {
+        self.progress(self.validated(credential.octets(head)), credential.scheme())
     }
 
-    fn validated(&self, credential: &[u8]) -> Result<AccessToken, Stop> {
+    /// How far a request got whose token was presented under this scheme.
+    pub(crate) fn progress(&self, result: Result<AccessToken, Stop>, scheme: Scheme) -> Progress {
+        match result {
+            Ok(token) if self.senders.applies_to(scheme, token.sender()) => {
+                Progress::Unproven(Unproven { token, scheme })
+            }
+            Ok(token) => Progress::Done(Ok(Some(token))),
+            Err(Stop::Rejected(rejection)) => Progress::Done(Err(rejection.with_scheme(scheme))),
+            Err(Stop::Pending(pending)) => Progress::Pending(pending, scheme),
+        }
+    }
+
+    /// Steps 3 to 7, for a token that is not cached.
+    pub(crate) fn validated(&self, credential: &[u8]) -> Result<AccessToken, Stop> {
         let token = BearerToken::parse(credential)?;
         self.accept(self.verify(token, &mut WaitBudget::default())?)
     }
@@ -120,14 +139,14 @@ impl Authenticator {
             match result {
                 Err(Stop::Pending(next)) => pending = next,
                 Err(Stop::Rejected(rejection)) => return Resumed::without_introspection(Err(rejection)),
-                Ok(token) => return Resumed::without_introspection(Ok(Some(token))),
+                Ok(token) => return Resumed::without_introspection(Ok(token)),
             }
         }
     }
 
     /// Step 1: the one credential of a request; none only where a request may come without.
     fn extract<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Rejection> {
-        match extract::find(head, &self.sources, self.max_token_bytes)? {
+        match extract::find(head, &self.sources, self.senders.schemes(), self.max_token_bytes)? {
             None if self.optional || (self.allow_preflight && is_preflight(head)) => Ok(None),
             None => Err(RejectionKind::Missing.into()),
             found => Ok(found),
@@ -176,7 +195,9 @@ impl Authenticator {
             verified.map_err(|error| Stop::unverified(error, token, mem::take(budget)))
         });
         let granted = verified.and_then(|verified| {
-            Ok((claims::check(&verified.signed, &issuer.claims, self.now())?, verified.keys))
+            let grant = claims::check(&verified.signed, &issuer.claims, self.now())?;
+            self.senders.check_provable(grant.confirmation.as_deref())?;
+            Ok((grant, verified.keys))
         });
         let (grant, keys) = granted.map_err(|stop| stop.at(issuer.identifier()))?;
         Ok(CachedToken::jwt(token, issuer, grant, claims_json, keys))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::issuers::TrustedIssuer;
 use crate::access_token::AccessToken;
-use crate::bearer::{BearerToken, Located, OwnedToken};
+use crate::bearer::{BearerToken, Located, OwnedToken, Scheme};
 use crate::introspection::PendingIntrospection;
 use crate::jwks::{PendingKeys, VerifyError, WaitBudget};
 use crate::rejection::{Rejection, RejectionKind};
@@ -20,13 +20,23 @@ pub(crate) enum Progress {
     /// The credential is not a cached token: go on with
     /// [`Authenticator::validate`](super::Authenticator::validate).
     Uncached(Located),
-    /// Something is not cached: go on with [`Authenticator::resume`](super::Authenticator::resume).
-    Pending(Pending),
+    /// Something is not cached: go on with [`Authenticator::resume`](super::Authenticator::resume). The token
+    /// was presented under this scheme.
+    Pending(Pending, Scheme),
+    /// The token is valid, and its sender must prove that it may use it: go on with
+    /// [`Authenticator::prove`](super::Authenticator::prove).
+    Unproven(Unproven),
+}
+
+/// A valid token whose sender has proven nothing yet.
+pub(crate) struct Unproven {
+    pub(crate) token: AccessToken,
+    pub(super) scheme: Scheme,
 }
 
 /// The end of a request that waited.
 pub(crate) struct Resumed {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Result<AccessToken, Rejection>,
     /// How long it waited for introspection.
     pub(crate) introspection_time: Duration,
 }
@@ -67,24 +77,14 @@ impl PendingResponse {
             self.issuer.state.mark_used();
         }
         let rejected = |fault| Rejection::from(fault).with_issuer(self.issuer.identifier());
-        let outcome = token.map(Some).map_err(rejected);
+        let outcome = token.map_err(rejected);
         Ok(Resumed { outcome, introspection_time: now().saturating_duration_since(start) })
     }
 }
 
 impl Resumed {
-    pub(super) fn without_introspection(outcome: Outcome) -> Self {
+    pub(super) fn without_introspection(outcome: Result<AccessToken, Rejection>) -> Self {
         Self { outcome, introspection_time: Duration::ZERO }
-    }
-}
-
-impl From<Result<AccessToken, Stop>> for Progress {
-    fn from(result: Result<AccessToken, Stop>) -> Self {
-        match result {
-            Ok(token) => Self::Done(Ok(Some(token))),
-            Err(Stop::Rejected(rejection)) => Self::Done(Err(rejection)),
-            Err(Stop::Pending(pending)) => Self::Pending(pending),
-        }
     }
 }
 

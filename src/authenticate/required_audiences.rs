@@ -51,7 +51,7 @@ impl RequiredAudiences {
     pub(super) fn admit(&self, token: AccessToken) -> Result<AccessToken, Rejection> {
         match self.check(&token.audiences().collect::<Vec<&str>>()) {
             Ok(()) => Ok(token),
-            Err(fault) => Err(Rejection::from(fault).with_issuer(token.issuer_name())),
+            Err(fault) => Err(Rejection::from(fault).about(&token)),
         }
     }
 
@@ -62,7 +62,7 @@ impl RequiredAudiences {
 
     /// The end of a request that waited for introspection.
     pub(super) fn admit_resumed(&self, resumed: Resumed) -> Resumed {
-        let outcome = resumed.outcome.and_then(|token| token.map(|token| self.admit(token)).transpose());
+        let outcome = resumed.outcome.and_then(|token| self.admit(token));
         Resumed { outcome, ..resumed }
     }
 }

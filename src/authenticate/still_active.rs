@@ -9,7 +9,7 @@ use super::Authenticator;
 use super::issuers::IssuerRegistry;
 use crate::access_token::AccessToken;
 use crate::event;
-use crate::introspection::IntrospectionLookup;
+use crate::introspection::{IntrospectionFault, IntrospectionLookup};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::now;
 
@@ -60,17 +60,17 @@ fn introspect(
     };
     let jwt = token.is_jwt().then(|| token.clone());
     let issuer = Arc::clone(issuer);
-    let name = Arc::clone(token.issuer_name());
-    let rejected = move |fault| Rejection::from(fault).with_issuer(&name);
+    let accepted = token.clone();
+    let checked = move |result| same_sender(result, &accepted);
     let (digest, freshness) = (introspector.digest(presented), introspector.no_older_than(max_age));
     match introspector.introspect(presented, digest, jwt, freshness, time_spent) {
-        IntrospectionLookup::Cached(result) => Box::pin(ready(result.map_err(rejected))),
+        IntrospectionLookup::Cached(result) => Box::pin(ready(checked(result))),
         IntrospectionLookup::Pending(response) => {
             let (registry, token, start) = (Arc::clone(registry), token.clone(), now());
             Box::pin(async move {
                 let response = response.await;
                 if !issuer.is_removed() {
-                    return response.map_err(rejected);
+                    return checked(response);
                 }
                 let Retry::Once = retry else { return Err(removed(&token)) };
                 let waited = now().saturating_duration_since(start);
@@ -80,7 +80,20 @@ fn introspect(
     }
 }
 
+/// The request has proven its sender to be that of the `accepted` token, not that of another response.
+fn same_sender(
+    introspected: Result<AccessToken, IntrospectionFault>,
+    accepted: &AccessToken,
+) -> Result<AccessToken, Rejection> {
+    let token = introspected.map_err(|fault| Rejection::from(fault).about(accepted))?;
+    if token.bound_to() == accepted.bound_to() {
+        Ok(token)
+    } else {
+        Err(Rejection::from(IntrospectionFault::OtherToken).about(accepted))
+    }
+}
+
 /// The issuer of `token` is no longer trusted.
 fn removed(token: &AccessToken) -> Rejection {
-    Rejection::from(RejectionKind::IssuerUnknown).with_issuer(token.issuer_name())
+    Rejection::from(RejectionKind::IssuerUnknown).about(token)
 }

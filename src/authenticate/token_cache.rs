@@ -63,7 +63,7 @@ impl CachedToken {
         issuer.state.mark_used();
         let text: Arc<str> = token.as_str().into();
         let presented = issuer.introspection.as_ref().map(|_| Arc::clone(&text));
-        let jwt = CachedJwt { token: AccessToken::new(grant, claims_json, presented), keys };
+        let jwt = CachedJwt { token: AccessToken::new(grant, claims_json, &text, presented), keys };
         Self::new(text, issuer, Some(jwt), 0)
     }
 

@@ -1,5 +1,5 @@
 //! Writes `WWW-Authenticate`: one challenge of one scheme (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC
-//! 9470 section 3).
+//! 9449 section 7.1, RFC 9470 section 3).
 //!
 //! Checks: only characters of the sets in RFC 6750 section 3 are written, whatever the arguments hold. So no
 //! argument can add a parameter, a challenge or a header line.
@@ -8,6 +8,7 @@
 use http::HeaderValue;
 
 use crate::bearer::grammar::is_description_char;
+use crate::bearer::scheme::Scheme;
 use crate::bearer::scope::{is_scope_token, push_item};
 
 /// One challenge, with each parameter at most once.
@@ -23,6 +24,7 @@ pub(crate) struct ChallengeWriter<'a> {
     max_age: Option<u64>,
     authorization_uri: Option<&'a str>,
     claims: Option<&'a str>,
+    algs: Option<&'a str>,
 }
 
 /// The `error` of a challenge (RFC 6750 section 3.1, unless noted).
@@ -38,6 +40,10 @@ pub(crate) enum ErrorCode {
     InsufficientUserAuthentication,
     /// The token lacks claims that Entra ID issues on request (401; not registered).
     InsufficientClaims,
+    /// The DPoP proof is missing or invalid (401; RFC 9449 section 7.1).
+    InvalidDpopProof,
+    /// The DPoP proof lacks a nonce that is valid now (401; RFC 9449 section 9).
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -49,15 +55,17 @@ impl ErrorCode {
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::InsufficientClaims => "insufficient_claims",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 }
 
 impl<'a> ChallengeWriter<'a> {
-    /// A challenge of `scheme`, a registered name, without parameters.
-    pub(crate) fn new(scheme: &'static str) -> Self {
+    /// A challenge of `scheme`, without parameters.
+    pub(crate) fn new(scheme: Scheme) -> Self {
         Self {
-            scheme,
+            scheme: scheme.as_str(),
             realm: None,
             error: None,
             error_description: None,
@@ -67,6 +75,7 @@ impl<'a> ChallengeWriter<'a> {
             max_age: None,
             authorization_uri: None,
             claims: None,
+            algs: None,
         }
     }
 
@@ -117,6 +126,11 @@ impl<'a> ChallengeWriter<'a> {
         Self { claims, ..self }
     }
 
+    /// Sets the algorithms that a DPoP proof may be signed with, space-delimited (RFC 9449 section 7.1).
+    pub(crate) fn algs(self, algs: Option<&'a str>) -> Self {
+        Self { algs, ..self }
+    }
+
     /// The field value.
     pub(crate) fn header_value(&self) -> HeaderValue {
         // The text is printable ASCII by construction. If it were not, the scheme alone would do.
@@ -147,6 +161,9 @@ impl<'a> ChallengeWriter<'a> {
             if let Some(value) = value {
                 writer.param(name, |text| push_escaped(text, value));
             }
+        }
+        if let Some(algs) = self.algs {
+            writer.param("algs", |text| push_escaped(text, algs));
         }
         if let Some(url) = self.resource_metadata {
             writer.param("resource_metadata", |text| push_escaped(text, url));
@@ -217,7 +234,7 @@ mod tests {
 
     #[test]
     fn challenges_read_as_in_rfc_6750_section_3() {
-        let plain = ChallengeWriter::new("Bearer").realm("example");
+        let plain = ChallengeWriter::new(Scheme::Bearer).realm("example");
         for (name, challenge, expected) in [
             ("no credentials", plain.clone(), r#"Bearer realm="example""#),
             (
@@ -250,8 +267,8 @@ mod tests {
             ),
             (
                 "another scheme",
-                ChallengeWriter::new("DPoP").error(ErrorCode::InvalidRequest),
-                r#"DPoP error="invalid_request""#,
+                ChallengeWriter::new(Scheme::Dpop).error(ErrorCode::UseDpopNonce).algs(Some("ES256 PS256")),
+                r#"DPoP error="use_dpop_nonce", algs="ES256 PS256""#,
             ),
             (
                 "metadata",
@@ -259,7 +276,7 @@ mod tests {
                 r#"Bearer realm="example", scope="a", resource_metadata="https://a.example/b""#,
             ),
             ("set twice", plain.realm("other"), r#"Bearer realm="other""#),
-            ("no parameter", ChallengeWriter::new("Bearer"), "Bearer"),
+            ("no parameter", ChallengeWriter::new(Scheme::Bearer), "Bearer"),
         ] {
             assert_eq!(challenge.header_value(), expected, "{name}");
         }
@@ -267,7 +284,7 @@ mod tests {
 
     #[test]
     fn characters_outside_the_sets_are_not_written() {
-        let challenge = ChallengeWriter::new("Bearer")
+        let challenge = ChallengeWriter::new(Scheme::Bearer)
             .realm("a\"b\\c\r\nX: \u{e9}\0\u{7f}")
             .error_description("a\"b\\c\r\nX: \u{e9}\t\u{7f} d")
             .scope("a\"b c\\ d\r\n \u{e9} e")
@@ -277,7 +294,7 @@ mod tests {
             challenge.header_value(),
             r#"Bearer realm="a\"b\\cX: ", error_description="abcX:  d", scope="e", acr_values="2", claims="a\"b""#
         );
-        let no_scope_left = ChallengeWriter::new("Bearer").realm("r").scope("\" \\");
+        let no_scope_left = ChallengeWriter::new(Scheme::Bearer).realm("r").scope("\" \\");
         assert_eq!(no_scope_left.header_value(), r#"Bearer realm="r""#);
     }
 

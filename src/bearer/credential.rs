@@ -10,12 +10,14 @@ use std::fmt;
 use std::str;
 
 use crate::bearer::grammar::is_b64token;
+use crate::bearer::scheme::Scheme;
 
 /// What a request presents as a token. Only its size is checked.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Credential<'a> {
     octets: Cow<'a, [u8]>,
-    is_in_authorization: bool,
+    /// The scheme, if it is in the `Authorization` header.
+    scheme: Option<Scheme>,
 }
 
 /// A token that a request presents. Only its size and its grammar, `b64token`, are checked.
@@ -45,16 +47,22 @@ impl<'a> Credential<'a> {
         if octets.len() > max_bytes {
             return Err(CredentialsFault::TokenTooLarge);
         }
-        Ok(Self { octets, is_in_authorization: false })
+        Ok(Self { octets, scheme: None })
     }
 
-    /// The credential is the end of the `Authorization` header.
-    pub(super) fn in_authorization(self) -> Self {
-        Self { is_in_authorization: true, ..self }
+    /// The credential is the end of the `Authorization` header, after this scheme.
+    pub(super) fn in_authorization(self, scheme: Scheme) -> Self {
+        Self { scheme: Some(scheme), ..self }
     }
 
-    pub(super) fn is_in_authorization(&self) -> bool {
-        self.is_in_authorization
+    /// The scheme before the credential in the `Authorization` header. `None` if it is elsewhere.
+    pub(super) fn authorization_scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+
+    /// The scheme under which the token is presented.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme.unwrap_or(Scheme::Bearer)
     }
 
     /// The bytes, to look up in the token cache.

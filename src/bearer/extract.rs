@@ -1,7 +1,7 @@
 //! Finds exactly one credential in the head of a request (RFC 6750 section 2, RFC 9110 section 11.6.2).
 //!
-//! Checks: at most one `Authorization` line; the scheme `Bearer`, case-insensitive, and one or more spaces;
-//! the size of the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
+//! Checks: at most one `Authorization` line; an accepted scheme, case-insensitive, and one or more spaces; the
+//! size of the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
 //! Does not check: the token or its grammar. Never reads `Proxy-Authorization` (RFC 9110 section 11.7) or a
 //! source that is not enabled.
 //!
@@ -14,6 +14,7 @@ use http::request::Parts;
 use crate::bearer::credential::{Credential, CredentialsFault, only_one};
 use crate::bearer::form::FormCredential;
 use crate::bearer::grammar::is_tchar;
+use crate::bearer::scheme::Schemes;
 use crate::bearer::source::TokenSource;
 
 /// Bounds the search for the end of the scheme. No registered scheme is nearly as long.
@@ -29,9 +30,10 @@ const MAX_SCHEME_BYTES: usize = 64;
 pub(crate) fn find<'a>(
     parts: &'a Parts,
     sources: &[TokenSource],
+    schemes: Schemes,
     max_token_bytes: usize,
 ) -> Result<Option<Credential<'a>>, CredentialsFault> {
-    let mut found = in_authorization(parts, max_token_bytes)?;
+    let mut found = in_authorization(parts, schemes, max_token_bytes)?;
     for source in sources {
         found = either(found, source.find(parts, max_token_bytes)?)?;
     }
@@ -40,10 +42,11 @@ pub(crate) fn find<'a>(
 
 fn in_authorization(
     parts: &Parts,
+    schemes: Schemes,
     max_token_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialsFault> {
     match only_one(parts.headers.get_all(AUTHORIZATION).into_iter())? {
-        Some(line) => parse_credentials(line.as_bytes(), max_token_bytes),
+        Some(line) => parse_credentials(line.as_bytes(), schemes, max_token_bytes),
         None => Ok(None),
     }
 }
@@ -69,9 +72,11 @@ fn either<'a>(
 /// `None` for credentials of another scheme.
 fn parse_credentials(
     value: &[u8],
+    schemes: Schemes,
     max_token_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialsFault> {
-    let Some(rest) = after_bearer(value) else {
+    let found = schemes.iter().find_map(|scheme| Some((scheme, after_scheme(value, scheme.as_str())?)));
+    let Some((scheme, rest)) = found else {
         return if has_scheme(value) { Ok(None) } else { Err(CredentialsFault::Malformed) };
     };
     let padded = rest.strip_prefix(b" ").ok_or(CredentialsFault::Malformed)?;
@@ -79,14 +84,14 @@ fn parse_credentials(
     if padded.len() > max_token_bytes {
         return Err(CredentialsFault::TokenTooLarge);
     }
-    Ok(Some(Credential::new(skip_spaces(padded), max_token_bytes)?.in_authorization()))
+    Ok(Some(Credential::new(skip_spaces(padded), max_token_bytes)?.in_authorization(scheme)))
 }
 
-/// The rest of the value after the scheme, if that is `Bearer`.
-fn after_bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(b"Bearer".len())?;
+/// The rest of the value after the scheme, if it has this name.
+fn after_scheme<'v>(value: &'v [u8], name: &str) -> Option<&'v [u8]> {
+    let (scheme, rest) = value.split_at_checked(name.len())?;
     let ends = !rest.first().is_some_and(|byte| is_tchar(*byte));
-    (ends && scheme.eq_ignore_ascii_case(b"Bearer")).then_some(rest)
+    (ends && scheme.eq_ignore_ascii_case(name.as_bytes())).then_some(rest)
 }
 
 /// Whether `value` begins with a scheme, followed by a space or nothing.

@@ -7,6 +7,7 @@ use crate::bearer::credential::BearerToken;
 use crate::bearer::credential::CredentialsFault::{
     BodyTooLarge, Malformed, SeveralCredentials, TokenTooLarge,
 };
+use crate::bearer::scheme::Scheme;
 
 const LIMIT: usize = 64;
 
@@ -19,8 +20,14 @@ fn head(fields: &[(&str, &[u8])]) -> Parts {
 }
 
 fn found(parts: &Parts, sources: &[TokenSource]) -> Result<Option<String>, CredentialsFault> {
-    let credential = find(parts, sources, LIMIT)?;
+    let credential = find(parts, sources, Schemes::Bearer, LIMIT)?;
     credential.map(|credential| Ok(BearerToken::parse(credential.octets())?.as_str().to_owned())).transpose()
+}
+
+fn scheme(value: &[u8], schemes: Schemes) -> Result<Option<Scheme>, CredentialsFault> {
+    let parts = head(&[("authorization", value)]);
+    let credential = find(&parts, &[], schemes, LIMIT)?;
+    Ok(credential.map(|credential| credential.scheme()))
 }
 
 fn authorization(value: &[u8]) -> Result<Option<String>, CredentialsFault> {
@@ -43,6 +50,29 @@ fn no_credentials_and_other_schemes_are_not_ours() {
     ] {
         assert_eq!(authorization(value), Ok(None), "{}", value.escape_ascii());
     }
+}
+
+#[test]
+fn only_accepted_schemes_are_ours() {
+    for (value, of_bearer, of_dpop) in [
+        (&b"Bearer abc"[..], Some(Scheme::Bearer), None),
+        (b"bEARER abc", Some(Scheme::Bearer), None),
+        (b"DPoP abc", None, Some(Scheme::Dpop)),
+        (b"dpop  abc", None, Some(Scheme::Dpop)),
+        (b"DPoPX abc", None, None),
+        (b"DPo abc", None, None),
+        (b"Basic abc", None, None),
+    ] {
+        let name = value.escape_ascii();
+        assert_eq!(scheme(value, Schemes::Bearer), Ok(of_bearer), "{name}");
+        assert_eq!(scheme(value, Schemes::Dpop), Ok(of_dpop), "{name}");
+        assert_eq!(scheme(value, Schemes::BearerAndDpop), Ok(of_bearer.or(of_dpop)), "{name}");
+    }
+    for value in [&b"DPoP"[..], b"DPoP,", b"DPoP\tabc"] {
+        assert_eq!(scheme(value, Schemes::BearerAndDpop), Err(Malformed), "{}", value.escape_ascii());
+    }
+    let long = [b"DPoP ", "x".repeat(LIMIT + 1).as_bytes()].concat();
+    assert_eq!(scheme(&long, Schemes::BearerAndDpop), Err(TokenTooLarge));
 }
 
 #[test]

@@ -7,11 +7,12 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use crate::bearer::credential::{BearerToken, Credential};
+use crate::bearer::scheme::Scheme;
 
 /// The place of a credential in a request.
 pub(crate) enum Located {
-    /// The last `len` bytes of the `Authorization` header.
-    InAuthorization { len: usize },
+    /// The last `len` bytes of the `Authorization` header, after this scheme.
+    InAuthorization { scheme: Scheme, len: usize },
     /// A copy of a credential from any other source.
     Copied(Box<[u8]>),
 }
@@ -24,21 +25,28 @@ impl Located {
     pub(crate) fn octets<'h>(&'h self, head: &'h Parts) -> &'h [u8] {
         match self {
             Self::Copied(octets) => octets,
-            Self::InAuthorization { len } => {
+            Self::InAuthorization { len, .. } => {
                 let value = head.headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
                 let start = value.len().checked_sub(*len);
                 start.and_then(|start| value.get(start..)).unwrap_or_default()
             }
         }
     }
+
+    /// The scheme under which the token is presented.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self {
+            Self::InAuthorization { scheme, .. } => *scheme,
+            Self::Copied(_) => Scheme::Bearer,
+        }
+    }
 }
 
 impl From<Credential<'_>> for Located {
     fn from(credential: Credential<'_>) -> Self {
-        if credential.is_in_authorization() {
-            Self::InAuthorization { len: credential.octets().len() }
-        } else {
-            Self::Copied(credential.octets().into())
+        match credential.authorization_scheme() {
+            Some(scheme) => Self::InAuthorization { scheme, len: credential.octets().len() },
+            None => Self::Copied(credential.octets().into()),
         }
     }
 }
@@ -66,17 +74,18 @@ mod tests {
 
     use super::*;
     use crate::bearer::extract::find;
+    use crate::bearer::scheme::Schemes;
     use crate::bearer::source::TokenSource;
 
     fn located(request: http::request::Builder, sources: &[TokenSource]) -> Vec<u8> {
         let head = request.body(()).unwrap().into_parts().0;
-        let located = Located::from(find(&head, sources, 100).unwrap().unwrap());
+        let located = Located::from(find(&head, sources, Schemes::BearerAndDpop, 100).unwrap().unwrap());
         located.octets(&head).to_owned()
     }
 
     #[test]
     fn a_credential_is_read_from_where_it_was_found() {
-        for value in ["Bearer a.b-c", "bearer    a.b-c"] {
+        for value in ["Bearer a.b-c", "bearer    a.b-c", "DPoP a.b-c"] {
             assert_eq!(located(Request::get("/").header("authorization", value), &[]), b"a.b-c");
         }
         let cookie = Request::get("/").header("cookie", "x=1; __Host-t=a.b-c");
@@ -87,7 +96,7 @@ mod tests {
 
     #[test]
     fn another_head_yields_no_credential_and_no_panic() {
-        let located = Located::InAuthorization { len: 5 };
+        let located = Located::InAuthorization { scheme: Scheme::Bearer, len: 5 };
         for request in [Request::get("/"), Request::get("/").header("authorization", "abc")] {
             assert!(located.octets(&request.body(()).unwrap().into_parts().0).is_empty());
         }

@@ -1,5 +1,5 @@
-//! The Bearer scheme in HTTP: credentials of a request, challenges of a response (RFC 6750, RFC 9110 section
-//! 11).
+//! The schemes Bearer and DPoP in HTTP: credentials of a request, challenges of a response (RFC 6750, RFC 9449
+//! section 7.1, RFC 9110 section 11).
 
 mod challenge;
 mod credential;
@@ -7,6 +7,7 @@ pub(crate) mod extract;
 pub(crate) mod form;
 mod grammar;
 mod located;
+mod scheme;
 mod scope;
 mod source;
 
@@ -14,6 +15,7 @@ pub(crate) use challenge::{ChallengeWriter, ErrorCode, realm_is_valid};
 pub(crate) use credential::{BearerToken, Credential, CredentialsFault};
 pub(crate) use grammar::{is_b64token, is_tchar};
 pub(crate) use located::{Located, OwnedToken};
+pub(crate) use scheme::{DPOP, DPOP_NONCE, Scheme, Schemes};
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;
 pub use source::TokenSource;

@@ -2,6 +2,10 @@
 
 pub mod certificates;
 pub mod dpop;
+mod fault;
+mod sender_policy;
 mod setting_fault;
 
+pub(crate) use fault::BindingFault;
+pub(crate) use sender_policy::SenderPolicy;
 pub(crate) use setting_fault::SettingFault;

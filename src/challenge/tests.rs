@@ -1,7 +1,7 @@
 //! Tests of the parser, alone and against the challenges that this crate writes.
 
 use super::*;
-use crate::bearer::{ChallengeWriter, ErrorCode, realm_is_valid};
+use crate::bearer::{ChallengeWriter, ErrorCode, Scheme, realm_is_valid};
 
 fn parse(text: &str) -> Result<Vec<Challenge>, ChallengeError> {
     Challenge::parse(&HeaderValue::from_bytes(text.as_bytes()).unwrap())
@@ -159,7 +159,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 }
 
 fn assert_parses_back(realm: &str, scope: &str) {
-    let value = ChallengeWriter::new("Bearer")
+    let value = ChallengeWriter::new(Scheme::Bearer)
         .realm(realm)
         .error(ErrorCode::InsufficientScope)
         .error_description("The access token lacks a required scope")

@@ -12,7 +12,7 @@ use super::explain_route::explain_route;
 use super::explanation::{CheckResult, Explanation};
 use super::hints::malformed_hint;
 use super::rejection_details::facts_of;
-use crate::access_token::AccessToken;
+use crate::access_token::{AccessToken, Confirmation};
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
 use crate::bearer::{BearerToken, ScopeSet};
 use crate::event::Causes;
@@ -121,6 +121,7 @@ impl Authenticator {
         explain_claims(&claims, &issuer.claims, self.now(), explanation);
         let granted = self.explain_jwt_introspection(issuer, token, explanation).await;
         self.explain_required_audiences(&claims, &issuer.claims, explanation);
+        self.explain_sender(claims.cnf.value(), explanation);
         explain_route(&claims, &issuer.claims, granted.as_ref(), self.now(), route, explanation);
     }
 
@@ -183,6 +184,17 @@ impl Authenticator {
         };
         let limit = format!("at most {} bytes", self.max_token_bytes);
         explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
+    }
+
+    /// The key or certificate that the token is bound to. Its proof needs a request.
+    fn explain_sender(&self, bound_to: Option<&Confirmation>, explanation: &mut Explanation) {
+        let Some(bound_to) = bound_to else { return };
+        explanation.add(
+            "sender",
+            "a plain bearer token",
+            &bound_to.to_string(),
+            CheckResult::Failed(RejectionKind::SenderNotProven),
+        );
     }
 
     /// The audiences that a view requires.
@@ -322,8 +334,8 @@ impl TrustedIssuer {
         let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive);
         explanation.add("active", "true", "", CheckResult::of(active.as_ref().map_err(Clone::clone)));
         let active = active.ok()?;
-        let token_type = CheckResult::of(active.check_token_type());
-        explanation.add("token_type", "Bearer, or none", "", token_type);
+        let token_type = CheckResult::of(active.check_token_type(jwt));
+        explanation.add("token_type", "Bearer, DPoP with a key in cnf, or none", "", token_type);
         explanation.add("username", "text, or none", "", CheckResult::of(active.username()));
         explain_claims(&claims, policy, now, explanation);
         if jwt.is_none() {
@@ -331,8 +343,11 @@ impl TrustedIssuer {
         }
         if let Some(jwt) = jwt {
             let same = active.is_about(jwt, policy).then_some(()).ok_or(IntrospectionFault::OtherToken);
-            let expected = "sub, client_id and exp as in the JWT, exp within the leeway";
+            let expected = "sub, client_id, cnf and exp as in the JWT, exp within the leeway";
             explanation.add("same token", expected, "", CheckResult::of(same));
+        }
+        if jwt.is_none_or(|jwt| jwt.bound_to().is_none()) {
+            authenticator.explain_sender(claims.cnf.value(), explanation);
         }
         Some(response)
     }

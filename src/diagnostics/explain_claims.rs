@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::explanation::{CheckResult, Explanation};
+use crate::access_token::Confirmation;
 use crate::jwt::claims::{self, CHECKS, Check, ClaimFault, ClaimsPolicy};
 use crate::jwt::{Claim, UnverifiedClaims};
 use crate::time::NumericDate;
@@ -51,10 +52,11 @@ fn shown(
             let or_else = |text: Option<String>, other: &str| text.unwrap_or_else(|| other.to_owned());
             ("client", or_else(allowed, "any"), or_else(client, "none"))
         }
-        Check::Confirmation => {
-            let presented = if claims.cnf.0 { "present" } else { "none" };
-            ("cnf", "none (plain bearer tokens)".to_owned(), presented.to_owned())
-        }
+        Check::Confirmation => (
+            "cnf",
+            "an object with a member, thumbprints well-typed; or none".to_owned(),
+            show_cnf(&claims.cnf),
+        ),
         Check::Validators => {
             ("validators", format!("{} of the issuer accept", policy.validators.len()), String::new())
         }
@@ -76,6 +78,14 @@ fn show_date(claim: &Claim<NumericDate>) -> String {
         Claim::Absent => "none".to_owned(),
         Claim::IllTyped => "not a date".to_owned(),
         Claim::Present(date) => date.to_string(),
+    }
+}
+
+fn show_cnf(claim: &Claim<Confirmation>) -> String {
+    match claim {
+        Claim::Absent => "none".to_owned(),
+        Claim::IllTyped => "ill-typed or empty".to_owned(),
+        Claim::Present(confirmation) => confirmation.to_string(),
     }
 }
 

@@ -34,7 +34,8 @@ impl Authenticator {
         with_token: bool,
     ) -> RejectionDetails {
         let credential = head.and_then(|head| {
-            let found = extract::find(head, &self.sources, self.max_token_bytes).ok()??;
+            let found =
+                extract::find(head, &self.sources, self.senders.schemes(), self.max_token_bytes).ok()??;
             Some(found.octets().to_vec())
         });
         let issuers = self.issuers.load();

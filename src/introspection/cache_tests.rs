@@ -50,12 +50,13 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         leeway: Duration::ZERO,
         token_id: None,
         acr: None,
+        confirmation: None,
         is_jwt: false,
         username: None,
         scope_implies: None,
         roles: Box::default(),
     };
-    AccessToken::new(grant, "{}".to_owned(), None)
+    AccessToken::new(grant, "{}".to_owned(), "", None)
 }
 
 fn digest(token: &str) -> TokenDigest {
@@ -231,6 +232,7 @@ fn the_length_of_the_token_counts_towards_the_memory_limit() {
         let token = AccessToken::new(
             issued(None, 1_000).grant().clone(),
             "{}".to_owned(),
+            &text,
             Some(text.as_str().into()),
         );
         cache.insert(digest(&text), origin(number, Instant::now()), &Ok(token), 0.0);

@@ -132,18 +132,19 @@ pub(super) fn check(
         IntrospectionFault::from_error(Arc::new(error))
     })?;
     let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive)?;
-    active.check_token_type()?;
+    active.check_token_type(jwt)?;
     let username = active.username()?.map(|name| ClaimText::of(&name, &json));
     if let Some(jwt) = jwt {
         claims::check_all(&active, &policy.jwt, now)?;
         return if active.is_about(jwt, &policy.jwt) {
-            Ok(active.narrow(jwt, &policy.jwt)?)
+            Ok(active.narrow(jwt, token, &policy.jwt)?)
         } else {
             Err(IntrospectionFault::OtherToken)
         };
     }
     let grant = claims::check(&active, &policy.opaque, now)?;
-    Ok(AccessToken::new(Grant { is_jwt: false, username, ..grant }, json, Some(Arc::clone(token))))
+    let grant = Grant { is_jwt: false, username, ..grant };
+    Ok(AccessToken::new(grant, json, token, Some(Arc::clone(token))))
 }
 
 /// The claims of an active token, as the introspection endpoint states them. Created by [`Active::of`] only.
@@ -162,19 +163,24 @@ impl<'c> Active<'c> {
         (active.get() == "true").then_some(Self(claims))
     }
 
-    /// Checks that `token_type` is absent, `Bearer` (RFC 6750 section 6.1.1), or `access_token` as in older
-    /// servers.
+    /// Checks that `token_type` is absent, `Bearer` (RFC 6750 section 6.1.1), `access_token` as in older
+    /// servers, or `DPoP` for a token that is bound to a key (RFC 9449 section 6.2): by the response, or by
+    /// the claims of the `jwt` itself.
     ///
     /// # Errors
-    /// [`ClaimFault::IllTyped`], [`ClaimFault::SenderNotProven`] for `DPoP`, or [`ClaimFault::OtherKind`].
-    pub(crate) fn check_token_type(&self) -> Result<(), ClaimFault> {
+    /// [`ClaimFault::IllTyped`], [`ClaimFault::SenderNotProven`] for `DPoP` without a key, or
+    /// [`ClaimFault::OtherKind`].
+    pub(crate) fn check_token_type(&self, jwt: Option<&AccessToken>) -> Result<(), ClaimFault> {
+        let mut confirmations = self.0.cnf.value().into_iter().chain(jwt.and_then(AccessToken::bound_to));
+        let is_bound = confirmations.any(|confirmation| confirmation.jkt.is_some());
         let token_type: Claim<Cow<'_, str>> = self.0.configured("token_type");
         match claims::optional("token_type", &token_type)? {
             None => Ok(()),
             Some(value) if ["bearer", "access_token"].iter().any(|name| value.eq_ignore_ascii_case(name)) => {
                 Ok(())
             }
-            // RFC 9449 section 6.2: sender-constrained, and the client has shown no proof of possession.
+            Some(value) if value.eq_ignore_ascii_case("dpop") && is_bound => Ok(()),
+            // Without the key, nobody can prove to have it.
             Some(value) if value.eq_ignore_ascii_case("dpop") => Err(ClaimFault::SenderNotProven),
             Some(_) => Err(ClaimFault::OtherKind),
         }
@@ -189,20 +195,28 @@ impl<'c> Active<'c> {
         claims::optional("username", &username).map(|username| username.map(|name| name.as_ref().to_owned()))
     }
 
-    /// The `jwt` with the scopes that the response has as well, if it has any, and the earlier `exp`.
-    fn narrow(&self, jwt: &AccessToken, policy: &ClaimsPolicy) -> Result<AccessToken, ClaimFault> {
+    /// The `jwt` with the scopes that the response has as well, if it has any, and the earlier `exp`. A JWT
+    /// without `cnf` is bound to the key or certificate in the response.
+    fn narrow(
+        &self,
+        jwt: &AccessToken,
+        text: &str,
+        policy: &ClaimsPolicy,
+    ) -> Result<AccessToken, ClaimFault> {
         let scopes = claims::scopes(self.0, policy)?;
         let scopes = scopes.filter(|granted| jwt.scopes().iter().any(|scope| !granted.contains(scope)));
         let expires_at = self.0.exp.value().copied().filter(|exp| *exp < jwt.expiry());
+        let bound_to = self.0.cnf.value().filter(|_| jwt.bound_to().is_none());
+        let jwt = bound_to.map_or_else(|| jwt.clone(), |bound_to| jwt.clone().bound(bound_to.clone(), text));
         if scopes.is_none() && expires_at.is_none() {
-            return Ok(jwt.clone());
+            return Ok(jwt);
         }
         let own = jwt.scopes();
         let scopes = scopes.map_or_else(|| own.clone(), |scopes| own.intersection(&scopes));
         Ok(jwt.narrowed(scopes, expires_at.unwrap_or_else(|| jwt.expiry())))
     }
 
-    /// Whether `sub`, `client_id` and `exp` are the same as in `jwt`, as far as both have them.
+    /// Whether `sub`, `client_id`, `exp` and `cnf` are the same as in `jwt`, as far as both have them.
     ///
     /// The client ID of a JWT may have another name, one of [`CLIENT_CLAIMS`]. Any other claim that names the
     /// client, such as `sub`, is not compared.
@@ -218,9 +232,12 @@ impl<'c> Active<'c> {
             let difference = exp.since(jwt.expiry()).max(jwt.expiry().since(*exp));
             exp.as_secs() == jwt.expiry().as_secs() || difference <= policy.leeway
         });
+        let same_sender =
+            self.0.cnf.value().is_none_or(|stated| jwt.bound_to().is_none_or(|own| own == stated));
         is_same(&self.0.sub, jwt.subject())
             && is_same(&self.0.client_id, stated_client_id(jwt, policy))
             && same_expiry
+            && same_sender
     }
 }
 

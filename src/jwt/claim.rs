@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Presence {
     }
 }
 
-/// A type that [`Claim`] deserializes from a JSON string or an array of strings.
+/// A type that [`Claim`] deserializes from a JSON string, an array of strings or an object.
 pub(crate) trait ClaimType<'de>: Sized {
     /// Converts a JSON string. The default makes strings ill-typed.
     fn from_text(_: Cow<'de, str>) -> Option<Self> {
@@ -86,6 +86,13 @@ pub(crate) trait ClaimType<'de>: Sized {
     /// Converts a JSON array of strings. The default makes arrays ill-typed.
     fn from_texts(_: Vec<Cow<'de, str>>) -> Option<Self> {
         None
+    }
+    /// Converts a JSON object. The default makes objects ill-typed.
+    ///
+    /// # Errors
+    /// If an object has a duplicate member.
+    fn from_members<A: MapAccess<'de>>(members: A) -> Result<Option<Self>, A::Error> {
+        Unique.visit_map(members).map(|Unique| None)
     }
 }
 
@@ -178,7 +185,7 @@ impl<'de, T: ClaimType<'de>> Visitor<'de> for ClaimVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-        Unique.visit_map(members).map(|Unique| Claim::IllTyped)
+        Self::claim(T::from_members(members)?)
     }
 }
 

@@ -11,6 +11,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::claim::{Claim, ClaimType, Presence};
+use crate::access_token::Confirmation;
 use crate::bearer::ScopeSet;
 use crate::encoding::json::{MemberNames, Name, Unique};
 use crate::encoding::json_pointer::JsonPointer;
@@ -38,7 +39,7 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) client_id: Text<'a>,
     /// The client in tokens of OpenID Connect providers and Keycloak.
     pub(crate) azp: Text<'a>,
-    pub(crate) cnf: Presence,
+    pub(crate) cnf: Claim<Confirmation>,
     pub(crate) nonce: Presence,
     /// Only ID tokens have it (OpenID Connect Core section 3.1.3.6), and access tokens of Dex.
     pub(crate) at_hash: Presence,
@@ -155,7 +156,7 @@ impl<'a> UnverifiedClaims<'a> {
     /// Whether the token has the claim `name`, and whether it is well-typed.
     ///
     /// Every value of a configured claim is well-typed, but a `null` counts as absent. Claims that are only
-    /// tested for presence, such as `cnf`, are present with any value.
+    /// tested for presence, such as `nonce`, are present with any value.
     pub(crate) fn presence(&self, name: &str) -> Claim<()> {
         match name {
             "iss" => self.iss.presence(),

@@ -75,12 +75,12 @@ fn a_null_member_of_a_response_is_absent_and_a_null_claim_of_a_jwt_is_ill_typed(
         assert!(response.raw(name).is_none(), "{name}");
         assert!(response.at(&JsonPointer::parse(name).unwrap()).is_none(), "{name}");
     }
-    for name in ["iss", "sub", "aud", "exp", "scope", "client_id", "jti"] {
+    for name in ["iss", "sub", "aud", "exp", "scope", "client_id", "jti", "cnf"] {
         let json = format!(r#"{{"{name}":null}}"#);
         let claims = UnverifiedClaims::parse(&json, &names).unwrap();
         assert_eq!(claims.presence(name), Claim::IllTyped, "{name}");
     }
-    assert_eq!(UnverifiedClaims::parse(r#"{"cnf":null}"#, &names).unwrap().cnf, Presence(true));
+    assert_eq!(UnverifiedClaims::parse(r#"{"nonce":null}"#, &names).unwrap().nonce, Presence(true));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod claim;
 mod claim_set;
 pub(crate) mod claims;
 pub(crate) mod compact;
+mod confirmation;
 pub(crate) mod header;
 mod presented;
 pub(crate) mod signature;

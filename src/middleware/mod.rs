@@ -17,6 +17,7 @@ mod coverage;
 mod form_body;
 mod require;
 mod responder;
+mod response_settings;
 mod shared;
 
 pub use bearer_auth::{BearerAuth, BearerAuthService, ResponseFuture};
@@ -25,5 +26,6 @@ pub use body::ResponseBody;
 pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
 pub use require::{Require, RequireFuture, RequireService};
-pub(crate) use responder::{OnReject, Responder, ResponseSettings};
+pub(crate) use responder::Responder;
+pub(crate) use response_settings::{OnReject, ResponseSettings};
 pub(crate) use shared::{OnAccept, Shared};

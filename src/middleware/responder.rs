@@ -1,4 +1,4 @@
-//! Turns a rejection into a response (RFC 6750 section 3, RFC 9110 section 11.6.1).
+//! Turns a rejection into a response (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9110 section 11.6.1).
 //!
 //! Checks: a body of the user's own replaces the default one, but never the status, the challenge,
 //! `Cache-Control: no-store` or `Retry-After`.
@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::header::{
@@ -17,10 +17,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::body::ResponseBody;
-use crate::access_token::StepUp;
-use crate::bearer::ChallengeWriter;
+use super::response_settings::ResponseSettings;
+use crate::bearer::{DPOP_NONCE, Scheme, Schemes};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::resource_metadata::PublishedMetadata;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -38,22 +37,10 @@ const BODY_HEADERS: [HeaderName; 9] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// Writes the body of a rejection in the user's own format.
-pub(crate) type OnReject = Arc<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
-
-/// The settings that all responses of one `BearerAuth` share.
-#[derive(Clone, Default)]
-pub(crate) struct ResponseSettings {
-    pub(crate) realm: String,
-    pub(crate) omit_error_descriptions: bool,
-    pub(crate) on_reject: Option<OnReject>,
-    pub(crate) resource_metadata: Option<Arc<PublishedMetadata>>,
-}
-
 /// The responses of one `BearerAuth`, one prepared for each kind of rejection.
 pub(crate) struct Responder {
     settings: ResponseSettings,
-    prepared: Vec<(RejectionKind, Prepared)>,
+    prepared: Vec<((RejectionKind, Scheme), Prepared)>,
 }
 
 /// What the responses of one kind have in common.
@@ -67,8 +54,10 @@ struct Prepared {
 impl Responder {
     pub(crate) fn new(settings: ResponseSettings) -> Self {
         let mut responder = Self { settings, prepared: Vec::new() };
-        responder.prepared =
-            RejectionKind::ALL.iter().map(|kind| (*kind, responder.prepare(*kind))).collect();
+        let used = |kind| responder.settings.schemes.iter().map(move |scheme| (kind, scheme));
+        let all = RejectionKind::ALL.iter().copied().flat_map(used);
+        let prepared = all.map(|(kind, scheme)| ((kind, scheme), responder.prepare(kind, scheme))).collect();
+        responder.prepared = prepared;
         responder
     }
 
@@ -84,7 +73,7 @@ impl Responder {
 
     /// The response to the request with `head`, with the rejection in its extensions.
     pub(super) fn respond<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-        let prepared = self.prepared(rejection.kind());
+        let prepared = self.prepared(&rejection);
         let mut response = match &self.settings.on_reject {
             _ if is_grpc(head) => grpc(&rejection, self.settings.omit_error_descriptions),
             Some(on_reject) => {
@@ -94,9 +83,8 @@ impl Responder {
             }
             None => return self.finish(rejection, prepared.response(ResponseBody::rejection)),
         };
-        for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER] {
-            let value = prepared.headers.get(&name).cloned();
-            replace(response.headers_mut(), name, value);
+        for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE] {
+            replace(response.headers_mut(), &name, &prepared.headers);
         }
         self.finish(rejection, response)
     }
@@ -111,13 +99,15 @@ impl Responder {
         if response.status() != rejection.status() {
             return response.map(ResponseBody::inner);
         }
-        let prepared = self.prepared(rejection.kind());
+        let prepared = self.prepared(&rejection);
         // Keeps what layers in between added, such as a request id.
         let (mut head, _) = response.into_parts();
         for name in BODY_HEADERS {
             head.headers.remove(name);
         }
-        head.headers.extend(prepared.headers.clone());
+        for name in prepared.headers.keys() {
+            replace(&mut head.headers, name, &prepared.headers);
+        }
         let body = ResponseBody::rejection(prepared.body.clone());
         self.finish(rejection, Response::from_parts(head, body))
     }
@@ -135,55 +125,51 @@ impl Responder {
     /// Adds the headers that differ between rejections of one kind.
     fn add_details(&self, rejection: &Rejection, headers: &mut HeaderMap) {
         let needs = Some(rejection).filter(|rejection| rejection.names_needs());
-        if let Some(challenge) = needs.and_then(|_| self.challenge(rejection.kind(), needs)) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        if needs.is_some() {
+            self.put_challenges(rejection.kind(), self.used_scheme(rejection), needs, headers);
+        }
+        if let Some(nonce) = rejection.fresh_nonce() {
+            headers.insert(DPOP_NONCE, nonce.clone());
         }
         if let Some(wait) = rejection.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
     }
 
-    fn prepared(&self, kind: RejectionKind) -> Cow<'_, Prepared> {
-        let prepared = self.prepared.iter().find(|(prepared, _)| *prepared == kind);
-        prepared.map_or_else(|| Cow::Owned(self.prepare(kind)), |(_, prepared)| Cow::Borrowed(prepared))
+    fn prepared(&self, rejection: &Rejection) -> Cow<'_, Prepared> {
+        let key = (rejection.kind(), self.used_scheme(rejection));
+        let prepared = self.prepared.iter().find(|(prepared, _)| *prepared == key);
+        prepared
+            .map_or_else(|| Cow::Owned(self.prepare(key.0, key.1)), |(_, prepared)| Cow::Borrowed(prepared))
     }
 
-    fn prepare(&self, kind: RejectionKind) -> Prepared {
+    /// The scheme that the request used. The first accepted one if it used none of them.
+    fn used_scheme(&self, rejection: &Rejection) -> Scheme {
+        let schemes = self.settings.schemes;
+        let used = rejection.scheme().filter(|scheme| schemes.contains(*scheme));
+        used.or_else(|| schemes.iter().next()).unwrap_or(Scheme::Bearer)
+    }
+
+    fn prepare(&self, kind: RejectionKind, used: Scheme) -> Prepared {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge(kind, None) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
+        self.put_challenges(kind, used, None, &mut headers);
         Prepared { status: kind.status(), headers, body: self.body(kind) }
     }
 
-    /// The challenge of this kind, with what `needs` says that the client should request.
-    fn challenge(&self, kind: RejectionKind, needs: Option<&Rejection>) -> Option<HeaderValue> {
-        let row = kind.row();
-        let metadata = self.settings.resource_metadata.as_deref();
-        let mut challenge = ChallengeWriter::new("Bearer").realm(&self.settings.realm);
-        match row.error {
-            Some(error) => {
-                challenge = challenge.error(error);
-                if !self.settings.omit_error_descriptions {
-                    challenge = challenge.error_description(row.text);
-                }
-            }
-            None if kind == RejectionKind::Missing => {
-                if let Some(scopes) = metadata.and_then(PublishedMetadata::scope_hint) {
-                    challenge = challenge.scope(scopes);
-                }
-            }
-            None => return None,
+    /// Writes the challenges of this kind, in place of earlier ones.
+    fn put_challenges(
+        &self,
+        kind: RejectionKind,
+        used: Scheme,
+        needs: Option<&Rejection>,
+        headers: &mut HeaderMap,
+    ) {
+        headers.remove(WWW_AUTHENTICATE);
+        for challenge in self.settings.challenges(kind, used, needs) {
+            headers.append(WWW_AUTHENTICATE, challenge);
         }
-        if let Some(metadata) = metadata {
-            challenge = challenge.resource_metadata(metadata.url());
-        }
-        Some(match needs {
-            Some(rejection) => with_needs(challenge, rejection),
-            None => challenge.header_value(),
-        })
     }
 
     fn body(&self, kind: RejectionKind) -> Bytes {
@@ -224,7 +210,7 @@ impl Rejection {
     /// [`BearerAuth`]: crate::BearerAuth
     #[must_use]
     pub fn into_http_response(self) -> Response<Bytes> {
-        let mut response = uncovered().prepared(self.kind()).response(|body| body);
+        let mut response = uncovered().prepared(&self).response(|body| body);
         uncovered().add_details(&self, response.headers_mut());
         self.put_from_handler(&mut response);
         response
@@ -249,26 +235,18 @@ impl fmt::Debug for Responder {
     }
 }
 
-/// The challenge with what the client should request: scopes, an authentication of the user, or claims.
-fn with_needs(challenge: ChallengeWriter<'_>, rejection: &Rejection) -> HeaderValue {
-    let step_up = rejection.step_up();
-    let acr_values = step_up.map(StepUp::listed_acr_values).unwrap_or_default();
-    let max_age = step_up.and_then(StepUp::max_age);
-    let (authorization_uri, claims) = (rejection.authorization_uri(), rejection.claims_request());
-    let challenge = challenge
-        .scope(rejection.scopes_needed().unwrap_or_default())
-        .acr_values(&acr_values)
-        .max_age(max_age.map(|age| age.as_secs()))
-        .authorization_uri(authorization_uri.as_deref())
-        .claims(claims.as_deref());
-    challenge.header_value()
-}
-
 /// Responses for requests that no `BearerAuth` handled.
 pub(super) fn uncovered() -> &'static Responder {
     static UNCOVERED: OnceLock<Responder> = OnceLock::new();
     UNCOVERED.get_or_init(|| {
-        Responder::new(ResponseSettings { realm: "api".to_owned(), ..ResponseSettings::default() })
+        Responder::new(ResponseSettings {
+            realm: "api".to_owned(),
+            schemes: Schemes::Bearer,
+            dpop_algs: None,
+            omit_error_descriptions: false,
+            on_reject: None,
+            resource_metadata: None,
+        })
     })
 }
 
@@ -307,9 +285,10 @@ fn is_grpc(head: &Parts) -> bool {
     matches!(rest, Some([] | [b'+' | b'-' | b';', ..]))
 }
 
-fn replace(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
-    match value {
-        Some(value) => headers.insert(name, value),
-        None => headers.remove(name),
-    };
+/// Replaces the lines of one header with those in `prepared`.
+fn replace(headers: &mut HeaderMap, name: &HeaderName, prepared: &HeaderMap) {
+    headers.remove(name);
+    for value in prepared.get_all(name) {
+        headers.append(name.clone(), value.clone());
+    }
 }

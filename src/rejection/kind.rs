@@ -1,4 +1,5 @@
-//! The table of rejections: each kind with its label, status, error code and text (RFC 6750 section 3.1).
+//! The table of rejections: each kind with its label, status, error code and text (RFC 6750 section 3.1, RFC
+//! 9449 section 7.1).
 
 use std::fmt;
 
@@ -61,8 +62,48 @@ pub enum RejectionKind {
     ClaimMissing,
     /// A claim has the wrong type.
     ClaimIllTyped,
-    /// The token is sender-constrained (`cnf`), and the request has no proof of possession.
+    /// The token is sender-constrained (`cnf`), and the request has no proof of possession: it presents the
+    /// token under the scheme Bearer, or this API accepts no proof of this kind.
     SenderNotProven,
+    /// The token is not bound to a key, and the request presents it under the scheme DPoP. Or it is not
+    /// sender-constrained at all, and this API or the route requires that.
+    TokenNotBound,
+    /// The request presents its token under the scheme DPoP without a proof.
+    ProofMissing,
+    /// The DPoP proof is malformed, sent twice or too large, or lacks a claim.
+    ProofMalformed,
+    /// The DPoP proof is signed with an algorithm that is not allowed.
+    ProofAlgorithmNotAllowed,
+    /// The DPoP proof is signed with another key than the one that the token is bound to.
+    ProofKeyMismatch,
+    /// The signature of the DPoP proof is invalid.
+    ProofSignatureMismatch,
+    /// The DPoP proof is for another method (`htm`).
+    ProofMethodMismatch,
+    /// The DPoP proof is for another URL (`htu`).
+    ProofUrlMismatch,
+    /// The DPoP proof is for another token (`ath`).
+    ProofTokenMismatch,
+    /// The DPoP proof is too old (`iat`).
+    ProofExpired,
+    /// The DPoP proof was made in the future (`iat`).
+    ProofIssuedInFuture,
+    /// The DPoP proof lacks a nonce of this API, or has one that expired. The response has a new one.
+    ProofNonceRequired,
+    /// The DPoP proof was used before.
+    ProofReplayed,
+    /// The memory for used DPoP proofs is full.
+    ProofsTooMany,
+    /// The store of used DPoP proofs is unavailable.
+    ReplayStoreUnavailable,
+    /// The token is bound to a client certificate, and the request came without one.
+    CertificateMissing,
+    /// The token is bound to another client certificate than the one of the request.
+    CertificateMismatch,
+    /// The header in which a proxy sends the client certificate is malformed or ambiguous.
+    CertificateHeaderMalformed,
+    /// The address of the peer is unknown, so the sender of a certificate header cannot be trusted.
+    PeerAddressUnknown,
     /// The token was issued longer ago than this API allows.
     TokenTooOld,
     /// The lifetime of the token exceeds the limit of this API.
@@ -118,6 +159,10 @@ const fn invalid_token(label: &'static str, text: &'static str) -> Row {
     row(label, StatusCode::UNAUTHORIZED, Some(ErrorCode::InvalidToken), text)
 }
 
+const fn invalid_proof(label: &'static str, text: &'static str) -> Row {
+    row(label, StatusCode::UNAUTHORIZED, Some(ErrorCode::InvalidDpopProof), text)
+}
+
 const fn insufficient_scope(label: &'static str, text: &'static str) -> Row {
     row(label, StatusCode::FORBIDDEN, Some(ErrorCode::InsufficientScope), text)
 }
@@ -147,6 +192,25 @@ impl RejectionKind {
         Self::ClaimMissing,
         Self::ClaimIllTyped,
         Self::SenderNotProven,
+        Self::TokenNotBound,
+        Self::ProofMissing,
+        Self::ProofMalformed,
+        Self::ProofAlgorithmNotAllowed,
+        Self::ProofKeyMismatch,
+        Self::ProofSignatureMismatch,
+        Self::ProofMethodMismatch,
+        Self::ProofUrlMismatch,
+        Self::ProofTokenMismatch,
+        Self::ProofExpired,
+        Self::ProofIssuedInFuture,
+        Self::ProofNonceRequired,
+        Self::ProofReplayed,
+        Self::ProofsTooMany,
+        Self::ReplayStoreUnavailable,
+        Self::CertificateMissing,
+        Self::CertificateMismatch,
+        Self::CertificateHeaderMalformed,
+        Self::PeerAddressUnknown,
         Self::TokenTooOld,
         Self::LifetimeTooLong,
         Self::ClientNotAllowed,
@@ -233,6 +297,73 @@ impl RejectionKind {
             Self::SenderNotProven => invalid_token(
                 "sender_not_proven",
                 "The access token is sender-constrained and its proof of possession is missing",
+            ),
+            Self::TokenNotBound => {
+                invalid_token("token_not_bound", "The access token is not sender-constrained")
+            }
+            Self::ProofMissing => invalid_proof("proof_missing", "The request has no DPoP proof"),
+            Self::ProofMalformed => invalid_proof("proof_malformed", "The DPoP proof is malformed"),
+            Self::ProofAlgorithmNotAllowed => invalid_proof(
+                "proof_algorithm_not_allowed",
+                "The signature algorithm of the DPoP proof is not allowed",
+            ),
+            Self::ProofKeyMismatch => invalid_token(
+                "proof_key_mismatch",
+                "The access token is bound to another key than that of the DPoP proof",
+            ),
+            Self::ProofSignatureMismatch => {
+                invalid_proof("proof_signature_mismatch", "The DPoP proof signature is invalid")
+            }
+            Self::ProofMethodMismatch => {
+                invalid_proof("proof_method_mismatch", "The DPoP proof is for another method")
+            }
+            Self::ProofUrlMismatch => {
+                invalid_proof("proof_url_mismatch", "The DPoP proof is for another URL")
+            }
+            Self::ProofTokenMismatch => {
+                invalid_proof("proof_token_mismatch", "The DPoP proof is for another access token")
+            }
+            Self::ProofExpired => invalid_proof("proof_expired", "The DPoP proof is too old"),
+            Self::ProofIssuedInFuture => {
+                invalid_proof("proof_issued_in_future", "The DPoP proof was issued in the future")
+            }
+            Self::ProofNonceRequired => row(
+                "proof_nonce_required",
+                S::UNAUTHORIZED,
+                Some(ErrorCode::UseDpopNonce),
+                "The DPoP proof requires a nonce of this API",
+            ),
+            Self::ProofReplayed => invalid_proof("proof_replayed", "The DPoP proof was used before"),
+            Self::ProofsTooMany => row(
+                "proofs_too_many",
+                S::SERVICE_UNAVAILABLE,
+                None,
+                "The server cannot check more DPoP proofs at the moment",
+            ),
+            Self::ReplayStoreUnavailable => row(
+                "replay_store_unavailable",
+                S::SERVICE_UNAVAILABLE,
+                None,
+                "The DPoP proof cannot be checked at the moment",
+            ),
+            Self::CertificateMissing => invalid_token(
+                "certificate_missing",
+                "The access token is bound to a client certificate and none was presented",
+            ),
+            Self::CertificateMismatch => invalid_token(
+                "certificate_mismatch",
+                "The access token is bound to another client certificate",
+            ),
+            Self::CertificateHeaderMalformed => invalid_request(
+                "certificate_header_malformed",
+                S::BAD_REQUEST,
+                "The client certificate header is malformed",
+            ),
+            Self::PeerAddressUnknown => row(
+                "peer_address_unknown",
+                S::INTERNAL_SERVER_ERROR,
+                None,
+                "The server cannot check client certificates as configured",
             ),
             Self::TokenTooOld => invalid_token("token_too_old", "The access token was issued too long ago"),
             Self::LifetimeTooLong => {

@@ -12,12 +12,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
 pub use self::kind::RejectionKind;
 
 use crate::access_token::{AccessToken, ClaimsMismatch, StepUp};
-use crate::bearer::CredentialsFault;
+use crate::bearer::{CredentialsFault, Scheme};
+use crate::binding::BindingFault;
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
 use crate::introspection::IntrospectionFault;
@@ -42,6 +43,8 @@ use crate::requirement::{RequirementFault, Scopes, Unmet};
 #[derive(Clone, Debug)]
 pub struct Rejection {
     kind: RejectionKind,
+    /// The scheme that the request used, if it used an accepted one.
+    scheme: Option<Scheme>,
     details: Option<Box<Details>>,
 }
 
@@ -57,6 +60,7 @@ struct Details {
     auth_context: Option<Arc<str>>,
     unmet: Option<Unmet>,
     retry_after: Option<Duration>,
+    fresh_nonce: Option<HeaderValue>,
     cause: Option<Cause>,
 }
 
@@ -260,6 +264,28 @@ impl Rejection {
         self
     }
 
+    /// The same, for a request that presented its token under this scheme.
+    pub(crate) fn with_scheme(self, scheme: Scheme) -> Self {
+        Self { scheme: Some(scheme), ..self }
+    }
+
+    /// The same, for a request whose token was accepted: with its issuer and its scheme.
+    pub(crate) fn about(self, token: &AccessToken) -> Self {
+        let is_dpop = token.bound_to().is_some_and(|bound_to| bound_to.jkt.is_some());
+        let scheme = if is_dpop { Scheme::Dpop } else { Scheme::Bearer };
+        self.with_issuer(token.issuer_name()).with_scheme(scheme)
+    }
+
+    /// The nonce that the client should put into its next DPoP proof.
+    pub(crate) fn fresh_nonce(&self) -> Option<&HeaderValue> {
+        self.details.as_ref()?.fresh_nonce.as_ref()
+    }
+
+    /// The scheme that the request used, if it is known.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+
     /// The same, with the scopes that the route needs.
     pub(crate) fn needing(mut self, scopes: &Arc<str>) -> Self {
         if !scopes.is_empty() {
@@ -307,7 +333,7 @@ impl AccessToken {
         if scopes.is_met_by(&|scope| self.grants(scope)) {
             Ok(())
         } else {
-            Err(Rejection::insufficient_scope([scopes]).with_issuer(self.issuer_name()))
+            Err(Rejection::insufficient_scope([scopes]).about(self))
         }
     }
 }
@@ -331,7 +357,7 @@ impl Error for Rejection {
 
 impl From<RejectionKind> for Rejection {
     fn from(kind: RejectionKind) -> Self {
-        Self { kind, details: None }
+        Self { kind, scheme: None, details: None }
     }
 }
 
@@ -413,6 +439,14 @@ impl From<IntrospectionFault> for Rejection {
                 rejection.details_mut().cause = Some(Cause::Error(cause));
                 rejection
             }
+        }
+    }
+}
+
+impl From<BindingFault> for Rejection {
+    fn from(fault: BindingFault) -> Self {
+        match fault {
+            BindingFault::SenderNotProven => RejectionKind::SenderNotProven.into(),
         }
     }
 }

@@ -312,7 +312,7 @@ async fn member_names_and_values_are_compared_after_unescaping() {
         ("dotless i", "iss", format!("\"\u{131}ss\":\"{ISSUER}\""), Err(ClaimMissing)),
         ("long s", "iss", format!("\"i\u{17f}s\":\"{ISSUER}\""), Err(ClaimMissing)),
         ("NUL after the name", "exp", format!(r#""exp\u0000":{}"#, NOW + 300), Err(ClaimMissing)),
-        ("cnf", "", r#""c\u006ef":{}"#.to_owned(), Err(SenderNotProven)),
+        ("cnf", "", r#""c\u006ef":{}"#.to_owned(), Err(ClaimIllTyped)),
     ] {
         let token = app.signed_claims(claims_json(&[left_out], &more));
         app.present(&token).await.assert_outcome(expected, name);
@@ -761,11 +761,30 @@ async fn other_kinds_of_jwt_are_rejected() {
 #[tokio::test(start_paused = true)]
 async fn a_sender_constrained_token_is_rejected_as_bearer_token() {
     let app = App::new();
+    let (jkt, x5t) = (
+        json!("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"),
+        json!("A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"),
+    );
     for cnf in [
-        json!({"jkt": "x"}),
-        json!({"x5t#S256": "x"}),
+        json!({"jkt": jkt}),
+        json!({"x5t#S256": x5t}),
+        json!({"jkt": jkt, "x5t#S256": x5t, "other": 1}),
         json!({"jwk": {}}),
         json!({"unknown": 1}),
+    ] {
+        let (name, token) = (cnf.to_string(), app.token().claim("cnf", cnf).sign());
+        for response in [app.present(&token).await, app.present(&token).await] {
+            response.assert_rejected(SenderNotProven, &name);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_that_confirms_nothing_is_ill_typed() {
+    let app = App::new();
+    for cnf in [
+        json!({"jkt": "x"}),
+        json!({"x5t#S256": 1}),
         json!({}),
         json!("x"),
         json!([]),
@@ -774,7 +793,9 @@ async fn a_sender_constrained_token_is_rejected_as_bearer_token() {
         Value::Null,
     ] {
         let name = cnf.to_string();
-        app.present(&app.token().claim("cnf", cnf).sign()).await.assert_rejected(SenderNotProven, &name);
+        let response = app.present(&app.token().claim("cnf", cnf).sign()).await;
+        response.assert_rejected(ClaimIllTyped, &name);
+        assert_eq!(response.rejection().unwrap().claim(), Some("cnf"), "{name}");
     }
 }
 
@@ -789,7 +810,7 @@ async fn the_signature_is_verified_before_the_claims_are_checked() {
         ("ill-typed", app.token().claim("exp", "never"), ClaimIllTyped),
         ("not yet", app.token().claim("nbf", NOW + 3600), TokenNotYetValid),
         ("ID token", app.token().claim("at_hash", "x"), IdTokenPresented),
-        ("sender-constrained", app.token().claim("cnf", json!({})), SenderNotProven),
+        ("sender-constrained", app.token().claim("cnf", json!({"x": 1})), SenderNotProven),
     ] {
         let signed = token.sign();
         let [header, payload, _] = parts(&signed);

@@ -113,7 +113,9 @@ impl Rejecting {
             K::AudienceMismatch => token.claim("aud", "https://other.example").sign(),
             K::ClaimMissing => token.without("exp").sign(),
             K::ClaimIllTyped => token.claim("sub", 5).sign(),
-            K::SenderNotProven => token.claim("cnf", json!({"jkt": "x"})).sign(),
+            K::SenderNotProven => {
+                token.claim("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})).sign()
+            }
             K::TokenTooOld => token.claim("iat", now - 3700).sign(),
             K::LifetimeTooLong => token.claim("exp", now + 7300).sign(),
             K::ClientNotAllowed => token.claim("client_id", "other").sign(),
@@ -168,9 +170,17 @@ fn form(body: &'static [u8]) -> Request<Full<Bytes>> {
     request
 }
 
-/// The kinds of a layer. The other kind is raised by an extractor.
+/// The kinds of a layer that accepts bearer tokens. Another kind is raised by an extractor.
 fn kinds() -> impl Iterator<Item = RejectionKind> {
-    RejectionKind::ALL.iter().copied().filter(|kind| *kind != RejectionKind::ClaimsMismatch)
+    let of_layer = |kind: &RejectionKind| *kind != RejectionKind::ClaimsMismatch && !is_of_sender(*kind);
+    RejectionKind::ALL.iter().copied().filter(of_layer)
+}
+
+/// Whether only a `BearerAuth` that accepts DPoP proofs or client certificates raises this kind.
+fn is_of_sender(kind: RejectionKind) -> bool {
+    let label = kind.as_str();
+    let starts = ["proof", "replay_store", "certificate", "peer_address", "token_not_bound"];
+    starts.iter().any(|start| label.starts_with(start))
 }
 
 /// Whether a route raises this kind, for a token that is valid elsewhere.
@@ -601,7 +611,7 @@ async fn explain_reports_every_failed_check_and_prints_no_secret() {
             ("required claims", "claim_missing"),
             ("max_age", "token_too_old"),
             ("client", "client_not_allowed"),
-            ("cnf", "sender_not_proven"),
+            ("cnf", "claim_ill_typed"),
         ]
     );
     assert!(!explanation.is_accepted());

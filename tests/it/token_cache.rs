@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use serde_json::json;
 use tokio::time::sleep;
 use tower::{Layer, service_fn};
 use tower_bearer::RejectionKind::{
-    AlgorithmNotAllowed, AudienceMismatch, ClientNotAllowed, IssuerUnknown, KeyUnknown, KeysUnavailable,
-    MalformedRequest, ScopeInsufficient, SenderNotProven, SignatureMismatch, TokenExpired, TokenInactive,
-    TokenIssuedInFuture, TokenNotYetValid, TokenOpaque, TokenTooLarge, TokenTooOld,
+    AlgorithmNotAllowed, AudienceMismatch, ClaimIllTyped, ClientNotAllowed, IssuerUnknown, KeyUnknown,
+    KeysUnavailable, MalformedRequest, ScopeInsufficient, SenderNotProven, SignatureMismatch, TokenExpired,
+    TokenInactive, TokenIssuedInFuture, TokenNotYetValid, TokenOpaque, TokenTooLarge, TokenTooOld,
 };
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
@@ -252,7 +253,8 @@ async fn only_accepted_tokens_are_cached() {
         (of(&api.idp).expired().sign(), Err(TokenExpired)),
         (api.idp.token("https://other.example").sign(), Err(AudienceMismatch)),
         (of(&api.idp).header("kid", "unknown").sign(), Err(KeyUnknown)),
-        (of(&api.idp).claim("cnf", "x").sign(), Err(SenderNotProven)),
+        (of(&api.idp).claim("cnf", json!({"x": 1})).sign(), Err(SenderNotProven)),
+        (of(&api.idp).claim("cnf", "x").sign(), Err(ClaimIllTyped)),
         (of(&TestIssuer::in_memory("https://elsewhere.example")).sign(), Err(IssuerUnknown)),
         ("unknown-opaque-token".to_owned(), Err(TokenInactive)),
         ("a b".to_owned(), Err(MalformedRequest)),

@@ -12,6 +12,7 @@ use crate::authenticate::{
     Authenticator, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, Resolver, TokenStore,
 };
 use crate::bearer::{TokenSource, realm_is_valid};
+use crate::binding::SenderPolicy;
 use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
@@ -55,11 +56,14 @@ impl BearerAuthBuilder {
             ("resource_metadata", resource_metadata.is_some()),
             ("token cache", self.token_cache.limits().is_some()),
         ];
+        let senders = SenderPolicy::default();
+        let schemes = senders.schemes();
         let authenticator = Authenticator {
             issuers,
             resolver: resolver.map(Arc::new),
             sources: self.sources,
             max_token_bytes: self.max_token_bytes,
+            senders,
             optional: self.optional,
             allow_preflight: self.preflight,
             required_audiences: RequiredAudiences::default(),
@@ -72,6 +76,8 @@ impl BearerAuthBuilder {
             authenticator: Arc::new(authenticator),
             responder: Arc::new(Responder::new(ResponseSettings {
                 realm,
+                schemes,
+                dpop_algs: None,
                 omit_error_descriptions: self.omit_error_descriptions,
                 on_reject: self.on_reject,
                 resource_metadata: resource_metadata.map(Arc::new),

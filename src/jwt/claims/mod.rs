@@ -3,9 +3,9 @@
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer; the kind of token; `aud`; `exp`, `nbf` and `iat`; the
 //! types of the claims that identify the caller or grant something; the required claims and their values; the
-//! age and the lifetime; the client; the validators of the user. A token with `cnf` is rejected, because it
-//! needs a proof of possession (RFC 7800 section 3, RFC 9449 section 7.2, RFC 8705 section 3).
-//! Does not check: scopes and roles. Each route checks its own.
+//! age and the lifetime; the client; the type of `cnf`; the validators of the user.
+//! Does not check: scopes and roles, since each route checks its own. Nor whether the sender of the request is
+//! the one that `cnf` names; see `binding`.
 
 mod policy;
 mod required_value;
@@ -90,7 +90,7 @@ impl Check {
             Self::MaxAge => check_age(claims, policy, now),
             Self::MaxLifetime => check_lifetime(claims, policy),
             Self::Client => check_client(claims, policy),
-            Self::Confirmation => check_no_confirmation(claims),
+            Self::Confirmation => optional("cnf", &claims.cnf).map(drop),
             Self::Validators => check_validators(claims, policy),
         }
     }
@@ -268,11 +268,6 @@ fn check_client(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<
     ensure(clients.iter().any(|allowed| **allowed == *client), ClaimFault::ClientNotAllowed)
 }
 
-/// Rejects every `cnf`: a plain bearer token meets no confirmation method, known or unknown.
-fn check_no_confirmation(claims: &UnverifiedClaims<'_>) -> Result<(), ClaimFault> {
-    ensure(!claims.cnf.0, ClaimFault::SenderNotProven)
-}
-
 fn check_validators(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<(), ClaimFault> {
     ensure(Validator::all_accept(&policy.validators, claims.json), ClaimFault::Rejected)
 }
@@ -313,6 +308,7 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
         subject: text(&claims.sub),
         token_id: text(&claims.jti),
         acr: text(&claims.acr),
+        confirmation: claims.cnf.value().cloned().map(Box::new),
         is_jwt: true,
         username: None,
     })

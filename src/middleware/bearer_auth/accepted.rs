@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::access_token::AccessToken;
-use crate::bearer;
+use crate::bearer::{self, DPOP_NONCE};
 use crate::event;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::coverage::Coverage;
@@ -23,6 +23,8 @@ pub(super) struct Accepted {
     event: Option<event::AcceptedRequest>,
     /// The token is in the URL.
     in_query: bool,
+    /// The nonce for the next DPoP proof of the client. Boxed, because few requests have one.
+    fresh_nonce: Option<Box<HeaderValue>>,
 }
 
 impl Accepted {
@@ -38,6 +40,7 @@ impl Accepted {
             shared: Arc::clone(shared),
             event: event::AcceptedRequest::new(token.as_ref().map(AccessToken::issuer_name)),
             in_query: token.is_some() && bearer::is_in_query(head, &shared.authenticator.sources),
+            fresh_nonce: None,
         };
         shared.hide_credentials(head, shared.strip_credentials && token.is_some());
         let on_accept = shared.on_accept.as_ref().and_then(|on_accept| Some((on_accept, token.clone()?)));
@@ -46,6 +49,13 @@ impl Accepted {
             on_accept(&token, head);
         }
         accepted
+    }
+
+    /// The response gives the client this nonce (RFC 9449 section 8.2).
+    ///
+    /// A shared cache would give an old nonce to other clients.
+    pub(super) fn with_fresh_nonce(self, fresh_nonce: Option<HeaderValue>) -> Self {
+        Self { fresh_nonce: fresh_nonce.map(Box::new), ..self }
     }
 
     /// Finishes the response of the inner service, and reports the request.
@@ -65,16 +75,32 @@ impl Accepted {
         if self.in_query && response.status().is_success() && !forbids_shared_caching(response.headers()) {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         }
+        if let Some(nonce) = &self.fresh_nonce
+            && response.status().is_success()
+            && !allows_shared_caching(response.headers())
+        {
+            response.headers_mut().insert(DPOP_NONCE, HeaderValue::clone(nonce));
+        }
         response.map(ResponseBody::inner)
     }
 }
 
 fn forbids_shared_caching(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|line| line.to_str().ok());
-    lines.any(|line| {
-        line.split(',').any(|directive| {
-            let name = directive.trim();
-            name.eq_ignore_ascii_case("private") || name.eq_ignore_ascii_case("no-store")
-        })
+    has_directive(headers, |directive| {
+        directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
     })
+}
+
+/// Whether caches may store a response although its request had credentials (RFC 9111 section 3.5).
+fn allows_shared_caching(headers: &HeaderMap) -> bool {
+    has_directive(headers, |directive| {
+        let name = directive.split('=').next().unwrap_or_default().trim_end();
+        ["public", "s-maxage", "must-revalidate"].iter().any(|allowing| name.eq_ignore_ascii_case(allowing))
+    })
+}
+
+/// Whether `Cache-Control` has such a directive (RFC 9111 section 5.2).
+fn has_directive(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let mut lines = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|line| line.to_str().ok());
+    lines.any(|line| line.split(',').any(|directive| is_wanted(directive.trim())))
 }

@@ -1,5 +1,5 @@
-//! The future of one request: verify its token, wait for what is not cached, then call the inner service or
-//! reject.
+//! The future of one request: verify its token, wait for what is not cached, check the proof of its sender,
+//! then call the inner service or reject.
 //!
 //! Why: a signature is verified when the future is polled, not when the service is called. So it happens on
 //! the task of the request, also behind a buffer and where one task calls all requests of an HTTP/2
@@ -14,13 +14,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::accepted::Accepted;
-use crate::authenticate::{Pending, Progress, Resumed};
-use crate::bearer::Located;
+use crate::access_token::AccessToken;
+use crate::authenticate::{PendingProof, Progress, Proof, Resumed, Stop, Unproven};
+use crate::bearer::{Located, Scheme};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
 use crate::rejection::Rejection;
@@ -41,14 +42,25 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, B> {
-        Verify { call: Option<(S, Parts, B, SharedRef, Located)> },
-        // Holds a clone of the service that was ready: a request that waits must not occupy a place in it.
-        Wait { resumed: BoxedResumed, call: Option<(S, Parts, B, SharedRef)> },
-        // Such a clone must become ready first.
-        PollReady { call: Option<(S, Request<B>, Accepted)> },
+        Verify { located: Located, call: Option<Call<S, B>> },
+        Wait { resumed: BoxedResumed, scheme: Scheme, call: Option<Call<S, B>> },
+        Prove { unproven: Option<Unproven>, call: Option<Call<S, B>> },
+        WaitForProof { proof: PendingProof, call: Option<Call<S, B>> },
+        PollReady { accepted: Option<(S, Request<B>, Accepted)> },
         Call { #[pin] response: F, accepted: Accepted },
         Reject { rejection: Option<Rejection>, head: Parts, shared: SharedRef },
     }
+}
+
+/// A request that is not accepted yet.
+struct Call<S, B> {
+    /// It was polled ready, or is a clone of that service after the request had to wait.
+    service: S,
+    head: Parts,
+    body: B,
+    shared: SharedRef,
+    /// How long the request has waited for introspection.
+    introspection_time: Duration,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -67,29 +79,54 @@ where
 {
     /// Goes on from `progress`, with a service that is `ready`.
     pub(super) fn new(progress: Progress, ready: S, head: Parts, body: B, shared: SharedRef) -> Self {
-        Self { state: State::after(progress, ready, head, body, shared) }
+        let call = Call { service: ready, head, body, shared, introspection_time: Duration::ZERO };
+        Self { state: call.after(progress) }
     }
 }
 
-impl<S, B> State<S, S::Future, B>
+impl<S, B> Call<S, B>
 where
     S: Service<Request<B>> + Clone,
 {
-    fn after(progress: Progress, mut ready: S, mut head: Parts, body: B, shared: SharedRef) -> Self {
+    fn after(self, progress: Progress) -> State<S, S::Future, B> {
         match progress {
-            Progress::Done(Ok(token)) => {
-                let accepted = Accepted::new(&mut head, token, Duration::ZERO, &shared);
-                Self::Call { response: ready.call(Request::from_parts(head, body)), accepted }
+            Progress::Done(Ok(token)) => self.accept(token, None),
+            Progress::Done(Err(rejection)) => self.reject(rejection),
+            Progress::Uncached(located) => State::Verify { located, call: Some(self) },
+            Progress::Unproven(unproven) => State::Prove { unproven: Some(unproven), call: Some(self) },
+            Progress::Pending(pending, scheme) => {
+                let resumed = Box::pin(Arc::clone(&self.shared.authenticator).resume(pending));
+                State::Wait { resumed, scheme, call: Some(self.waiting()) }
             }
-            Progress::Done(Err(rejection)) => Self::Reject { rejection: Some(rejection), head, shared },
-            Progress::Uncached(located) => Self::Verify { call: Some((ready, head, body, shared, located)) },
-            Progress::Pending(pending) => Self::wait(pending, ready.clone(), head, body, shared),
         }
     }
 
-    fn wait(pending: Pending, service: S, head: Parts, body: B, shared: SharedRef) -> Self {
-        let resumed = Box::pin(Arc::clone(&shared.authenticator).resume(pending));
-        Self::Wait { resumed, call: Some((service, head, body, shared)) }
+    fn after_proof(self, proof: Proof) -> State<S, S::Future, B> {
+        match proof {
+            Proof::Done(Ok(proven)) => self.accept(Some(proven.token), proven.fresh_nonce),
+            Proof::Done(Err(rejection)) => self.reject(rejection),
+            Proof::Pending(proof) => State::WaitForProof { proof, call: Some(self.waiting()) },
+        }
+    }
+
+    /// Gives back the place in the service that is ready: a request that waits must not occupy one.
+    fn waiting(self) -> Self {
+        Self { service: self.service.clone(), ..self }
+    }
+
+    fn accept(
+        mut self,
+        token: Option<AccessToken>,
+        fresh_nonce: Option<HeaderValue>,
+    ) -> State<S, S::Future, B> {
+        let accepted = Accepted::new(&mut self.head, token, self.introspection_time, &self.shared);
+        let accepted = accepted.with_fresh_nonce(fresh_nonce);
+        let request = Request::from_parts(self.head, self.body);
+        State::PollReady { accepted: Some((self.service, request, accepted)) }
+    }
+
+    fn reject(self, rejection: Rejection) -> State<S, S::Future, B> {
+        State::Reject { rejection: Some(rejection), head: self.head, shared: self.shared }
     }
 }
 
@@ -104,29 +141,36 @@ where
         loop {
             // A future that is polled after its end finds no call and stays pending.
             let next = match state.as_mut().project() {
-                StateProj::Verify { call } => {
-                    let Some((service, head, body, shared, located)) = call.take() else {
+                StateProj::Verify { located, call } => {
+                    let Some(call) = call.take() else { return Poll::Pending };
+                    let progress = call.shared.authenticator.validate(located, &call.head);
+                    call.after(progress)
+                }
+                StateProj::Wait { resumed, scheme, call } => {
+                    let Resumed { outcome, introspection_time } = ready!(resumed.as_mut().poll(cx));
+                    let Some(call) = call.take() else { return Poll::Pending };
+                    let progress = call.shared.authenticator.progress(outcome.map_err(Stop::from), *scheme);
+                    Call { introspection_time, ..call }.after(progress)
+                }
+                StateProj::Prove { unproven, call } => {
+                    let Some((unproven, call)) = unproven.take().zip(call.take()) else {
                         return Poll::Pending;
                     };
-                    let progress = shared.authenticator.validate(located.octets(&head));
-                    State::after(progress, service, head, body, shared)
+                    let proof = call.shared.authenticator.prove(&call.head, unproven);
+                    call.after_proof(proof)
                 }
-                StateProj::Wait { resumed, call } => {
-                    let Resumed { outcome, introspection_time } = ready!(resumed.as_mut().poll(cx));
-                    let Some((service, mut head, body, shared)) = call.take() else { return Poll::Pending };
-                    match outcome {
-                        Ok(token) => {
-                            let accepted = Accepted::new(&mut head, token, introspection_time, &shared);
-                            let request = Request::from_parts(head, body);
-                            State::PollReady { call: Some((service, request, accepted)) }
-                        }
-                        Err(rejection) => State::Reject { rejection: Some(rejection), head, shared },
-                    }
+                StateProj::WaitForProof { proof, call } => {
+                    let proof = Proof::Done(ready!(proof.as_mut().poll(cx)));
+                    let Some(call) = call.take() else { return Poll::Pending };
+                    call.after_proof(proof)
                 }
-                StateProj::PollReady { call } => {
-                    let Some((service, ..)) = call else { return Poll::Pending };
+                // A clone of the service must become ready first. One that is ready stays so.
+                StateProj::PollReady { accepted } => {
+                    let Some((service, ..)) = accepted else { return Poll::Pending };
                     ready!(service.poll_ready(cx))?;
-                    let Some((mut service, request, accepted)) = call.take() else { return Poll::Pending };
+                    let Some((mut service, request, accepted)) = accepted.take() else {
+                        return Poll::Pending;
+                    };
                     State::Call { response: service.call(request), accepted }
                 }
                 StateProj::Call { response, accepted } => {

@@ -8,7 +8,7 @@ use tower_layer::Layer;
 use super::service::BearerAuthService;
 use crate::access_token::AccessToken;
 #[cfg(feature = "test-util")]
-use crate::authenticate::{Pending, Progress};
+use crate::authenticate::{Pending, Stop};
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
 use crate::event;
 use crate::middleware::require::Require;
@@ -281,19 +281,14 @@ impl BearerAuth {
 
 #[cfg(feature = "test-util")]
 impl BearerAuth {
-    /// Validates one token without a request. Never waits for keys or introspection.
+    /// Validates one token without a request. Never waits for keys or introspection, and needs no proof of a
+    /// sender.
     pub(crate) fn access_token(&self, token: &str) -> Result<AccessToken, Rejection> {
-        match self.shared.authenticator.validate(token.as_bytes()) {
-            Progress::Done(outcome) => {
-                outcome.and_then(|token| token.ok_or_else(|| RejectionKind::Missing.into()))
-            }
-            Progress::Pending(Pending::Introspection(_)) => {
-                Err(RejectionKind::IntrospectionUnavailable.into())
-            }
-            Progress::Pending(Pending::Keys { .. }) | Progress::Uncached(_) => {
-                Err(RejectionKind::KeysUnavailable.into())
-            }
-        }
+        self.shared.authenticator.validated(token.as_bytes()).map_err(|stop| match stop {
+            Stop::Rejected(rejection) => rejection,
+            Stop::Pending(Pending::Introspection(_)) => RejectionKind::IntrospectionUnavailable.into(),
+            Stop::Pending(Pending::Keys { .. }) => RejectionKind::KeysUnavailable.into(),
+        })
     }
 }
 

@@ -30,7 +30,7 @@ impl Route {
         let rejected = |fault: RequirementFault| {
             // If the token has the scopes, naming them would send a client into a loop.
             let needs_scopes = fault.lacks_scopes();
-            let rejection = Rejection::from(fault).with_issuer(token.issuer_name());
+            let rejection = Rejection::from(fault).about(token);
             if needs_scopes { rejection.needing(&self.scopes_needed) } else { rejection }
         };
         self.requirement.check(token, head, || now_for(token)).map_err(rejected)?;

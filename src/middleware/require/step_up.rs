@@ -97,7 +97,7 @@ impl AccessToken {
         if self.meets(&step_up, || now_for(self)) {
             Ok(())
         } else {
-            Err(Rejection::insufficient_user_authentication(step_up).with_issuer(self.issuer_name()))
+            Err(Rejection::insufficient_user_authentication(step_up).about(self))
         }
     }
 }

@@ -70,7 +70,11 @@ fn bad_jws(api: &Api) -> Vec<(&'static str, String, Outcome)> {
         ),
         ("without audience", token.clone().without("aud").sign(), Err(ClaimMissing)),
         ("not yet valid", token.clone().claim("nbf", now + 60).sign(), Err(TokenNotYetValid)),
-        ("sender-constrained", token.clone().claim("cnf", json!({"jkt": "x"})).sign(), Err(SenderNotProven)),
+        (
+            "sender-constrained",
+            token.clone().claim("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})).sign(),
+            Err(SenderNotProven),
+        ),
         ("another signature", format!("{input}.{}", encode([9; 64])), Err(SignatureMismatch)),
         ("a short signature", format!("{input}.{}", &signature[..40]), Err(SignatureMismatch)),
         ("no signature", format!("{input}."), Err(SignatureMismatch)),

@@ -142,12 +142,13 @@ async fn every_member_is_checked() {
         ("cnf", Some(json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})), Err(SenderNotProven)),
         (
             "cnf",
-            Some(json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"})),
+            Some(json!({"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"})),
             Err(SenderNotProven),
         ),
-        ("cnf", Some(json!({})), Err(SenderNotProven)),
+        ("cnf", Some(json!({"x": 1})), Err(SenderNotProven)),
+        ("cnf", Some(json!({})), Err(ClaimIllTyped)),
         ("cnf", Some(json!(null)), ACCEPTED),
-        ("cnf", Some(json!("x")), Err(SenderNotProven)),
+        ("cnf", Some(json!("x")), Err(ClaimIllTyped)),
         // Tokens of other types that the authorization server also introspects.
         ("token_use", Some(json!("refresh_token")), Err(TypeMismatch)),
         ("token_use", Some(json!("access_token")), ACCEPTED),

@@ -76,7 +76,7 @@ async fn a_response_about_a_jwt_may_omit_claims_but_not_contradict_them() {
         ("client_id", None, ACCEPTED),
         ("client_id", Some(json!("other")), Err(IntrospectionMismatch)),
         ("token_type", Some(json!("DPoP")), Err(SenderNotProven)),
-        ("cnf", Some(json!({"jkt": "x"})), Err(SenderNotProven)),
+        ("cnf", Some(json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})), Err(SenderNotProven)),
         ("nbf", Some(json!(api.now() + 60)), Err(TokenNotYetValid)),
         ("username", Some(json!(5)), Err(ClaimIllTyped)),
         ("scope", Some(json!(5)), Err(ClaimIllTyped)),

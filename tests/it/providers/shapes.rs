@@ -368,7 +368,12 @@ fn keycloak() -> Vec<Shape> {
             "Keycloak, DPoP",
             keycloak(),
             rs256("JWT"),
-            claims(realm, &json!(API), "u", &json!({"typ": "DPoP", "azp": "web", "cnf": {"jkt": "x"}})),
+            claims(
+                realm,
+                &json!(API),
+                "u",
+                &json!({"typ": "DPoP", "azp": "web", "cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+            ),
             Other(SenderNotProven),
         ),
         (
