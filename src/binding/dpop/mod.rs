@@ -2,3 +2,6 @@
 
 mod nonce;
 mod replay;
+
+pub use nonce::Nonces;
+pub(crate) use nonce::{AcceptedNonce, NonceIssuer};
