@@ -5,3 +5,5 @@ mod replay;
 
 pub use nonce::Nonces;
 pub(crate) use nonce::{AcceptedNonce, NonceIssuer};
+pub use replay::{ProofUse, RecordFuture, Recorded, ReplayStore, ReplayStoreError};
+pub(crate) use replay::{Recording, Replay, ReplayFault, ReplayMemory};
