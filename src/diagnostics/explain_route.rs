@@ -29,6 +29,7 @@ pub(super) fn explain_route(
 ) {
     let json: Value = serde_json::from_str(claims.json).unwrap_or_default();
     if let Some(route) = route {
+        explain_sender_bound(claims, route, explanation);
         explain_authentication(claims, policy, now, route, explanation);
         explain_auth_context(&json, route, explanation);
     }
@@ -45,6 +46,15 @@ pub(super) fn explain_route(
     let is_verdict = explanation.rejection_kind() == Some(RejectionKind::RequirementUnmet);
     if let Some(first) = unmet.first().filter(|_| is_verdict) {
         explanation.set_hint(Some(unmet_hint(first, policy)));
+    }
+}
+
+fn explain_sender_bound(claims: &UnverifiedClaims<'_>, route: &Requirement, explanation: &mut Explanation) {
+    if route.is_sender_bound() {
+        let bound_to = claims.cnf.value();
+        let presented = bound_to.map_or_else(|| "none".to_owned(), ToString::to_string);
+        let result = failed_unless(bound_to.is_some(), RejectionKind::TokenNotBound);
+        explanation.add("binding", "to a key or a certificate", &presented, result);
     }
 }
 

@@ -456,6 +456,7 @@ impl From<RequirementFault> for Rejection {
         match fault {
             RequirementFault::AuthenticationInsufficient { step_up, .. } => Self::needing_step_up(step_up),
             RequirementFault::AuthContextMissing { context, .. } => Self::needing_auth_context(context),
+            RequirementFault::NotSenderBound => RejectionKind::TokenNotBound.into(),
             RequirementFault::ScopeInsufficient => RejectionKind::ScopeInsufficient.into(),
             RequirementFault::Unmet(unmet) => {
                 let mut rejection = Self::from(RejectionKind::RequirementUnmet);

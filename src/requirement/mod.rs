@@ -1,6 +1,6 @@
 //! The requirements of a route beyond a valid token (RFC 6750 section 3.1, RFC 9470, RFC 9396).
 //!
-//! Checks: the authentication of the user, the granted scopes, the roles, then the claims, authorization
+//! Checks: that the token is bound to its sender, the authentication of the user, the granted scopes, the roles, then the claims, authorization
 //! details and functions of the route, in the order they were added.
 //! Does not check: the token itself, which was validated before an [`AccessToken`] exists.
 //!
@@ -30,6 +30,8 @@ type ClaimCheck = Arc<dyn Fn(ClaimValue<'_>) -> bool + Send + Sync>;
 /// The scopes and the checks of one route.
 #[derive(Clone, Default)]
 pub(crate) struct Requirement {
+    /// Whether the token must be bound to a key or a certificate.
+    sender_bound: bool,
     step_up: Option<Arc<StepUp>>,
     /// A Conditional Access authentication context of Entra ID.
     auth_context: Option<Arc<str>>,
@@ -60,6 +62,8 @@ pub(crate) struct RequiredClaim {
 /// Why a valid token is not enough for a route.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum RequirementFault {
+    /// The token is bound to no key and no certificate.
+    NotSenderBound,
     /// The user was authenticated too weakly or too long ago.
     AuthenticationInsufficient { step_up: Arc<StepUp>, lacks_scopes: bool },
     /// The token lacks this authentication context.
@@ -97,12 +101,22 @@ impl RequirementFault {
             Self::AuthenticationInsufficient { lacks_scopes, .. }
             | Self::AuthContextMissing { lacks_scopes, .. } => *lacks_scopes,
             Self::ScopeInsufficient => true,
-            Self::Unmet(_) => false,
+            Self::NotSenderBound | Self::Unmet(_) => false,
         }
     }
 }
 
 impl Requirement {
+    /// Requires a token that is bound to a key or a certificate.
+    pub(crate) fn require_sender_bound(&mut self) {
+        self.sender_bound = true;
+    }
+
+    /// Whether the token must be bound to a key or a certificate.
+    pub(crate) fn is_sender_bound(&self) -> bool {
+        self.sender_bound
+    }
+
     /// Requires an `acr` of this list, in place of an earlier list.
     pub(crate) fn set_acr_any(&mut self, values: impl IntoIterator<Item = String>) {
         let step_up = self.step_up.take().unwrap_or_default();
@@ -183,7 +197,7 @@ impl Requirement {
         self.checks.iter().any(|check| matches!(check, Check::Detail(_) | Check::Request(_)))
     }
 
-    /// Checks the authentication, scopes and roles of `token`, then runs the checks on it and on the `head`
+    /// Checks the binding, authentication, scopes and roles of `token`, then runs the checks on it and on the `head`
     /// of the request. `now` is called only if the time matters.
     ///
     /// # Errors
@@ -194,6 +208,9 @@ impl Requirement {
         head: &Parts,
         now: impl FnOnce() -> NumericDate,
     ) -> Result<(), RequirementFault> {
+        if self.sender_bound && token.bound_to().is_none() {
+            return Err(RequirementFault::NotSenderBound);
+        }
         let lacks_scopes = !self.is_met_by_scopes(&|scope| token.grants(scope));
         self.check_authentication(token, lacks_scopes, now)?;
         if lacks_scopes {
@@ -261,6 +278,7 @@ impl fmt::Display for Unmet {
 impl fmt::Debug for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Requirement")
+            .field("sender_bound", &self.sender_bound)
             .field("step_up", &self.step_up)
             .field("auth_context", &self.auth_context)
             .field("scopes", &self.scopes_needed())

@@ -38,6 +38,8 @@ use crate::requirement::{Requirement, Scopes};
 ///
 /// # Responses
 ///
+/// - 401 `invalid_token`, if the token is bound to no key and no certificate, for
+///   [`sender_bound`](Self::sender_bound).
 /// - 401 `insufficient_user_authentication` with `acr_values` and `max_age`, if the authentication of the
 ///   user does not meet [`acr_any`](Self::acr_any) or [`authenticated_within`](Self::authenticated_within).
 ///   The challenge also has the scopes that the route needs, if the token lacks one.
@@ -50,7 +52,7 @@ use crate::requirement::{Requirement, Scopes};
 /// - 500 and an error in the log on a route that no `BearerAuth` covers.
 ///
 /// If the route is covered and the request has a token, the requirements are checked in this order, whatever
-/// the order of the calls. The authentication comes first, because its challenge can name scopes, too, and
+/// the order of the calls. The authentication comes before scopes, because its challenge can name scopes, too, and
 /// the new token may have other roles.
 #[derive(Clone, Debug)]
 #[must_use]

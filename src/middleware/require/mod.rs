@@ -4,6 +4,7 @@ mod detail;
 mod future;
 mod layer;
 mod route;
+mod sender_bound;
 mod service;
 mod step_up;
 
