@@ -11,6 +11,7 @@ mod rejected;
 use std::error::Error;
 use std::fmt;
 use std::iter::successors;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -239,6 +240,17 @@ pub(crate) fn client_credentials_failed(issuer: &str, error: &dyn Error) {
 /// The authorization server rejected the credentials that it had accepted, and accepted the other ones.
 pub(crate) fn client_credentials_switched(issuer: &str) {
     info!(target: TARGET, issuer, "introspection credentials switched");
+}
+
+/// A peer that is no trusted proxy has sent the header with the certificate of a client.
+pub(crate) fn certificate_header_ignored(header: &str, peer: IpAddr) {
+    warn!(
+        target: TARGET,
+        header,
+        %peer,
+        hint = "if the peer is your proxy, add it with Certificates::from_proxy; otherwise a client forged the header",
+        "client certificate header ignored"
+    );
 }
 
 /// The authorization server introspects no JWTs, although the configuration or a route needs that.

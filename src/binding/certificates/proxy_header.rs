@@ -1,0 +1,76 @@
+//! A certificate header, read only if a trusted proxy has sent it.
+
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::address_range::AddressRange;
+use super::fault::CertificateFault;
+use super::header::CertificateHeader;
+use super::peer_address::PeerAddressSource;
+use crate::access_token::Thumbprint;
+use crate::event;
+use crate::sync::RateLimit;
+use crate::time;
+
+/// The least time between two events about ignored headers.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A header, and the proxies that may send it.
+pub(super) struct ProxyHeader {
+    header: CertificateHeader,
+    proxies: Vec<AddressRange>,
+    peer_address: PeerAddressSource,
+    /// Whether the inner service sees the header.
+    is_kept: bool,
+    warnings: Mutex<RateLimit>,
+}
+
+impl ProxyHeader {
+    pub(super) fn new(
+        header: CertificateHeader,
+        proxies: Vec<AddressRange>,
+        peer_address: PeerAddressSource,
+        is_kept: bool,
+    ) -> Self {
+        let warnings = Mutex::new(RateLimit::full(1, WARNING_INTERVAL, time::now()));
+        Self { header, proxies, peer_address, is_kept, warnings }
+    }
+
+    /// The thumbprint of the certificate in the header. `None` if there is none, or if the peer is not
+    /// trusted.
+    ///
+    /// # Errors
+    /// [`CertificateFault`], if the peer is unknown or its header malformed.
+    pub(super) fn thumbprint(&self, head: &Parts) -> Result<Option<Thumbprint>, CertificateFault> {
+        if !self.header.is_in(&head.headers) {
+            return Ok(None);
+        }
+        let peer = self.peer_address.find(head).ok_or(CertificateFault::PeerAddressUnknown)?;
+        if !self.proxies.iter().any(|range| range.contains(peer)) {
+            self.warn(peer, time::now());
+            return Ok(None);
+        }
+        self.header.thumbprint(&head.headers).map_err(CertificateFault::HeaderMalformed)
+    }
+
+    /// Removes the header, whoever has sent it, unless the inner service is to see it.
+    pub(super) fn remove_from(&self, headers: &mut HeaderMap) {
+        if !self.is_kept {
+            self.header.remove_from(headers);
+        }
+    }
+
+    /// Logs that a header was ignored, at most once a minute.
+    fn warn(&self, peer: IpAddr, now: Instant) {
+        // If another request holds the lock, it logs.
+        let Ok(mut warnings) = self.warnings.try_lock() else { return };
+        if warnings.has_one(now) {
+            warnings.draw(now);
+            event::certificate_header_ignored(self.header.name.as_str(), peer);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Finds the client certificate of a request and compares it with the token's (RFC 8705 section 3).
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::client_certificate::ClientCertificate;
+use super::fault::CertificateFault;
+use super::proxy_header::ProxyHeader;
+use super::settings::CertificateFn;
+use crate::access_token::Thumbprint;
+
+/// Finds the client certificate of a request.
+pub(crate) struct CertificateReader {
+    pub(super) connection: Option<ConnectionSource>,
+    pub(super) header: Option<ProxyHeader>,
+}
+
+/// Where to find the certificate that the peer itself has presented.
+pub(super) enum ConnectionSource {
+    /// The [`ClientCertificate`] in the extensions.
+    Extension,
+    /// A function of the user.
+    Function(CertificateFn),
+}
+
+impl CertificateReader {
+    /// Checks that the client has presented the certificate with the thumbprint `expected`.
+    ///
+    /// # Errors
+    /// [`CertificateFault`], if it has not.
+    pub(crate) fn check(&self, head: &Parts, expected: &Thumbprint) -> Result<(), CertificateFault> {
+        match self.thumbprint(head)? {
+            None => Err(CertificateFault::Missing),
+            Some(presented) if presented == *expected => Ok(()),
+            Some(_) => Err(CertificateFault::Mismatch),
+        }
+    }
+
+    /// The thumbprint of the client certificate. `None` if the client has presented none.
+    ///
+    /// # Errors
+    /// [`CertificateFault`], if that cannot be told.
+    pub(crate) fn thumbprint(&self, head: &Parts) -> Result<Option<Thumbprint>, CertificateFault> {
+        let of_header = match &self.header {
+            Some(header) => header.thumbprint(head)?,
+            None => None,
+        };
+        let of_connection = self.connection.as_ref().and_then(|connection| connection.thumbprint(head));
+        match (of_header, of_connection) {
+            (Some(one), Some(other)) if one != other => {
+                Err(CertificateFault::HeaderMalformed("the connection has another client certificate"))
+            }
+            (of_header, of_connection) => Ok(of_header.or(of_connection)),
+        }
+    }
+
+    /// Removes the header of the proxy before the inner service sees the request.
+    pub(crate) fn remove_headers(&self, headers: &mut HeaderMap) {
+        if let Some(header) = &self.header {
+            header.remove_from(headers);
+        }
+    }
+
+    /// Whether the certificate may come from a header of a proxy.
+    pub(crate) fn names_proxy_headers(&self) -> bool {
+        self.header.is_some()
+    }
+}
+
+impl ConnectionSource {
+    fn thumbprint(&self, head: &Parts) -> Option<Thumbprint> {
+        match self {
+            Self::Extension => head.extensions.get::<ClientCertificate>().map(|found| *found.digest()),
+            Self::Function(function) => function(head).map(|found| *found.digest()),
+        }
+    }
+}
