@@ -19,4 +19,4 @@ pub(crate) use scheme::{DPOP, DPOP_NONCE, Scheme, Schemes};
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;
 pub use source::TokenSource;
-pub(crate) use source::is_in_query;
+pub(crate) use source::{is_in_query, is_web_socket};

@@ -267,7 +267,8 @@ fn protocols<'a>(parts: &'a Parts, prefix: &str) -> impl Iterator<Item = &'a [u8
     offered.into_iter().flatten().filter_map(move |protocol| protocol.strip_prefix(prefix.as_bytes()))
 }
 
-fn is_web_socket(parts: &Parts) -> bool {
+/// Whether the request opens a WebSocket: with `Upgrade` (RFC 6455), or with the method `CONNECT` (RFC 8441).
+pub(crate) fn is_web_socket(parts: &Parts) -> bool {
     parts.method == Method::CONNECT
         || list_members(&parts.headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }

@@ -125,6 +125,10 @@ pub(crate) struct AlgorithmSet(u16);
 impl AlgorithmSet {
     /// Every algorithm. The default of an issuer.
     pub(crate) const ALL: Self = Self((1 << Algorithm::ALL.len()) - 1);
+    /// The algorithms of the FAPI 2.0 Security Profile, section 5.4.1.
+    pub(crate) const FAPI2: Self = Self(
+        Algorithm::PS256.bit() | Algorithm::ES256.bit() | Algorithm::EdDSA.bit() | Algorithm::Ed25519.bit(),
+    );
     /// No algorithm.
     pub(crate) const EMPTY: Self = Self(0);
 

@@ -244,20 +244,13 @@ impl<'a> UnverifiedClaims<'a> {
 }
 
 /// Parses a `NumericDate` from its JSON text.
-///
-/// Why: the feature `arbitrary_precision` of `serde_json` changes how numbers deserialize, and any crate in
-/// the build can enable it.
 fn date<E: de::Error>(raw: &RawValue) -> Result<Claim<NumericDate>, E> {
     let text = raw.get();
     if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
         serde_json::from_str::<Unique>(text).map_err(E::custom)?;
         return Ok(Claim::IllTyped);
     }
-    let date = match text.parse() {
-        Ok(secs) => NumericDate::from_secs(secs),
-        Err(_) => text.parse().ok().and_then(NumericDate::from_secs_f64),
-    };
-    Ok(date.map_or(Claim::IllTyped, Claim::Present))
+    Ok(NumericDate::parse(text).map_or(Claim::IllTyped, Claim::Present))
 }
 
 /// The meaning of a top-level member that is `null`.

@@ -52,6 +52,11 @@ impl<'a> Compact<'a> {
         self.signing_input
     }
 
+    /// The JOSE header, as received.
+    pub(crate) fn encoded_header(&self) -> &'a [u8] {
+        self.header
+    }
+
     /// The octets of the JOSE header.
     ///
     /// # Errors

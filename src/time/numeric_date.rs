@@ -30,6 +30,17 @@ impl NumericDate {
         (date.as_secs() <= Self::LATEST_SECS).then_some(Self(date))
     }
 
+    /// Parses the text of a JSON number. `None` if it is no date.
+    ///
+    /// Why text: the feature `arbitrary_precision` of `serde_json` changes how numbers deserialize, and any
+    /// crate in the build can enable it.
+    pub(crate) fn parse(number: &str) -> Option<Self> {
+        match number.parse() {
+            Ok(secs) => Self::from_secs(secs),
+            Err(_) => number.parse().ok().and_then(Self::from_secs_f64),
+        }
+    }
+
     /// This date plus `by`, without overflow.
     pub(crate) fn later(self, by: Duration) -> Self {
         Self(self.0.saturating_add(by))

@@ -11,6 +11,7 @@
 use std::fmt;
 use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
@@ -26,6 +27,9 @@ const STEP_SECS: u64 = 60;
 
 /// The number of steps in which a nonce is accepted: the one that it is issued in, and the next two.
 const ACCEPTED_STEPS: u64 = 3;
+
+/// The longest time for which a nonce is accepted.
+pub(super) const MAX_NONCE_AGE: Duration = Duration::from_secs(ACCEPTED_STEPS * STEP_SECS);
 
 /// The length of the truncated HMAC in bytes.
 const NONCE_BYTES: usize = 16;

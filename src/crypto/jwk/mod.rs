@@ -13,6 +13,7 @@ mod export;
 mod fault;
 mod issuer;
 mod material;
+mod thumbprint;
 
 use std::collections::HashSet;
 

@@ -10,6 +10,8 @@ mod key;
 pub(crate) mod private_keys;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod signing;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod thumbprint;
 mod wycheproof;
 
 use serde::Deserialize;

@@ -1,0 +1,173 @@
+//! The parts of a DPoP proof (RFC 9449 section 4.2).
+//!
+//! Checks: one `DPoP` header line with one compact JWS of at most 4 KiB; `typ`, `alg`, `jwk`; neither `crit`
+//! nor `b64`; claims without duplicate members.
+//! Does not check: the values of the claims (see `verifier.rs`).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::fault::{Malformation, ProofFault};
+use crate::crypto::{Algorithm, Jwk, JwkFault};
+use crate::encoding::json::{MemberNames, Name, Unique};
+use crate::jwt::Claim;
+use crate::jwt::compact::Compact;
+use crate::jwt::header::{Header, HeaderPolicy};
+use crate::time::NumericDate;
+
+/// The header field of a proof.
+static DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// The most bytes of a proof. One with an RSA key of 8192 bits has about 3500.
+const MAX_PROOF_BYTES: usize = 4096;
+
+/// The most characters of a `jti`.
+const MAX_JTI_CHARS: usize = 256;
+
+/// The proof of a request, still encoded.
+///
+/// # Errors
+/// [`ProofFault::Missing`] and [`ProofFault::Malformed`].
+pub(super) fn find(headers: &HeaderMap) -> Result<Compact<'_>, ProofFault> {
+    let mut lines = headers.get_all(&DPOP).into_iter();
+    let proof = lines.next().ok_or(ProofFault::Missing)?;
+    if lines.next().is_some() {
+        return Err(Malformation::Repeated.into());
+    }
+    if proof.len() > MAX_PROOF_BYTES {
+        return Err(Malformation::TooLong.into());
+    }
+    Compact::parse(proof).map_err(|_| Malformation::NotCompactJws.into())
+}
+
+/// The algorithm and the public key in the header of `proof`.
+///
+/// # Errors
+/// [`ProofFault::Malformed`] and [`ProofFault::AlgorithmNotAllowed`].
+pub(super) fn parse_header(
+    proof: Compact<'_>,
+    policy: &HeaderPolicy,
+) -> Result<(Algorithm, Jwk), ProofFault> {
+    let json = proof.header().map_err(|_| Malformation::NotCompactJws)?;
+    let header = Header::parse(&json)?;
+    policy.check_type(&header)?;
+    policy.check_algorithm(&header)?;
+    let member: KeyMember<'_> = serde_json::from_slice(&json).map_err(|_| Malformation::Header)?;
+    let jwk = Jwk::parse(member.jwk.ok_or(Malformation::KeyMissing)?.get().as_bytes())?;
+    if !jwk.algorithms().contains(header.algorithm) {
+        return Err(JwkFault::AlgorithmMismatch.into());
+    }
+    Ok((header.algorithm, jwk))
+}
+
+/// The header member that the headers of access tokens do not have.
+#[derive(Deserialize)]
+struct KeyMember<'a> {
+    #[serde(borrow)]
+    jwk: Option<&'a RawValue>,
+}
+
+type Text<'a> = Claim<Cow<'a, str>>;
+
+/// The claims of a proof whose signature is verified.
+#[derive(Default)]
+pub(super) struct ProofClaims<'a> {
+    htm: Text<'a>,
+    htu: Text<'a>,
+    ath: Text<'a>,
+    jti: Text<'a>,
+    nonce: Text<'a>,
+    iat: Option<&'a RawValue>,
+}
+
+impl<'a> ProofClaims<'a> {
+    /// Parses decoded claims.
+    ///
+    /// # Errors
+    /// [`Malformation::Claims`] if they are not one JSON object without duplicate members.
+    pub(super) fn parse(json: &'a str) -> Result<Self, Malformation> {
+        serde_json::from_str(json).map_err(|_| Malformation::Claims)
+    }
+
+    pub(super) fn htm(&self) -> Result<&str, Malformation> {
+        text(&self.htm, "htm")
+    }
+
+    pub(super) fn htu(&self) -> Result<&str, Malformation> {
+        text(&self.htu, "htu")
+    }
+
+    pub(super) fn ath(&self) -> Result<&str, Malformation> {
+        text(&self.ath, "ath")
+    }
+
+    /// The `jti`, of 1 to 256 characters.
+    pub(super) fn jti(&self) -> Result<&str, Malformation> {
+        let jti = text(&self.jti, "jti")?;
+        let is_in_range = !jti.is_empty() && jti.chars().count() <= MAX_JTI_CHARS;
+        if is_in_range { Ok(jti) } else { Err(Malformation::Claim("jti")) }
+    }
+
+    /// The `nonce`. An ill-typed one counts as absent, so that the client is sent a new one.
+    pub(super) fn nonce(&self) -> Option<&str> {
+        self.nonce.value().map(|nonce| &**nonce)
+    }
+
+    /// The `iat`, which must be a number. `None` for a number that is no date.
+    pub(super) fn iat(&self) -> Result<Option<NumericDate>, Malformation> {
+        let text = self.iat.map(RawValue::get).unwrap_or_default();
+        if text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+            Ok(NumericDate::parse(text))
+        } else {
+            Err(Malformation::Claim("iat"))
+        }
+    }
+
+    fn read<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "htm" => self.htm = map.next_value()?,
+            "htu" => self.htu = map.next_value()?,
+            "ath" => self.ath = map.next_value()?,
+            "jti" => self.jti = map.next_value()?,
+            "nonce" => self.nonce = map.next_value()?,
+            "iat" => self.iat = Some(map.next_value()?),
+            _ => drop(map.next_value::<Unique>()?),
+        }
+        Ok(())
+    }
+}
+
+fn text<'c>(claim: &'c Text<'_>, name: &'static str) -> Result<&'c str, Malformation> {
+    claim.value().map(|text| &**text).ok_or(Malformation::Claim(name))
+}
+
+impl<'de> Deserialize<'de> for ProofClaims<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ClaimsVisitor)
+    }
+}
+
+struct ClaimsVisitor;
+
+impl<'de> Visitor<'de> for ClaimsVisitor {
+    type Value = ProofClaims<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the claims of a DPoP proof")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut names = MemberNames::with_capacity(8);
+        let mut claims = ProofClaims::default();
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            claims.read(&name.0, &mut map)?;
+            names.add(name)?;
+        }
+        Ok(claims)
+    }
+}
