@@ -91,7 +91,6 @@ mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod bearer;
-#[allow(dead_code, reason = "being built")]
 mod binding;
 pub mod builder;
 pub mod challenge;
@@ -138,6 +137,7 @@ pub use access_token::AccessToken;
 #[doc(inline)]
 pub use axum::Claims;
 pub use bearer::TokenSource;
+pub use binding::{certificates, dpop};
 #[doc(inline)]
 pub use builder::{BearerAuthBuilder, ConfigError, Introspection, Issuer, TokenCache};
 #[doc(inline)]

@@ -8,7 +8,7 @@ use crate::crypto::{Algorithm, VerifyingKey, sha256};
 use crate::encoding::base64url;
 
 /// The assumed size of the key of a proof and its encoded header, in bytes: that of a 2048-bit RSA key.
-const PROOF_KEY_BYTES: usize = 1024;
+const PROOF_KEY_BYTES: usize = 2048;
 
 /// The binding of one token. All requests with the token share it.
 pub(crate) struct Sender {

@@ -9,7 +9,11 @@ use http::request::Parts;
 use super::Authenticator;
 use super::progress::Unproven;
 use crate::access_token::AccessToken;
+use crate::bearer::Scheme;
+use crate::binding::dpop::{ProofFault, Recording, Verified};
+use crate::binding::{BindingFault, SenderPolicy};
 use crate::rejection::Rejection;
+use crate::time::NumericDate;
 
 /// How far the check of a proof got without waiting.
 pub(crate) enum Proof {
@@ -32,10 +36,29 @@ impl Authenticator {
     /// Checks that the request with this `head` proves that its sender may use its valid token.
     pub(crate) fn prove(&self, head: &Parts, unproven: Unproven) -> Proof {
         let Unproven { token, scheme } = unproven;
-        let checked = self.senders.check(head, scheme, token.sender(), self.now());
-        Proof::Done(match checked {
-            Ok(()) => Ok(Proven { token, fresh_nonce: None }),
-            Err(fault) => Err(Rejection::from(fault).about(&token).with_scheme(scheme)),
-        })
+        let now = self.now();
+        match self.senders.verify(head, scheme, token.sender(), now) {
+            Ok(None) => Proof::Done(Ok(Proven { token, fresh_nonce: None })),
+            Ok(Some(verified)) => record(&self.senders, verified, token, now),
+            Err(fault) => Proof::Done(Err(rejected(fault, &token, scheme))),
+        }
     }
+}
+
+/// Records the use of a DPoP proof. The request is accepted if it is the first.
+fn record(senders: &SenderPolicy, verified: Verified, token: AccessToken, now: NumericDate) -> Proof {
+    let Verified { proof, fresh_nonce } = verified;
+    let Some(dpop) = &senders.dpop else { return Proof::Done(Ok(Proven { token, fresh_nonce })) };
+    let decide = move |recorded: Result<(), _>| match recorded {
+        Ok(()) => Ok(Proven { token, fresh_nonce }),
+        Err(fault) => Err(rejected(ProofFault::from(fault).into(), &token, Scheme::Dpop)),
+    };
+    match dpop.replay().record(proof, now) {
+        Recording::Done(recorded) => Proof::Done(decide(recorded)),
+        Recording::Pending(recording) => Proof::Pending(Box::pin(async move { decide(recording.await) })),
+    }
+}
+
+fn rejected(fault: BindingFault, token: &AccessToken, scheme: Scheme) -> Rejection {
+    Rejection::from(fault).about(token).with_scheme(scheme)
 }

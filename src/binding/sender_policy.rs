@@ -1,25 +1,49 @@
 //! Decides whether the sender of a request may use its token.
 //!
-//! Checks: a token that is bound to a key or a certificate is presented with a proof of it, to both if it is
-//! bound to both (RFC 7800 section 3); a token under the scheme DPoP is bound to a key (RFC 9449 section 7.1).
-//! Does not check: the token, which was validated before. A proof is never consumed by a request whose token
-//! is invalid.
+//! Checks: a token that is bound to a key or a certificate is presented with a proof of it, and with both if it
+//! is bound to both (RFC 7800 section 3); a token under the scheme DPoP is bound to a key (RFC 9449 section
+//! 7.1).
+//! Does not check: the token, which was validated before. A request whose token is invalid uses up no proof.
 
+use std::sync::Arc;
+
+use http::HeaderMap;
 use http::request::Parts;
 
+use super::certificates::CertificateReader;
+use super::dpop::{Verified, Verifier};
 use super::fault::BindingFault;
 use crate::access_token::{Confirmation, Sender};
-use crate::bearer::{Scheme, Schemes};
+use crate::bearer::{DPOP, Scheme, Schemes};
 use crate::time::NumericDate;
 
 /// The proofs that a `BearerAuth` accepts.
 #[derive(Clone, Default)]
-pub(crate) struct SenderPolicy {}
+pub(crate) struct SenderPolicy {
+    pub(crate) dpop: Option<Arc<Verifier>>,
+    pub(crate) certificates: Option<Arc<CertificateReader>>,
+    /// Whether a token must be bound to a key or a certificate.
+    pub(crate) requires_binding: bool,
+}
 
 impl SenderPolicy {
     /// The schemes under which a request may present its token.
     pub(crate) fn schemes(&self) -> Schemes {
-        Schemes::Bearer
+        match &self.dpop {
+            None => Schemes::Bearer,
+            Some(dpop) if dpop.is_required() => Schemes::Dpop,
+            Some(_) => Schemes::BearerAndDpop,
+        }
+    }
+
+    /// The algorithms that a DPoP proof may be signed with, space-delimited. `None` without DPoP.
+    pub(crate) fn dpop_algs(&self) -> Option<&str> {
+        self.dpop.as_deref().map(Verifier::algs)
+    }
+
+    /// Whether every token must be bound to a key or a certificate.
+    pub(crate) fn requires_binding(&self) -> bool {
+        self.requires_binding || self.schemes() == Schemes::Dpop
     }
 
     /// Checks that a request could prove to be the sender of a token with this `cnf`.
@@ -27,25 +51,68 @@ impl SenderPolicy {
     /// # Errors
     /// [`BindingFault::SenderNotProven`] if no accepted proof could.
     pub(crate) fn check_provable(&self, bound_to: Option<&Confirmation>) -> Result<(), BindingFault> {
-        if bound_to.is_none() { Ok(()) } else { Err(BindingFault::SenderNotProven) }
+        let is_provable = bound_to.is_none_or(|bound_to| {
+            (bound_to.jkt.is_some() || bound_to.x5t_s256.is_some())
+                && (bound_to.jkt.is_none() || self.dpop.is_some())
+                && (bound_to.x5t_s256.is_none() || self.certificates.is_some())
+        });
+        if is_provable { Ok(()) } else { Err(BindingFault::SenderNotProven) }
     }
 
-    /// Whether [`check`](Self::check) has anything to check.
+    /// Marks the DPoP proof as sensitive, so that `Debug` does not show it, or removes it.
+    pub(crate) fn hide_proofs(&self, headers: &mut HeaderMap, remove: bool) {
+        if self.dpop.is_none() {
+            return;
+        }
+        if remove {
+            headers.remove(DPOP);
+        } else if let Some(proof) = headers.get_mut(DPOP) {
+            proof.set_sensitive(true);
+        }
+    }
+
+    /// Removes the header in which a proxy sends the certificate, so that the inner service cannot take one
+    /// of another sender for it.
+    pub(crate) fn remove_certificate_headers(&self, headers: &mut HeaderMap) {
+        if let Some(certificates) = &self.certificates {
+            certificates.remove_headers(headers);
+        }
+    }
+
+    /// Whether [`verify`](Self::verify) has anything to check.
     pub(crate) fn applies_to(&self, scheme: Scheme, sender: Option<&Sender>) -> bool {
-        sender.is_some() || scheme == Scheme::Dpop
+        sender.is_some() || scheme == Scheme::Dpop || self.requires_binding
     }
 
-    /// Checks the proof in the `head` of a request with a valid token.
+    /// Verifies the proof in the `head` of a request with a valid token. A DPoP proof is accepted once its use
+    /// is recorded.
     ///
     /// # Errors
     /// [`BindingFault`].
-    pub(crate) fn check(
+    pub(crate) fn verify(
         &self,
-        _head: &Parts,
-        _scheme: Scheme,
+        head: &Parts,
+        scheme: Scheme,
         sender: Option<&Sender>,
-        _now: NumericDate,
-    ) -> Result<(), BindingFault> {
-        if sender.is_some() { Err(BindingFault::SenderNotProven) } else { Ok(()) }
+        now: NumericDate,
+    ) -> Result<Option<Verified>, BindingFault> {
+        let Some(sender) = sender else {
+            let is_bearer = scheme == Scheme::Bearer && !self.requires_binding;
+            return if is_bearer { Ok(None) } else { Err(BindingFault::TokenNotBound) };
+        };
+        let bound_to = &sender.confirmation;
+        self.check_provable(Some(bound_to))?;
+        match (scheme, bound_to.jkt) {
+            (Scheme::Bearer, Some(_)) => return Err(BindingFault::SenderNotProven),
+            (Scheme::Dpop, None) => return Err(BindingFault::TokenNotBound),
+            _ => {}
+        }
+        if let Some((certificates, expected)) = self.certificates.as_ref().zip(bound_to.x5t_s256.as_ref()) {
+            certificates.check(head, expected)?;
+        }
+        match (&self.dpop, scheme) {
+            (Some(dpop), Scheme::Dpop) => Ok(Some(dpop.verify(head, sender, now)?)),
+            _ => Ok(None),
+        }
     }
 }

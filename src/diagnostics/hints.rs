@@ -170,7 +170,60 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
             "compare the token with require_claim_value and validate of its issuer: it may be for another tenant"
         }
         RejectionKind::ClientNotAllowed => "if the client may use this API, add it to allowed_clients",
-        RejectionKind::SenderNotProven => "let the client request a plain bearer token",
+        RejectionKind::SenderNotProven => {
+            "let the client send a DPoP proof or its certificate (dpop, certificates), or request a bearer token"
+        }
+        RejectionKind::TokenNotBound => {
+            "let the client request a token that is bound to its key (RFC 9449 section 5) or to its certificate; for a \
+             bearer token, the scheme is Bearer"
+        }
+        RejectionKind::ProofMissing => "let the client send the header `DPoP` with each request",
+        RejectionKind::ProofMalformed => "let the client use a library for DPoP (RFC 9449 section 4.2)",
+        RejectionKind::ProofAlgorithmNotAllowed => {
+            "let the client sign with an algorithm of the challenge, or allow this one with Dpop::algorithms"
+        }
+        RejectionKind::ProofKeyMismatch => {
+            "the client has another key than at the token request, or the token was stolen"
+        }
+        RejectionKind::ProofSignatureMismatch => {
+            "the proof was altered, or its `jwk` is not that of the signing key"
+        }
+        RejectionKind::ProofMethodMismatch => {
+            "let the client make a proof for each request; if a proxy changes the method, use Dpop::target_from"
+        }
+        RejectionKind::ProofUrlMismatch => {
+            "the URL of the client is not the base in Dpop::at plus the path of the request: if a proxy strips a \
+             prefix, add it to the base"
+        }
+        RejectionKind::ProofTokenMismatch => "let the client make a new proof when it gets a new token",
+        RejectionKind::ProofExpired | RejectionKind::ProofIssuedInFuture => {
+            "let the client make a proof for each request and synchronize its clock; with Dpop::nonces its clock does not \
+             matter"
+        }
+        RejectionKind::ProofReplayed => {
+            "the request was sent twice: turn off retries of proxies and of the client's HTTP library, or the proof \
+             was stolen"
+        }
+        RejectionKind::ProofsTooMany => {
+            "raise Dpop::max_proofs, lower Dpop::max_proof_age, or limit the rate of requests per client"
+        }
+        RejectionKind::ReplayStoreUnavailable => {
+            "no proof is accepted until the store of Dpop::replay_store responds"
+        }
+        RejectionKind::CertificateMissing => {
+            "let the client present its certificate in the TLS handshake, and the proxy forward it; a header is \
+             believed only if it comes from an address in from_proxy"
+        }
+        RejectionKind::CertificateMismatch => {
+            "the client uses another certificate than at the token request, or the token was stolen"
+        }
+        RejectionKind::CertificateHeaderMalformed => {
+            "let the proxy remove the header of the client before it sets its own, and compare the form of the header \
+             with the settings"
+        }
+        RejectionKind::PeerAddressUnknown => {
+            "insert certificates::PeerAddress into the extensions of each request, or set Certificates::peer_address"
+        }
         RejectionKind::AuthenticationInsufficient => {
             "let the client send the user through the authorization endpoint with the `acr_values` and `max_age` \
              of the challenge; if the token has no `acr` or `auth_time` then, let the authorization server add them"

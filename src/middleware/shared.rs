@@ -42,7 +42,8 @@ impl Shared {
         self.start_check.start(&self.authenticator);
     }
 
-    /// Marks the credentials in `head` as sensitive, so that `Debug` does not show them, or removes them.
+    /// Marks the credentials and the DPoP proof in `head` as sensitive, so that `Debug` does not show them, or
+    /// removes them.
     pub(super) fn hide_credentials(&self, head: &mut Parts, remove: bool) {
         if remove {
             head.headers.remove(AUTHORIZATION);
@@ -50,6 +51,7 @@ impl Shared {
             credentials.set_sensitive(true);
         }
         self.authenticator.sources.iter().for_each(|source| source.hide(&mut head.headers, remove));
+        self.authenticator.senders.hide_proofs(&mut head.headers, remove);
     }
 
     /// Reports a rejection and responds to the request with that `head`, which `on_reject` sees.

@@ -5,6 +5,7 @@
 //! fixed: they hold nothing of a token, a claim or a request.
 
 mod kind;
+mod sender;
 mod step_up;
 
 use std::error::Error;
@@ -18,7 +19,6 @@ pub use self::kind::RejectionKind;
 
 use crate::access_token::{AccessToken, ClaimsMismatch, StepUp};
 use crate::bearer::{CredentialsFault, Scheme};
-use crate::binding::BindingFault;
 use crate::crypto::SignatureMismatch;
 use crate::event::Severity;
 use crate::introspection::IntrospectionFault;
@@ -190,9 +190,15 @@ impl Rejection {
     /// The level of its event.
     pub(crate) fn severity(&self) -> Severity {
         match self.kind {
-            RejectionKind::Missing => Severity::Routine,
-            RejectionKind::KeysUnavailable | RejectionKind::IntrospectionUnavailable => Severity::Outage,
-            RejectionKind::NotCovered | RejectionKind::IntrospectionMisconfigured => Severity::Fault,
+            // Each client without a nonce causes one, and then goes on with it.
+            RejectionKind::Missing | RejectionKind::ProofNonceRequired => Severity::Routine,
+            RejectionKind::KeysUnavailable
+            | RejectionKind::IntrospectionUnavailable
+            | RejectionKind::ProofsTooMany
+            | RejectionKind::ReplayStoreUnavailable => Severity::Outage,
+            RejectionKind::NotCovered
+            | RejectionKind::IntrospectionMisconfigured
+            | RejectionKind::PeerAddressUnknown => Severity::Fault,
             _ => Severity::Client,
         }
     }
@@ -439,14 +445,6 @@ impl From<IntrospectionFault> for Rejection {
                 rejection.details_mut().cause = Some(Cause::Error(cause));
                 rejection
             }
-        }
-    }
-}
-
-impl From<BindingFault> for Rejection {
-    fn from(fault: BindingFault) -> Self {
-        match fault {
-            BindingFault::SenderNotProven => RejectionKind::SenderNotProven.into(),
         }
     }
 }

@@ -6,6 +6,8 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use super::locations::Locations;
+use crate::bearer::Schemes;
+use crate::binding::SenderPolicy;
 
 /// Checked metadata, and where clients find it.
 pub(crate) struct PublishedMetadata {
@@ -30,12 +32,28 @@ impl PublishedMetadata {
         Some(&*self.scope_hint).filter(|scopes| !scopes.is_empty())
     }
 
-    /// The document, for an API that trusts these authorization servers and accepts tokens in the query or
-    /// not. An empty list is omitted (RFC 9728 section 3.2).
-    pub(super) fn document(&self, authorization_servers: Vec<String>, accepts_query: bool) -> String {
+    /// The document, for an API that trusts these authorization servers, accepts tokens in the query or not,
+    /// and accepts these proofs. An empty list is omitted (RFC 9728 section 3.2).
+    pub(super) fn document(
+        &self,
+        authorization_servers: Vec<String>,
+        accepts_query: bool,
+        senders: &SenderPolicy,
+    ) -> String {
         let mut members = self.members.clone();
         if !authorization_servers.is_empty() {
             members.insert("authorization_servers".to_owned(), authorization_servers.into());
+        }
+        if let Some(algs) = senders.dpop_algs() {
+            let algs: Vec<&str> = algs.split(' ').collect();
+            members.insert("dpop_signing_alg_values_supported".to_owned(), algs.into());
+        }
+        let flags = [
+            ("dpop_bound_access_tokens_required", senders.schemes() == Schemes::Dpop),
+            ("tls_client_certificate_bound_access_tokens", senders.certificates.is_some()),
+        ];
+        for (name, _) in flags.into_iter().filter(|(_, is_on)| *is_on) {
+            members.insert(name.to_owned(), true.into());
         }
         let methods = [("header", true), ("body", self.accepts_form_body), ("query", accepts_query)];
         let methods: Vec<&str> =

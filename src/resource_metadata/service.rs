@@ -19,6 +19,7 @@ use tower_service::Service;
 use super::published::PublishedMetadata;
 use crate::authenticate::{Authenticator, IssuerRegistry};
 use crate::bearer::TokenSource;
+use crate::binding::SenderPolicy;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -42,6 +43,7 @@ pub struct ResourceMetadataService {
     metadata: Arc<PublishedMetadata>,
     issuers: Arc<IssuerRegistry>,
     accepts_query: bool,
+    senders: SenderPolicy,
 }
 
 impl ResourceMetadataService {
@@ -50,6 +52,7 @@ impl ResourceMetadataService {
             metadata,
             issuers: Arc::clone(&authenticator.issuers),
             accepts_query: authenticator.sources.iter().any(TokenSource::is_query),
+            senders: authenticator.senders.clone(),
         }
     }
 
@@ -70,7 +73,7 @@ impl ResourceMetadataService {
     /// The document as it is now: a JSON object. For a server without tower.
     #[must_use]
     pub fn document(&self) -> String {
-        self.metadata.document(self.issuers.load().configured(), self.accepts_query)
+        self.metadata.document(self.issuers.load().configured(), self.accepts_query, &self.senders)
     }
 
     fn respond(&self, method: &Method) -> Response<String> {

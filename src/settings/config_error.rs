@@ -318,6 +318,31 @@ pub enum ConfigProblem {
         /// The fault, as the end of a sentence that starts with the value.
         reason: &'static str,
     },
+    /// A setting of [`Dpop`](crate::dpop::Dpop) or [`Certificates`](crate::certificates::Certificates) is
+    /// unusable.
+    #[non_exhaustive]
+    SenderSettingUnusable {
+        /// The setting.
+        setting: &'static str,
+        /// The value; empty if the setting has none.
+        value: String,
+        /// The fault, as the end of a sentence that starts with the value.
+        reason: &'static str,
+    },
+    /// A token from this source is never accepted, because DPoP is required.
+    #[non_exhaustive]
+    TokenSourceWithoutProof {
+        /// The source.
+        source: String,
+    },
+    /// The FAPI 2.0 Security Profile is not met.
+    #[non_exhaustive]
+    Fapi2Unmet {
+        /// The issuer whose settings do not meet it. `None` for a setting of the builder.
+        issuer: Option<String>,
+        /// The fault, as a sentence; with an issuer, as the end of one that starts with the issuer.
+        reason: &'static str,
+    },
     /// A setting in a configuration file or in an environment variable is unusable (feature `config`).
     #[non_exhaustive]
     SettingUnusable {
@@ -445,6 +470,19 @@ impl ConfigProblem {
             Self::ResourceMetadataUnusable { setting, value, reason } => {
                 write!(f, "{value:?} in {setting} of the resource metadata {reason}")
             }
+            Self::SenderSettingUnusable { setting, value, reason } if value.is_empty() => {
+                write!(f, "{setting} {reason}")
+            }
+            Self::SenderSettingUnusable { setting, value, reason } => {
+                write!(f, "{value:?} in {setting} {reason}")
+            }
+            Self::TokenSourceWithoutProof { source } => {
+                write!(f, "DPoP is required, so no token from the source {source} is accepted")
+            }
+            Self::Fapi2Unmet { issuer: Some(issuer), reason } => {
+                write!(f, "FAPI 2.0: the issuer {issuer:?} {reason}")
+            }
+            Self::Fapi2Unmet { issuer: None, reason } => write!(f, "FAPI 2.0: {reason}"),
             Self::SettingUnusable { setting, reason, .. } => write!(f, "{setting} {reason}"),
             Self::Zero { setting } => write!(f, "{setting} is zero"),
             Self::TokenSourceRepeated { source } => {
@@ -532,7 +570,18 @@ impl ConfigProblem {
             Self::ResourceUnusable { .. } => {
                 "write the URL under which clients reach this API, such as \"https://api.example.com/mcp\""
             }
-            Self::ResourceMetadataUnusable { .. } => "correct the value, or remove it",
+            Self::ResourceMetadataUnusable { .. } | Self::SenderSettingUnusable { .. } => {
+                "correct the value, or remove it"
+            }
+            Self::TokenSourceWithoutProof { .. } => "remove the source, or accept bearer tokens beside DPoP",
+            Self::Fapi2Unmet { issuer: Some(_), .. } => {
+                "add .introspect(Introspection::with(...).also_jwts()), and name PS256, ES256 or EdDSA in \
+                 .algorithms([...])"
+            }
+            Self::Fapi2Unmet { issuer: None, .. } => {
+                "set .dpop(...) or .certificates(...), a leeway of at most 10 s, and no token source; or remove \
+                 .fapi2()"
+            }
             Self::Zero { .. } => "use a positive value, or remove the setting to use its default",
             Self::TokenSourceRepeated { .. } => "add it once",
             Self::TokenSourceUnusable { .. } => "see the documentation of TokenSource for valid names",

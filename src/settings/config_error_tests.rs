@@ -92,6 +92,9 @@ fn all_problems() -> Vec<ConfigProblem> {
         },
         Problem::ResourceUnusable { resource: url(), reason: "has a fragment" },
         Problem::ResourceMetadataUnusable { setting: "name", value: String::new(), reason: "is empty" },
+        Problem::SenderSettingUnusable { setting: "Dpop::at", value: url(), reason: "is not https" },
+        Problem::TokenSourceWithoutProof { source: "the query".to_owned() },
+        Problem::Fapi2Unmet { issuer: None, reason: "the leeway is longer than 10 s" },
     ]
 }
 
@@ -136,6 +139,9 @@ fn place(problem: &ConfigProblem) -> usize {
         Problem::ProfileUnusable { .. } => 34,
         Problem::ResourceUnusable { .. } => 35,
         Problem::ResourceMetadataUnusable { .. } => 36,
+        Problem::SenderSettingUnusable { .. } => 37,
+        Problem::TokenSourceWithoutProof { .. } => 38,
+        Problem::Fapi2Unmet { .. } => 39,
     }
 }
 

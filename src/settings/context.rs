@@ -22,6 +22,8 @@ use crate::transport::{self, DefaultClientFault, HttpClient};
 pub(crate) struct BuildContext {
     pub(crate) audiences: Vec<String>,
     pub(crate) leeway: Duration,
+    /// Whether each issuer must meet the FAPI 2.0 Security Profile.
+    pub(crate) fapi2: bool,
     /// Empty until an issuer needs it.
     pub(crate) client: OnceLock<Arc<dyn HttpClient>>,
     pub(crate) refresh: RefreshPolicy,

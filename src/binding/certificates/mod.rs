@@ -48,7 +48,8 @@
 //! A header is as good as the peer that sent it. `BearerAuth` reads it only from the addresses that
 //! [`from_proxy`](Certificates::from_proxy) names, and removes it before the inner service. The proxy must
 //! remove a header of that name that a client has sent. `BearerAuth` needs the address of the peer; see
-//! [`PeerAddress`].
+//! [`PeerAddress`]. [The guide](crate::guide::client_certificates) shows how to configure haproxy, nginx,
+//! Caddy, Envoy, AWS and Azure.
 //!
 //! # Not checked
 //!

@@ -183,8 +183,8 @@ impl Certificates {
     /// address in it. A range that covers every IPv4 address is a
     /// [`ConfigError`](crate::ConfigError), and so is a header without a trusted proxy.
     ///
-    /// Name the proxies as narrowly as you can. Whoever has an address in the range can write the thumbprint
-    /// of any certificate. The proxy must remove or replace the header if a client has sent it.
+    /// List the proxies only, not their whole network: every host in the range can send the certificate of any
+    /// client. The proxy must remove or replace the header if a client has sent it.
     ///
     /// ```
     /// use tower_bearer::certificates::Certificates;

@@ -46,7 +46,8 @@ impl BearerAuthBuilder {
     /// [`ConfigError`] with every problem, each with a hint.
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let mut problems = Vec::new();
-        let Parts { context, issuers, resolver, realm, resource_metadata } = self.parts(&mut problems);
+        let Parts { context, issuers, resolver, realm, resource_metadata, senders } =
+            self.parts(&mut problems);
         ConfigError::unless_none(problems)?;
         let turned_on = [
             ("resolve_issuers", resolver.is_some()),
@@ -54,10 +55,12 @@ impl BearerAuthBuilder {
             ("log_token_details", self.log_token_details),
             ("skip_start_check", self.skip_start_check),
             ("resource_metadata", resource_metadata.is_some()),
+            ("dpop", senders.dpop.is_some()),
+            ("certificates", senders.certificates.is_some()),
+            ("fapi2", self.fapi2),
             ("token cache", self.token_cache.limits().is_some()),
         ];
-        let senders = SenderPolicy::default();
-        let schemes = senders.schemes();
+        let (schemes, dpop_algs) = (senders.schemes(), senders.dpop_algs().map(Arc::from));
         let authenticator = Authenticator {
             issuers,
             resolver: resolver.map(Arc::new),
@@ -77,7 +80,7 @@ impl BearerAuthBuilder {
             responder: Arc::new(Responder::new(ResponseSettings {
                 realm,
                 schemes,
-                dpop_algs: None,
+                dpop_algs,
                 omit_error_descriptions: self.omit_error_descriptions,
                 on_reject: self.on_reject,
                 resource_metadata: resource_metadata.map(Arc::new),
@@ -112,7 +115,8 @@ impl BearerAuthBuilder {
         let resource_metadata = self.resource_metadata.as_ref();
         let resource_metadata = resource_metadata
             .and_then(|metadata| metadata.build(&accepted_audiences(&issuers, &context), problems));
-        Parts { context, issuers, resolver, realm, resource_metadata }
+        let senders = self.build_senders(problems);
+        Parts { context, issuers, resolver, realm, resource_metadata, senders }
     }
 
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
@@ -120,8 +124,9 @@ impl BearerAuthBuilder {
             problems.push(ConfigProblem::NoIssuer);
         }
         check_audiences(self.audiences.iter(), problems);
-        if self.leeway > Self::MAX_LEEWAY {
-            problems.push(ConfigProblem::LeewayTooLong { leeway: self.leeway });
+        let leeway = self.effective_leeway();
+        if leeway > Self::MAX_LEEWAY {
+            problems.push(ConfigProblem::LeewayTooLong { leeway });
         }
         for (setting, duration) in [
             ("jwks_ttl", self.refresh.ttl),
@@ -160,7 +165,8 @@ impl BearerAuthBuilder {
     fn context(&self) -> BuildContext {
         BuildContext {
             audiences: self.audiences.clone(),
-            leeway: self.leeway,
+            leeway: self.effective_leeway(),
+            fapi2: self.fapi2,
             client: self.client.clone().map(OnceLock::from).unwrap_or_default(),
             refresh: self.refresh.clone(),
             fetch_timeout: self.fetch_timeout,
@@ -218,6 +224,7 @@ struct Parts {
     resolver: Option<Resolver>,
     realm: String,
     resource_metadata: Option<PublishedMetadata>,
+    senders: SenderPolicy,
 }
 
 /// Each source must be usable, and find no token that another one finds.

@@ -6,6 +6,7 @@ mod fetching;
 mod issuers;
 mod resource_metadata;
 mod responses;
+mod senders;
 mod view;
 
 pub use view::BearerAuthView;
@@ -18,6 +19,8 @@ use tokio::runtime::Handle;
 
 use super::token_cache::TokenCache;
 use crate::bearer::TokenSource;
+use crate::binding::certificates::Certificates;
+use crate::binding::dpop::Dpop;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnAccept, OnReject};
 use crate::resource_metadata::ResourceMetadata;
@@ -54,7 +57,7 @@ pub struct BearerAuthBuilder {
     allow_no_issuer: bool,
     resolver: Option<IssuerResolver>,
     realm: Option<String>,
-    leeway: Duration,
+    leeway: Option<Duration>,
     max_token_bytes: usize,
     sources: Vec<TokenSource>,
     optional: bool,
@@ -74,6 +77,9 @@ pub struct BearerAuthBuilder {
     token_cache: TokenCache,
     response_limits: CacheLimits,
     resource_metadata: Option<ResourceMetadata>,
+    dpop: Option<Dpop>,
+    certificates: Option<Certificates>,
+    fapi2: bool,
 }
 
 impl BearerAuth {
@@ -101,6 +107,8 @@ impl BearerAuthBuilder {
     /// The maximum [`leeway`](Self::leeway): 5 min.
     pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
+    const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+
     fn new(audience: String) -> Self {
         Self {
             audiences: vec![audience],
@@ -109,7 +117,7 @@ impl BearerAuthBuilder {
             allow_no_issuer: false,
             resolver: None,
             realm: None,
-            leeway: Duration::from_secs(30),
+            leeway: None,
             max_token_bytes: 16 * 1024,
             sources: Vec::new(),
             optional: false,
@@ -129,6 +137,9 @@ impl BearerAuthBuilder {
             token_cache: TokenCache::new(),
             response_limits: CacheLimits { entries: 10_000, bytes: 32 * 1024 * 1024 },
             resource_metadata: None,
+            dpop: None,
+            certificates: None,
+            fapi2: false,
         }
     }
 
@@ -160,7 +171,7 @@ impl BearerAuthBuilder {
     /// # Risk
     /// A stolen token works for this much longer after `exp`.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+        self.leeway = Some(leeway);
         self
     }
 

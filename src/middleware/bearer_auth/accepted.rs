@@ -43,6 +43,7 @@ impl Accepted {
             fresh_nonce: None,
         };
         shared.hide_credentials(head, shared.strip_credentials && token.is_some());
+        shared.authenticator.senders.remove_certificate_headers(&mut head.headers);
         let on_accept = shared.on_accept.as_ref().and_then(|on_accept| Some((on_accept, token.clone()?)));
         Coverage::insert(head, token, introspection_time, shared);
         if let Some((on_accept, token)) = on_accept {

@@ -47,7 +47,7 @@ use crate::transport::{FetchLimits, HttpClient};
 ///
 /// `active` is `true`, `aud` names this API, and `exp` is present and in the future. (Two settings accept
 /// responses without `aud` or `exp`; their names start with `dangerous_`.) If present, `iss`,
-/// `nbf`, `iat`, `scope`, `sub`, `client_id`, `username` and `token_type` are valid. There is no `cnf`. The
+/// `nbf`, `iat`, `scope`, `sub`, `client_id`, `username`, `token_type` and `cnf` are valid. The
 /// settings of the [`Issuer`](crate::Issuer) apply to responses as they do to JWTs, except those of
 /// [`strict_rfc9068`](crate::Issuer::strict_rfc9068). A response about a JWT need not repeat the claims of
 /// the JWT. If it has an `exp`, that may differ by the leeway, and the earlier one counts. If it has scopes,
@@ -97,6 +97,11 @@ pub struct Introspection {
 }
 
 impl Introspection {
+    /// Whether no token is accepted without a response about it. Tokens are JWTs as well if the issuer has keys.
+    pub(super) fn decides_about_all(&self, has_keys: bool) -> bool {
+        !self.accept_pending_jwts && (!has_keys || matches!(self.jwts, JwtIntrospection::All))
+    }
+
     /// Introspects with the credentials `auth`, at the `introspection_endpoint` in the issuer's metadata.
     ///
     /// ```

@@ -36,7 +36,11 @@ impl Issuer {
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<TrustedIssuer> {
         self.check(problems);
-        let algorithms = self.algorithms.unwrap_or(AlgorithmSet::ALL);
+        if cx.fapi2 {
+            self.check_fapi2(problems);
+        }
+        let default = if cx.fapi2 { AlgorithmSet::FAPI2 } else { AlgorithmSet::ALL };
+        let algorithms = self.algorithms.unwrap_or(default);
         let keys = match self.keys {
             KeyOrigin::None => None,
             _ => Some(self.build_keys(algorithms, cx, problems).ok_or(AlreadyReported)),

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod check_claims;
+mod check_fapi2;
 mod check_profiles;
 mod claims;
 mod debug;

@@ -197,7 +197,7 @@ async fn a_header_of_an_untrusted_peer_is_logged_once_a_minute_without_its_value
     assert!(text.contains("peer=192.0.2.7") && !text.contains("MIIB"), "{text}");
 }
 
-/// What a subscriber has written.
+/// The output of a subscriber.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
