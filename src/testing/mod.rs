@@ -75,6 +75,8 @@
 //! | simulate an outage, or the failure of one endpoint | [`TestIssuer::set_outage`], [`TestIssuer::set_fault`] |
 //! | fail requests about one token, or damage one key | [`TestIssuer::set_token_fault`], [`TestIssuer::alter_key`] |
 //! | move the time | [`TestIssuer::clock`] |
+//! | bind a token to a key, and prove possession of it | [`TokenBuilder::bound_to_key`], [`DpopKey`] |
+//! | bind a token to a client certificate | [`TokenBuilder::bound_to_certificate`] |
 //! | imitate the tokens of an authorization server | [`TokenBuilder::shaped_like`] |
 //! | serve the keys of a profile from another host | [`TestIssuer::publish_jwks_at`] |
 //! | listen on a port, with TLS if needed | [`TestIssuer::loopback`] |
@@ -82,6 +84,7 @@
 //! Enable this feature for `[dev-dependencies]` only: a `TestIssuer` issues any token that a caller requests.
 
 mod clock;
+mod dpop;
 mod endpoints;
 mod fault;
 mod in_memory;
@@ -94,8 +97,10 @@ mod test_ca;
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests;
+mod thumbprint;
 
 pub use clock::ManualClock;
+pub use dpop::{DpopKey, ProofBuilder};
 pub use fault::{Endpoint, Fault};
 pub use in_memory::InMemoryClient;
 pub use issuer::{LoopbackBuilder, TestIssuer, TokenBuilder, TokenShape};

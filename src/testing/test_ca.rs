@@ -78,6 +78,7 @@ impl TestCa {
     ///
     /// A test issuer on a port with TLS accepts it as the credentials of the client
     /// [registered](super::TestIssuer::register_mtls_client) with that id (RFC 8705 section 2.1).
+    /// [`TokenBuilder::bound_to_certificate`](super::TokenBuilder::bound_to_certificate) binds a token to it.
     ///
     /// ```
     /// # #[cfg(feature = "reqwest")] {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::form::Form;
 use super::oauth_error::OAuthError;
 use super::response::{json, no_store, plain};
-use crate::testing::server::{Alter, AlterSigned, Alterations, State, compact, header};
+use crate::testing::server::{Alter, AlterSigned, Alterations, State, compact, header, token_type};
 
 /// The media type of a signed response (RFC 9701 section 10.2).
 const SIGNED: &str = "application/token-introspection+jwt";
@@ -73,7 +73,7 @@ impl State {
 
 fn active(mut claims: Map<String, Value>, alter: Option<&Alter>) -> Map<String, Value> {
     claims.insert("active".to_owned(), true.into());
-    claims.insert("token_type".to_owned(), "Bearer".into());
+    claims.insert("token_type".to_owned(), token_type(&claims).into());
     alter.into_iter().for_each(|alter| alter(&mut claims));
     claims
 }

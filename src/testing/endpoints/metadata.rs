@@ -1,4 +1,5 @@
-//! The metadata endpoint (RFC 8414 section 2, RFC 9701 section 7).
+//! The metadata endpoint (RFC 8414 section 2, RFC 9701 section 7, RFC 9449 section 5.1, RFC 8705
+//! section 3.3).
 
 use serde_json::{Value, json};
 
@@ -18,9 +19,9 @@ impl State {
     }
 
     fn metadata(&self) -> Value {
-        let signatures = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str());
+        let signatures: Vec<&str> = AlgorithmSet::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
         let macs = HmacAlgorithm::ALL.iter().map(|algorithm| algorithm.as_str());
-        let algorithms: Vec<&str> = signatures.chain(macs).collect();
+        let algorithms: Vec<&str> = signatures.iter().copied().chain(macs).collect();
         let url = |endpoint| self.address().url(endpoint);
         let signing = self.signing_key(None).map(|(_, key)| key.algorithm().as_str());
         json!({
@@ -38,6 +39,8 @@ impl State {
             "revocation_endpoint": url(Endpoint::Revocation),
             "revocation_endpoint_auth_methods_supported": METHODS,
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+            "dpop_signing_alg_values_supported": signatures,
+            "tls_client_certificate_bound_access_tokens": self.lock().binds_to_certificates,
         })
     }
 }

@@ -9,6 +9,7 @@ mod metadata;
 mod oauth_error;
 mod response;
 mod revocation;
+mod sender;
 mod token;
 
 use std::time::Duration;
@@ -93,7 +94,9 @@ impl State {
             Endpoint::Introspection => {
                 self.for_client(endpoint, request, |client, form| self.introspect(client, headers, form))
             }
-            Endpoint::Token => self.for_client(endpoint, request, |client, form| self.grant(client, form)),
+            Endpoint::Token => {
+                self.for_client(endpoint, request, |client, form| self.grant(client, request, form))
+            }
             Endpoint::Revocation => self.for_client(endpoint, request, |_, form| self.revoke(form)),
         }
     }

@@ -1,4 +1,5 @@
-//! The OAuth error of an endpoint that rejects a request (RFC 6749 section 5.2, RFC 8707 section 2).
+//! The OAuth error of an endpoint that rejects a request (RFC 6749 section 5.2, RFC 8707 section 2, RFC 9449
+//! section 5).
 
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
@@ -12,6 +13,8 @@ use super::response::{json, with_field};
 pub(super) enum OAuthError {
     /// The client is unknown, or its credentials are wrong.
     InvalidClient,
+    /// The DPoP proof is invalid or was used before.
+    InvalidDpopProof,
     /// The refresh token is unknown, used or revoked.
     InvalidGrant,
     /// A parameter is missing or duplicated, or the request has two kinds of client credentials.
@@ -38,6 +41,7 @@ impl OAuthError {
     fn code(self) -> &'static str {
         match self {
             Self::InvalidClient => "invalid_client",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",

@@ -2,30 +2,39 @@
 //!
 //! Checks: the grant; that a scope is well-formed and does not exceed the scope of the refresh token.
 //!
+//! Binds the access token to the key of a DPoP proof and, by setting, to the certificate of the client
+//! (`sender.rs`).
+//!
 //! Does not check: which scopes and resources a client may request; whether a refresh token was issued to
 //! this client.
 //!
 //! Why: a refresh token can be used once, so that a stolen copy is detected (RFC 9700 section 4.14.2).
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
 use super::oauth_error::OAuthError;
 use super::response::json;
+use super::sender::Sender;
 use crate::bearer::is_scope_token;
-use crate::testing::server::{State, TokenForm, UnsignedToken};
+use crate::testing::server::{State, TokenForm, UnsignedToken, token_type};
 
 impl State {
     /// Issues the tokens that `client` requests.
     ///
     /// # Errors
     /// Every [`OAuthError`] but [`InvalidClient`](OAuthError::InvalidClient).
-    pub(super) fn grant(&self, client: &str, form: &Form) -> Result<Response<Bytes>, OAuthError> {
+    pub(super) fn grant(
+        &self,
+        client: &str,
+        request: &Request<Bytes>,
+        form: &Form,
+    ) -> Result<Response<Bytes>, OAuthError> {
         match form.text("grant_type") {
-            Some("client_credentials") => self.grant_client_credentials(client, form),
-            Some("refresh_token") => self.grant_refresh(form),
+            Some("client_credentials") => self.grant_client_credentials(client, self.sender(request)?, form),
+            Some("refresh_token") => self.grant_refresh(self.sender(request)?, form),
             Some(_) => Err(OAuthError::UnsupportedGrantType),
             None => Err(OAuthError::InvalidRequest),
         }
@@ -33,7 +42,12 @@ impl State {
 
     /// Issues a JWT whose `sub` and `client_id` are the client (RFC 9068 section 2.2), without a refresh
     /// token (RFC 6749 section 4.4.3). The request must name a resource or an audience (RFC 8707 section 2).
-    fn grant_client_credentials(&self, client: &str, form: &Form) -> Result<Response<Bytes>, OAuthError> {
+    fn grant_client_credentials(
+        &self,
+        client: &str,
+        sender: Sender,
+        form: &Form,
+    ) -> Result<Response<Bytes>, OAuthError> {
         let mut unsigned =
             UnsignedToken::new(self.identifier(), audience(form)?, self.now(), self.next_number());
         unsigned.set("sub", client);
@@ -41,18 +55,22 @@ impl State {
         if let Some(scope) = requested_scope(form)? {
             unsigned.set("scope", scope);
         }
+        sender.bind(&mut unsigned);
         let token = self.issue(&unsigned, TokenForm::Jwt, None);
         Ok(self.token_response(&unsigned, &token, None))
     }
 
     /// Exchanges a refresh token for a new access token and a new refresh token.
-    fn grant_refresh(&self, form: &Form) -> Result<Response<Bytes>, OAuthError> {
+    ///
+    /// The binding of the first access token stays, but for the key or certificate of this request.
+    fn grant_refresh(&self, sender: Sender, form: &Form) -> Result<Response<Bytes>, OAuthError> {
         let used = form.text("refresh_token").ok_or(OAuthError::InvalidRequest)?;
         let (family, grant) = self.lock().tokens.grant_of(used).ok_or(OAuthError::InvalidGrant)?;
         let mut unsigned = grant.token.refreshed(self.now(), self.next_number());
         if let Some(scope) = requested_scope(form)? {
             narrow(&mut unsigned, scope)?;
         }
+        sender.bind(&mut unsigned);
         if !self.lock().tokens.consume_refresh(used) {
             return Err(OAuthError::InvalidGrant);
         }
@@ -60,7 +78,7 @@ impl State {
         Ok(self.token_response(&unsigned, set.access_token(), Some(set.refresh_token())))
     }
 
-    /// The success response (RFC 6749 section 5.1).
+    /// The success response (RFC 6749 section 5.1, RFC 9449 section 5).
     fn token_response(
         &self,
         unsigned: &UnsignedToken,
@@ -70,7 +88,7 @@ impl State {
         let expires_at = unsigned.claims.get("exp").and_then(Value::as_u64);
         let members = [
             ("access_token", Some(json!(access_token))),
-            ("token_type", Some(json!("Bearer"))),
+            ("token_type", Some(json!(token_type(&unsigned.claims)))),
             ("expires_in", expires_at.map(|at| json!(at.saturating_sub(self.now())))),
             ("scope", unsigned.claims.get("scope").cloned()),
             ("refresh_token", refresh_token.map(Value::from)),

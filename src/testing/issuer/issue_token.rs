@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::token::TokenBuilder;
 use crate::access_token::AccessToken;
+use crate::binding::certificates::Certificates;
+use crate::binding::dpop::Dpop;
 use crate::middleware::BearerAuth;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::settings::Issuer;
@@ -141,7 +143,7 @@ impl TokenBuilder {
     /// ```
     ///
     /// # Errors
-    /// The [`Rejection`] of a `BearerAuth` with that audience.
+    /// The [`Rejection`] of a `BearerAuth` with that audience. A sender-constrained token needs no proof here.
     pub fn access_token(&self) -> Result<AccessToken, Rejection> {
         let audience = self.token.claims.get("aud").and_then(Value::as_str).unwrap_or("api");
         // With introspection configured, the token can be introspected later, by `still_active`.
@@ -149,6 +151,8 @@ impl TokenBuilder {
             .introspect(self.issuer.introspection())
             .dangerous_allow_http();
         let builder = BearerAuth::builder(audience).issuer(issuer).clock(self.issuer.clock());
+        // Bound tokens are valid, too. There is no request to prove anything with.
+        let builder = builder.dpop(Dpop::at("https://api.test")).certificates(Certificates::of_connection());
         let auth = builder.http_client(self.issuer.http_client()).build();
         let auth = auth.map_err(|_| RejectionKind::KeyUnknown)?;
         auth.access_token(&self.sign())

@@ -1,6 +1,7 @@
 //! TLS for a test issuer on a loopback port (feature `test-tls`).
 
 use super::loopback_builder::LoopbackBuilder;
+use super::test_issuer::TestIssuer;
 use crate::testing::loopback::{Security, Tls};
 use crate::testing::test_ca::TestCa;
 
@@ -50,5 +51,33 @@ impl LoopbackBuilder {
     /// ```
     pub fn mutual_tls(self, ca: &TestCa) -> Self {
         self.security(Security::Tls(Tls::new(ca.clone(), true)))
+    }
+}
+
+impl TestIssuer {
+    /// Whether the [token endpoint](Self::token_url) binds access tokens to the certificate that the
+    /// connection has presented (RFC 8705 section 3, feature `test-tls`). Default: `false`.
+    ///
+    /// The metadata has the same value in `tls_client_certificate_bound_access_tokens`. Without a
+    /// certificate, the endpoint issues bearer tokens. [`TokenBuilder::bound_to_certificate`] binds a token
+    /// without a request.
+    ///
+    /// ```
+    /// use tower_bearer::testing::{TestCa, TestIssuer};
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let idp = TestIssuer::loopback().tls(&TestCa::new()).start().await?;
+    /// idp.set_certificate_bound_tokens(true);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// [`TokenBuilder::bound_to_certificate`]: crate::testing::TokenBuilder::bound_to_certificate
+    pub fn set_certificate_bound_tokens(&self, is_bound: bool) {
+        self.state.lock().binds_to_certificates = is_bound;
     }
 }

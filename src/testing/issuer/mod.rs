@@ -1,5 +1,6 @@
 //! The handle that tests hold: the test issuer and the builder of its tokens.
 
+mod binding;
 mod clients;
 mod faults;
 mod introspection;

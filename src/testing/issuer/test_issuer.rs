@@ -127,7 +127,8 @@ impl TestIssuer {
 
     /// The URL of the token endpoint (RFC 6749 section 3.2).
     ///
-    /// It supports the grants `client_credentials` and `refresh_token`.
+    /// It supports the grants `client_credentials` and `refresh_token`. With a valid DPoP proof, it issues an
+    /// access token that is bound to the key of the proof (RFC 9449 section 5).
     ///
     /// ```
     /// use tower_bearer::client_auth::ClientCredentials;

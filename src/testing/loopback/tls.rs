@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::testing::server::PresentedCertificate;
 use crate::testing::test_ca::{Certified, TestCa};
+use crate::testing::thumbprint;
 
 /// The TLS settings of a server.
 #[derive(Clone)]
@@ -39,7 +40,8 @@ impl Tls {
         let (_, connection) = stream.get_ref();
         let presented = connection.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
         let client = presented.and_then(|certificate| self.ca.client_of(certificate));
-        Some((stream, PresentedCertificate::over_tls(client)))
+        let thumbprint = presented.map(|certificate| thumbprint::of_certificate(certificate));
+        Some((stream, PresentedCertificate::over_tls(client, thumbprint)))
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Clients {
     by_id: HashMap<String, Client>,
     bearers: HashSet<String>,
     used_assertions: HashSet<Fingerprint>,
+    used_proofs: HashSet<Fingerprint>,
     /// Whether the `aud` of an assertion is the endpoint that it is sent to, not the issuer.
     pub(crate) endpoint_audience: bool,
 }
@@ -92,6 +93,11 @@ impl Clients {
     /// Records the use of an assertion. Returns `false` if it is a replay (RFC 7523 section 3, `jti`).
     pub(crate) fn record_assertion(&mut self, id: &str, jti: &str) -> bool {
         self.used_assertions.insert(Fingerprint::of((id, jti)))
+    }
+
+    /// Records the use of a DPoP proof. Returns `false` if it is a replay (RFC 9449 section 11.1).
+    pub(crate) fn record_proof(&mut self, key_thumbprint: &str, jti: &str) -> bool {
+        self.used_proofs.insert(Fingerprint::of((key_thumbprint, jti)))
     }
 
     fn client(&mut self, id: &str) -> &mut Client {

@@ -19,4 +19,4 @@ pub use issue::TokenSet;
 pub(crate) use issued::TokenForm;
 pub(crate) use presented_certificate::PresentedCertificate;
 pub(crate) use state::State;
-pub(crate) use unsigned_token::{UnsignedToken, compact, header};
+pub(crate) use unsigned_token::{UnsignedToken, compact, header, token_type};

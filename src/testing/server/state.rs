@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     /// The number of requests to each endpoint.
     pub(crate) counts: HashMap<Endpoint, usize>,
     pub(crate) clients: Clients,
+    /// Whether the token endpoint binds tokens to the certificate of the connection.
+    pub(crate) binds_to_certificates: bool,
     pub(crate) alterations: Alterations,
     pub(crate) tokens: IssuedTokens,
 }
@@ -70,6 +72,7 @@ impl State {
             faults: Faults::default(),
             counts: HashMap::new(),
             clients: Clients::default(),
+            binds_to_certificates: false,
             alterations: Alterations::default(),
             tokens: IssuedTokens::default(),
         };

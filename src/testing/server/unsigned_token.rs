@@ -37,6 +37,16 @@ impl UnsignedToken {
         self.claims.insert(name.to_owned(), value.into());
     }
 
+    /// Adds a confirmation method to `cnf` (RFC 7800 section 3.1). Replaces a `cnf` that is not an object.
+    pub(crate) fn bind(&mut self, method: &str, thumbprint: String) {
+        let mut methods = match self.claims.remove("cnf") {
+            Some(Value::Object(methods)) => methods,
+            _ => Map::new(),
+        };
+        methods.insert(method.to_owned(), thumbprint.into());
+        self.set("cnf", methods);
+    }
+
     /// A copy with new values of `iat`, `exp` and `jti`, if the token has them.
     ///
     /// The lifetime stays the same. It is the default if `exp` and `iat` do not give a positive one.
@@ -82,6 +92,11 @@ impl UnsignedToken {
 
 fn jti(now: u64, number: u64) -> String {
     format!("token-{now}-{number}")
+}
+
+/// How a request must present a token with these claims (RFC 6749 section 7.1, RFC 9449 section 5).
+pub(crate) fn token_type(claims: &Map<String, Value>) -> &'static str {
+    if claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some()) { "DPoP" } else { "Bearer" }
 }
 
 /// The header of a JWS that this key signs.

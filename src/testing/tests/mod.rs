@@ -2,7 +2,9 @@
 
 mod assertions;
 mod authentication;
+mod bound_tokens;
 mod clock;
+mod dpop;
 mod faults;
 mod grants;
 mod introspection;

@@ -87,3 +87,31 @@ async fn a_registered_certificate_is_needed_even_with_the_right_one_presented() 
     idp.register_mtls_client("orders-api");
     assert_eq!(status().await, 200);
 }
+
+#[tokio::test]
+async fn a_granted_token_is_bound_to_the_certificate_of_the_connection_if_the_test_asks_for_it() {
+    let ca = TestCa::new();
+    let idp = TestIssuer::loopback().tls(&ca).start().await.unwrap();
+    idp.register_client("orders-api", "s3cret");
+    let pem = ca.client_pem("orders-api");
+    let cnf = async |certificate: Option<&String>| {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("resource", API),
+            ("client_id", "orders-api"),
+            ("client_secret", "s3cret"),
+        ];
+        let request =
+            FetchRequest::new(form_request(&idp.token_url(), &[], &form), UrlKind::Token, "", 1 << 20);
+        let response = client(&ca, certificate.cloned()).fetch(request).await.unwrap().into_response();
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["token_type"], "Bearer");
+        introspect(&idp, body["access_token"].as_str().unwrap()).await["cnf"].clone()
+    };
+    assert_eq!(cnf(Some(&pem)).await, Value::Null, "not asked for");
+    idp.set_certificate_bound_tokens(true);
+    let bound = introspect(&idp, &idp.token(API).bound_to_certificate(&pem).sign()).await;
+    assert!(bound["cnf"]["x5t#S256"].is_string());
+    assert_eq!(cnf(Some(&pem)).await, bound["cnf"]);
+    assert_eq!(cnf(None).await, Value::Null, "no certificate");
+}
