@@ -8,6 +8,7 @@
 //! | [Choosing](choosing) | decide between JWT validation and introspection, or revoke tokens immediately |
 //! | [Scopes and policies](scopes_and_policies) | require scopes, roles or your own checks on a route |
 //! | [Several issuers](several_issuers) | accept tokens of more than one authorization server |
+//! | [Client certificates](client_certificates) | accept certificate-bound tokens, behind haproxy, nginx, Envoy and others |
 //! | [Providers](providers) | configure Keycloak, Auth0, Entra ID, Okta, ZITADEL, Cognito, Dex and others |
 //! | [Operations](operations) | rotate keys, survive outages, set up probes, logs and alerts |
 //! | [Troubleshooting](troubleshooting) | find out why a token was rejected |
@@ -21,6 +22,9 @@
 
 #[doc = include_str!("choosing.md")]
 pub mod choosing {}
+
+#[doc = include_str!("client_certificates.md")]
+pub mod client_certificates {}
 
 #[doc = include_str!("design_choices.md")]
 pub mod design_choices {}
