@@ -89,7 +89,8 @@ impl Certificates {
     /// The function runs for each request with a bound token, so it should return a clone of a
     /// [`ClientCertificate`] that was created with the connection. It must not trust a header.
     ///
-    /// With tonic, read the connect info. It has the chain of the client; the first certificate is its own:
+    /// With tonic, read the connect info. It has the chain of the client; the first certificate is its own,
+    /// and is hashed for each request:
     ///
     /// ```ignore
     /// use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
@@ -180,11 +181,8 @@ impl Certificates {
     /// Adds a trusted proxy: an address or a range in CIDR notation. Call it once for each.
     ///
     /// The address is that of the TCP peer. An IPv4-mapped address (`::ffff:10.0.0.1`) counts as the IPv4
-    /// address in it. A range that covers every IPv4 address is a
-    /// [`ConfigError`](crate::ConfigError), and so is a header without a trusted proxy.
-    ///
-    /// List the proxies only, not their whole network: every host in the range can send the certificate of any
-    /// client. The proxy must remove or replace the header if a client has sent it.
+    /// address in it. A range that covers every IPv4 address is a [`ConfigError`](crate::ConfigError), and so
+    /// is a header without a trusted proxy.
     ///
     /// ```
     /// use tower_bearer::certificates::Certificates;
@@ -193,6 +191,11 @@ impl Certificates {
     ///     Certificates::client_cert_header().from_proxy("192.0.2.10").from_proxy("2001:db8:7::/64");
     /// # drop(certificates);
     /// ```
+    ///
+    /// # Risk
+    /// Every host in the range can send the certificate of any client, so list the proxies only, not their
+    /// whole network. The proxy must remove or replace the header if a client has sent it: otherwise a stolen
+    /// token works without the private key of its certificate.
     pub fn from_proxy(mut self, address: impl Into<String>) -> Self {
         self.proxies.push(address.into());
         self
