@@ -5,9 +5,9 @@
 //!     REQUIRED_SCOPE=orders:read cargo run --example from_env
 //! ```
 //!
-//! Routes: `GET /public` (no token needed), `GET /protected` (any valid token), `GET /scoped` (a token with
-//! `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets `ACR_VALUES` and
-//! `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token. An empty variable
+//! Routes: `GET /public` (no token needed), `GET` and `POST /protected` (any valid token), `GET /scoped` (a
+//! token with `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets `ACR_VALUES`
+//! and `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token. An empty variable
 //! counts as unset.
 //!
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
@@ -21,23 +21,27 @@
 //! | `MAX_AUTH_AGE_SECS` | how long ago the user of `/step-up` may have been authenticated, in seconds | any time |
 //!
 //! [`BearerAuthConfig::from_env`] reads all other variables, and its docs list them: `ISSUER` and `AUDIENCE`,
-//! which are required, and those for keys, clients, roles, time limits and introspection. With
-//! `RESOURCE_METADATA=on`, the server also has the document with which clients of `PUBLIC_URL` find the
-//! authorization server (RFC 9728).
+//! which are required, and those for keys, clients, roles, time limits, introspection, DPoP and client
+//! certificates. With `RESOURCE_METADATA=on`, the server also has the document with which clients of
+//! `PUBLIC_URL` find the authorization server (RFC 9728).
 //!
 //! Exit status: 2 for an invalid variable, 1 for any other failure, 0 after Ctrl-C or SIGTERM.
 
 use std::env;
 use std::error::Error;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::map_request;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tower_bearer::certificates::PeerAddress;
 use tower_bearer::config::BearerAuthConfig;
 use tower_bearer::{AccessToken, BearerAuth, BearerAuthBuilder, Require};
 
@@ -78,17 +82,19 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
 
     let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(auth, required_scope, step_up)).with_graceful_shutdown(stop).await?;
+    let app = app(auth, required_scope, step_up).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     Ok(())
 }
 
 fn app(auth: BearerAuth, required_scope: String, step_up: Require) -> Router {
     let metadata = auth.resource_metadata();
     let mut app = Router::new()
-        .route("/protected", get(claims))
+        .route("/protected", get(claims).post(claims))
         .route("/scoped", get(claims).layer(Require::scope(required_scope)))
         .route("/step-up", get(claims).layer(step_up))
         .layer(auth)
+        .layer(map_request(insert_peer_address))
         .route("/public", get(async || "open to anyone\n"));
     if let Some(metadata) = metadata {
         for path in metadata.paths() {
@@ -96,6 +102,12 @@ fn app(auth: BearerAuth, required_scope: String, step_up: Require) -> Router {
         }
     }
     app
+}
+
+/// `CLIENT_CERT` needs the address of the proxy.
+async fn insert_peer_address(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request) -> Request {
+    request.extensions_mut().insert(PeerAddress(peer.ip()));
+    request
 }
 
 async fn claims(token: AccessToken) -> impl IntoResponse {

@@ -10,6 +10,7 @@ use super::BearerAuthConfig;
 use super::introspection::{AuthMethod, IntrospectionConfig};
 use super::issuer::IssuerConfig;
 use super::resource_metadata::ResourceMetadataConfig;
+use super::senders::{CertificateSource, CertificatesConfig, DpopConfig};
 use super::settings::Settings;
 use super::values::{Problems, Secret};
 use crate::settings::ConfigError;
@@ -51,8 +52,12 @@ impl BearerAuthConfig {
     /// | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
     /// | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
     /// | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`: see [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) | rejects them |
-    /// | `PUBLIC_URL` | the URL under which clients reach this API, with its path | required by `RESOURCE_METADATA` |
+    /// | `PUBLIC_URL` | the URL under which clients reach this API, with its path | required by `RESOURCE_METADATA` and `DPOP` |
     /// | `RESOURCE_METADATA` | `on` names the [metadata](crate::resource_metadata) of `PUBLIC_URL` in challenges | `off` |
+    /// | `DPOP` | `accept` accepts tokens with a [DPoP](crate::dpop) proof beside bearer tokens; `required` accepts no others | neither |
+    /// | `DPOP_NONCES` | `required` requires a nonce in each proof | none |
+    /// | `CLIENT_CERT` | where a proxy puts the [client certificate](crate::certificates): `rfc9440`, `xfcc`, `pem:HEADER` or `der:HEADER` | certificate-bound tokens are rejected |
+    /// | `TRUSTED_PROXIES` | the addresses or ranges of these proxies, separated by commas | required by `CLIENT_CERT` |
     ///
     /// For other settings, hold the whole configuration as JSON in one variable, and parse it as
     /// [`BearerAuthConfig`].
@@ -95,6 +100,8 @@ impl BearerAuthConfig {
             jwks_cooldown_secs: variables.secs("JWKS_COOLDOWN_SECS"),
             fetch_timeout_secs: variables.secs("FETCH_TIMEOUT_SECS"),
             resource_metadata: variables.resource_metadata(),
+            dpop: variables.dpop(),
+            certificates: variables.certificates(),
             ..Settings::default()
         };
         config.checked(variables.problems).map(Self)
@@ -141,11 +148,66 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
             return None;
         }
         if url.is_none() {
-            let (name, url) = (self.full("RESOURCE_METADATA"), self.full("PUBLIC_URL"));
-            let hint = "set it to the URL of the API for its clients, for example https://api.example.com";
-            self.problems.add(name, format!("needs {url}"), hint);
+            self.report_missing_url("RESOURCE_METADATA");
         }
         url.map(ResourceMetadataConfig::at)
+    }
+
+    fn report_missing_url(&mut self, name: &str) {
+        let (name, url) = (self.full(name), self.full("PUBLIC_URL"));
+        let hint = "set it to the URL of the API for its clients, for example https://api.example.com";
+        self.problems.add(name, format!("needs {url}"), hint);
+    }
+
+    /// The settings for DPoP, if it is turned on.
+    fn dpop(&mut self) -> Option<DpopConfig> {
+        let url = self.text("PUBLIC_URL");
+        let required = self.choice("DPOP", &[("accept", false), ("required", true)]);
+        let nonces = self.choice("DPOP_NONCES", &[("required", true)]);
+        if self.text("DPOP").is_none() && nonces.is_some() {
+            let (name, dpop) = (self.full("DPOP_NONCES"), self.full("DPOP"));
+            let hint = "set it to accept or required, or unset the variable for nonces";
+            self.problems.add(name, format!("needs {dpop}"), hint);
+        }
+        let required = required?;
+        if url.is_none() {
+            self.report_missing_url("DPOP");
+        }
+        Some(DpopConfig::at(url?, required, nonces.is_some()))
+    }
+
+    /// Where a proxy puts the client certificate, if it does.
+    fn certificates(&mut self) -> Option<CertificatesConfig> {
+        let (form, proxies) = (self.text("CLIENT_CERT"), self.list("TRUSTED_PROXIES"));
+        let (name, trusted) = (self.full("CLIENT_CERT"), self.full("TRUSTED_PROXIES"));
+        match (&form, &proxies) {
+            (Some(_), None) if self.text("TRUSTED_PROXIES").is_none() => {
+                let hint =
+                    "set it to the addresses of the proxies that send the header, for example 10.0.0.0/8";
+                self.problems.add(&name, format!("needs {trusted}"), hint);
+            }
+            (None, Some(_)) => {
+                let hint =
+                    "set it to rfc9440, xfcc, pem:HEADER or der:HEADER, or unset the variable for proxies";
+                self.problems.add(&trusted, format!("needs {name}"), hint);
+            }
+            _ => {}
+        }
+        let form = form?;
+        let source = match form.split_once(':') {
+            None if form == "rfc9440" => CertificateSource::ClientCertHeader,
+            None if form == "xfcc" => CertificateSource::XfccHeader,
+            Some(("pem", header)) => CertificateSource::PemHeader(header.to_owned()),
+            Some(("der", header)) => CertificateSource::DerHeader(header.to_owned()),
+            _ => {
+                let hint = "write one of them, with the name of the header after the colon";
+                let reason = format!("is {form:?}, which is not rfc9440, xfcc, pem:HEADER or der:HEADER");
+                self.problems.add(name, reason, hint);
+                return None;
+            }
+        };
+        let from_proxy = proxies?;
+        Some(CertificatesConfig { source, from_proxy, also_of_connection: false, keep_header: false })
     }
 
     /// The client's identifier and secret. Any introspection variable without both of them is a problem.

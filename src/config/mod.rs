@@ -41,13 +41,13 @@
 //! | `audience` | the audience, or a list: [`builder`](crate::BearerAuth::builder) and [`add_audience`](BearerAuthBuilder::add_audience); required |
 //! | `issuers` | a list of issuers, see below: [`issuer`](BearerAuthBuilder::issuer) and [`add_issuer`](BearerAuthBuilder::add_issuer); required, but may be empty |
 //! | `realm` | a text |
-//! | `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions`, `log_token_details`, `skip_start_check`, `allow_no_issuer` | `true` |
+//! | `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions`, `log_token_details`, `skip_start_check`, `allow_no_issuer`, `fapi2` | `true` |
 //! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }`: [`add_token_source`](BearerAuthBuilder::add_token_source) |
 //! | `leeway_secs`, `fetch_timeout_secs`, `max_key_wait_secs` | seconds |
 //! | `jwks_ttl_secs`, `jwks_cooldown_secs`, `jwks_stale_for_secs`, `jwks_stale_for_bad_responses_secs` | seconds |
 //! | `max_token_bytes`, `max_cached_responses`, `max_cached_response_bytes` | a number |
 //! | `token_cache` | `"disabled"`, or `{ limited = { max_tokens = 10000, max_bytes = 33554432 } }` |
-//! | `resource_metadata` | a table, see below |
+//! | `resource_metadata`, `dpop`, `certificates` | tables, see below |
 //!
 //! With `issuers = []`, add issuers in code before [`build`](BearerAuthBuilder::build), or set
 //! [`resolve_issuers`](BearerAuthBuilder::resolve_issuers) or `allow_no_issuer`.
@@ -65,6 +65,29 @@
 //! | `localized_names` | a table of names by language, such as `{ de = "Bestellungen" }`: [`add_localized_name`](crate::resource_metadata::ResourceMetadata::add_localized_name) |
 //! | `form_body_tokens` | `true` |
 //! | `max_age_secs` | seconds |
+//!
+//! # Sender-constrained tokens
+//!
+//! The settings of a [`Dpop`](crate::dpop::Dpop) and of its [`Nonces`](crate::dpop::Nonces), in the table
+//! `dpop`:
+//!
+//! | setting | value |
+//! |---|---|
+//! | `at` | the URL under which clients reach this API, or a list: [`at`](crate::dpop::Dpop::at) and [`and_at`](crate::dpop::Dpop::and_at); required |
+//! | `required`, `accept_web_socket_urls` | `true` |
+//! | `algorithms` | a list of names such as `"ES256"` |
+//! | `max_proof_age_secs` | seconds |
+//! | `max_proofs` | a number |
+//! | `require_nonces` | `true`: [`nonces`](crate::dpop::Dpop::nonces) |
+//! | `nonce_secret`, `nonce_secret_file`, `nonce_secret_env` | the [`secret`](crate::dpop::Nonces::secret) of the nonces, at least 32 bytes; a file that holds it; an environment variable that holds it |
+//!
+//! The settings of a [`Certificates`](crate::certificates::Certificates), in the table `certificates`:
+//!
+//! | setting | value |
+//! |---|---|
+//! | `source` | `"of_connection"`, `"client_cert_header"`, `"xfcc_header"`, `{ pem_header = "x-client-cert" }` or `{ der_header = "x-arr-clientcert" }`; required |
+//! | `from_proxy` | a list of addresses and ranges, such as `"10.0.0.0/8"`; required for a header |
+//! | `also_of_connection`, `keep_header` | `true` |
 //!
 //! # Issuers
 //!
@@ -169,6 +192,8 @@
 //! |---|---|
 //! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `on_accept`, `on_reject`, `resolve_issuers` |
 //! | [`Issuer`] | `http_client`, `scope_implies`, `validate` |
+//! | [`Dpop`](crate::dpop::Dpop) | `replay_store`, `target_from` |
+//! | [`Certificates`](crate::certificates::Certificates) | `from_fn`, `peer_address` |
 //! | [`Introspection`] | `http_client`, `also_jwts_when`, `opaque_when` |
 //! | [`ClientAuth`] | `mtls`, which needs an HTTP client; `from_fn`, `bearer_from_fn` |
 //!
@@ -186,6 +211,7 @@ mod env;
 mod introspection;
 mod issuer;
 mod resource_metadata;
+mod senders;
 mod settings;
 mod values;
 

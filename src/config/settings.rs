@@ -10,6 +10,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::issuer::IssuerConfig;
 use super::resource_metadata::ResourceMetadataConfig;
+use super::senders::{CertificatesConfig, DpopConfig};
 use super::values::{Problems, one_or_many, secs};
 use crate::bearer::TokenSource;
 use crate::builder::{BearerAuthBuilder, TokenCache};
@@ -52,6 +53,10 @@ pub(super) struct Settings {
     pub(super) max_cached_response_bytes: Option<usize>,
     pub(super) token_cache: Option<CacheConfig>,
     pub(super) resource_metadata: Option<ResourceMetadataConfig>,
+    pub(super) dpop: Option<DpopConfig>,
+    pub(super) certificates: Option<CertificatesConfig>,
+    #[serde(default)]
+    pub(super) fapi2: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -109,6 +114,12 @@ impl Settings {
         if let Some(metadata) = &self.resource_metadata {
             builder = builder.resource_metadata(metadata.build());
         }
+        if let Some(dpop) = self.dpop.as_ref().and_then(|dpop| dpop.build(&mut problems)) {
+            builder = builder.dpop(dpop);
+        }
+        if let Some(certificates) = &self.certificates {
+            builder = builder.certificates(certificates.build());
+        }
         problems.into_result(self.set_numbers(self.set_flags(builder)))
     }
 
@@ -143,7 +154,7 @@ impl Settings {
     }
 
     fn set_flags(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {
-        let flags: [(bool, SetFlag); 7] = [
+        let flags: [(bool, SetFlag); 8] = [
             (self.optional, BearerAuthBuilder::optional),
             (self.allow_preflight, BearerAuthBuilder::allow_preflight),
             (self.strip_credentials, BearerAuthBuilder::strip_credentials),
@@ -151,6 +162,7 @@ impl Settings {
             (self.log_token_details, BearerAuthBuilder::log_token_details),
             (self.skip_start_check, BearerAuthBuilder::skip_start_check),
             (self.allow_no_issuer, BearerAuthBuilder::allow_no_issuer),
+            (self.fapi2, BearerAuthBuilder::fapi2),
         ];
         for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
             builder = set(builder);

@@ -12,10 +12,12 @@ use tower_bearer::testing::TestIssuer;
 use super::TempFile;
 
 /// The files with the methods of each builder, below `src`, and the start of their `impl`.
-const BUILDERS: [(&str, &str); 6] = [
+const BUILDERS: [(&str, &str); 8] = [
     ("builder/bearer_auth", "impl BearerAuthBuilder {"),
     ("builder/token_cache.rs", "impl TokenCache {"),
     ("resource_metadata", "impl ResourceMetadata {"),
+    ("binding/dpop", "impl Dpop {"),
+    ("binding/certificates", "impl Certificates {"),
     ("settings/issuer", "impl Issuer {"),
     ("settings/introspection", "impl Introspection {"),
     ("introspection/client_auth", "impl ClientAuth {"),
@@ -100,6 +102,7 @@ const EVERY_SETTING: &str = r#"
     log_token_details = true
     skip_start_check = true
     allow_no_issuer = true
+    fapi2 = false
     token_sources = [
         "query",
         { cookie = "__Host-token" },
@@ -129,6 +132,22 @@ const EVERY_SETTING: &str = r#"
     tos_uri = "https://example.com/tos"
     form_body_tokens = true
     max_age_secs = 60
+
+    [dpop]
+    at = ["https://api.example.com", "https://eu.example.com"]
+    required = false
+    accept_web_socket_urls = true
+    algorithms = ["ES256"]
+    max_proof_age_secs = 30
+    max_proofs = 1000
+    require_nonces = true
+    nonce_secret_file = 'SECRET' # or nonce_secret or nonce_secret_env: see senders.rs
+
+    [certificates]
+    source = "client_cert_header"
+    from_proxy = ["10.0.0.0/8"]
+    also_of_connection = true
+    keep_header = true
 
     [[issuers]]
     issuer = "https://login.example.com"

@@ -4,6 +4,7 @@ mod every_setting;
 mod issuers;
 mod problems;
 mod secrets;
+mod senders;
 
 use std::fs;
 use std::path::PathBuf;
