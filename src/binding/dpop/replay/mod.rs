@@ -10,6 +10,8 @@ mod memory;
 mod proof_use;
 mod store;
 mod store_error;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -14,19 +14,25 @@
 //!
 //! # Clock
 //!
-//! The wall clock may jump. A slice is dropped when the clock passes its end.
+//! A slice is dropped when the wall clock passes its end. That clock may jump, so a dropped slice can come a
+//! second time. Nobody knows then which of its proofs were used, so all of them are rejected:
 //!
-//! - **Forward and back.** Proofs that expire before the end of a dropped slice may have been used, so they
-//!   are rejected. This lasts until the clock has passed the newest dropped slice, at most the retention, because
-//!   a slice exists only if a proof was recorded in it.
-//! - **Back, after it was wrong.** The slices of the wrong time stay, because their proofs would be valid again
-//!   when the clock gets there. If more than half of the memory is used, their proofs are dropped to make
-//!   room, and all proofs of those slices are rejected instead. However wrong the clock was, it costs no room
-//!   after that.
+//! - **The clock jumps forward and back.** Proofs that were used before the jump are rejected, and so are new
+//!   ones that expire in the same slices. New proofs expire later from second to second, so this is over after
+//!   the retention.
+//! - **The clock is set back because it was wrong.** The slices of the wrong time stay until the clock gets
+//!   there, because their proofs will be valid again. Once more than half of the memory is used, they are
+//!   dropped to make room. Proofs are rejected while the clock repeats the time in which it was wrong, and
+//!   only then: a clock that was wrong for ten minutes, by a century, costs ten minutes in a hundred years.
 
 mod client_counts;
+mod forgotten;
 mod shard;
+#[cfg(test)]
+mod tests;
+mod timeline;
 
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,13 +40,13 @@ use std::time::Duration;
 
 use foldhash::quality::RandomState;
 
-use self::client_counts::ClientCounts;
 use self::shard::Shard;
+use self::timeline::Timeline;
 use super::ReplayFault;
 use super::proof_use::ProofUse;
 use crate::time::NumericDate;
 
-/// The number of shards.
+/// The number of shards: one byte of a hash selects one.
 const SHARDS: usize = 256;
 
 /// The number of slices that the retention is divided into. Each proof stays for up to one slice longer than
@@ -51,9 +57,11 @@ const SLICES: u64 = 16;
 const CLIENT_SHARE: usize = 16;
 
 /// The proofs that were used in this process.
+///
+/// A thread that holds two locks took that of a shard first.
 pub(crate) struct ReplayMemory {
     max_proofs: usize,
-    /// The longest time from the use of a proof until it expires.
+    /// The longest time from the use of a proof until it expires, rounded up.
     retention_secs: u64,
     slice_secs: u64,
     /// The number of proofs in all shards.
@@ -63,7 +71,7 @@ pub(crate) struct ReplayMemory {
     /// Keyed, so that clients cannot choose proofs that all fall into one shard.
     hasher: RandomState,
     shards: Box<[Mutex<Shard>; SHARDS]>,
-    clients: Mutex<ClientCounts>,
+    timeline: Mutex<Timeline>,
 }
 
 impl ReplayMemory {
@@ -81,53 +89,56 @@ impl ReplayMemory {
             swept_at: AtomicU64::new(0),
             hasher: RandomState::default(),
             shards: Box::new(std::array::from_fn(|_| Mutex::default())),
-            clients: Mutex::default(),
+            timeline: Mutex::default(),
         }
     }
 
     /// The number of proofs per second that never fills the memory, whatever their age.
     pub(crate) fn sustained_rate(&self) -> usize {
-        let secs = self.retention_secs.saturating_add(self.slice_secs);
-        usize::try_from(secs).ok().and_then(|secs| self.max_proofs.checked_div(secs)).unwrap_or_default()
+        let secs = usize::try_from(self.retention_secs.saturating_add(self.slice_secs));
+        secs.ok().and_then(|secs| self.max_proofs.checked_div(secs)).unwrap_or_default()
     }
 
     /// Records this use of a proof, unless the proof was used before.
     ///
     /// # Errors
-    /// [`ReplayFault::Replayed`], also for a proof that may have been forgotten, and [`ReplayFault::Full`].
+    /// [`ReplayFault::Replayed`], also if the memory may have forgotten the proof, and [`ReplayFault::Full`].
     pub(crate) fn record(&self, proof: &ProofUse, now: NumericDate) -> Result<(), ReplayFault> {
         let now = now.as_secs();
         self.sweep(now);
-        let (key, end) = (u128::from_be_bytes(proof.key()), self.slice_end(proof.expires_at_secs()));
+        let (key, end) = (u128::from_be_bytes(proof.key()), self.slice_end(proof));
         let mut shard = lock(self.shard(key));
-        let slice = shard.slice(end).filter(|_| end > now).ok_or(ReplayFault::Replayed)?;
-        if slice.contains(&key) {
+        if end <= now || shard.contains(key, end) {
             return Err(ReplayFault::Replayed);
         }
         self.reserve(proof.client(), end, now)?;
-        slice.insert(key);
+        shard.insert(key, end);
         Ok(())
     }
 
     /// Takes room for one proof of this client, in the slice that ends at `end`.
     fn reserve(&self, client: u64, end: u64, now: u64) -> Result<(), ReplayFault> {
-        let more = |len: usize| (len < self.max_proofs).then(|| len.saturating_add(1));
-        let len = self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        let mut clients = lock(&self.clients);
-        let is_refused = match len {
-            Ok(len) if len >= self.max_proofs / 2 => {
-                let max_of_client = (self.max_proofs / CLIENT_SHARE).max(1);
-                clients.max_of(client) >= max_of_client
-            }
-            Ok(_) => false,
-            Err(_) => return Err(full(clients.next_end(now), now)),
-        };
-        if is_refused {
-            self.len.fetch_sub(1, Ordering::Relaxed);
-            return Err(full(clients.next_end_of(client, now), now));
+        let mut timeline = lock(&self.timeline);
+        if timeline.is_forgotten(end) {
+            return Err(ReplayFault::Replayed);
         }
-        clients.add(client, end);
+        let len = self.len.load(Ordering::Relaxed);
+        if len >= self.max_proofs {
+            return Err(self.full(timeline.next_end(), now));
+        }
+        let max_of_client = (self.max_proofs / CLIENT_SHARE).max(1);
+        if len >= self.max_proofs / 2 && timeline.max_of(client) >= max_of_client {
+            return Err(self.full(timeline.next_end_of(client), now));
+        }
+        self.len.fetch_add(1, Ordering::Relaxed);
+        timeline.add(client, end);
         Ok(())
+    }
+
+    /// There is no room until `end`, when a slice is dropped.
+    fn full(&self, end: Option<u64>, now: u64) -> ReplayFault {
+        let wait = end.unwrap_or_default().saturating_sub(now);
+        ReplayFault::Full { retry_after: Duration::from_secs(wait.clamp(1, self.retention_secs)) }
     }
 
     /// Drops the slices that the clock has passed, once per slice.
@@ -140,44 +151,39 @@ impl ReplayMemory {
             return;
         }
         let latest = self.latest_end(now);
+        let has_passed = |end| end <= now || end > latest;
+        // Forgotten before they are dropped: another thread may still use a clock that was behind.
+        lock(&self.timeline).drop_slices(has_passed, self.retention_secs);
         for shard in self.shards.iter() {
-            // The tables are freed after the lock was released.
-            let dropped = lock(shard).sweep(now, latest);
-            let proofs = dropped.iter().map(|table| table.len()).sum();
+            let tables = lock(shard).take(has_passed);
+            let proofs = tables.iter().map(HashSet::len).sum();
             self.len.fetch_sub(proofs, Ordering::Relaxed);
         }
-        lock(&self.clients).sweep(now, latest);
     }
 
-    /// The latest end of a slice that stays. Later ones are of a time when the clock was wrong. They stay as
-    /// long as half of the memory is free.
+    /// The latest end of a slice that stays. Later slices are of a time in which the clock was wrong. They
+    /// stay as long as half of the memory is free.
     fn latest_end(&self, now: u64) -> u64 {
         if self.len.load(Ordering::Relaxed) <= self.max_proofs / 2 {
             return u64::MAX;
         }
-        now.saturating_add(self.retention_secs).saturating_add(self.slice_secs)
+        now.saturating_add(self.retention_secs).saturating_add(self.slice_secs.saturating_mul(2))
     }
 
-    /// The end of the slice for proofs that expire at `expires_at`: later than that.
-    fn slice_end(&self, expires_at: u64) -> u64 {
-        let slice = expires_at.checked_div(self.slice_secs).unwrap_or_default();
+    /// The end of the slice of this proof: later than the proof expires.
+    fn slice_end(&self, proof: &ProofUse) -> u64 {
+        let slice = proof.expires_at_secs().checked_div(self.slice_secs).unwrap_or_default();
         slice.saturating_add(1).saturating_mul(self.slice_secs)
     }
 
-    /// The tables of the shard use the low bits of a hash of their own.
     fn shard(&self, key: u128) -> &Mutex<Shard> {
         let [first, ..] = &*self.shards;
-        let hash = usize::try_from(self.hasher.hash_one(key) >> u32::BITS).unwrap_or_default();
-        self.shards.get(hash % SHARDS).unwrap_or(first)
+        let [index, ..] = self.hasher.hash_one(key).to_be_bytes();
+        self.shards.get(usize::from(index)).unwrap_or(first)
     }
 }
 
-/// The memory is full until `end`.
-fn full(end: u64, now: u64) -> ReplayFault {
-    ReplayFault::Full { retry_after: Duration::from_secs(end.saturating_sub(now).max(1)) }
-}
-
-/// No panic can leave a value behind that is half changed, so a poisoned lock is as good as any.
+/// No panic leaves a value behind that is half changed, so a poisoned lock is as good as any.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

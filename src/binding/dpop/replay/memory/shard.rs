@@ -7,45 +7,28 @@ use foldhash::quality::RandomState;
 /// The proofs of one slice.
 pub(super) type Table = HashSet<u128, RandomState>;
 
+/// The tables with the ends of their slices. They are few, so a search takes no longer than that of a map.
 #[derive(Default)]
 pub(super) struct Shard {
-    /// Few, so a search takes no longer than that of a map.
-    slices: Vec<Slice>,
-    /// The newest end of a dropped slice. Proofs of slices that end no later may have been used.
-    forgotten_until: u64,
-}
-
-struct Slice {
-    /// All its proofs have expired at this time: seconds since 1970.
-    end: u64,
-    /// `None` if the proofs were dropped before they expired.
-    proofs: Option<Table>,
+    tables: Vec<(u64, Table)>,
 }
 
 impl Shard {
-    /// The proofs of the slice that ends at `end`. `None` if some of them may have been forgotten.
-    pub(super) fn slice(&mut self, end: u64) -> Option<&mut Table> {
-        if end <= self.forgotten_until {
-            return None;
-        }
-        let index = self.slices.iter().position(|slice| slice.end == end).unwrap_or_else(|| {
-            self.slices.push(Slice { end, proofs: Some(Table::default()) });
-            self.slices.len().saturating_sub(1)
-        });
-        self.slices.get_mut(index)?.proofs.as_mut()
+    pub(super) fn contains(&self, key: u128, end: u64) -> bool {
+        self.tables.iter().any(|(end_of_table, table)| *end_of_table == end && table.contains(&key))
     }
 
-    /// Drops the slices that end at `now` or before, and the proofs of slices that end after `latest`.
-    /// Returns the tables.
-    pub(super) fn sweep(&mut self, now: u64, latest: u64) -> Vec<Table> {
-        let mut dropped = Vec::new();
-        for slice in self.slices.iter_mut().filter(|slice| slice.end <= now || slice.end > latest) {
-            dropped.extend(slice.proofs.take());
-            if slice.end <= now {
-                self.forgotten_until = self.forgotten_until.max(slice.end);
-            }
+    pub(super) fn insert(&mut self, key: u128, end: u64) {
+        if let Some((_, table)) = self.tables.iter_mut().find(|(end_of_table, _)| *end_of_table == end) {
+            table.insert(key);
+        } else {
+            let table = HashSet::from_iter([key]);
+            self.tables.push((end, table));
         }
-        self.slices.retain(|slice| slice.end > now);
-        dropped
+    }
+
+    /// Takes the tables out whose slices `has_passed` names.
+    pub(super) fn take(&mut self, has_passed: impl Fn(u64) -> bool) -> Vec<Table> {
+        self.tables.extract_if(.., |(end, _)| has_passed(*end)).map(|(_, table)| table).collect()
     }
 }
