@@ -1,4 +1,4 @@
-//! Nonces for proofs, without state: each is an HMAC of the minute it was issued in (RFC 9449 sections 8 and 9).
+//! Stateless nonces for proofs: each is an HMAC of the minute it was issued in (RFC 9449 sections 8 and 9).
 //!
 //! Checks: the nonce is one of the last three minutes, by the clock of the server.
 //! Does not check: whether the nonce was used before. Clients reuse a nonce until they get the next one; the
@@ -48,12 +48,16 @@ type Secret = Arc<Zeroizing<Vec<u8>>>;
 /// `DPoP-Nonce`. The client signs a new proof and repeats the request. It then uses the nonce until a
 /// response brings another one.
 ///
-/// Nonces cost each client one more request at the start, and make two attacks impossible: using proofs that
-/// were signed in advance, by someone who had access to the key for a moment only, and using an old proof
-/// after a restart, which empties the in-process replay store. They also make clients with a wrong clock work,
-/// because the nonce says when the proof was signed.
+/// Nonces cost each client one more request at the start. They prevent two attacks:
 ///
-/// A nonce is issued for 60 s and accepted for 2 to 3 min.
+/// - **Proofs signed in advance.** Whoever can use a client's key for a moment could sign proofs for the
+///   future. Nobody knows the nonces of the future.
+/// - **Replay after a restart,** which empties the in-process replay store. A new process with a random
+///   secret accepts no earlier nonce.
+///
+/// Clients with a wrong clock work too, because the nonce shows when the proof was signed.
+///
+/// Each nonce is issued for 60 s, and accepted for 120 s more.
 ///
 /// ```
 /// use tower_bearer::dpop::Nonces;
@@ -76,9 +80,9 @@ pub struct Nonces {
 impl Nonces {
     /// Requires a nonce in each proof, with a random secret that all nonces of this process share.
     ///
-    /// A client keeps its nonce across a restart of the process. Its next request is then rejected with
-    /// `use_dpop_nonce`, and its repetition succeeds. Behind a load balancer, set a [`secret`](Self::secret):
-    /// otherwise this happens whenever a client reaches another instance.
+    /// After a restart, the next request of each client is rejected with `use_dpop_nonce`, and its repetition
+    /// succeeds. Behind a load balancer, set a [`secret`](Self::secret): otherwise this happens whenever a
+    /// client reaches another instance.
     pub fn required() -> Self {
         Self { secret: None }
     }
@@ -87,9 +91,9 @@ impl Nonces {
     /// Default: a random secret of the process.
     ///
     /// At least 32 random bytes; fewer are a [`ConfigError`](crate::ConfigError). Whoever has the secret can
-    /// predict nonces, so use it for nothing else. After a change of the secret, each client repeats one
-    /// request. The clocks of the instances must agree: an instance rejects nonces of a minute that its own
-    /// clock has not reached.
+    /// predict nonces, so use it for nothing else. The memory of the secret is zeroed on drop. After a change
+    /// of the secret, each client repeats one request. Synchronize the clocks of the instances: an instance
+    /// rejects nonces of a minute that its own clock has not reached.
     pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.secret = Some(Arc::new(Zeroizing::new(secret.into())));
         self
@@ -156,8 +160,8 @@ struct Recent {
 pub(crate) struct AcceptedNonce {
     /// The first moment at which it is no longer accepted.
     pub(crate) expires_at: NumericDate,
-    /// Whether it is the one that [`NonceIssuer::current`] issues now. If not, the response should have that
-    /// one, so that the client never runs into an expired nonce.
+    /// Whether it is the one that [`NonceIssuer::current`] issues now. If not, the response should carry the
+    /// current one, so that the client does not wait until its nonce has expired.
     pub(crate) is_current: bool,
 }
 
@@ -174,14 +178,12 @@ impl NonceIssuer {
         })
     }
 
-    /// Checks the `nonce` of a proof at `now`. `None` if it is not accepted: it is older than three steps, of
-    /// a coming step, or not from here.
+    /// Checks the `nonce` of a proof at `now`. `None` if it is too old, of a coming step, or not from here.
     pub(crate) fn check(&self, nonce: &str, now: NumericDate) -> Option<AcceptedNonce> {
         self.with_recent(now, |recent| recent.accept(nonce))
     }
 
-    /// Lock-free as long as the step is that of the previous call. The clock may go back: the nonces are
-    /// always those of `now`.
+    /// Lock-free, and without an HMAC if the step is that of the previous call. The clock may go back.
     fn with_recent<T>(&self, now: NumericDate, read: impl FnOnce(&Recent) -> T) -> T {
         let step = now.as_secs() / STEP_SECS;
         let cached = self.recent.load();
@@ -210,7 +212,10 @@ impl Recent {
     fn accept(&self, nonce: &str) -> Option<AcceptedNonce> {
         let mut age = None;
         for (steps, accepted) in (0_u64..).zip(&self.nonces) {
-            age = age.or(is_equal(accepted.as_bytes(), nonce.as_bytes()).then_some(steps));
+            let is_accepted = is_equal(accepted.as_bytes(), nonce.as_bytes());
+            if is_accepted && age.is_none() {
+                age = Some(steps);
+            }
         }
         let age = age?;
         let end = self.step.saturating_sub(age).saturating_add(ACCEPTED_STEPS).saturating_mul(STEP_SECS);
@@ -328,8 +333,7 @@ mod tests {
         assert_ne!(one.current(at(START)), issuer(SECRET).current(at(START)));
     }
 
-    /// The expected text was computed with Python's `hmac`. Instances of different releases share a secret, so
-    /// it never changes.
+    /// Computed with Python's `hmac`. Instances of different releases share a secret, so it never changes.
     #[test]
     fn the_nonce_is_the_truncated_hmac_of_the_step() {
         let nonce = issuer(SECRET).current(at(START));

@@ -7,7 +7,7 @@ use crate::time::NumericDate;
 
 /// The use of one DPoP proof, for a [`ReplayStore`](super::ReplayStore) to record.
 ///
-/// All checks of the proof have passed, so it is recorded only if nothing but a replay can be wrong with it.
+/// The proof has passed all other checks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ProofUse {
     key: [u8; 16],
@@ -19,9 +19,8 @@ impl ProofUse {
     /// The use of the proof with this `jti`, signed with the key that has the thumbprint `jkt`. From
     /// `expires_at` on, the proof fails another check. That moment is the same for each use of the proof.
     ///
-    /// Why not the bytes of the proof: ECDSA signatures are malleable, so one proof can be written in several
-    /// ways. Why not the `jti` alone: a client could choose the `jti` of another client, which would lock that
-    /// client out.
+    /// Why not the bytes of the proof: ECDSA signatures are malleable, so one proof has several spellings.
+    /// Why not the `jti` alone: a client could use up the `jti` values of another client.
     pub(crate) fn new(jkt: &[u8; 32], jti: &str, expires_at: NumericDate) -> Self {
         let key = first(&sha256(&[jkt, &[0], jti.as_bytes()]));
         Self { key, client: u64::from_be_bytes(first(jkt)), expires_at }
@@ -30,14 +29,13 @@ impl ProofUse {
     /// Identifies the proof: the first 128 bits of SHA-256 over the thumbprint of the client's key, a zero
     /// octet and the `jti`.
     ///
-    /// It holds nothing that must be kept secret, and has the same length whatever the client sends.
+    /// It is not secret, and its length does not depend on what the client sends.
     #[must_use]
     pub fn key(&self) -> [u8; 16] {
         self.key
     }
 
-    /// The moment from which on the proof is rejected without a look into the store, by the clock of this
-    /// instance.
+    /// The moment from which on the proof fails another check, by the clock of this instance.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at.to_system_time()

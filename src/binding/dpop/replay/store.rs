@@ -22,25 +22,27 @@ pub enum Recorded {
 
 /// Records which DPoP proofs were used, so that no proof is accepted twice (RFC 9449 section 11.1).
 ///
-/// The in-process store, which needs no setting, knows the proofs of one process. With several instances
-/// behind a load balancer, a proof that one of them accepted could be replayed at another one. Implement
-/// this trait for a store that all instances share, and pass it to `Dpop::replay_store`.
+/// The default store is in the memory of the process and knows the proofs of that process. With several
+/// instances behind a load balancer, a proof that one of them accepted can be replayed at another one.
+/// Implement this trait for a store that all instances share, and pass it to `Dpop::replay_store`.
 ///
 /// An implementation must:
 ///
-/// - **Be atomic.** Look up and insert in one step, such as `SET key 1 NX PXAT expires_at` of Redis. Of all
-///   concurrent calls with one [`ProofUse::key`], on all instances, exactly one returns [`Recorded::First`].
-/// - **Remember until [`ProofUse::expires_at`]**, and never forget earlier: no eviction of live entries, no
-///   replica that lags behind, no fallback to an empty store. If the clocks of the instances differ, keep
-///   each entry longer by that difference.
+/// - **Be atomic.** Set the key if it is absent, in one step, such as `SET key 1 NX PXAT expires_at` of
+///   Redis. Of all concurrent calls with one [`ProofUse::key`], on all instances, exactly one returns
+///   [`Recorded::First`].
+/// - **Keep each key until [`ProofUse::expires_at`]**, and never forget it earlier: no eviction, no replica
+///   that lags behind, no fallback to an empty store. If the clocks of the instances differ, keep each key
+///   longer by that difference.
 /// - **Return an error if it cannot record**: [`ReplayStoreError::new`] if the store is unavailable,
-///   [`ReplayStoreError::full`] if it has no room. The request is then rejected with 503. It is never
-///   accepted, and never answered with 401, which would make the client throw a good proof away.
+///   [`ReplayStoreError::full`] if it has no room. The request is then rejected with 503: never accepted,
+///   and never rejected with 401, which would blame the client.
 /// - **Be fast.** Each request with a DPoP proof waits for it. After 1 s the future is dropped, and the
 ///   request is rejected with 503. Limit each call to 100 ms, and stop calling a store that fails (circuit
 ///   breaker).
 ///
-/// A future that is dropped may or may not have recorded the proof. Clients sign a new proof for each request.
+/// A future that is dropped, for example because the client has disconnected, may have recorded the proof or
+/// not. Clients sign a new proof for each request.
 ///
 /// An `Arc<dyn ReplayStore>` is a `ReplayStore`, too.
 ///
@@ -50,7 +52,7 @@ pub enum Recorded {
 /// use std::time::SystemTime;
 /// use tower_bearer::dpop::{ProofUse, RecordFuture, Recorded, ReplayStore};
 ///
-/// /// Shares one memory between several layers of a process. It has no size limit: for illustration only.
+/// /// One memory for several layers of a process. Without a limit, so for illustration only.
 /// #[derive(Default)]
 /// struct Shared {
 ///     proofs: Mutex<HashMap<[u8; 16], SystemTime>>,

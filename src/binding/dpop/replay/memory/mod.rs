@@ -8,9 +8,10 @@
 //!
 //! # Full memory
 //!
-//! An attacker with a valid token can sign proofs as fast as this API checks them. So once the memory is half
-//! full, one client key holds at most a sixteenth of it. Only when many client keys fill the memory together
-//! are further proofs rejected, and then for all.
+//! A client with a valid token can sign proofs as fast as this API verifies them. So once the memory is half
+//! full, one client key holds at most a sixteenth of it. Other clients are rejected only when many keys have
+//! filled the memory together. The number of proofs per key may be overestimated by up to 1/896 of the
+//! memory, so a client that holds less than 55/896 of it (6.1 %) is never rejected for its share.
 //!
 //! # Clock
 //!
@@ -18,8 +19,8 @@
 //! second time. Nobody knows then which of its proofs were used, so all of them are rejected:
 //!
 //! - **The clock jumps forward and back.** Proofs that were used before the jump are rejected, and so are new
-//!   ones that expire in the same slices. New proofs expire later from second to second, so this is over after
-//!   the retention.
+//!   ones that expire in the same slices. New proofs expire later every second, so this ends within the
+//!   retention.
 //! - **The clock is set back because it was wrong.** The slices of the wrong time stay until the clock gets
 //!   there, because their proofs will be valid again. Once more than half of the memory is used, they are
 //!   dropped to make room. Proofs are rejected while the clock repeats the time in which it was wrong, and
@@ -102,7 +103,7 @@ impl ReplayMemory {
     /// Records this use of a proof, unless the proof was used before.
     ///
     /// # Errors
-    /// [`ReplayFault::Replayed`], also if the memory may have forgotten the proof, and [`ReplayFault::Full`].
+    /// [`ReplayFault::Full`], or [`ReplayFault::Replayed`], also if the memory may have forgotten the proof.
     pub(crate) fn record(&self, proof: &ProofUse, now: NumericDate) -> Result<(), ReplayFault> {
         let now = now.as_secs();
         self.sweep(now);
@@ -152,10 +153,11 @@ impl ReplayMemory {
         }
         let latest = self.latest_end(now);
         let has_passed = |end| end <= now || end > latest;
-        // Forgotten before they are dropped: another thread may still use a clock that was behind.
-        lock(&self.timeline).drop_slices(has_passed, self.retention_secs);
-        for shard in self.shards.iter() {
-            let tables = lock(shard).take(has_passed);
+        // The timeline first: a thread whose clock is behind must find the slice forgotten, not empty. And no
+        // other slice, because such a thread may have started one since.
+        let ends = lock(&self.timeline).drop_slices(has_passed, self.retention_secs);
+        for shard in self.shards.iter().filter(|_| !ends.is_empty()) {
+            let tables = lock(shard).take(&ends);
             let proofs = tables.iter().map(HashSet::len).sum();
             self.len.fetch_sub(proofs, Ordering::Relaxed);
         }

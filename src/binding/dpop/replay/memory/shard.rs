@@ -27,8 +27,8 @@ impl Shard {
         }
     }
 
-    /// Takes the tables out whose slices `has_passed` names.
-    pub(super) fn take(&mut self, has_passed: impl Fn(u64) -> bool) -> Vec<Table> {
-        self.tables.extract_if(.., |(end, _)| has_passed(*end)).map(|(_, table)| table).collect()
+    /// Removes the tables of the slices that end at `ends`, and returns them.
+    pub(super) fn take(&mut self, ends: &[u64]) -> Vec<Table> {
+        self.tables.extract_if(.., |(end, _)| ends.contains(end)).map(|(_, table)| table).collect()
     }
 }

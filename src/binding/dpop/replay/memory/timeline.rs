@@ -43,11 +43,12 @@ impl Timeline {
         slices.map(|(end, _)| *end).min()
     }
 
-    /// Drops the slices that `has_passed` names, and remembers that they were dropped. Dropped slices are one
-    /// range if they are at most `max_gap` seconds apart.
-    pub(super) fn drop_slices(&mut self, has_passed: impl Fn(u64) -> bool, max_gap: u64) {
-        for (end, _) in self.slices.extract_if(.., |(end, _)| has_passed(*end)) {
-            self.forgotten.add(end, max_gap);
-        }
+    /// Drops the slices whose ends have passed, and returns these ends. Slices are forgotten as one range if
+    /// they are at most `max_gap` seconds apart.
+    pub(super) fn drop_slices(&mut self, has_passed: impl Fn(u64) -> bool, max_gap: u64) -> Vec<u64> {
+        let dropped = self.slices.extract_if(.., |(end, _)| has_passed(*end));
+        let ends: Vec<u64> = dropped.map(|(end, _)| end).collect();
+        ends.iter().for_each(|end| self.forgotten.add(*end, max_gap));
+        ends
     }
 }
