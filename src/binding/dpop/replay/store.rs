@@ -8,6 +8,12 @@ use super::proof_use::ProofUse;
 use super::store_error::ReplayStoreError;
 
 /// The future that [`ReplayStore::record`] returns.
+///
+/// ```
+/// use tower_bearer::dpop::{RecordFuture, ReplayStoreError};
+///
+/// let unavailable: RecordFuture = Box::pin(async { Err(ReplayStoreError::new("connection refused")) });
+/// ```
 pub type RecordFuture = Pin<Box<dyn Future<Output = Result<Recorded, ReplayStoreError>> + Send>>;
 
 /// What a [`ReplayStore`] found.

@@ -3,6 +3,7 @@
 use super::client_counts::ClientCounts;
 use super::forgotten::Forgotten;
 
+/// The slices of all shards.
 #[derive(Default)]
 pub(super) struct Timeline {
     /// The slices with their ends. They are few, so a search takes no longer than that of a map.
