@@ -1,7 +1,7 @@
 //! Finds exactly one credential in the head of a request (RFC 6750 section 2, RFC 9110 section 11.6.2).
 //!
-//! Checks: at most one `Authorization` line; an accepted scheme, case-insensitive, and one or more spaces; the
-//! size of the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
+//! Checks: at most one `Authorization` line; an accepted scheme, case-insensitive, and one or more spaces;
+//! the size of the credential; that the request uses only one transmission method (RFC 6750 section 3.1).
 //! Does not check: the token or its grammar. Never reads `Proxy-Authorization` (RFC 9110 section 11.7) or a
 //! source that is not enabled.
 //!

@@ -1,5 +1,5 @@
-//! The schemes Bearer and DPoP in HTTP: credentials of a request, challenges of a response (RFC 6750, RFC 9449
-//! section 7.1, RFC 9110 section 11).
+//! The schemes Bearer and DPoP in HTTP: credentials of a request, challenges of a response (RFC 6750, RFC
+//! 9449 section 7.1, RFC 9110 section 11).
 
 mod challenge;
 mod credential;

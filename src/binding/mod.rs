@@ -1,4 +1,5 @@
-//! Sender-constrained tokens: whether the sender of a request may use its token (RFC 7800, RFC 9449, RFC 8705).
+//! Sender-constrained tokens: whether the sender of a request may use its token (RFC 7800, RFC 9449, RFC
+//! 8705).
 
 pub mod certificates;
 pub mod dpop;

@@ -1,9 +1,9 @@
 //! Decides whether the sender of a request may use its token.
 //!
-//! Checks: a token that is bound to a key or a certificate is presented with a proof of it, and with both if it
-//! is bound to both (RFC 7800 section 3); a token under the scheme DPoP is bound to a key (RFC 9449 section
-//! 7.1).
-//! Does not check: the token, which was validated before. A request whose token is invalid uses up no proof.
+//! Checks: a token that is bound to a key or a certificate is presented with a proof of it, and with both if
+//! it is bound to both (RFC 7800 section 3); a token under the scheme DPoP is bound to a key (RFC 9449
+//! section 7.1). Does not check: the token, which was validated before. A request whose token is invalid uses
+//! up no proof.
 
 use std::sync::Arc;
 
@@ -84,8 +84,8 @@ impl SenderPolicy {
         sender.is_some() || scheme == Scheme::Dpop || self.requires_binding
     }
 
-    /// Verifies the proof in the `head` of a request with a valid token. A DPoP proof is accepted once its use
-    /// is recorded.
+    /// Verifies the proof in the `head` of a request with a valid token. A DPoP proof is accepted once its
+    /// use is recorded.
     ///
     /// # Errors
     /// [`BindingFault`].

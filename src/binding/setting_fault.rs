@@ -1,7 +1,7 @@
 //! A setting that cannot work, for the `ConfigError` of the builder.
 
-/// A setting of [`Dpop`](super::dpop::Dpop) or [`Certificates`](super::certificates::Certificates) that cannot
-/// work.
+/// A setting of [`Dpop`](super::dpop::Dpop) or [`Certificates`](super::certificates::Certificates) that
+/// cannot work.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct SettingFault {
     /// The method that set it.

@@ -2,8 +2,8 @@
 //! section 11.6.1).
 //!
 //! A 401 has one challenge per accepted scheme, so that the client learns of all. The failure is named in the
-//! challenge of the scheme that the request used (RFC 9449 section 7.2). Any other status has the challenge of
-//! that scheme only.
+//! challenge of the scheme that the request used (RFC 9449 section 7.2). Any other status has the challenge
+//! of that scheme only.
 
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ pub(crate) struct ResponseSettings {
 }
 
 impl ResponseSettings {
-    /// The challenges of this kind of rejection, for a request that `used` this scheme, with what `needs` says
-    /// that the client should request. None if the kind has no challenge.
+    /// The challenges of this kind of rejection, for a request that `used` this scheme, with what `needs`
+    /// says that the client should request. None if the kind has no challenge.
     pub(super) fn challenges(
         &self,
         kind: RejectionKind,

@@ -1,7 +1,7 @@
 //! The requirements of a route beyond a valid token (RFC 6750 section 3.1, RFC 9470, RFC 9396).
 //!
-//! Checks: that the token is bound to its sender, the authentication of the user, the granted scopes, the roles, then the claims, authorization
-//! details and functions of the route, in the order they were added.
+//! Checks: that the token is bound to its sender, the authentication of the user, the granted scopes, the
+//! roles, then the claims, authorization details and functions of the route, in the order they were added.
 //! Does not check: the token itself, which was validated before an [`AccessToken`] exists.
 //!
 //! Why the authentication is checked first: the challenge for another authentication can name the missing
@@ -197,8 +197,8 @@ impl Requirement {
         self.checks.iter().any(|check| matches!(check, Check::Detail(_) | Check::Request(_)))
     }
 
-    /// Checks the binding, authentication, scopes and roles of `token`, then runs the checks on it and on the `head`
-    /// of the request. `now` is called only if the time matters.
+    /// Checks the binding, authentication, scopes and roles of `token`, then runs the checks on it and on the
+    /// `head` of the request. `now` is called only if the time matters.
     ///
     /// # Errors
     /// The first [`RequirementFault`].

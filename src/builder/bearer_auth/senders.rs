@@ -36,8 +36,9 @@ impl BearerAuthBuilder {
     /// Accepts tokens that are bound to the client certificate of the connection (RFC 8705 section 3).
     /// Default: such tokens are rejected, kind `sender_not_proven`.
     ///
-    /// Bearer tokens are accepted beside them; [`Require::sender_bound`](crate::Require::sender_bound) rejects
-    /// them on a route. The module [`certificates`](crate::certificates) says where the certificate comes from.
+    /// Bearer tokens are accepted beside them; [`Require::sender_bound`](crate::Require::sender_bound)
+    /// rejects them on a route. The module [`certificates`](crate::certificates) says where the certificate
+    /// comes from.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;
@@ -55,8 +56,8 @@ impl BearerAuthBuilder {
     /// Default: off.
     ///
     /// - Tokens come in the `Authorization` header only.
-    /// - Tokens are sender-constrained: set [`dpop`](Self::dpop), [`certificates`](Self::certificates) or both.
-    ///   A bearer token is rejected, kind `token_not_bound`.
+    /// - Tokens are sender-constrained: set [`dpop`](Self::dpop), [`certificates`](Self::certificates) or
+    ///   both. A bearer token is rejected, kind `token_not_bound`.
     /// - JWTs are signed with PS256, ES256 or EdDSA, and so are DPoP proofs. These become the defaults of
     ///   [`Issuer::algorithms`] and [`Dpop::algorithms`].
     /// - A revoked token is rejected: each issuer introspects all of its tokens
@@ -65,7 +66,8 @@ impl BearerAuthBuilder {
     ///
     /// A setting that contradicts one of these is a [`ConfigError`](crate::ConfigError).
     ///
-    /// FAPI 2.0 Message Signing, that is HTTP message signatures of requests and responses, is not part of it.
+    /// FAPI 2.0 Message Signing, that is HTTP message signatures of requests and responses, is not part of
+    /// it.
     ///
     /// ```
     /// # #[cfg(feature = "reqwest")] {

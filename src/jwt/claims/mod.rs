@@ -3,9 +3,9 @@
 //!
 //! Checks, in the order of [`CHECKS`]: the issuer; the kind of token; `aud`; `exp`, `nbf` and `iat`; the
 //! types of the claims that identify the caller or grant something; the required claims and their values; the
-//! age and the lifetime; the client; the type of `cnf`; the validators of the user.
-//! Does not check: scopes and roles, since each route checks its own. Nor whether the sender of the request is
-//! the one that `cnf` names; see `binding`.
+//! age and the lifetime; the client; the type of `cnf`; the validators of the user. Does not check: scopes
+//! and roles, since each route checks its own. Nor whether the sender of the request is the one that `cnf`
+//! names; see `binding`.
 
 mod policy;
 mod required_value;

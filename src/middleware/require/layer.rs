@@ -52,8 +52,8 @@ use crate::requirement::{Requirement, Scopes};
 /// - 500 and an error in the log on a route that no `BearerAuth` covers.
 ///
 /// If the route is covered and the request has a token, the requirements are checked in this order, whatever
-/// the order of the calls. The authentication comes before scopes, because its challenge can name scopes, too, and
-/// the new token may have other roles.
+/// the order of the calls. The authentication comes before scopes, because its challenge can name scopes,
+/// too, and the new token may have other roles.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Require {

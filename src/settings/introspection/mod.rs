@@ -97,7 +97,8 @@ pub struct Introspection {
 }
 
 impl Introspection {
-    /// Whether no token is accepted without a response about it. Tokens are JWTs as well if the issuer has keys.
+    /// Whether no token is accepted without a response about it. Tokens are JWTs as well if the issuer has
+    /// keys.
     pub(super) fn decides_about_all(&self, has_keys: bool) -> bool {
         !self.accept_pending_jwts && (!has_keys || matches!(self.jwts, JwtIntrospection::All))
     }

@@ -143,7 +143,8 @@ impl TokenBuilder {
     /// ```
     ///
     /// # Errors
-    /// The [`Rejection`] of a `BearerAuth` with that audience. A sender-constrained token needs no proof here.
+    /// The [`Rejection`] of a `BearerAuth` with that audience. A sender-constrained token needs no proof
+    /// here.
     pub fn access_token(&self) -> Result<AccessToken, Rejection> {
         let audience = self.token.claims.get("aud").and_then(Value::as_str).unwrap_or("api");
         // With introspection configured, the token can be introspected later, by `still_active`.
