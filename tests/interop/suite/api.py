@@ -1,4 +1,4 @@
-"""Builds and starts `api.rs`, and sends tokens to its views."""
+"""Builds and starts the protected APIs: `api.rs`, whose views get tokens here, and `examples/from_env`."""
 
 import json
 import os
@@ -9,21 +9,27 @@ from .process import Process, free_port
 from .server import SCOPE
 
 
+VIEWS = "interop_api"
+FROM_ENV = "from_env"
+
+
 def build(root):
-    """Returns the path of the program."""
-    command = ["cargo", "build", "--locked", "--example", "interop_api", "--message-format=json"]
+    """Returns the paths of the programs, by name."""
+    examples = ["--example", VIEWS, "--example", FROM_ENV]
+    command = ["cargo", "build", "--locked", *examples, "--message-format=json"]
     built = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode != 0:
-        raise SystemExit("the API of the suite does not compile")
+        raise SystemExit("the APIs of the suite do not compile")
     messages = map(json.loads, built.stdout.splitlines())
-    paths = [message["executable"] for message in messages if message.get("executable")]
-    return paths[-1]
+    return {
+        message["target"]["name"]: message["executable"] for message in messages if message.get("executable")
+    }
 
 
 class Api:
-    """The protected API, for one server."""
+    """`api.rs`, for one server."""
 
-    def __init__(self, program, server, log):
+    def __init__(self, programs, server, log):
         self._port = free_port()
         environment = {
             "LISTEN": f"127.0.0.1:{self._port}",
@@ -38,7 +44,7 @@ class Api:
             "INTROSPECTION_URL": server.introspection_url or "",
             "RUST_LOG": os.environ.get("RUST_LOG", "tower_bearer=debug"),
         }
-        self._process = Process([program], log, env=environment)
+        self._process = Process([programs[VIEWS]], log, env=environment)
         self._process.wait_for_port(self._port)
 
     def send(self, view, token):
@@ -46,6 +52,29 @@ class Api:
         url = f"http://127.0.0.1:{self._port}/{view}"
         response = Browser().request(url, headers={"Authorization": f"Bearer {token}"})
         return "200" if response.status == 200 else f"{response.status} {response.body}"
+
+    def stop(self):
+        self._process.stop()
+
+
+class FromEnv:
+    """`examples/from_env`, for one server. `settings` are more of its environment variables."""
+
+    def __init__(self, programs, server, log, **settings):
+        self.port = free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        environment = {
+            "LISTEN": f"127.0.0.1:{self.port}",
+            "ISSUER": server.issuer,
+            "AUDIENCE": server.audience,
+            "REQUIRED_SCOPE": SCOPE,
+            "CLIENT_ID": server.api_client[0],
+            "CLIENT_SECRET": server.api_client[1],
+            "PUBLIC_URL": self.origin,
+            **settings,
+        }
+        self._process = Process([programs[FROM_ENV]], log, env=environment)
+        self._process.wait_for_port(self.port)
 
     def stop(self):
         self._process.stop()

@@ -51,6 +51,17 @@ class Process:
                 raise Failed(f"it did not listen within {START_SECONDS} s")
             time.sleep(0.05)
 
+    def wait(self, seconds):
+        """Waits until the process ends, which it has to do by itself."""
+        try:
+            status = self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise Failed(f"it ran for more than {seconds} s") from None
+        self.stop()
+        if status != 0:
+            raise Failed(f"it ended with status {status}")
+
     def signal(self, number):
         """Sends a signal to the process, not to its children."""
         self._child.send_signal(number)
