@@ -24,7 +24,9 @@ impl Authenticator {
             Err(Stop::Pending(pending)) => Arc::clone(&self).resume(pending).await.outcome?,
         };
         if self.senders.applies_to(Scheme::Bearer, token.sender()) {
-            return Err(Rejection::from(BindingFault::SenderNotProven).about(&token));
+            let is_bound = token.sender().is_some();
+            let fault = if is_bound { BindingFault::SenderNotProven } else { BindingFault::TokenNotBound };
+            return Err(Rejection::from(fault).about(&token));
         }
         Ok(token)
     }

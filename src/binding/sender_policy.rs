@@ -41,9 +41,9 @@ impl SenderPolicy {
         self.dpop.as_deref().map(Verifier::algs)
     }
 
-    /// Whether every token must be bound to a key or a certificate.
-    pub(crate) fn requires_binding(&self) -> bool {
-        self.requires_binding || self.schemes() == Schemes::Dpop
+    /// Whether every token must be bound to a key.
+    pub(crate) fn requires_key(&self) -> bool {
+        self.schemes() == Schemes::Dpop || (self.requires_binding && self.certificates.is_none())
     }
 
     /// Checks that a request could prove to be the sender of a token with this `cnf`.
@@ -105,6 +105,8 @@ impl SenderPolicy {
         match (scheme, bound_to.jkt) {
             (Scheme::Bearer, Some(_)) => return Err(BindingFault::SenderNotProven),
             (Scheme::Dpop, None) => return Err(BindingFault::TokenNotBound),
+            // The `Authorization` header is not the only place of a token: a form body has no scheme.
+            (Scheme::Bearer, None) if self.requires_key() => return Err(BindingFault::TokenNotBound),
             _ => {}
         }
         if let Some((certificates, expected)) = self.certificates.as_ref().zip(bound_to.x5t_s256.as_ref()) {

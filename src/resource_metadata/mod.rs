@@ -49,7 +49,7 @@
 //! | `authorization_servers` | the issuers that are trusted at the time of the request; omitted if there are none |
 //! | `bearer_methods_supported` | `header`; `query` with [`TokenSource::query`](crate::TokenSource::query); `body` with [`ResourceMetadata::form_body_tokens`] |
 //! | `dpop_signing_alg_values_supported` | the algorithms of [`dpop`](crate::BearerAuthBuilder::dpop), if set |
-//! | `dpop_bound_access_tokens_required` | `true` with [`Dpop::required`](crate::dpop::Dpop::required) |
+//! | `dpop_bound_access_tokens_required` | `true` if every token must be bound to a key, as with [`Dpop::required`](crate::dpop::Dpop::required) |
 //! | `tls_client_certificate_bound_access_tokens` | `true` with [`certificates`](crate::BearerAuthBuilder::certificates) |
 //! | others | as set |
 //!

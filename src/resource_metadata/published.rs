@@ -6,7 +6,6 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use super::locations::Locations;
-use crate::bearer::Schemes;
 use crate::binding::SenderPolicy;
 
 /// Checked metadata, and where clients find it.
@@ -49,7 +48,7 @@ impl PublishedMetadata {
             members.insert("dpop_signing_alg_values_supported".to_owned(), algs.into());
         }
         let flags = [
-            ("dpop_bound_access_tokens_required", senders.schemes() == Schemes::Dpop),
+            ("dpop_bound_access_tokens_required", senders.requires_key()),
             ("tls_client_certificate_bound_access_tokens", senders.certificates.is_some()),
         ];
         for (name, _) in flags.into_iter().filter(|(_, is_on)| *is_on) {

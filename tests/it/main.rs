@@ -38,6 +38,7 @@ mod ready;
 mod require;
 mod resource_metadata;
 mod responses;
+mod sender_bound;
 mod step_up;
 mod support;
 mod token_cache;

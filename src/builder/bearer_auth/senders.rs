@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::BearerAuthBuilder;
+use crate::bearer::TokenSource;
 use crate::binding::certificates::Certificates;
 use crate::binding::dpop::Dpop;
 use crate::binding::{SenderPolicy, SettingFault};
@@ -55,7 +56,8 @@ impl BearerAuthBuilder {
     /// Requires what the FAPI 2.0 Security Profile (sections 5.3.3 and 5.4) requires of a resource server.
     /// Default: off.
     ///
-    /// - Tokens come in the `Authorization` header only.
+    /// - Tokens come in the `Authorization` header only. Add no [`FormBodyToken`](crate::FormBodyToken) layer:
+    ///   `build` cannot see it.
     /// - Tokens are sender-constrained: set [`dpop`](Self::dpop), [`certificates`](Self::certificates) or
     ///   both. A bearer token is rejected, kind `token_not_bound`.
     /// - JWTs are signed with PS256, ES256 or EdDSA, and so are DPoP proofs. These become the defaults of
@@ -102,6 +104,7 @@ impl BearerAuthBuilder {
         let mut faults = Vec::new();
         let allowed = if self.fapi2 { AlgorithmSet::FAPI2 } else { AlgorithmSet::ALL };
         let dpop = self.dpop.as_ref();
+        let requires_dpop = dpop.is_some_and(Dpop::is_required);
         let senders = SenderPolicy {
             dpop: dpop
                 .and_then(|dpop| dpop.build(self.effective_leeway(), allowed, &mut faults))
@@ -111,18 +114,12 @@ impl BearerAuthBuilder {
                 .as_ref()
                 .and_then(|settings| settings.build(&mut faults))
                 .map(Arc::new),
-            requires_binding: self.fapi2,
+            requires_binding: self.fapi2 || requires_dpop,
         };
         problems.extend(faults.into_iter().map(|SettingFault { setting, value, reason }| {
             ConfigProblem::SenderSettingUnusable { setting, value, reason }
         }));
-        if self.dpop.as_ref().is_some_and(Dpop::is_required) {
-            problems.extend(
-                self.sources
-                    .iter()
-                    .map(|source| ConfigProblem::TokenSourceWithoutProof { source: source.to_string() }),
-            );
-        }
+        check_bound_sources(&self.sources, requires_dpop, self.fapi2, problems);
         if self.fapi2 {
             self.check_fapi2(problems);
         }
@@ -131,14 +128,28 @@ impl BearerAuthBuilder {
 
     fn check_fapi2(&self, problems: &mut Vec<ConfigProblem>) {
         let mut unmet = |reason| problems.push(ConfigProblem::Fapi2Unmet { issuer: None, reason });
-        if !self.sources.is_empty() {
-            unmet("tokens come from other places than the `Authorization` header");
-        }
         if self.dpop.is_none() && self.certificates.is_none() {
             unmet("no sender-constrained token is accepted");
         }
         if self.effective_leeway() > MAX_FAPI_LEEWAY {
             unmet("the leeway is longer than 10 s");
         }
+    }
+}
+
+/// Checks that tokens from these `sources`, which have no DPoP proof, may be accepted.
+pub(super) fn check_bound_sources(
+    sources: &[TokenSource],
+    requires_dpop: bool,
+    is_fapi2: bool,
+    problems: &mut Vec<ConfigProblem>,
+) {
+    if is_fapi2 && !sources.is_empty() {
+        let reason = "tokens come from other places than the `Authorization` header";
+        problems.push(ConfigProblem::Fapi2Unmet { issuer: None, reason });
+    }
+    if requires_dpop {
+        let names = sources.iter().map(ToString::to_string);
+        problems.extend(names.map(|source| ConfigProblem::TokenSourceWithoutProof { source }));
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::build::{accepted_audiences, check_sources};
-use crate::bearer::TokenSource;
+use super::senders::check_bound_sources;
+use crate::bearer::{Schemes, TokenSource};
 use crate::middleware::{BearerAuth, Responder, ResponseSettings, Shared};
 use crate::resource_metadata::ResourceMetadata;
 use crate::settings::{ConfigError, ConfigProblem};
@@ -171,8 +172,9 @@ impl BearerAuthView {
     /// Checks the settings and builds the layer. It performs no I/O.
     ///
     /// # Errors
-    /// [`ConfigError`] if an audience is empty or accepted by no issuer, if a token source is unusable or
-    /// finds the same token as another one, or if the resource metadata is invalid.
+    /// [`ConfigError`] if an audience is empty or accepted by no issuer, if a token source is unusable, finds
+    /// the same token as another one or cannot have the proof that is required, or if the resource metadata is
+    /// invalid.
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let shared = self.base.shared();
         let mut authenticator = (*shared.authenticator).clone();
@@ -181,6 +183,8 @@ impl BearerAuthView {
         authenticator.optional |= self.optional;
         authenticator.sources.extend(self.added_sources);
         check_sources(&authenticator.sources, &mut problems);
+        let requires_dpop = authenticator.senders.schemes() == Schemes::Dpop;
+        check_bound_sources(&authenticator.sources, requires_dpop, shared.context.fapi2, &mut problems);
         let audiences = self.audiences.into_iter().map(String::into_boxed_str);
         authenticator.required_audiences = authenticator.required_audiences.and(audiences);
         let responder = match self.resource_metadata {
