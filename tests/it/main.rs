@@ -16,10 +16,12 @@ mod authorization_details;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;
+mod certificates;
 mod claim_settings;
 #[cfg(feature = "config")]
 mod config;
 mod endpoint_hosts;
+mod fapi2;
 #[cfg(feature = "axum")]
 mod handler_rejections;
 mod introspection;

@@ -7,10 +7,12 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use tower::Layer;
 use tower_bearer::builder::ConfigProblem;
+use tower_bearer::certificates::Certificates;
+use tower_bearer::dpop::Dpop;
 use tower_bearer::issuers::IssuerResolver;
 use tower_bearer::resource_metadata::{ResourceMetadata, ResourceMetadataService};
 use tower_bearer::testing::TestIssuer;
-use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer, Rejection, Require, TokenSource};
+use tower_bearer::{Algorithm, BearerAuth, BearerAuthBuilder, Issuer, Rejection, Require, TokenSource};
 use tracing::Level;
 
 use crate::support::log::Log;
@@ -235,6 +237,52 @@ fn the_methods_are_those_that_are_enabled() {
     let base = auth_with(ResourceMetadata::at(API));
     let view = base.view().add_token_source(TokenSource::query()).build().unwrap();
     assert_eq!((methods(&base), methods(&view)), (json!(["header"]), json!(["header", "query"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_members_about_dpop_and_mutual_tls_are_what_is_enforced() {
+    let idp = TestIssuer::new();
+    let plain = || builder(&idp, API, ResourceMetadata::at(API));
+    let fapi2 = || {
+        let issuer = idp.issuer().introspect(idp.introspection().also_jwts());
+        let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
+        builder.issuer(issuer).resource_metadata(ResourceMetadata::at(API)).fapi2()
+    };
+    let dpop = || Dpop::at(API).algorithms([Algorithm::PS256, Algorithm::ES256]);
+    let certificates = Certificates::of_connection;
+    let algorithms = json!(["PS256", "ES256"]);
+    let (yes, no) = (json!(true), Value::Null);
+    for (name, builder, expected) in [
+        ("nothing", plain(), [&no, &no, &no]),
+        ("DPoP", plain().dpop(dpop()), [&algorithms, &no, &no]),
+        ("DPoP required", plain().dpop(dpop().required()), [&algorithms, &yes, &no]),
+        ("certificates", plain().certificates(certificates()), [&no, &no, &yes]),
+        ("both", plain().dpop(dpop()).certificates(certificates()), [&algorithms, &no, &yes]),
+        (
+            "both, DPoP required",
+            plain().dpop(dpop().required()).certificates(certificates()),
+            [&algorithms, &yes, &yes],
+        ),
+        ("FAPI, DPoP", fapi2().dpop(dpop()), [&algorithms, &yes, &no]),
+        ("FAPI, certificates", fapi2().certificates(certificates()), [&no, &no, &yes]),
+        ("FAPI, both", fapi2().dpop(dpop()).certificates(certificates()), [&algorithms, &no, &yes]),
+    ] {
+        let auth = builder.build().unwrap();
+        let view = auth.view().optional().build().unwrap();
+        let other = auth.view().resource_metadata(ResourceMetadata::at("https://api.example.com/admin"));
+        for auth in [&auth, &view, &other.build().unwrap()] {
+            let document = document(auth);
+            let members = [
+                "dpop_signing_alg_values_supported",
+                "dpop_bound_access_tokens_required",
+                "tls_client_certificate_bound_access_tokens",
+            ];
+            assert_eq!(members.map(|member| &document[member]), expected, "{name}");
+        }
+        let bearer = Protected::by(&auth).send(get(idp.token(API).sign())).await;
+        let accepts_bearer = expected[1] == &no && !name.starts_with("FAPI");
+        assert_eq!(bearer.is_from_handler(), accepts_bearer, "{name}");
+    }
 }
 
 #[tokio::test]

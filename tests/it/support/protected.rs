@@ -291,13 +291,15 @@ fn expected(kind: RejectionKind) -> (u16, Option<&'static str>) {
     use RejectionKind as K;
     match kind {
         K::Missing => (401, None),
-        K::MalformedRequest | K::TokenTooLarge => (400, Some("invalid_request")),
+        K::MalformedRequest | K::TokenTooLarge | K::CertificateHeaderMalformed => {
+            (400, Some("invalid_request"))
+        }
         K::BodyTooLarge => (413, Some("invalid_request")),
         K::AuthenticationInsufficient => (401, Some("insufficient_user_authentication")),
         K::AuthContextMissing => (401, Some("insufficient_claims")),
         K::ScopeInsufficient | K::RequirementUnmet => (403, Some("insufficient_scope")),
         K::KeysUnavailable | K::KeyUnconfirmed | K::IntrospectionUnavailable => (503, None),
-        K::IntrospectionMisconfigured | K::NotCovered => (500, None),
+        K::IntrospectionMisconfigured | K::NotCovered | K::PeerAddressUnknown => (500, None),
         _ => (401, Some("invalid_token")),
     }
 }
