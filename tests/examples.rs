@@ -64,6 +64,17 @@ fn each_example_passes_its_own_checks() {
     }
 }
 
+#[test]
+fn mutual_tls_accepts_a_bound_token_with_its_own_certificate_only() {
+    let output = example("mutual_tls").output().unwrap();
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", stderr(&output));
+    let statuses: Vec<_> = text.lines().filter_map(|line| line.rsplit_once("  ")).collect();
+    let names = statuses.iter().map(|(name, _)| name.trim_end());
+    assert!(names.eq(["the certificate of the token", "another certificate", "no certificate"]), "{text}");
+    assert!(statuses.iter().map(|(_, status)| status.trim()).eq(["200", "401", "401"]), "{text}");
+}
+
 #[tokio::test]
 async fn the_printed_curl_commands_get_the_printed_status() {
     for (name, lines) in [("quickstart", 12), ("revocable_jwt", 10)] {
