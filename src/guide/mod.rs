@@ -8,6 +8,7 @@
 //! | [Choosing](choosing) | decide between JWT validation and introspection, or revoke tokens immediately |
 //! | [Scopes and policies](scopes_and_policies) | require scopes, roles or your own checks on a route |
 //! | [Several issuers](several_issuers) | accept tokens of more than one authorization server |
+//! | [Sender-constrained tokens](sender_constrained) | choose between DPoP and mutual TLS, or comply with FAPI 2.0 |
 //! | [Client certificates](client_certificates) | accept certificate-bound tokens, behind haproxy, nginx, Envoy and others |
 //! | [Providers](providers) | configure Keycloak, Auth0, Entra ID, Okta, ZITADEL, Cognito, Dex and others |
 //! | [Operations](operations) | rotate keys, survive outages, set up probes, logs and alerts |
@@ -46,6 +47,9 @@ pub mod scopes_and_policies {}
 
 #[doc = include_str!("security.md")]
 pub mod security {}
+
+#[doc = include_str!("sender_constrained.md")]
+pub mod sender_constrained {}
 
 #[doc = include_str!("several_issuers.md")]
 pub mod several_issuers {}

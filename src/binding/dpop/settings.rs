@@ -88,6 +88,10 @@ impl Dpop {
     }
 
     /// Rejects tokens that are not bound to a key, and the scheme `Bearer`. Default: both are accepted.
+    ///
+    /// A token outside of the `Authorization` header has no proof. So a
+    /// [`TokenSource`](crate::TokenSource) is a [`ConfigError`](crate::ConfigError) then, and a token in a
+    /// form body is rejected.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.is_required = true;

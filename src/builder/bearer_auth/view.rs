@@ -173,8 +173,8 @@ impl BearerAuthView {
     ///
     /// # Errors
     /// [`ConfigError`] if an audience is empty or accepted by no issuer, if a token source is unusable, finds
-    /// the same token as another one or cannot have the proof that is required, or if the resource metadata is
-    /// invalid.
+    /// the same token as another one or cannot have the proof that is required, or if the resource metadata
+    /// is invalid.
     pub fn build(self) -> Result<BearerAuth, ConfigError> {
         let shared = self.base.shared();
         let mut authenticator = (*shared.authenticator).clone();
