@@ -41,8 +41,8 @@ impl Sender {
 }
 
 impl AccessToken {
-    /// The key or the certificate that the token is bound to, which the sender of its request has proven to
-    /// have (`cnf`, RFC 7800 section 3). `None` for a plain bearer token.
+    /// Returns the key or the certificate that the token is bound to (`cnf`, RFC 7800 section 3). The sender
+    /// of the request has proven possession of it. `None` for a bearer token.
     ///
     /// ```
     /// use tower_bearer::AccessToken;

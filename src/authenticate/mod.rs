@@ -9,7 +9,7 @@
 //! 5. key and signature
 //! 6. claims
 //! 7. introspection, for opaque tokens, and for JWTs where that is configured
-//! 9. the proof of the sender, for sender-constrained tokens
+//! 8. the proof of the sender, for sender-constrained tokens
 //!
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
@@ -55,7 +55,7 @@ pub(crate) use issuers::{
 };
 use preflight::is_preflight;
 pub(crate) use progress::{Pending, Progress, Resumed, Stop, Unproven};
-pub(crate) use prove::{PendingProof, Proof};
+pub(crate) use prove::{PendingProof, ProofProgress};
 pub(crate) use required_audiences::RequiredAudiences;
 pub(crate) use resolver::{IssuerPattern, Resolve, ResolveError, Resolver, ResolverPolicy};
 pub(crate) use still_active::StillActive;
@@ -146,7 +146,9 @@ impl Authenticator {
 
     /// Step 1: the one credential of a request; none only where a request may come without.
     fn extract<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Rejection> {
-        match extract::find(head, &self.sources, self.senders.schemes(), self.max_token_bytes)? {
+        let schemes = self.senders.schemes();
+        let found = extract::find(head, &self.sources, schemes, self.max_token_bytes);
+        match found.map_err(|fault| Rejection::from(fault).with_used(extract::scheme(head, schemes)))? {
             None if self.optional || (self.allow_preflight && is_preflight(head)) => Ok(None),
             None => Err(RejectionKind::Missing.into()),
             found => Ok(found),

@@ -1,4 +1,4 @@
-//! Step 9 of the request path: the sender of a request proves that it may use the token.
+//! The last step of the request path: the sender of a request proves that it may use the token.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,13 +16,13 @@ use crate::rejection::Rejection;
 use crate::time::NumericDate;
 
 /// How far the check of a proof got without waiting.
-pub(crate) enum Proof {
+pub(crate) enum ProofProgress {
     Done(Result<Proven, Rejection>),
-    /// The store of used proofs decides.
+    /// The replay store decides.
     Pending(PendingProof),
 }
 
-/// The decision of the store of used proofs.
+/// The decision of the replay store.
 pub(crate) type PendingProof = Pin<Box<dyn Future<Output = Result<Proven, Rejection>> + Send>>;
 
 /// A token whose sender may use it.
@@ -34,28 +34,30 @@ pub(crate) struct Proven {
 
 impl Authenticator {
     /// Checks that the request with this `head` proves that its sender may use its valid token.
-    pub(crate) fn prove(&self, head: &Parts, unproven: Unproven) -> Proof {
+    pub(crate) fn prove(&self, head: &Parts, unproven: Unproven) -> ProofProgress {
         let Unproven { token, scheme } = unproven;
         let now = self.now();
         match self.senders.verify(head, scheme, token.sender(), now) {
-            Ok(None) => Proof::Done(Ok(Proven { token, fresh_nonce: None })),
+            Ok(None) => ProofProgress::Done(Ok(Proven { token, fresh_nonce: None })),
             Ok(Some(verified)) => record(&self.senders, verified, token, now),
-            Err(fault) => Proof::Done(Err(rejected(fault, &token, scheme))),
+            Err(fault) => ProofProgress::Done(Err(rejected(fault, &token, scheme))),
         }
     }
 }
 
 /// Records the use of a DPoP proof. The request is accepted if it is the first.
-fn record(senders: &SenderPolicy, verified: Verified, token: AccessToken, now: NumericDate) -> Proof {
+fn record(senders: &SenderPolicy, verified: Verified, token: AccessToken, now: NumericDate) -> ProofProgress {
     let Verified { proof, fresh_nonce } = verified;
-    let Some(dpop) = &senders.dpop else { return Proof::Done(Ok(Proven { token, fresh_nonce })) };
+    let Some(dpop) = &senders.dpop else { return ProofProgress::Done(Ok(Proven { token, fresh_nonce })) };
     let decide = move |recorded: Result<(), _>| match recorded {
         Ok(()) => Ok(Proven { token, fresh_nonce }),
         Err(fault) => Err(rejected(ProofFault::from(fault).into(), &token, Scheme::Dpop)),
     };
     match dpop.replay().record(proof, now) {
-        Recording::Done(recorded) => Proof::Done(decide(recorded)),
-        Recording::Pending(recording) => Proof::Pending(Box::pin(async move { decide(recording.await) })),
+        Recording::Done(recorded) => ProofProgress::Done(decide(recorded)),
+        Recording::Pending(recording) => {
+            ProofProgress::Pending(Box::pin(async move { decide(recording.await) }))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use http::request::Parts;
 use crate::bearer::credential::{Credential, CredentialsFault, only_one};
 use crate::bearer::form::FormCredential;
 use crate::bearer::grammar::is_tchar;
-use crate::bearer::scheme::Schemes;
+use crate::bearer::scheme::{Scheme, Schemes};
 use crate::bearer::source::TokenSource;
 
 /// Bounds the search for the end of the scheme. No registered scheme is nearly as long.
@@ -38,6 +38,12 @@ pub(crate) fn find<'a>(
         found = either(found, source.find(parts, max_token_bytes)?)?;
     }
     either(found, in_form(parts, max_token_bytes)?)
+}
+
+/// The accepted scheme of the `Authorization` header, for the challenge to malformed credentials.
+pub(crate) fn scheme(parts: &Parts, schemes: Schemes) -> Option<Scheme> {
+    let value = parts.headers.get(AUTHORIZATION)?.as_bytes();
+    schemes.iter().find(|scheme| after_scheme(value, scheme.as_str()).is_some())
 }
 
 fn in_authorization(

@@ -6,14 +6,14 @@ use super::dpop::ProofFault;
 /// Why the sender of a request may not use its token.
 #[derive(Clone, Debug)]
 pub(crate) enum BindingFault {
-    /// The token is bound to a key or a certificate, and the request cannot prove that it has it: the token
-    /// was presented as a bearer token, or this method is not accepted.
+    /// The token is bound to a key or a certificate, and the request proves no possession of it: the token
+    /// was presented as a bearer token, or this kind of proof is not accepted.
     SenderNotProven,
     /// The token is not bound, and was presented under the scheme DPoP, or must be bound.
     TokenNotBound,
-    /// The client certificate does not prove it.
+    /// The check of the client certificate failed.
     Certificate(CertificateFault),
-    /// The DPoP proof does not prove it.
+    /// The check of the DPoP proof failed.
     Proof(ProofFault),
 }
 

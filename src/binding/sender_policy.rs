@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use http::header::Entry;
 use http::request::Parts;
 
 use super::certificates::CertificateReader;
@@ -31,7 +32,7 @@ impl SenderPolicy {
     pub(crate) fn schemes(&self) -> Schemes {
         match &self.dpop {
             None => Schemes::Bearer,
-            Some(dpop) if dpop.is_required() => Schemes::Dpop,
+            Some(dpop) if dpop.is_required() || self.is_dpop_the_only_proof() => Schemes::Dpop,
             Some(_) => Schemes::BearerAndDpop,
         }
     }
@@ -43,7 +44,12 @@ impl SenderPolicy {
 
     /// Whether every token must be bound to a key.
     pub(crate) fn requires_key(&self) -> bool {
-        self.schemes() == Schemes::Dpop || (self.requires_binding && self.certificates.is_none())
+        self.schemes() == Schemes::Dpop
+    }
+
+    /// Whether a bearer token cannot be accepted, because it must be bound and no certificate counts.
+    fn is_dpop_the_only_proof(&self) -> bool {
+        self.requires_binding && self.certificates.is_none()
     }
 
     /// Checks that a request could prove to be the sender of a token with this `cnf`.
@@ -66,8 +72,8 @@ impl SenderPolicy {
         }
         if remove {
             headers.remove(DPOP);
-        } else if let Some(proof) = headers.get_mut(DPOP) {
-            proof.set_sensitive(true);
+        } else if let Entry::Occupied(mut proofs) = headers.entry(DPOP) {
+            proofs.iter_mut().for_each(|proof| proof.set_sensitive(true));
         }
     }
 

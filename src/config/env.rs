@@ -52,12 +52,12 @@ impl BearerAuthConfig {
     /// | `INTROSPECTION_CACHE_SECS` | how long an active response is cached; an inactive one as long, at most 10 s; 0 disables the cache | 30 s |
     /// | `INTROSPECTION_JWTS` | `all` introspects each JWT that passed the other checks; `none` | `none` |
     /// | `INTROSPECTION_WITHOUT_AUDIENCE` | `accept` accepts responses without `aud`: see [`dangerous_accept_without_audience`](crate::Introspection::dangerous_accept_without_audience) | rejects them |
-    /// | `PUBLIC_URL` | the URL under which clients reach this API, with its path | required by `RESOURCE_METADATA` and `DPOP` |
+    /// | `PUBLIC_URL` | the URL under which clients reach this API. If it has a path, a proxy must strip this path before the request reaches the API | required by `RESOURCE_METADATA` and `DPOP` |
     /// | `RESOURCE_METADATA` | `on` names the [metadata](crate::resource_metadata) of `PUBLIC_URL` in challenges | `off` |
-    /// | `DPOP` | `accept` accepts tokens with a [DPoP](crate::dpop) proof beside bearer tokens; `required` accepts no others | neither |
+    /// | `DPOP` | `accept` accepts tokens with a [DPoP](crate::dpop) proof beside bearer tokens; `required` accepts no others | DPoP-bound tokens are rejected |
     /// | `DPOP_NONCES` | `required` requires a nonce in each proof | none |
     /// | `CLIENT_CERT` | where a proxy puts the [client certificate](crate::certificates): `rfc9440`, `xfcc`, `pem:HEADER` or `der:HEADER` | certificate-bound tokens are rejected |
-    /// | `TRUSTED_PROXIES` | the addresses or ranges of these proxies, separated by commas | required by `CLIENT_CERT` |
+    /// | `TRUSTED_PROXIES` | the addresses or ranges of these proxies, separated by commas. Your server must insert a [`PeerAddress`](crate::certificates::PeerAddress) into each request | required by `CLIENT_CERT` |
     ///
     /// For other settings, hold the whole configuration as JSON in one variable, and parse it as
     /// [`BearerAuthConfig`].
@@ -183,7 +183,7 @@ impl<R: Fn(&str) -> Option<OsString>> Variables<'_, R> {
         match (&form, &proxies) {
             (Some(_), None) if self.text("TRUSTED_PROXIES").is_none() => {
                 let hint =
-                    "set it to the addresses of the proxies that send the header, for example 10.0.0.0/8";
+                    "set it to the addresses of the proxies that send the header, for example 10.0.0.7";
                 self.problems.add(&name, format!("needs {trusted}"), hint);
             }
             (None, Some(_)) => {

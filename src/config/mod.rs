@@ -86,7 +86,7 @@
 //! | setting | value |
 //! |---|---|
 //! | `source` | `"of_connection"`, `"client_cert_header"`, `"xfcc_header"`, `{ pem_header = "x-client-cert" }` or `{ der_header = "x-arr-clientcert" }`; required |
-//! | `from_proxy` | a list of addresses and ranges, such as `"10.0.0.0/8"`; required for a header |
+//! | `from_proxy` | a list of addresses and ranges, such as `"10.0.0.7"`; required for a header. Your server must insert a [`PeerAddress`](crate::certificates::PeerAddress) into each request |
 //! | `also_of_connection`, `keep_header` | `true` |
 //!
 //! # Issuers

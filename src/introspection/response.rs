@@ -180,7 +180,7 @@ impl<'c> Active<'c> {
                 Ok(())
             }
             Some(value) if value.eq_ignore_ascii_case("dpop") && is_bound => Ok(()),
-            // Without the key, nobody can prove to have it.
+            // Without `jkt`, no proof can match.
             Some(value) if value.eq_ignore_ascii_case("dpop") => Err(ClaimFault::SenderNotProven),
             Some(_) => Err(ClaimFault::OtherKind),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, Entry};
 use http::request::Parts;
 
 use super::body::ResponseBody;
@@ -47,8 +47,8 @@ impl Shared {
     pub(super) fn hide_credentials(&self, head: &mut Parts, remove: bool) {
         if remove {
             head.headers.remove(AUTHORIZATION);
-        } else if let Some(credentials) = head.headers.get_mut(AUTHORIZATION) {
-            credentials.set_sensitive(true);
+        } else if let Entry::Occupied(mut lines) = head.headers.entry(AUTHORIZATION) {
+            lines.iter_mut().for_each(|credentials| credentials.set_sensitive(true));
         }
         self.authenticator.sources.iter().for_each(|source| source.hide(&mut head.headers, remove));
         self.authenticator.senders.hide_proofs(&mut head.headers, remove);

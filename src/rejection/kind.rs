@@ -65,8 +65,8 @@ pub enum RejectionKind {
     /// The token is sender-constrained (`cnf`), and the request has no proof of possession: it presents the
     /// token under the scheme Bearer, or this API accepts no proof of this kind.
     SenderNotProven,
-    /// The token is not bound to a key, and the request presents it under the scheme DPoP. Or it is not
-    /// sender-constrained at all, and this API or the route requires that.
+    /// The token is not bound to a key, and the request presents it under the scheme DPoP. Or it is not bound
+    /// at all, and this API or the route requires a sender-constrained token.
     TokenNotBound,
     /// The request presents its token under the scheme DPoP without a proof.
     ProofMissing,
@@ -92,9 +92,9 @@ pub enum RejectionKind {
     ProofNonceRequired,
     /// The DPoP proof was used before.
     ProofReplayed,
-    /// The memory for used DPoP proofs is full.
+    /// The replay store has no room for another DPoP proof, or for another one of this key.
     ProofsTooMany,
-    /// The store of used DPoP proofs is unavailable.
+    /// The replay store for DPoP proofs is unavailable.
     ReplayStoreUnavailable,
     /// The token is bound to a client certificate, and the request came without one.
     CertificateMissing,
@@ -299,7 +299,7 @@ impl RejectionKind {
                 "The access token is sender-constrained and its proof of possession is missing",
             ),
             Self::TokenNotBound => {
-                invalid_token("token_not_bound", "The access token is not sender-constrained")
+                invalid_token("token_not_bound", "The access token is not bound as this request requires")
             }
             Self::ProofMissing => invalid_proof("proof_missing", "The request has no DPoP proof"),
             Self::ProofMalformed => invalid_proof("proof_malformed", "The DPoP proof is malformed"),

@@ -275,6 +275,11 @@ impl Rejection {
         Self { scheme: Some(scheme), ..self }
     }
 
+    /// The same, for a request that used this scheme, or none that is accepted.
+    pub(crate) fn with_used(self, scheme: Option<Scheme>) -> Self {
+        Self { scheme, ..self }
+    }
+
     /// The same, for a request whose token was accepted: with its issuer and its scheme.
     pub(crate) fn about(self, token: &AccessToken) -> Self {
         let is_dpop = token.bound_to().is_some_and(|bound_to| bound_to.jkt.is_some());

@@ -9,7 +9,7 @@ use crate::binding::BindingFault;
 use crate::binding::certificates::CertificateFault;
 use crate::binding::dpop::ProofFault;
 
-/// How long a client should wait after the store of used proofs has failed.
+/// How long a client should wait after the replay store has failed.
 const STORE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl From<BindingFault> for Rejection {

@@ -102,7 +102,7 @@ async fn a_bearer_token_at_a_bound_route_gets_its_challenge_byte_for_byte() {
     assert_eq!(
         response.header("www-authenticate").unwrap(),
         "Bearer realm=\"https://api.example.com\", error=\"invalid_token\", \
-         error_description=\"The access token is not sender-constrained\""
+         error_description=\"The access token is not bound as this request requires\""
     );
 }
 

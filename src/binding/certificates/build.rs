@@ -51,7 +51,7 @@ impl Certificates {
         let name = parse_name(&setting.name).map_err(|reason| problems.push(fault(reason)));
         if self.proxies.is_empty() {
             problems.push(fault(
-                "has no trusted proxy, so any client could send it; add .from_proxy(\"10.0.0.0/8\") with the \
+                "has no trusted proxy, so any client could send it; add .from_proxy(\"10.0.0.7\") with the \
                  addresses of your proxies",
             ));
         }

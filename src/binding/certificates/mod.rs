@@ -13,8 +13,8 @@
 //! fn auth() -> Result<BearerAuth, ConfigError> {
 //!     BearerAuth::builder("https://api.example.com")
 //!         .issuer(Issuer::discover("https://login.example.com"))
-//!         // A proxy in this network terminates TLS and sends the header `Client-Cert` (RFC 9440).
-//!         .certificates(Certificates::client_cert_header().from_proxy("10.0.0.0/8"))
+//!         // The proxy at this address terminates TLS and sends the header `Client-Cert` (RFC 9440).
+//!         .certificates(Certificates::client_cert_header().from_proxy("10.0.0.7"))
 //!         .build()
 //! }
 //! # }
@@ -53,7 +53,7 @@
 //!
 //! # Not checked
 //!
-//! The chain, the dates and the revocation of a certificate: that is the duty of whoever terminates TLS. Only
+//! The chain, the dates and the revocation of a certificate: the TLS server or the proxy checks these. Only
 //! the SHA-256 digest of its DER encoding is compared (RFC 8705 section 3.1).
 
 mod address_range;

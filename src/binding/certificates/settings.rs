@@ -40,11 +40,11 @@ pub(super) type CertificateFn = Arc<dyn Fn(&Parts) -> Option<ClientCertificate> 
 /// # Headers
 ///
 /// A header from any other peer is ignored, and an event is logged at WARN, at most once a minute. The inner
-/// service does not see the header, whoever has sent it. An empty header counts as no certificate.
+/// service does not see the header. An empty header counts as no certificate.
 ///
 /// A header that could be read in two ways is rejected with 400 `certificate_header_malformed`: several lines
 /// or values, several certificates, text before or after the certificate, base64 that is not canonical, or
-/// more than 16 KiB. If nothing tells the [address of the peer](Self::peer_address), a request with a bound
+/// more than 16 KiB. If the [address of the peer](Self::peer_address) is unknown, a request with a bound
 /// token and the header gets 500 `peer_address_unknown`.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -72,7 +72,7 @@ pub(super) struct HeaderSetting {
 }
 
 impl Certificates {
-    /// The [`ClientCertificate`] in the extensions of the request. Your server inserts it.
+    /// Reads the [`ClientCertificate`] that your server inserts into the extensions of each request.
     ///
     /// ```
     /// use tower_bearer::certificates::Certificates;
@@ -84,7 +84,7 @@ impl Certificates {
         Self::new(Source::Connection)
     }
 
-    /// The certificate that a function finds in the head of the request, usually in its extensions.
+    /// Finds the certificate with a function of the head of the request, usually in its extensions.
     ///
     /// The function runs for each request with a bound token, so it should return a clone of a
     /// [`ClientCertificate`] that was created with the connection. It must not trust a header.
@@ -123,36 +123,37 @@ impl Certificates {
         Self::new(Source::Function(Arc::new(find)))
     }
 
-    /// The header `Client-Cert` (RFC 9440 section 2.2): base64 DER between colons. `Client-Cert-Chain` is not
-    /// read, and is removed with it.
+    /// Reads the header `Client-Cert` (RFC 9440 section 2.2): base64 DER between colons. `Client-Cert-Chain`
+    /// is not read, and is removed with it.
     ///
     /// ```
     /// use tower_bearer::certificates::Certificates;
     ///
-    /// let certificates = Certificates::client_cert_header().from_proxy("10.0.0.0/8");
+    /// let certificates = Certificates::client_cert_header().from_proxy("10.0.0.7");
     /// # drop(certificates);
     /// ```
     pub fn client_cert_header() -> Self {
         Self::header("client_cert_header", "client-cert", Encoding::ByteSequence)
     }
 
-    /// The header `x-forwarded-client-cert` of Envoy and Istio: its `Hash`, its `Cert`, or both if they
+    /// Reads the header `x-forwarded-client-cert` of Envoy and Istio: its `Hash`, its `Cert`, or both if they
     /// agree.
     ///
     /// Exactly one element is accepted, so the proxy must replace what a client has sent: `SANITIZE_SET`, not
-    /// `APPEND_FORWARD`.
+    /// `APPEND_FORWARD`. A sidecar that forwards the header of others needs a rule that admits only the
+    /// gateway.
     ///
     /// ```
     /// use tower_bearer::certificates::Certificates;
     ///
-    /// let certificates = Certificates::xfcc_header().from_proxy("127.0.0.6"); // a sidecar of Istio
+    /// let certificates = Certificates::xfcc_header().from_proxy("10.0.0.7");
     /// # drop(certificates);
     /// ```
     pub fn xfcc_header() -> Self {
         Self::header("xfcc_header", "x-forwarded-client-cert", Encoding::Xfcc)
     }
 
-    /// A header with percent-encoded PEM: `$ssl_client_escaped_cert` of nginx, or
+    /// Reads a header with percent-encoded PEM: `$ssl_client_escaped_cert` of nginx, or
     /// `X-Amzn-Mtls-Clientcert-Leaf` of an AWS Application Load Balancer. The characters `+`, `=` and `/` may
     /// be unescaped.
     ///
@@ -166,7 +167,7 @@ impl Certificates {
         Self::header("pem_header", name, Encoding::Pem)
     }
 
-    /// A header with base64 DER, such as `X-ARR-ClientCert` of Azure App Service.
+    /// Reads a header with base64 DER, such as `X-ARR-ClientCert` of Azure App Service.
     ///
     /// ```
     /// use tower_bearer::certificates::Certificates;
@@ -210,7 +211,7 @@ impl Certificates {
     /// ```
     /// use tower_bearer::certificates::Certificates;
     ///
-    /// let certificates = Certificates::client_cert_header().from_proxy("10.0.0.0/8").also_of_connection();
+    /// let certificates = Certificates::client_cert_header().from_proxy("10.0.0.7").also_of_connection();
     /// # drop(certificates);
     /// ```
     pub fn also_of_connection(mut self) -> Self {
@@ -230,7 +231,7 @@ impl Certificates {
     /// use tower_bearer::certificates::Certificates;
     ///
     /// let certificates = Certificates::client_cert_header()
-    ///     .from_proxy("10.0.0.0/8")
+    ///     .from_proxy("10.0.0.7")
     ///     .peer_address(|head| head.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()));
     /// # drop(certificates);
     /// ```
@@ -260,7 +261,7 @@ impl Certificates {
     /// ```
     /// use tower_bearer::certificates::Certificates;
     ///
-    /// let certificates = Certificates::client_cert_header().from_proxy("10.0.0.0/8").keep_header();
+    /// let certificates = Certificates::client_cert_header().from_proxy("10.0.0.7").keep_header();
     /// # drop(certificates);
     /// ```
     pub fn keep_header(mut self) -> Self {

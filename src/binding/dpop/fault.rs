@@ -35,7 +35,7 @@ pub(crate) enum ProofFault {
     /// The proof has no nonce or one that is not valid any more. The header value is the current nonce.
     NonceRequired(HeaderValue),
     Replayed,
-    /// The memory of used proofs is full.
+    /// The replay store has no room for the proof.
     TooMany {
         retry_after: Duration,
     },
@@ -107,8 +107,8 @@ impl fmt::Display for ProofFault {
             Self::IssuedInFuture => "iat is in the future",
             Self::NonceRequired(_) => "the proof has no valid nonce",
             Self::Replayed => "the proof was used before",
-            Self::TooMany { .. } => "the memory of used proofs is full",
-            Self::StoreUnavailable(_) => "the store of used proofs is unavailable",
+            Self::TooMany { .. } => "the replay store has no room for the proof",
+            Self::StoreUnavailable(_) => "the replay store is unavailable",
         })
     }
 }

@@ -65,6 +65,12 @@ fn is_unreserved(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~')
 }
 
+/// Whether a path has a dot segment, also an encoded one.
+pub(super) fn has_dot_segment(path: &str) -> bool {
+    path.contains(['.', '%'])
+        && with_normal_escapes(path).split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
 /// RFC 3986 section 5.2.4.
 fn without_dot_segments(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();

@@ -1,9 +1,8 @@
 //! Demonstrating Proof of Possession: access tokens that only the holder of a private key can use (RFC 9449).
 //!
 //! The authorization server binds the token to a key of the client: the claim `cnf` has the thumbprint `jkt`
-//! of the public key. With each request the client sends a proof in the header `DPoP`: a small JWT, signed
-//! with that key, which names the method, the URL and the token. Whoever steals the token, from a log for
-//! example, cannot make such proofs.
+//! of the public key. With each request, the client sends a proof in the header `DPoP`: a JWT that it signs
+//! with this key over the method, the URL and the token. A stolen token is useless without the key.
 //!
 //! ```
 //! # #[cfg(feature = "reqwest")] {
@@ -13,7 +12,7 @@
 //! fn auth() -> Result<BearerAuth, ConfigError> {
 //!     BearerAuth::builder("https://api.example.com")
 //!         .issuer(Issuer::discover("https://login.example.com/realms/acme"))
-//!         // Under this URL clients reach the API. Their proofs must name it.
+//!         // The public URL of this API. Proofs must name it.
 //!         .dpop(Dpop::at("https://api.example.com"))
 //!         .build()
 //! }
@@ -42,7 +41,7 @@
 //! | `ath` | the SHA-256 digest of the token, in base64url |
 //! | `jti` | a string of 1 to 256 characters |
 //! | `iat` | at most [`Dpop::max_proof_age`] ago and not in the future, with the leeway on both sides |
-//! | `nonce` | with [`Dpop::nonces`]: one of the last three nonces. `iat` then needs to be a number only |
+//! | `nonce` | with [`Dpop::nonces`]: one of the last three nonces. `iat` must then be a number, and its value is ignored |
 //! | use | the first one of this `jti` with this key |
 //!
 //! Other members of the header and other claims are ignored. The JSON has no duplicate members.
@@ -52,7 +51,8 @@
 //! `htu` must be a base URL, given to [`Dpop::at`], followed by the path of the request. The headers `Host`
 //! and `X-Forwarded-*` are never read, because clients write them. Before the comparison, scheme, host and
 //! port, percent-encodings of unreserved characters, and dot segments are normalized on both sides (RFC 3986
-//! sections 6.2.2 and 6.2.3). An encoded slash (`%2F`), an empty segment (`//`), a slash at the end and the
+//! sections 6.2.2 and 6.2.3). A request whose own path has dot segments needs a proof with the same text:
+//! routers do not normalize it. An encoded slash (`%2F`), an empty segment (`//`), a slash at the end and the
 //! case of the path make a difference.
 //!
 //! - **A proxy, or `Router::nest` of axum, strips a prefix:** add the prefix to the base URL. For the request
@@ -62,6 +62,19 @@
 //!   sends, with [`Dpop::target_from`].
 //! - **A proxy retries requests:** the second attempt replays the proof and is rejected. Turn retries off,
 //!   such as `proxy_next_upstream` of nginx and the retry policy of Envoy.
+//!
+//! # Several instances
+//!
+//! Each `BearerAuth` that is built has a replay store of its own, so another instance accepts a proof once
+//! more within about two minutes. A view shares the store, so it must not be nested in its `BearerAuth`: the
+//! inner layer would reject each proof as replayed. To prevent that, share a store with
+//! [`Dpop::replay_store`]. With [`Nonces`], give all instances the same [`Nonces::secret`]: otherwise a
+//! client that reaches another instance repeats its request there.
+//!
+//! # Browsers
+//!
+//! A script of another origin needs a CORS layer that allows the request headers `Authorization` and `DPoP`,
+//! and exposes the response headers `WWW-Authenticate` and `DPoP-Nonce`.
 //!
 //! # Methods and protocols
 //!

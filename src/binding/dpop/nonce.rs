@@ -42,7 +42,8 @@ const DOMAIN: &[u8] = b"tower-bearer dpop nonce";
 
 type Secret = Arc<Zeroizing<Vec<u8>>>;
 
-/// Requires a nonce of this API in each DPoP proof (RFC 9449 section 9): an argument of `Dpop::nonces`.
+/// Nonces of this API for DPoP proofs (RFC 9449 section 9): an argument of
+/// [`Dpop::nonces`](super::Dpop::nonces).
 ///
 /// A proof without a valid nonce is rejected as `proof_nonce_required`: 401 `use_dpop_nonce` with a nonce in
 /// `DPoP-Nonce`. The client signs a new proof and repeats the request. It then uses the nonce until a
@@ -50,9 +51,9 @@ type Secret = Arc<Zeroizing<Vec<u8>>>;
 ///
 /// Nonces cost each client one more request at the start. They prevent two attacks:
 ///
-/// - **Proofs signed in advance.** Whoever can use a client's key for a moment could sign proofs for the
-///   future. Nobody knows the nonces of the future.
-/// - **Replay after a restart,** which empties the in-process replay store. A new process with a random
+/// - **Proofs signed in advance.** An attacker who can use a client's key for a moment could sign proofs for
+///   later, but does not know the nonces of later.
+/// - **Replay after a restart.** A restart empties the in-process replay store. A new process with a random
 ///   secret accepts no earlier nonce.
 ///
 /// Clients with a wrong clock work too, because the nonce shows when the proof was signed.
@@ -90,8 +91,8 @@ impl Nonces {
     /// Sets the secret that nonces are made from, so that several instances accept the nonces of each other.
     /// Default: a random secret of the process.
     ///
-    /// At least 32 random bytes; fewer are a [`ConfigError`](crate::ConfigError). Whoever has the secret can
-    /// predict nonces, so use it for nothing else. The memory of the secret is zeroed on drop. After a change
+    /// At least 32 random bytes; fewer are a [`ConfigError`](crate::ConfigError). Anyone with the secret can
+    /// predict nonces: use it for nothing else. The memory of the secret is zeroed on drop. After a change
     /// of the secret, each client repeats one request. Synchronize the clocks of the instances: an instance
     /// rejects nonces of a minute that its own clock has not reached.
     pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {

@@ -30,12 +30,14 @@ const LONGEST_MAX_PROOF_AGE: Duration = Duration::from_secs(5 * 60);
 /// # drop(dpop);
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Dpop {
     bases: Vec<String>,
     is_required: bool,
     /// `None` for all that are allowed.
     algorithms: Option<AlgorithmSet>,
-    max_proof_age: Duration,
+    /// `None` for the default.
+    max_proof_age: Option<Duration>,
     max_proofs: Option<usize>,
     nonces: Option<Nonces>,
     replay_store: Option<Arc<dyn ReplayStore>>,
@@ -64,7 +66,7 @@ impl Dpop {
             bases: vec![base.into()],
             is_required: false,
             algorithms: None,
-            max_proof_age: DEFAULT_MAX_PROOF_AGE,
+            max_proof_age: None,
             max_proofs: None,
             nonces: None,
             replay_store: None,
@@ -81,7 +83,6 @@ impl Dpop {
     /// let dpop = Dpop::at("https://api.example.com").and_at("https://eu.api.example.com");
     /// # drop(dpop);
     /// ```
-    #[must_use]
     pub fn and_at(mut self, base: impl Into<String>) -> Self {
         self.bases.push(base.into());
         self
@@ -92,7 +93,6 @@ impl Dpop {
     /// A token outside of the `Authorization` header has no proof. So a
     /// [`TokenSource`](crate::TokenSource) is a [`ConfigError`](crate::ConfigError) then, and a token in a
     /// form body is rejected.
-    #[must_use]
     pub fn required(mut self) -> Self {
         self.is_required = true;
         self
@@ -100,8 +100,8 @@ impl Dpop {
 
     /// Requires a nonce of this API in each proof (RFC 9449 section 9). Default: no nonces.
     ///
-    /// A client without a valid nonce gets 401 `use_dpop_nonce` and a nonce, and repeats its request. In
-    /// return its clock may be wrong, and it cannot make proofs ahead of time.
+    /// A client without a valid nonce gets 401 `use_dpop_nonce` and a nonce, and repeats its request. Clients
+    /// may then have a wrong clock, and cannot sign proofs in advance.
     ///
     /// ```
     /// use tower_bearer::dpop::{Dpop, Nonces};
@@ -109,13 +109,13 @@ impl Dpop {
     /// let dpop = Dpop::at("https://api.example.com").nonces(Nonces::required());
     /// # drop(dpop);
     /// ```
-    #[must_use]
     pub fn nonces(mut self, nonces: Nonces) -> Self {
         self.nonces = Some(nonces);
         self
     }
 
-    /// Accepts only proofs with one of these algorithms. Default: all. The challenges list them in `algs`.
+    /// Sets the algorithms that proofs may be signed with. Default: all, or those of FAPI 2.0 with
+    /// [`fapi2`](crate::BearerAuthBuilder::fapi2). The challenges list them in `algs`.
     ///
     /// An empty list is a [`ConfigError`](crate::ConfigError).
     ///
@@ -126,7 +126,6 @@ impl Dpop {
     /// let dpop = Dpop::at("https://api.example.com").algorithms([Algorithm::ES256, Algorithm::Ed25519]);
     /// # drop(dpop);
     /// ```
-    #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
@@ -135,32 +134,34 @@ impl Dpop {
     /// Accepts a proof for this long after its `iat`, plus the leeway
     /// ([`BearerAuthBuilder::leeway`](crate::BearerAuthBuilder::leeway)). Default: 60 s. Maximum: 5 min.
     ///
-    /// With [`nonces`](Self::nonces), the age of the nonce counts instead.
-    #[must_use]
+    /// With [`nonces`](Self::nonces), the age of the nonce counts instead, so both together are a
+    /// [`ConfigError`](crate::ConfigError).
     pub fn max_proof_age(mut self, age: Duration) -> Self {
-        self.max_proof_age = age;
+        self.max_proof_age = Some(age);
         self
     }
 
-    /// Remembers at most this many used proofs in the memory of this process. Default: 262 144.
+    /// Sets how many used proofs the replay store of this process holds. Default: 262 144, about 9 MB if it
+    /// is full. [`BearerAuth::bounds`](crate::BearerAuth::bounds) says how many proofs per second fit.
     ///
-    /// Each is remembered until it expires. While the memory is full, requests with a proof get 503
-    /// `proofs_too_many`. Cannot be combined with [`replay_store`](Self::replay_store).
-    #[must_use]
+    /// Each proof is held until it expires. While the store is full, requests with a proof get 503
+    /// `proofs_too_many`. Once it is half full, so do requests with a key that has used 1/16 of it. Together
+    /// with [`replay_store`](Self::replay_store) it is a [`ConfigError`](crate::ConfigError).
     pub fn max_proofs(mut self, proofs: usize) -> Self {
         self.max_proofs = Some(proofs);
         self
     }
 
-    /// Remembers used proofs in `store`, which several processes can share. Default: the memory of this
-    /// process, which does not notice a proof that another instance has accepted.
-    #[must_use]
+    /// Records used proofs in `store`, which several processes can share. Default: each `BearerAuth` that is
+    /// built has a replay store of its own, and does not notice a proof that another one has accepted.
+    ///
+    /// The time limit for the store needs a tokio runtime with timers.
     pub fn replay_store(mut self, store: impl ReplayStore) -> Self {
         self.replay_store = Some(Arc::new(store));
         self
     }
 
-    /// Computes method and URL of a request as its client sees them, where a proxy changes them. Default: the
+    /// Sets how to compute the method and the URL that the client used, if a proxy changes them. Default: the
     /// method of the request, and the base URL followed by the path of the request.
     ///
     /// The URL must be below one of the base URLs. If it is not, or `target` returns `None`, the request is
@@ -182,7 +183,6 @@ impl Dpop {
     /// });
     /// # drop(dpop);
     /// ```
-    #[must_use]
     pub fn target_from(mut self, target: impl Fn(&Parts) -> Option<Target> + Send + Sync + 'static) -> Self {
         self.target_from = Some(Arc::new(target));
         self
@@ -190,7 +190,6 @@ impl Dpop {
 
     /// Accepts an `htu` with the scheme `wss` in place of `https`, if the request opens a WebSocket (RFC
     /// 6455, RFC 8441). Default: only the URL of the HTTP request, with `https`.
-    #[must_use]
     pub fn accept_web_socket_urls(mut self) -> Self {
         self.web_socket_urls = true;
         self
@@ -217,7 +216,7 @@ impl Dpop {
         if faults.len() > before {
             return None;
         }
-        let window = Window { max_age: self.max_proof_age, leeway };
+        let window = Window { max_age: self.max_proof_age.unwrap_or(DEFAULT_MAX_PROOF_AGE), leeway };
         Some(Verifier {
             is_required: self.is_required,
             headers: HeaderPolicy { algorithms, types: vec!["dpop+jwt".into()], untyped: false },
@@ -261,12 +260,15 @@ impl Dpop {
     }
 
     fn check_limits(&self, faults: &mut Vec<SettingFault>) {
-        let age = format!("{:?}", self.max_proof_age);
-        if self.max_proof_age.is_zero() {
-            faults.push(fault("Dpop::max_proof_age", &*age, "rejects every proof"));
-        }
-        if self.max_proof_age > LONGEST_MAX_PROOF_AGE {
-            faults.push(fault("Dpop::max_proof_age", age, "is longer than 5 min"));
+        if let Some(age) = self.max_proof_age {
+            let reasons = [
+                ("rejects every proof", age.is_zero()),
+                ("is longer than 5 min", age > LONGEST_MAX_PROOF_AGE),
+                ("has no effect with nonces", self.nonces.is_some()),
+            ];
+            for (reason, _) in reasons.into_iter().filter(|(_, is_fault)| *is_fault) {
+                faults.push(fault("Dpop::max_proof_age", format!("{age:?}"), reason));
+            }
         }
         let Some(max_proofs) = self.max_proofs else { return };
         if max_proofs == 0 {

@@ -12,7 +12,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::fault::ProofFault;
-use super::htu::{Url, normalized_path, without_query};
+use super::htu::{Url, has_dot_segment, normalized_path, without_query};
 use crate::bearer::is_web_socket;
 use crate::fetch_url::{FetchUrl, Origin, PlainHttp};
 
@@ -82,6 +82,11 @@ impl TargetPolicy {
         // Fast path: most clients send the URL in its normal form.
         if self.bases.iter().any(|base| htu.strip_prefix(&*base.text) == Some(path)) {
             return true;
+        }
+        // Routers do not normalize the path of the request. So `/files/../public` is another route than the
+        // `/public` of the proof, and only the same text is the same URL.
+        if has_dot_segment(path) {
+            return false;
         }
         self.parse(head, htu).is_some_and(|url| self.bases.iter().any(|base| base.has(path, &url)))
     }

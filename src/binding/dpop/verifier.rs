@@ -1,6 +1,6 @@
 //! Verifies the proof of a request (RFC 9449 sections 4.3 and 7.1).
 //!
-//! Checks: everything but that the proof is used for the first time. The caller records the use last.
+//! Checks: everything except replay. The caller records the use last.
 //! Does not check: the token. The caller has validated it, so a proof for an invalid one is not used up.
 //!
 //! Why no comparison takes constant time: the values are public, except the nonce, which `nonce.rs` compares.
@@ -56,7 +56,7 @@ impl Verifier {
         &self.algs
     }
 
-    /// The memory of used proofs.
+    /// The replay store.
     pub(crate) fn replay(&self) -> &Replay {
         &self.replay
     }

@@ -155,8 +155,8 @@ impl BearerAuthBuilder {
         self
     }
 
-    /// Sets the tolerated clock difference between the authorization server and this machine. Default: 30 s.
-    /// Maximum: 5 min.
+    /// Sets the tolerated clock difference between the authorization server and this machine. Default: 30 s,
+    /// or 10 s with [`fapi2`](Self::fapi2). Maximum: 5 min.
     ///
     /// A token is accepted until `exp` plus the leeway. Its `nbf` and `iat` may be in the future by up to the
     /// leeway.

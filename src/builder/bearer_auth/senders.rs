@@ -46,7 +46,7 @@ impl BearerAuthBuilder {
     /// use tower_bearer::certificates::Certificates;
     ///
     /// let builder = BearerAuth::builder("https://api.example.com")
-    ///     .certificates(Certificates::client_cert_header().from_proxy("10.0.0.0/8"));
+    ///     .certificates(Certificates::client_cert_header().from_proxy("10.0.0.7"));
     /// ```
     pub fn certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates);
@@ -56,13 +56,14 @@ impl BearerAuthBuilder {
     /// Requires what the FAPI 2.0 Security Profile (sections 5.3.3 and 5.4) requires of a resource server.
     /// Default: off.
     ///
-    /// - Tokens come in the `Authorization` header only. Add no [`FormBodyToken`](crate::FormBodyToken) layer:
-    ///   `build` cannot see it.
+    /// - Tokens come in the `Authorization` header only. Add no [`FormBodyToken`](crate::FormBodyToken)
+    ///   layer: `build` cannot see it.
     /// - Tokens are sender-constrained: set [`dpop`](Self::dpop), [`certificates`](Self::certificates) or
     ///   both. A bearer token is rejected, kind `token_not_bound`.
     /// - JWTs are signed with PS256, ES256 or EdDSA, and so are DPoP proofs. These become the defaults of
     ///   [`Issuer::algorithms`] and [`Dpop::algorithms`].
-    /// - A revoked token is rejected: each issuer introspects all of its tokens
+    /// - A revoked token is rejected once the cached introspection response about it expires, after 30 s by
+    ///   default: each issuer introspects all of its tokens
     ///   ([`Introspection::also_jwts`](crate::Introspection::also_jwts)).
     /// - The [`leeway`](Self::leeway) is at most 10 s, which is its default here.
     ///

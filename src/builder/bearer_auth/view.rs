@@ -17,7 +17,7 @@ use crate::settings::{ConfigError, ConfigProblem};
 /// request needs one, and it can require more.
 ///
 /// Use the view *instead of* the `BearerAuth` on its routes, not inside of it: there, the outer layer has
-/// already rejected requests without a token.
+/// already rejected requests without a token, and used up the DPoP proofs of the others.
 ///
 /// ```
 /// # #[cfg(all(feature = "axum", feature = "reqwest"))] {

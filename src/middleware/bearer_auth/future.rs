@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::accepted::Accepted;
 use crate::access_token::AccessToken;
-use crate::authenticate::{PendingProof, Progress, Proof, Resumed, Stop, Unproven};
+use crate::authenticate::{PendingProof, Progress, ProofProgress, Resumed, Stop, Unproven};
 use crate::bearer::{Located, Scheme};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
@@ -101,11 +101,11 @@ where
         }
     }
 
-    fn after_proof(self, proof: Proof) -> State<S, S::Future, B> {
+    fn after_proof(self, proof: ProofProgress) -> State<S, S::Future, B> {
         match proof {
-            Proof::Done(Ok(proven)) => self.accept(Some(proven.token), proven.fresh_nonce),
-            Proof::Done(Err(rejection)) => self.reject(rejection),
-            Proof::Pending(proof) => State::WaitForProof { proof, call: Some(self.waiting()) },
+            ProofProgress::Done(Ok(proven)) => self.accept(Some(proven.token), proven.fresh_nonce),
+            ProofProgress::Done(Err(rejection)) => self.reject(rejection),
+            ProofProgress::Pending(proof) => State::WaitForProof { proof, call: Some(self.waiting()) },
         }
     }
 
@@ -160,7 +160,7 @@ where
                     call.after_proof(proof)
                 }
                 StateProj::WaitForProof { proof, call } => {
-                    let proof = Proof::Done(ready!(proof.as_mut().poll(cx)));
+                    let proof = ProofProgress::Done(ready!(proof.as_mut().poll(cx)));
                     let Some(call) = call.take() else { return Poll::Pending };
                     call.after_proof(proof)
                 }

@@ -68,7 +68,8 @@ impl BearerAuth {
     /// for keys or introspection if they are not cached. `token` is the token alone, without `Bearer`.
     /// [`optional`](crate::BearerAuthBuilder::optional) has no effect: the empty string is rejected.
     /// [`on_accept`](crate::BearerAuthBuilder::on_accept) is not called, because there is no request. For the
-    /// same reason a sender-constrained token is rejected, kind `sender_not_proven`: nothing proves its sender.
+    /// same reason a sender-constrained token is rejected, kind `sender_not_proven`: nothing proves its
+    /// sender.
     ///
     /// Check scopes with [`AccessToken::require`]. A connection may outlive its token: end it, or
     /// request another token, after [`AccessToken::expires_in`].

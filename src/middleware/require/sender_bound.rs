@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::layer::Require;
 
 impl Require {
-    /// Requires a token that is bound to a key or a client certificate, which the sender of the request has
-    /// proven to have. A plain bearer token is rejected with 401 `invalid_token`, kind `token_not_bound`.
+    /// Requires a token that is bound to a key or a client certificate. The sender of the request has proven
+    /// possession of it. A bearer token is rejected with 401 `invalid_token`, kind `token_not_bound`.
     ///
-    /// For single routes of an API that also accepts bearer tokens. To require it everywhere, use
-    /// [`Dpop::required`](crate::dpop::Dpop::required). The `BearerAuth` around the route checks the proof,
-    /// so configure it there: with [`dpop`](crate::BearerAuthBuilder::dpop),
-    /// [`certificates`](crate::BearerAuthBuilder::certificates), or both.
+    /// For single routes of an API that also accepts bearer tokens, or as a layer of the whole router. To
+    /// require a DPoP proof everywhere, use [`Dpop::required`](crate::dpop::Dpop::required). The `BearerAuth`
+    /// around the route checks the proof, so configure it there: with
+    /// [`dpop`](crate::BearerAuthBuilder::dpop), [`certificates`](crate::BearerAuthBuilder::certificates), or
+    /// both.
     ///
     /// ```
     /// use tower_bearer::Require;

@@ -91,7 +91,7 @@ const cases = {
   'token without a key': async () => {
     const unbound = await bearerToken();
     const asDpop = session.request('GET', `${accepts}/protected`, unbound);
-    await expect(asDpop, '401 dpop invalid_token', 'not sender-constrained');
+    await expect(asDpop, '401 dpop invalid_token', 'not bound as this request requires');
     const authorization = `Bearer ${unbound}`;
     const prepared = await prepare(accepts);
     await expect(resend(prepared, { headers: { authorization, dpop: null } }), '200');

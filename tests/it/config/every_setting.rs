@@ -140,8 +140,8 @@ const EVERY_SETTING: &str = r#"
     algorithms = ["ES256"]
     max_proof_age_secs = 30
     max_proofs = 1000
-    require_nonces = true
-    nonce_secret_file = 'SECRET' # or nonce_secret or nonce_secret_env: see senders.rs
+    # With require_nonces (and nonce_secret, nonce_secret_file or nonce_secret_env), max_proof_age_secs would
+    # have no effect. See senders.rs.
 
     [certificates]
     source = "client_cert_header"

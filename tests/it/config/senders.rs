@@ -50,6 +50,7 @@ fn the_secret_of_nonces_is_text_or_in_a_file_or_a_variable() {
             "exactly one of nonce_secret",
         ),
         (json!({"require_nonces": true, "nonce_secret_env": "NO_SUCH_VARIABLE"}), "is not set"),
+        (json!({"require_nonces": true, "max_proof_age_secs": 30}), "has no effect with nonces"),
     ] {
         let text = problems(dpop(&more));
         assert!(text.contains(expected), "{more}: {text}");

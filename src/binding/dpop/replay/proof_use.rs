@@ -10,8 +10,8 @@ use crate::time::NumericDate;
 /// The proof has passed all other checks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ProofUse {
-    key: [u8; 16],
-    client: u64,
+    id: [u8; 16],
+    client_key: u64,
     expires_at: NumericDate,
 }
 
@@ -22,8 +22,8 @@ impl ProofUse {
     /// Why not the bytes of the proof: ECDSA signatures are malleable, so one proof has several spellings.
     /// Why not the `jti` alone: a client could use up the `jti` values of another client.
     pub(crate) fn new(jkt: &[u8; 32], jti: &str, expires_at: NumericDate) -> Self {
-        let key = first(&sha256(&[jkt, &[0], jti.as_bytes()]));
-        Self { key, client: u64::from_be_bytes(first(jkt)), expires_at }
+        let id = first(&sha256(&[jkt, &[0], jti.as_bytes()]));
+        Self { id, client_key: u64::from_be_bytes(first(jkt)), expires_at }
     }
 
     /// Identifies the proof: the first 128 bits of SHA-256 over the thumbprint of the client's key, a zero
@@ -31,19 +31,19 @@ impl ProofUse {
     ///
     /// It is not secret, and its length does not depend on what the client sends.
     #[must_use]
-    pub fn key(&self) -> [u8; 16] {
-        self.key
+    pub fn id(&self) -> [u8; 16] {
+        self.id
     }
 
-    /// The moment from which on the proof fails another check, by the clock of this instance.
+    /// When the proof expires, by the clock of this instance. Keep the [`id`](Self::id) until then.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at.to_system_time()
     }
 
     /// Identifies the client's key: the start of its thumbprint.
-    pub(super) fn client(&self) -> u64 {
-        self.client
+    pub(super) fn client_key(&self) -> u64 {
+        self.client_key
     }
 
     /// The end of its lifetime, in whole seconds: a fraction counts as one.

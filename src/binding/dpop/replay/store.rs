@@ -68,7 +68,7 @@ pub enum Recorded {
 ///     fn record(&self, proof: ProofUse) -> RecordFuture {
 ///         let mut proofs = self.proofs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
 ///         proofs.retain(|_, expires_at| *expires_at > SystemTime::now());
-///         let recorded = match proofs.insert(proof.key(), proof.expires_at()) {
+///         let recorded = match proofs.insert(proof.id(), proof.expires_at()) {
 ///             None => Recorded::First,
 ///             Some(_) => Recorded::Replayed,
 ///         };

@@ -47,7 +47,7 @@ fn failing(error: fn() -> ReplayStoreError) -> impl Fn(ProofUse) -> RecordFuture
 async fn store_decides_which_use_is_the_first() {
     let keys = Mutex::new(HashSet::new());
     let store: Arc<dyn ReplayStore> = Arc::new(FromFn(move |proof: ProofUse| -> RecordFuture {
-        let is_first = keys.lock().unwrap().insert(proof.key());
+        let is_first = keys.lock().unwrap().insert(proof.id());
         Box::pin(async move { Ok(if is_first { Recorded::First } else { Recorded::Replayed }) })
     }));
     // An `Arc<dyn ReplayStore>` is a store, too.
@@ -112,9 +112,9 @@ async fn full_store_names_whole_seconds_from_1_to_300() {
 fn key_of_a_proof_is_the_start_of_sha_256_over_thumbprint_zero_and_jti() {
     let mut bytes = vec![7; 32];
     bytes.extend(b"\0a");
-    assert_eq!(proof("a").key()[..], crate::crypto::sha256(&[&bytes])[..16]);
+    assert_eq!(proof("a").id()[..], crate::crypto::sha256(&[&bytes])[..16]);
     assert_eq!(proof("a").expires_at(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_060));
-    assert_ne!(proof("a").key(), proof("b").key());
-    assert_ne!(proof("a").key(), ProofUse::new(&[8; 32], "a", at(1_700_000_060)).key());
-    assert_eq!(proof("a").key(), ProofUse::new(&[7; 32], "a", at(1_800_000_000)).key());
+    assert_ne!(proof("a").id(), proof("b").id());
+    assert_ne!(proof("a").id(), ProofUse::new(&[8; 32], "a", at(1_700_000_060)).id());
+    assert_eq!(proof("a").id(), ProofUse::new(&[7; 32], "a", at(1_800_000_000)).id());
 }

@@ -133,7 +133,7 @@ fn the_identifier_counts_per_key() {
     let verifier = verifier(&Dpop::at(BASE));
     let key = |client: &Client, claims: &Value| {
         let verified = verifier.verify(&head(&client.proof(claims)), &client.sender(), at(NOW));
-        verified.unwrap().proof.key()
+        verified.unwrap().proof.id()
     };
     assert_eq!(key(&one, &claims()), key(&one, &with("iat", json!(NOW - 1))));
     assert_ne!(key(&one, &claims()), key(&one, &with("jti", json!("another"))));

@@ -107,12 +107,12 @@ impl ReplayMemory {
     pub(crate) fn record(&self, proof: &ProofUse, now: NumericDate) -> Result<(), ReplayFault> {
         let now = now.as_secs();
         self.sweep(now);
-        let (key, end) = (u128::from_be_bytes(proof.key()), self.slice_end(proof));
+        let (key, end) = (u128::from_be_bytes(proof.id()), self.slice_end(proof));
         let mut shard = lock(self.shard(key));
         if end <= now || shard.contains(key, end) {
             return Err(ReplayFault::Replayed);
         }
-        self.reserve(proof.client(), end, now)?;
+        self.reserve(proof.client_key(), end, now)?;
         shard.insert(key, end);
         Ok(())
     }
