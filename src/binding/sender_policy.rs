@@ -65,6 +65,29 @@ impl SenderPolicy {
         if is_provable { Ok(()) } else { Err(BindingFault::SenderNotProven) }
     }
 
+    /// Checks that a token with this `cnf` may come under this scheme, whatever its proof. A token outside of
+    /// the `Authorization` header, such as one in a form body, counts as a bearer token.
+    ///
+    /// # Errors
+    /// [`BindingFault::TokenNotBound`] and [`BindingFault::SenderNotProven`].
+    pub(super) fn check_binding(
+        &self,
+        scheme: Scheme,
+        bound_to: Option<&Confirmation>,
+    ) -> Result<(), BindingFault> {
+        let Some(bound_to) = bound_to else {
+            let is_bearer = scheme == Scheme::Bearer && !self.requires_binding;
+            return if is_bearer { Ok(()) } else { Err(BindingFault::TokenNotBound) };
+        };
+        self.check_provable(Some(bound_to))?;
+        match (scheme, bound_to.jkt) {
+            (Scheme::Bearer, Some(_)) => Err(BindingFault::SenderNotProven),
+            (Scheme::Dpop, None) => Err(BindingFault::TokenNotBound),
+            (Scheme::Bearer, None) if self.requires_key() => Err(BindingFault::TokenNotBound),
+            _ => Ok(()),
+        }
+    }
+
     /// Marks the DPoP proof as sensitive, so that `Debug` does not show it, or removes it.
     pub(crate) fn hide_proofs(&self, headers: &mut HeaderMap, remove: bool) {
         if self.dpop.is_none() {
@@ -102,19 +125,9 @@ impl SenderPolicy {
         sender: Option<&Sender>,
         now: NumericDate,
     ) -> Result<Option<Verified>, BindingFault> {
-        let Some(sender) = sender else {
-            let is_bearer = scheme == Scheme::Bearer && !self.requires_binding;
-            return if is_bearer { Ok(None) } else { Err(BindingFault::TokenNotBound) };
-        };
+        self.check_binding(scheme, sender.map(|sender| &sender.confirmation))?;
+        let Some(sender) = sender else { return Ok(None) };
         let bound_to = &sender.confirmation;
-        self.check_provable(Some(bound_to))?;
-        match (scheme, bound_to.jkt) {
-            (Scheme::Bearer, Some(_)) => return Err(BindingFault::SenderNotProven),
-            (Scheme::Dpop, None) => return Err(BindingFault::TokenNotBound),
-            // The `Authorization` header is not the only place of a token: a form body has no scheme.
-            (Scheme::Bearer, None) if self.requires_key() => return Err(BindingFault::TokenNotBound),
-            _ => {}
-        }
         if let Some((certificates, expected)) = self.certificates.as_ref().zip(bound_to.x5t_s256.as_ref()) {
             certificates.check(head, expected)?;
         }
