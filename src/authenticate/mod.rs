@@ -145,7 +145,7 @@ impl Authenticator {
     }
 
     /// Step 1: the one credential of a request; none only where a request may come without.
-    fn extract<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Rejection> {
+    pub(crate) fn extract<'h>(&self, head: &'h Parts) -> Result<Option<Credential<'h>>, Rejection> {
         let schemes = self.senders.schemes();
         let found = extract::find(head, &self.sources, schemes, self.max_token_bytes);
         match found.map_err(|fault| Rejection::from(fault).with_used(extract::scheme(head, schemes)))? {

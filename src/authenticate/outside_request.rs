@@ -17,17 +17,21 @@ impl Authenticator {
     /// Authenticates `token`, and waits for what is not cached.
     pub(crate) async fn authenticate(self: Arc<Self>, token: &str) -> Result<AccessToken, Rejection> {
         let credential = Credential::new(token.as_bytes(), self.max_token_bytes)?;
-        let cached = self.cached(credential.octets());
-        let token = match cached.unwrap_or_else(|| self.validated(credential.octets())) {
-            Ok(token) => token,
-            Err(Stop::Rejected(rejection)) => return Err(rejection),
-            Err(Stop::Pending(pending)) => Arc::clone(&self).resume(pending).await.outcome?,
-        };
+        let token = Arc::clone(&self).validate_and_wait(credential.octets()).await?;
         if self.senders.applies_to(Scheme::Bearer, token.sender()) {
             let is_bound = token.sender().is_some();
             let fault = if is_bound { BindingFault::SenderNotProven } else { BindingFault::TokenNotBound };
             return Err(Rejection::from(fault).about(&token));
         }
         Ok(token)
+    }
+
+    /// Validates a token, and waits for what is not cached. Does not check its sender.
+    pub(crate) async fn validate_and_wait(self: Arc<Self>, token: &[u8]) -> Result<AccessToken, Rejection> {
+        match self.cached(token).unwrap_or_else(|| self.validated(token)) {
+            Ok(token) => Ok(token),
+            Err(Stop::Rejected(rejection)) => Err(rejection),
+            Err(Stop::Pending(pending)) => self.resume(pending).await.outcome,
+        }
     }
 }

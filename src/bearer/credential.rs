@@ -56,7 +56,7 @@ impl<'a> Credential<'a> {
     }
 
     /// The scheme before the credential in the `Authorization` header. `None` if it is elsewhere.
-    pub(super) fn authorization_scheme(&self) -> Option<Scheme> {
+    pub(crate) fn authorization_scheme(&self) -> Option<Scheme> {
         self.scheme
     }
 

@@ -3,10 +3,13 @@
 
 pub mod certificates;
 pub mod dpop;
+mod explain;
 mod fault;
+mod sender_check;
 mod sender_policy;
 mod setting_fault;
 
 pub(crate) use fault::BindingFault;
+pub(crate) use sender_check::SenderCheck;
 pub(crate) use sender_policy::SenderPolicy;
 pub(crate) use setting_fault::SettingFault;

@@ -2,19 +2,21 @@
 //!
 //! Checks: what a request would be validated by, in the same order and by the same functions. Where the token
 //! would be introspected, it is introspected once, whatever is cached.
-//! Does not check: what comes before a token in a request, and the checks of a route that need the request.
+//! Does not check: how a request presents the token (see `explain_request.rs`).
 
 use std::error::Error;
 use std::sync::Arc;
 
+use http::request::Parts;
+
 use super::explain_claims::explain_claims;
-use super::explain_route::explain_route;
+use super::explain_route::{FromResponse, explain_route};
 use super::explanation::{CheckResult, Explanation};
 use super::hints::malformed_hint;
 use super::rejection_details::facts_of;
-use crate::access_token::{AccessToken, Confirmation};
+use crate::access_token::AccessToken;
 use crate::authenticate::{Authenticator, Issuers, Pending, Stop, TrustedIssuer};
-use crate::bearer::{BearerToken, ScopeSet};
+use crate::bearer::{BearerToken, Scheme};
 use crate::event::Causes;
 use crate::introspection::{Active, IntrospectionFault, Introspector};
 use crate::jwks::{IssuerKeys, Keys, KeysStatus, PendingKeys, VerifyError, WaitBudget};
@@ -25,34 +27,48 @@ use crate::jwt::{Presented, UnverifiedClaims, signature};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::requirement::Requirement;
 
+/// A token, and what is known about its use.
+pub(super) struct Subject<'a> {
+    pub(super) token: &'a [u8],
+    /// The head of the request that presents the token, and the scheme.
+    pub(super) request: Option<(&'a Parts, Scheme)>,
+    pub(super) route: Option<&'a Requirement>,
+}
+
 impl Authenticator {
     /// Runs every check on `token`, and the checks of a `route` that need no request. Waits for keys as a
     /// request would.
     pub(crate) async fn explain(&self, token: &str, route: Option<&Requirement>) -> Explanation {
-        let mut explanation = self.explain_checks(token, route).await;
-        if let Some(kind) = explanation.rejection_kind() {
-            let issuers = self.issuers.load();
-            let facts = facts_of(token.as_bytes(), &issuers, None);
-            explanation.set_hint(match kind {
-                RejectionKind::MalformedRequest => malformed_hint(token.as_bytes()).map(str::to_owned),
-                // The finding came with a hint.
-                RejectionKind::RequirementUnmet | RejectionKind::KeysUnavailable => {
-                    explanation.hint().map(str::to_owned)
-                }
-                kind => self.hint_context(&issuers, None, &facts, true).hint(kind, &facts),
-            });
-        }
+        let mut explanation = Explanation::new();
+        let subject = Subject { token: token.as_bytes(), request: None, route };
+        self.explain_token(&subject, &mut explanation).await;
+        self.explain_remedy(&subject, &mut explanation);
         explanation
     }
 
-    async fn explain_checks(&self, token: &str, route: Option<&Requirement>) -> Explanation {
-        let mut explanation = Explanation::new();
-        self.explain_size(token, &mut explanation);
-        let token = match BearerToken::parse(token.as_bytes()) {
+    /// Sets the hint about the first check that fails.
+    pub(super) fn explain_remedy(&self, subject: &Subject<'_>, explanation: &mut Explanation) {
+        let Some(kind) = explanation.rejection_kind() else { return };
+        let issuers = self.issuers.load();
+        let facts = facts_of(subject.token, &issuers, None);
+        explanation.set_hint(match kind {
+            RejectionKind::MalformedRequest => malformed_hint(subject.token).map(str::to_owned),
+            // The finding came with a hint.
+            RejectionKind::RequirementUnmet | RejectionKind::KeysUnavailable => {
+                explanation.hint().map(str::to_owned)
+            }
+            kind => self.hint_context(&issuers, None, &facts, true).hint(kind, &facts),
+        });
+    }
+
+    /// Runs the checks from the size of the token to the requirements of the route.
+    pub(super) async fn explain_token(&self, subject: &Subject<'_>, explanation: &mut Explanation) {
+        self.explain_size(subject.token, explanation);
+        let token = match BearerToken::parse(subject.token) {
             Ok(token) => token,
             Err(fault) => {
-                explain_form(token, "a b64token", Err(fault), &mut explanation);
-                return explanation;
+                explain_form(subject.token, "a b64token", Err(fault), explanation);
+                return;
             }
         };
         let issuers = self.issuers.snapshot();
@@ -60,17 +76,16 @@ impl Authenticator {
         let presented = issuers.classify(token, &mut header_json);
         match &presented {
             Ok(Presented::Jwt { compact, header }) if issuers.without_keys(token).is_none() => {
-                self.explain_jwt(&issuers, token, compact, header, route, &mut explanation).await;
+                self.explain_jwt(&issuers, token, compact, header, subject, explanation).await;
             }
             _ => match issuers.introspecting(token, &presented) {
-                Ok(issuer) => self.explain_without_claims(token, issuer, route, &mut explanation).await,
+                Ok(issuer) => self.explain_without_claims(token, issuer, subject, explanation).await,
                 Err(rejection) => {
                     let expected = "a signed JWT, or a token of an issuer that introspects";
-                    explain_form(token.as_str(), expected, Err(rejection), &mut explanation);
+                    explain_form(subject.token, expected, Err(rejection), explanation);
                 }
             },
         }
-        explanation
     }
 
     /// A token whose claims only introspection can tell.
@@ -78,10 +93,10 @@ impl Authenticator {
         &self,
         token: BearerToken<'_>,
         issuer: &TrustedIssuer,
-        route: Option<&Requirement>,
+        subject: &Subject<'_>,
         explanation: &mut Explanation,
     ) {
-        explain_form(token.as_str(), "any", Ok::<(), CompactFault>(()), explanation);
+        explain_form(subject.token, "any", Ok::<(), CompactFault>(()), explanation);
         explanation.add("issuer", issuer.identifier(), "", CheckResult::Passed);
         let Some(introspector) = issuer.introspector() else { return };
         let policy = &introspector.policy().opaque;
@@ -90,7 +105,9 @@ impl Authenticator {
         let responses = introspector.policy();
         let claims = response.as_deref().and_then(|json| responses.parse(json, false, self.now()));
         if let Some(claims) = claims {
-            explain_route(&claims, policy, None, self.now(), route, explanation);
+            self.explain_sender(token, claims.cnf.value(), subject.request, explanation);
+            let more = FromResponse::default();
+            explain_route(&claims, policy, &more, self.now(), subject.route, explanation);
         }
     }
 
@@ -100,13 +117,13 @@ impl Authenticator {
         token: BearerToken<'_>,
         compact: &Compact<'_>,
         header: &Result<Header<'_>, HeaderFault>,
-        route: Option<&Requirement>,
+        subject: &Subject<'_>,
         explanation: &mut Explanation,
     ) {
         let unresolved = self.fetch_missing_keys(issuers, token, compact, header).await;
         // The issuer may have been resolved.
         let issuers = self.issuers.snapshot();
-        explain_form(token.as_str(), "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
+        explain_form(subject.token, "3 parts, a signed JWT", Ok::<(), CompactFault>(()), explanation);
         let result = CheckResult::of(header.as_ref().map_err(|fault| *fault));
         explanation.add("header", "a JOSE header without crit", "", result);
         let claims_json = compact.claims().unwrap_or_default();
@@ -119,20 +136,20 @@ impl Authenticator {
             issuer.explain_header(header, compact, explanation);
         }
         explain_claims(&claims, &issuer.claims, self.now(), explanation);
-        let granted = self.explain_jwt_introspection(issuer, token, explanation).await;
+        let more = self.explain_jwt_introspection(issuer, token, explanation).await.unwrap_or_default();
         self.explain_required_audiences(&claims, &issuer.claims, explanation);
-        self.explain_sender(claims.cnf.value(), explanation);
-        explain_route(&claims, &issuer.claims, granted.as_ref(), self.now(), route, explanation);
+        let bound_to = claims.cnf.value().or(more.bound_to.as_ref());
+        self.explain_sender(token, bound_to, subject.request, explanation);
+        explain_route(&claims, &issuer.claims, &more, self.now(), subject.route, explanation);
     }
 
-    /// Introspects a JWT that passes the checks before, where that is configured. Returns the scopes in the
-    /// response, which narrow those of the JWT.
+    /// Introspects a JWT that passes the checks before, where that is configured.
     async fn explain_jwt_introspection(
         &self,
         issuer: &TrustedIssuer,
         token: BearerToken<'_>,
         explanation: &mut Explanation,
-    ) -> Option<ScopeSet> {
+    ) -> Option<FromResponse> {
         let verified = self.verify(token, &mut WaitBudget::default()).ok()?;
         let introspector = issuer.introspector()?;
         let jwt = verified.jwt.as_ref().map(|jwt| &jwt.token).filter(|jwt| issuer.introspects(jwt))?;
@@ -141,7 +158,8 @@ impl Authenticator {
             .explain_introspection(introspector, token.as_str(), policy, Some(jwt), self, explanation)
             .await?;
         let claims = introspector.policy().parse(&response, true, self.now())?;
-        claims::scopes(&claims, policy).ok().flatten()
+        let scopes = claims::scopes(&claims, policy).ok().flatten();
+        Some(FromResponse { scopes, bound_to: claims.cnf.value().cloned() })
     }
 
     /// Waits for the keys that a request with `token` would wait for if no check before them failed. Returns
@@ -176,7 +194,7 @@ impl Authenticator {
         }
     }
 
-    fn explain_size(&self, token: &str, explanation: &mut Explanation) {
+    fn explain_size(&self, token: &[u8], explanation: &mut Explanation) {
         let size = if token.len() <= self.max_token_bytes {
             CheckResult::Passed
         } else {
@@ -184,17 +202,6 @@ impl Authenticator {
         };
         let limit = format!("at most {} bytes", self.max_token_bytes);
         explanation.add("size", &limit, &format!("{} bytes", token.len()), size);
-    }
-
-    /// The key or certificate that the token is bound to. Its proof needs a request.
-    fn explain_sender(&self, bound_to: Option<&Confirmation>, explanation: &mut Explanation) {
-        let Some(bound_to) = bound_to else { return };
-        explanation.add(
-            "sender",
-            "a plain bearer token",
-            &bound_to.to_string(),
-            CheckResult::Failed(RejectionKind::SenderNotProven),
-        );
     }
 
     /// The audiences that a view requires.
@@ -346,20 +353,17 @@ impl TrustedIssuer {
             let expected = "sub, client_id, cnf and exp as in the JWT, exp within the leeway";
             explanation.add("same token", expected, "", CheckResult::of(same));
         }
-        if jwt.is_none_or(|jwt| jwt.bound_to().is_none()) {
-            authenticator.explain_sender(claims.cnf.value(), explanation);
-        }
         Some(response)
     }
 }
 
 fn explain_form<F: Into<Rejection>>(
-    token: &str,
+    token: &[u8],
     expected: &str,
     result: Result<(), F>,
     explanation: &mut Explanation,
 ) {
-    let parts = format!("parts: {}", token.split('.').count());
+    let parts = format!("parts: {}", token.split(|byte| *byte == b'.').count());
     explanation.add("serialization", expected, &parts, CheckResult::of(result));
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::explanation::{CheckResult, Explanation};
 use super::hints::unmet_hint;
-use crate::access_token::{ClaimValue, StepUp};
+use crate::access_token::{ClaimValue, Confirmation, StepUp};
 use crate::bearer::ScopeSet;
 use crate::jwt::UnverifiedClaims;
 use crate::jwt::claims::{self, ClaimsPolicy};
@@ -17,24 +17,33 @@ use crate::rejection::RejectionKind;
 use crate::requirement::{AnyRole, DetailFault, RequiredClaim, Requirement, Unmet};
 use crate::time::NumericDate;
 
-/// Adds a finding for the scopes, and one for everything else that the route requires. The scopes of the
-/// `claims` are narrowed to those that an introspection response has `granted`, if it names any.
+/// What an introspection response says about a JWT.
+#[derive(Default)]
+pub(super) struct FromResponse {
+    /// The scopes, which narrow those of the JWT.
+    pub(super) scopes: Option<ScopeSet>,
+    /// What a JWT without `cnf` is bound to.
+    pub(super) bound_to: Option<Confirmation>,
+}
+
+/// Adds a finding for the scopes, and one for everything else that the route requires. `more` is what an
+/// introspection response adds to the `claims`.
 pub(super) fn explain_route(
     claims: &UnverifiedClaims<'_>,
     policy: &ClaimsPolicy,
-    granted: Option<&ScopeSet>,
+    more: &FromResponse,
     now: NumericDate,
     route: Option<&Requirement>,
     explanation: &mut Explanation,
 ) {
     let json: Value = serde_json::from_str(claims.json).unwrap_or_default();
     if let Some(route) = route {
-        explain_sender_bound(claims, route, explanation);
+        explain_sender_bound(claims.cnf.value().or(more.bound_to.as_ref()), route, explanation);
         explain_authentication(claims, policy, now, route, explanation);
         explain_auth_context(&json, route, explanation);
     }
     let own = claims::scopes(claims, policy).ok().flatten().unwrap_or_default();
-    let scopes = granted.map_or_else(|| own.clone(), |granted| own.intersection(granted));
+    let scopes = more.scopes.as_ref().map_or_else(|| own.clone(), |granted| own.intersection(granted));
     explain_scopes(&scopes, policy, route, explanation);
     let Some(route) = route else { return };
     let roles = claims::roles(claims, policy).unwrap_or_default();
@@ -49,9 +58,8 @@ pub(super) fn explain_route(
     }
 }
 
-fn explain_sender_bound(claims: &UnverifiedClaims<'_>, route: &Requirement, explanation: &mut Explanation) {
+fn explain_sender_bound(bound_to: Option<&Confirmation>, route: &Requirement, explanation: &mut Explanation) {
     if route.is_sender_bound() {
-        let bound_to = claims.cnf.value();
         let presented = bound_to.map_or_else(|| "none".to_owned(), ToString::to_string);
         let result = failed_unless(bound_to.is_some(), RejectionKind::TokenNotBound);
         explanation.add("binding", "to a key or a certificate", &presented, result);

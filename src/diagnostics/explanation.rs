@@ -1,4 +1,4 @@
-//! The result of explaining a token: a list of checks, each with what was expected, what was presented and
+//! The result of explaining a token or a request: a list of checks, each with what was expected, what was presented and
 //! its result.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::rejection::{Rejection, RejectionKind};
 /// The longest presented value that is shown.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// The result of every check on one token. `Display` prints the verdict, what to do about it, and a table.
+/// The result of every check on one token or one request. `Display` prints the verdict, what to do about it, and a table.
 ///
 /// ```
 /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
@@ -36,7 +36,7 @@ pub struct Explanation {
     hint: Option<String>,
 }
 
-/// The result of one check, with what was expected and what the token presented.
+/// The result of one check, with what was expected and what the token or the request presented.
 #[derive(Clone, Debug)]
 pub struct Finding {
     check: &'static str,
@@ -80,7 +80,9 @@ impl Explanation {
         &self.findings
     }
 
-    /// Whether a request with this token would be accepted now.
+    /// Whether a request with this token would be accepted now. For
+    /// [`BearerAuth::explain`](crate::BearerAuth::explain) of a sender-constrained token: with a proof of its
+    /// sender, which [`explain_request`](crate::BearerAuth::explain_request) checks.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.findings.iter().all(|finding| finding.result == CheckResult::Passed)
@@ -128,7 +130,7 @@ impl Finding {
         &self.expected
     }
 
-    /// What the token presents, cut to 80 characters and with control characters escaped.
+    /// What the token or the request presents, cut to 80 characters and with control characters escaped.
     #[must_use]
     pub fn presented(&self) -> &str {
         &self.presented

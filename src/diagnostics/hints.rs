@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::token_facts::TokenFacts;
 use crate::authenticate::TrustedIssuer;
+use crate::bearer::{Scheme, Schemes};
 use crate::encoding::json_pointer::JsonPointer;
 use crate::fetch_url::Difference;
 use crate::jwt::claims::ClaimsPolicy;
@@ -26,6 +27,8 @@ pub(super) struct HintContext<'a> {
     pub(super) issuer: Option<&'a TrustedIssuer>,
     /// Whether any issuer introspects tokens.
     pub(super) introspects: bool,
+    /// The accepted schemes.
+    pub(super) schemes: Schemes,
     pub(super) now: NumericDate,
     /// Whether the values of the token are shown beside the hint. Then it may say how far the times of the
     /// token are from now.
@@ -43,6 +46,7 @@ impl HintContext<'_> {
             RejectionKind::TokenExpired => Some(self.expiry_hint(facts)),
             RejectionKind::AlgorithmNotAllowed => Some(algorithm_hint(facts).to_owned()),
             RejectionKind::TokenOpaque => Some(self.opaque_hint().to_owned()),
+            RejectionKind::SenderNotProven => Some(self.sender_hint().to_owned()),
             _ => fixed_hint(kind).map(str::to_owned),
         }
     }
@@ -122,6 +126,16 @@ impl HintContext<'_> {
         }
     }
 
+    fn sender_hint(&self) -> &'static str {
+        if self.schemes.contains(Scheme::Dpop) {
+            "if `cnf` of the token has `jkt`, let the client send it with the scheme DPoP and a proof; if it has \
+             `x5t#S256`, set BearerAuthBuilder::certificates"
+        } else {
+            "the token is bound to a key or a certificate: accept it with BearerAuthBuilder::dpop or \
+             BearerAuthBuilder::certificates, or let the client request a bearer token"
+        }
+    }
+
     fn opaque_hint(&self) -> &'static str {
         if self.introspects {
             "no issuer claims this opaque token: check opaque_prefix, opaque_when and opaque_default; if it should \
@@ -170,20 +184,21 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
             "compare the token with require_claim_value and validate of its issuer: it may be for another tenant"
         }
         RejectionKind::ClientNotAllowed => "if the client may use this API, add it to allowed_clients",
-        RejectionKind::SenderNotProven => {
-            "let the client send a DPoP proof or its certificate (dpop, certificates), or request a bearer token"
-        }
         RejectionKind::TokenNotBound => {
-            "let the client request a token that is bound to its key (RFC 9449 section 5) or to its certificate; for a \
-             bearer token, the scheme is Bearer"
+            "let the client request a token that is bound to its key (RFC 9449 section 5) or its certificate (RFC \
+             8705 section 3); where bearer tokens are accepted, their scheme is Bearer"
         }
-        RejectionKind::ProofMissing => "let the client send the header `DPoP` with each request",
-        RejectionKind::ProofMalformed => "let the client use a library for DPoP (RFC 9449 section 4.2)",
+        RejectionKind::ProofMissing => {
+            "let the client send the header `DPoP` with each request, and the proxy forward it"
+        }
+        RejectionKind::ProofMalformed => {
+            "the cause names the part of the proof that is wrong: let the client make it with a library for DPoP"
+        }
         RejectionKind::ProofAlgorithmNotAllowed => {
             "let the client sign with an algorithm of the challenge, or allow this one with Dpop::algorithms"
         }
         RejectionKind::ProofKeyMismatch => {
-            "the client has another key than at the token request, or the token was stolen"
+            "let the client sign proofs with the key of its token request; if it did, the token was stolen"
         }
         RejectionKind::ProofSignatureMismatch => {
             "the proof was altered, or its `jwk` is not that of the signing key"
@@ -192,17 +207,21 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
             "let the client make a proof for each request; if a proxy changes the method, use Dpop::target_from"
         }
         RejectionKind::ProofUrlMismatch => {
-            "the URL of the client is not the base in Dpop::at plus the path of the request: if a proxy strips a \
-             prefix, add it to the base"
+            "`htu` is not a base URL of Dpop::at followed by the path of the request: if a proxy strips a prefix, \
+             add it to the base; if it rewrites paths, use Dpop::target_from"
         }
         RejectionKind::ProofTokenMismatch => "let the client make a new proof when it gets a new token",
         RejectionKind::ProofExpired | RejectionKind::ProofIssuedInFuture => {
             "let the client make a proof for each request and synchronize its clock; with Dpop::nonces its clock does not \
              matter"
         }
+        RejectionKind::ProofNonceRequired => {
+            "expected once for a new nonce: the client repeats the request with the nonce of `DPoP-Nonce`; if it \
+             does not, its library may not support nonces, or CORS hides the header from it"
+        }
         RejectionKind::ProofReplayed => {
-            "the request was sent twice: turn off retries of proxies and of the client's HTTP library, or the proof \
-             was stolen"
+            "the request was sent twice with one proof: turn off retries of proxies and of the client's HTTP \
+             library; if nothing retries, the proof was stolen"
         }
         RejectionKind::ProofsTooMany => {
             "raise Dpop::max_proofs, lower Dpop::max_proof_age, or limit the rate of requests per client"
@@ -215,11 +234,11 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
              believed only if it comes from an address in from_proxy"
         }
         RejectionKind::CertificateMismatch => {
-            "the client uses another certificate than at the token request, or the token was stolen"
+            "let the client present the certificate of its token request; if it did, the token was stolen"
         }
         RejectionKind::CertificateHeaderMalformed => {
-            "let the proxy remove the header of the client before it sets its own, and compare the form of the header \
-             with the settings"
+            "compare the header of the proxy with the method of Certificates that you use, and let the proxy replace \
+             a header that the client has sent"
         }
         RejectionKind::PeerAddressUnknown => {
             "insert certificates::PeerAddress into the extensions of each request, or set Certificates::peer_address"
@@ -284,6 +303,7 @@ pub(super) fn malformed_hint(credential: &[u8]) -> Option<&'static str> {
     let is_space = |byte: &u8| byte.is_ascii_whitespace();
     match credential {
         [] => Some("the token is empty"),
+        [b'D' | b'd', ..] if starts_with_scheme(credential) => Some("remove the `DPoP ` prefix"),
         text if starts_with_scheme(text) => Some("remove the `Bearer ` prefix"),
         [b'"' | b'\'', ..] => Some("remove the quotation marks around the token"),
         [first, ..] if is_space(first) => Some("remove the white space before the token"),
@@ -296,8 +316,9 @@ pub(super) fn malformed_hint(credential: &[u8]) -> Option<&'static str> {
 }
 
 pub(super) fn starts_with_scheme(text: &[u8]) -> bool {
-    let scheme = b"Bearer ";
-    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    [&b"Bearer "[..], b"DPoP "]
+        .iter()
+        .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
 #[cfg(test)]
@@ -309,6 +330,7 @@ mod tests {
             issuers: issuers.to_vec(),
             issuer: None,
             introspects: false,
+            schemes: Schemes::Bearer,
             now: NumericDate::from_secs(1_000).unwrap(),
             shows_token: true,
         }

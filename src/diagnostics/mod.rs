@@ -1,9 +1,12 @@
-//! Diagnostics for operators and developers: bounds, status, readiness, and an explanation of one token.
+//! Diagnostics for operators and developers: bounds, status, readiness, and an explanation of one token or
+//! request.
 
 mod bounds;
 mod explain;
 mod explain_claims;
+mod explain_request;
 mod explain_route;
+mod explain_sender;
 mod explanation;
 mod hints;
 mod ready;

@@ -6,7 +6,6 @@
 
 use std::error::Error;
 
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -14,7 +13,7 @@ use super::explain_route::expected_authentication;
 use super::hints::{HintContext, fixed_hint, malformed_hint, starts_with_scheme, unmet_hint};
 use super::token_facts::TokenFacts;
 use crate::authenticate::{Authenticator, Issuers, ResolveError, TrustedIssuer};
-use crate::bearer::extract;
+use crate::bearer::{Scheme, Schemes, extract};
 use crate::encoding::shown::{listed, shortened};
 use crate::event::{PresentedToken, RejectionDetails};
 use crate::jwks::{Keys, KeysError};
@@ -33,9 +32,9 @@ impl Authenticator {
         head: Option<&Parts>,
         with_token: bool,
     ) -> RejectionDetails {
+        let schemes = self.senders.schemes();
         let credential = head.and_then(|head| {
-            let found =
-                extract::find(head, &self.sources, self.senders.schemes(), self.max_token_bytes).ok()??;
+            let found = extract::find(head, &self.sources, schemes, self.max_token_bytes).ok()??;
             Some(found.octets().to_vec())
         });
         let issuers = self.issuers.load();
@@ -43,9 +42,9 @@ impl Authenticator {
         let facts = credential.as_deref().map(read).unwrap_or_default();
         let context = self.hint_context(&issuers, rejection.issuer(), &facts, with_token);
         let hint = match rejection.kind() {
-            RejectionKind::Missing => head.and_then(missing_hint).map(str::to_owned),
+            RejectionKind::Missing => head.and_then(|head| missing_hint(head, schemes)).map(str::to_owned),
             RejectionKind::KeysUnavailable => outage_hint(rejection),
-            RejectionKind::MalformedRequest => Some(malformed(credential.as_deref()).to_owned()),
+            RejectionKind::MalformedRequest => Some(malformed(credential.as_deref(), schemes)),
             RejectionKind::RequirementUnmet => {
                 let (unmet, issuer) = (rejection.unmet(), context.issuer);
                 unmet.zip(issuer).map(|(unmet, issuer)| unmet_hint(unmet, &issuer.claims))
@@ -71,6 +70,7 @@ impl Authenticator {
             issuers: issuers.some(MAX_ISSUERS).into_iter().map(|issuer| &**issuer.identifier()).collect(),
             issuer: issuer_of(issuers, routed, facts.issuer.as_deref()),
             introspects: issuers.any_introspection(),
+            schemes: self.senders.schemes(),
             now: self.now(),
             shows_token,
         }
@@ -123,7 +123,7 @@ impl Authenticator {
             | RejectionKind::TokenIssuedInFuture => {
                 of_issuer(|issuer| format!("leeway {} s", issuer.claims.leeway.as_secs()))
             }
-            _ => None,
+            kind => self.expected_of_sender(kind),
         };
         expected.filter(|expected| !expected.is_empty())
     }
@@ -182,21 +182,42 @@ pub(crate) fn fetch_error(rejection: &Rejection) -> Option<&KeysError> {
     error.and_then(|error| error.downcast_ref())
 }
 
-/// A request without credentials may have a header all the same.
-fn missing_hint(head: &Parts) -> Option<&'static str> {
-    let has_scheme = |value: &HeaderValue| value.as_bytes().contains(&b' ');
-    Some(if has_scheme(head.headers.get(AUTHORIZATION)?) {
-        "the scheme of the Authorization header is not Bearer"
-    } else {
-        "the Authorization header has no scheme: send `Authorization: Bearer TOKEN`"
+/// A request without credentials of an accepted scheme may have a header all the same.
+pub(super) fn missing_hint(head: &Parts, accepted: Schemes) -> Option<&'static str> {
+    let header = head.headers.get(AUTHORIZATION)?.as_bytes();
+    let Some(end) = header.iter().position(|byte| *byte == b' ') else {
+        return Some(match accepted {
+            Schemes::Dpop => "the Authorization header has no scheme: send `Authorization: DPoP TOKEN`",
+            _ => "the Authorization header has no scheme: send `Authorization: Bearer TOKEN`",
+        });
+    };
+    let name = header.get(..end).unwrap_or_default();
+    let has = |scheme: Scheme| name.eq_ignore_ascii_case(scheme.as_str().as_bytes());
+    Some(match accepted {
+        Schemes::Bearer if has(Scheme::Dpop) => {
+            "the client uses DPoP, which is not accepted: set BearerAuthBuilder::dpop"
+        }
+        Schemes::Dpop if has(Scheme::Bearer) => {
+            "bearer tokens are not accepted (Dpop::required): let the client send `Authorization: DPoP TOKEN` \
+             and a proof"
+        }
+        Schemes::Bearer => "the scheme of the Authorization header is not Bearer",
+        Schemes::Dpop => "the scheme of the Authorization header is not DPoP",
+        Schemes::BearerAndDpop => "the scheme of the Authorization header is neither Bearer nor DPoP",
     })
 }
 
 /// `credential` is the only one of the request, if it has just one.
-fn malformed(credential: Option<&[u8]>) -> &'static str {
+pub(super) fn malformed(credential: Option<&[u8]>, accepted: Schemes) -> String {
     match credential {
-        Some(text) if starts_with_scheme(text) => "the scheme is there twice: send `Bearer` once",
-        Some(text) => malformed_hint(text).unwrap_or("the token has characters that no token has"),
-        None => "send one token in one place, as `Authorization: Bearer TOKEN`",
+        Some(text) if starts_with_scheme(text) => "the scheme is there twice: send it once".to_owned(),
+        Some(text) => malformed_hint(text).unwrap_or("the token has characters that no token has").to_owned(),
+        None => format!("send one token in one place, as {}", shown_header(accepted)),
     }
+}
+
+/// The `Authorization` header that is expected.
+pub(super) fn shown_header(accepted: Schemes) -> String {
+    let headers = accepted.iter().map(|scheme| format!("`Authorization: {} TOKEN`", scheme.as_str()));
+    headers.collect::<Vec<String>>().join(" or ")
 }

@@ -59,6 +59,7 @@
 mod address_range;
 mod build;
 mod client_certificate;
+mod explain;
 mod fault;
 mod header;
 mod peer_address;

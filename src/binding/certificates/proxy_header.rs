@@ -50,11 +50,33 @@ impl ProxyHeader {
             return Ok(None);
         }
         let peer = self.peer_address.find(head).ok_or(CertificateFault::PeerAddressUnknown)?;
-        if !self.proxies.iter().any(|range| range.contains(peer)) {
+        if !self.trusts(peer) {
             self.warn(peer, time::now());
             return Ok(None);
         }
         self.header.thumbprint(&head.headers).map_err(CertificateFault::HeaderMalformed)
+    }
+
+    /// The name of the header.
+    pub(super) fn name(&self) -> &str {
+        self.header.name.as_str()
+    }
+
+    /// Says whether the request has the header, who has sent it, and whether that peer is trusted.
+    pub(super) fn describe(&self, head: &Parts) -> String {
+        let name = self.name();
+        if !self.header.is_in(&head.headers) {
+            return format!("no header {name}");
+        }
+        match self.peer_address.find(head) {
+            None => format!("header {name} of an unknown peer"),
+            Some(peer) if self.trusts(peer) => format!("header {name} of the trusted proxy {peer}"),
+            Some(peer) => format!("header {name} of {peer}, which is not in from_proxy"),
+        }
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.proxies.iter().any(|range| range.contains(peer))
     }
 
     /// Removes the header, whoever has sent it, unless the inner service is to see it.

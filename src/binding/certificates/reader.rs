@@ -29,11 +29,8 @@ impl CertificateReader {
     /// # Errors
     /// [`CertificateFault`], if it has not.
     pub(crate) fn check(&self, head: &Parts, expected: &Thumbprint) -> Result<(), CertificateFault> {
-        match self.thumbprint(head)? {
-            None => Err(CertificateFault::Missing),
-            Some(presented) if presented == *expected => Ok(()),
-            Some(_) => Err(CertificateFault::Mismatch),
-        }
+        let presented = self.thumbprint(head)?.ok_or(CertificateFault::Missing)?;
+        compare(&presented, expected)
     }
 
     /// The thumbprint of the client certificate. `None` if the client has presented none.
@@ -60,15 +57,15 @@ impl CertificateReader {
             header.remove_from(headers);
         }
     }
+}
 
-    /// Whether the certificate may come from a header of a proxy.
-    pub(crate) fn names_proxy_headers(&self) -> bool {
-        self.header.is_some()
-    }
+/// Checks that the certificate of the client is that of the token.
+pub(super) fn compare(presented: &Thumbprint, expected: &Thumbprint) -> Result<(), CertificateFault> {
+    if presented == expected { Ok(()) } else { Err(CertificateFault::Mismatch) }
 }
 
 impl ConnectionSource {
-    fn thumbprint(&self, head: &Parts) -> Option<Thumbprint> {
+    pub(super) fn thumbprint(&self, head: &Parts) -> Option<Thumbprint> {
         match self {
             Self::Extension => head.extensions.get::<ClientCertificate>().map(|found| *found.digest()),
             Self::Function(function) => function(head).map(|found| *found.digest()),

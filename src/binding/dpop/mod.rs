@@ -85,6 +85,7 @@
 //! - HTTP/2 and HTTP/3 change nothing: `:authority` and `:scheme` are not read.
 //! - A WebSocket is opened with `https` in `htu`. [`Dpop::accept_web_socket_urls`] also accepts `wss`.
 
+mod explain;
 mod fault;
 mod htu;
 mod nonce;

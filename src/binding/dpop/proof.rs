@@ -13,7 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fault::{Malformation, ProofFault};
-use crate::crypto::{Algorithm, Jwk, JwkFault};
+use crate::crypto::{Jwk, JwkFault};
 use crate::encoding::json::{MemberNames, Name, Unique};
 use crate::jwt::Claim;
 use crate::jwt::compact::Compact;
@@ -45,24 +45,50 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Compact<'_>, ProofFault> {
     Compact::parse(proof).map_err(|_| Malformation::NotCompactJws.into())
 }
 
-/// The algorithm and the public key in the header of `proof`.
-///
-/// # Errors
-/// [`ProofFault::Malformed`] and [`ProofFault::AlgorithmNotAllowed`].
-pub(super) fn parse_header(
-    proof: Compact<'_>,
-    policy: &HeaderPolicy,
-) -> Result<(Algorithm, Jwk), ProofFault> {
-    let json = proof.header().map_err(|_| Malformation::NotCompactJws)?;
-    let header = Header::parse(&json)?;
-    policy.check_type(&header)?;
-    policy.check_algorithm(&header)?;
-    let member: KeyMember<'_> = serde_json::from_slice(&json).map_err(|_| Malformation::Header)?;
-    let jwk = Jwk::parse(member.jwk.ok_or(Malformation::KeyMissing)?.get().as_bytes())?;
-    if !jwk.algorithms().contains(header.algorithm) {
-        return Err(JwkFault::AlgorithmMismatch.into());
+/// The header of a proof.
+pub(super) struct ProofHeader<'a> {
+    pub(super) jose: Header<'a>,
+    jwk: Option<&'a RawValue>,
+}
+
+impl<'a> ProofHeader<'a> {
+    /// Parses a decoded header.
+    ///
+    /// # Errors
+    /// [`ProofFault::Malformed`] and [`ProofFault::AlgorithmNotAllowed`].
+    pub(super) fn parse(json: &'a [u8]) -> Result<Self, ProofFault> {
+        let jose = Header::parse(json)?;
+        let member: KeyMember<'a> = serde_json::from_slice(json).map_err(|_| Malformation::Header)?;
+        Ok(Self { jose, jwk: member.jwk })
     }
-    Ok((header.algorithm, jwk))
+
+    /// Checks that `typ` is that of a proof.
+    ///
+    /// # Errors
+    /// [`Malformation::TypeMismatch`].
+    pub(super) fn check_type(&self, policy: &HeaderPolicy) -> Result<(), ProofFault> {
+        Ok(policy.check_type(&self.jose)?)
+    }
+
+    /// Checks that `alg` is allowed.
+    ///
+    /// # Errors
+    /// [`ProofFault::AlgorithmNotAllowed`].
+    pub(super) fn check_algorithm(&self, policy: &HeaderPolicy) -> Result<(), ProofFault> {
+        Ok(policy.check_algorithm(&self.jose)?)
+    }
+
+    /// The public key. It fits `alg`.
+    ///
+    /// # Errors
+    /// [`Malformation::KeyMissing`] and [`Malformation::Key`].
+    pub(super) fn jwk(&self) -> Result<Jwk, ProofFault> {
+        let jwk = Jwk::parse(self.jwk.ok_or(Malformation::KeyMissing)?.get().as_bytes())?;
+        if !jwk.algorithms().contains(self.jose.algorithm) {
+            return Err(JwkFault::AlgorithmMismatch.into());
+        }
+        Ok(jwk)
+    }
 }
 
 /// The header member that the headers of access tokens do not have.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::request::Parts;
 
-use super::nonce::{MAX_NONCE_AGE, Nonces};
+use super::nonce::Nonces;
 use super::replay::{Replay, ReplayMemory, ReplayStore};
 use super::target::{Base, Target, TargetFrom, TargetPolicy};
-use super::verifier::{Verifier, Window};
+use super::verifier::{Verifier, Window, max_proof_lifetime};
 use crate::binding::SettingFault;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::fetch_url::redacted;
@@ -284,7 +284,7 @@ impl Dpop {
         if let Some(store) = &self.replay_store {
             return Replay::Store(Arc::clone(store));
         }
-        let retention = if self.nonces.is_some() { MAX_NONCE_AGE } else { window.duration() };
+        let retention = max_proof_lifetime(window, self.nonces.is_some());
         let max_proofs = self.max_proofs.unwrap_or(ReplayMemory::DEFAULT_MAX_PROOFS);
         Replay::Memory(Arc::new(ReplayMemory::new(max_proofs, retention)))
     }

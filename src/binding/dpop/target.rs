@@ -53,24 +53,64 @@ pub(super) struct TargetPolicy {
     pub(super) web_socket_urls: bool,
 }
 
-impl TargetPolicy {
-    /// Checks that the proof names the target of the request.
+/// The target of one request.
+pub(super) struct RequestTarget<'a> {
+    policy: &'a TargetPolicy,
+    head: &'a Parts,
+    /// What the function of the user returned, if there is one.
+    computed: Option<Target>,
+}
+
+impl RequestTarget<'_> {
+    /// The method that the proof must name.
+    pub(super) fn method(&self) -> &Method {
+        self.computed.as_ref().map_or(&self.head.method, |target| &target.method)
+    }
+
+    /// The URLs of which the proof must name one, for a terminal.
+    pub(super) fn urls(&self) -> String {
+        match &self.computed {
+            Some(target) => without_query(&target.url).to_owned(),
+            None => {
+                let path = self.head.uri.path();
+                let urls = self.policy.bases.iter().map(|base| format!("{}{path}", base.text));
+                urls.collect::<Vec<String>>().join(" or ")
+            }
+        }
+    }
+
+    /// Checks `htm`. It is case-sensitive, as methods are (RFC 9110 section 9.1).
     ///
     /// # Errors
-    /// [`ProofFault::MethodMismatch`], [`ProofFault::UrlMismatch`].
-    pub(super) fn check(&self, head: &Parts, htm: &str, htu: &str) -> Result<(), ProofFault> {
-        let is_equal = match &self.target_from {
-            None => {
-                check_method(htm, &head.method)?;
-                self.is_url_of(head, without_query(htu))
-            }
-            Some(target_from) => {
-                let target = target_from(head).ok_or(ProofFault::UrlMismatch)?;
-                check_method(htm, &target.method)?;
-                self.is_url_of_target(head, &target, htu)
-            }
+    /// [`ProofFault::MethodMismatch`].
+    pub(super) fn check_method(&self, htm: &str) -> Result<(), ProofFault> {
+        (htm == self.method().as_str()).then_some(()).ok_or(ProofFault::MethodMismatch)
+    }
+
+    /// Checks `htu`.
+    ///
+    /// # Errors
+    /// [`ProofFault::UrlMismatch`].
+    pub(super) fn check_url(&self, htu: &str) -> Result<(), ProofFault> {
+        let is_equal = match &self.computed {
+            None => self.policy.is_url_of(self.head, without_query(htu)),
+            Some(target) => self.policy.is_url_of_target(self.head, target, htu),
         };
         is_equal.then_some(()).ok_or(ProofFault::UrlMismatch)
+    }
+}
+
+impl TargetPolicy {
+    /// The target of the request with this head.
+    ///
+    /// # Errors
+    /// [`ProofFault::UrlMismatch`] if the function of the user finds none.
+    pub(super) fn find<'a>(&'a self, head: &'a Parts) -> Result<RequestTarget<'a>, ProofFault> {
+        let computed = match &self.target_from {
+            Some(target_from) => Some(target_from(head).ok_or(ProofFault::UrlMismatch)?),
+            None => None,
+        };
+        Ok(RequestTarget { policy: self, head, computed })
     }
 
     fn is_url_of(&self, head: &Parts, htu: &str) -> bool {
@@ -102,11 +142,6 @@ impl TargetPolicy {
     }
 }
 
-/// `htm` is case-sensitive, as methods are (RFC 9110 section 9.1).
-fn check_method(htm: &str, method: &Method) -> Result<(), ProofFault> {
-    (htm == method.as_str()).then_some(()).ok_or(ProofFault::MethodMismatch)
-}
-
 /// A WebSocket URL with the scheme of the request that opens it (RFC 6455 section 3).
 fn with_http_scheme(url: &str) -> Cow<'_, str> {
     match url.split_once("://") {
@@ -120,7 +155,7 @@ fn with_http_scheme(url: &str) -> Cow<'_, str> {
 #[derive(Debug)]
 pub(super) struct Base {
     /// The URL up to its path, in lower case, and [`path`](Self::path).
-    text: Box<str>,
+    pub(super) text: Box<str>,
     origin: Origin,
     /// The normalized path without a slash at its end.
     path: Box<str>,

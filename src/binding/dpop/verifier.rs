@@ -5,18 +5,19 @@
 //!
 //! Why no comparison takes constant time: the values are public, except the nonce, which `nonce.rs` compares.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::HeaderValue;
 use http::request::Parts;
 
 use super::fault::{Malformation, ProofFault};
-use super::nonce::NonceIssuer;
-use super::proof::{self, ProofClaims};
+use super::nonce::{MAX_NONCE_AGE, NonceIssuer};
+use super::proof::{self, ProofClaims, ProofHeader};
 use super::replay::{ProofUse, Replay};
 use super::target::TargetPolicy;
 use crate::access_token::{ProofKey, Sender, Thumbprint};
-use crate::crypto::{AlgorithmSet, VerifyingKey};
+use crate::crypto::{Algorithm, AlgorithmSet, Jwk, VerifyingKey};
 use crate::jwt::compact::Compact;
 use crate::jwt::header::HeaderPolicy;
 use crate::time::NumericDate;
@@ -56,6 +57,21 @@ impl Verifier {
         &self.algs
     }
 
+    /// The base URLs, as expected in `htu`.
+    pub(crate) fn bases(&self) -> impl Iterator<Item = &str> {
+        self.targets.bases.iter().map(|base| &*base.text)
+    }
+
+    /// When a proof is accepted.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// How long one proof is accepted at most.
+    pub(crate) fn max_proof_lifetime(&self) -> Duration {
+        max_proof_lifetime(self.window, self.nonces.is_some())
+    }
+
     /// The replay store.
     pub(crate) fn replay(&self) -> &Replay {
         &self.replay
@@ -77,10 +93,10 @@ impl Verifier {
         let jkt = sender.confirmation.jkt.as_ref().ok_or(ProofFault::KeyMismatch)?;
         self.verify_signature(proof, sender, jkt)?;
         let claims = ProofClaims::parse(&json)?;
-        self.targets.check(head, claims.htm()?, claims.htu()?)?;
-        if claims.ath()? != &*sender.ath {
-            return Err(ProofFault::TokenMismatch);
-        }
+        let target = self.targets.find(head)?;
+        target.check_method(claims.htm()?)?;
+        target.check_url(claims.htu()?)?;
+        check_token_hash(claims.ath()?, sender)?;
         let jti = claims.jti()?;
         let (expires_at, fresh_nonce) = self.check_time(&claims, now)?;
         Ok(Verified { proof: ProofUse::new(jkt, jti, expires_at), fresh_nonce })
@@ -110,35 +126,63 @@ impl Verifier {
 
     /// The key in the header, if the token is bound to it.
     fn proof_key(&self, proof: Compact<'_>, jkt: &Thumbprint) -> Result<ProofKey, ProofFault> {
-        let (algorithm, jwk) = proof::parse_header(proof, &self.headers)?;
+        let json = proof.header().map_err(|_| Malformation::NotCompactJws)?;
+        let header = ProofHeader::parse(&json)?;
+        header.check_type(&self.headers)?;
+        header.check_algorithm(&self.headers)?;
+        let jwk = header.jwk()?;
         // Before the backend parses the key, because anyone can send keys.
-        if jwk.thumbprint() != *jkt {
-            return Err(ProofFault::KeyMismatch);
-        }
-        let only: AlgorithmSet = [algorithm].into_iter().collect();
-        let key = VerifyingKey::new(&jwk, only)?;
-        Ok(ProofKey { header: proof.encoded_header().into(), algorithm, key })
+        check_thumbprint(&jwk, jkt)?;
+        parse_key(&jwk, header.jose.algorithm, proof)
     }
 
     /// The first moment at which the proof is rejected, and the nonce to send.
-    fn check_time(
+    pub(super) fn check_time(
         &self,
         claims: &ProofClaims<'_>,
         now: NumericDate,
     ) -> Result<(NumericDate, Option<HeaderValue>), ProofFault> {
         let iat = claims.iat()?;
-        let Some(nonces) = &self.nonces else {
-            let iat = iat.ok_or(Malformation::Claim("iat"))?;
-            return Ok((self.window.check(iat, now)?, None));
-        };
-        let accepted = claims.nonce().and_then(|nonce| nonces.check(nonce, now));
-        let accepted = accepted.ok_or_else(|| ProofFault::NonceRequired(nonces.current(now)))?;
-        let fresh_nonce = (!accepted.is_current).then(|| nonces.current(now));
-        Ok((accepted.expires_at, fresh_nonce))
+        match &self.nonces {
+            Some(nonces) => check_nonce(nonces, claims.nonce(), now),
+            None => Ok((self.window.check(iat.ok_or(Malformation::Claim("iat"))?, now)?, None)),
+        }
     }
 }
 
-fn verify_with(key: &ProofKey, proof: Compact<'_>) -> Result<(), ProofFault> {
+/// How long one proof is accepted at most. With nonces, the nonce decides.
+pub(super) fn max_proof_lifetime(window: Window, has_nonces: bool) -> Duration {
+    if has_nonces { MAX_NONCE_AGE } else { window.duration() }
+}
+
+/// The moment at which the nonce expires, and the nonce to send if this one is not the newest.
+pub(super) fn check_nonce(
+    nonces: &NonceIssuer,
+    nonce: Option<&str>,
+    now: NumericDate,
+) -> Result<(NumericDate, Option<HeaderValue>), ProofFault> {
+    let accepted = nonce.and_then(|nonce| nonces.check(nonce, now));
+    let accepted = accepted.ok_or_else(|| ProofFault::NonceRequired(nonces.current(now)))?;
+    let fresh_nonce = (!accepted.is_current).then(|| nonces.current(now));
+    Ok((accepted.expires_at, fresh_nonce))
+}
+
+pub(super) fn check_thumbprint(jwk: &Jwk, jkt: &Thumbprint) -> Result<(), ProofFault> {
+    if jwk.thumbprint() == *jkt { Ok(()) } else { Err(ProofFault::KeyMismatch) }
+}
+
+pub(super) fn check_token_hash(ath: &str, sender: &Sender) -> Result<(), ProofFault> {
+    if *ath == *sender.ath { Ok(()) } else { Err(ProofFault::TokenMismatch) }
+}
+
+/// The key in the header of `proof`, for signatures with this algorithm.
+pub(super) fn parse_key(jwk: &Jwk, algorithm: Algorithm, proof: Compact<'_>) -> Result<ProofKey, ProofFault> {
+    let only: AlgorithmSet = [algorithm].into_iter().collect();
+    let key = VerifyingKey::new(jwk, only)?;
+    Ok(ProofKey { header: proof.encoded_header().into(), algorithm, key })
+}
+
+pub(super) fn verify_with(key: &ProofKey, proof: Compact<'_>) -> Result<(), ProofFault> {
     let signature = proof.signature().map_err(|_| Malformation::NotCompactJws)?;
     let verified = key.key.verify(key.algorithm, proof.signing_input(), &signature);
     verified.map_err(|_| ProofFault::SignatureMismatch)
@@ -147,7 +191,7 @@ fn verify_with(key: &ProofKey, proof: Compact<'_>) -> Result<(), ProofFault> {
 /// When a proof is accepted: from the leeway before its `iat`, that moment included, to the maximum age and
 /// the leeway after it, that moment excluded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     pub(super) max_age: Duration,
     pub(super) leeway: Duration,
 }
@@ -162,11 +206,19 @@ impl Window {
     ///
     /// # Errors
     /// [`ProofFault::IssuedInFuture`], [`ProofFault::Expired`].
-    fn check(self, iat: NumericDate, now: NumericDate) -> Result<NumericDate, ProofFault> {
+    pub(super) fn check(self, iat: NumericDate, now: NumericDate) -> Result<NumericDate, ProofFault> {
         if iat > now.later(self.leeway) {
             return Err(ProofFault::IssuedInFuture);
         }
         let end = iat.later(self.max_age).later(self.leeway);
         if now >= end { Err(ProofFault::Expired) } else { Ok(end) }
+    }
+}
+
+/// The rule for `iat`, for a log or a terminal.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max_age, leeway } = self;
+        write!(f, "at most {} s ago, leeway {} s", max_age.as_secs(), leeway.as_secs())
     }
 }

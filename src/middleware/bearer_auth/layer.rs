@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::request::Parts;
 use tower_layer::Layer;
 
 use super::service::BearerAuthService;
@@ -247,6 +248,9 @@ impl BearerAuth {
     /// the token where a request would, whatever is cached. The limits on introspection apply as to a token
     /// that was never active.
     ///
+    /// The proof of the sender of a sender-constrained token needs the request:
+    /// [`explain_request`](Self::explain_request).
+    ///
     /// The result shows the issuer, audience, dates, algorithm, type, key id, client and scopes that the
     /// token presents, and nothing else of it. Never send it to a client: it says what would be accepted.
     ///
@@ -278,6 +282,53 @@ impl BearerAuth {
     /// ```
     pub async fn explain_for(&self, token: &str, route: &Require) -> Explanation {
         self.shared.authenticator.explain(token, Some(route.requirement())).await
+    }
+
+    /// Like [`explain`](Self::explain), for the request with this `head`: how it presents its token, the
+    /// token, and the proof of its sender. Each check of a DPoP proof ([`dpop`](crate::dpop)) or a client
+    /// certificate ([`certificates`](crate::certificates)) is a finding.
+    ///
+    /// It does not use the proof up: you can explain a request and then pass it on. The in-process memory of
+    /// used proofs is only read, and a [`ReplayStore`](crate::dpop::ReplayStore) is not asked. If you explain
+    /// a request that `BearerAuth` has accepted before, the finding `replay` fails: sending it again would be
+    /// a replay.
+    ///
+    /// The result also shows the thumbprints of the keys and certificates, the address of the proxy, and the
+    /// claims of the proof except `jti` and `nonce`.
+    ///
+    /// A token in a form body is found only if the request has passed
+    /// [`FormBodyToken`](crate::FormBodyToken).
+    ///
+    /// ```no_run
+    /// use http::Request;
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// async fn explain<B>(auth: &BearerAuth, request: Request<B>) -> Request<B> {
+    ///     let (head, body) = request.into_parts();
+    ///     eprintln!("{}", auth.explain_request(&head).await);
+    ///     Request::from_parts(head, body)
+    /// }
+    /// ```
+    pub async fn explain_request(&self, head: &Parts) -> Explanation {
+        Arc::clone(&self.shared.authenticator).explain_request(head, None).await
+    }
+
+    /// Like [`explain_request`](Self::explain_request), for a request to a route with this requirement. What
+    /// [`explain_for`](Self::explain_for) checks is checked and, if everything else passes, the functions of
+    /// [`Require::check`] and [`Require::detail`]. They get the token that a handler would get, so an opaque
+    /// token may be introspected once more. [`Require::still_active`] is not run.
+    ///
+    /// ```no_run
+    /// use http::request::Parts;
+    /// use tower_bearer::{BearerAuth, Require};
+    ///
+    /// async fn explain_order(auth: &BearerAuth, head: &Parts) {
+    ///     let route = Require::scope("orders").check(|_, head| head.uri.path().starts_with("/orders/"));
+    ///     println!("{}", auth.explain_request_for(head, &route).await);
+    /// }
+    /// ```
+    pub async fn explain_request_for(&self, head: &Parts, route: &Require) -> Explanation {
+        Arc::clone(&self.shared.authenticator).explain_request(head, Some(route.requirement())).await
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod configuration;
 mod explain;
+mod explain_request;
 mod fetches;
 mod rejections;
+mod sender_rejections;
 mod start;

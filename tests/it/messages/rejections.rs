@@ -275,3 +275,14 @@ async fn logged_values_are_escaped_and_cut_to_64_bytes() {
     let shown = event.field("token.aud").unwrap();
     assert!(shown.len() < 5 * 72 && shown.ends_with(" and 45 more"), "{shown}");
 }
+
+#[test]
+fn the_guide_explains_every_kind() {
+    let guide = include_str!("../../../src/guide/troubleshooting.md");
+    for kind in RejectionKind::ALL {
+        let is_explained = |line: &str| {
+            line.split('|').nth(1).is_some_and(|kinds| kinds.contains(&format!("`{}`", kind.as_str())))
+        };
+        assert!(guide.lines().any(is_explained), "{kind}");
+    }
+}

@@ -57,9 +57,9 @@ fn settings_of_a_header_are_a_problem_without_one() {
             let problems = problems(&changed);
             assert_eq!(problems.iter().map(|fault| fault.setting).collect::<Vec<_>>(), [setting]);
         }
-        assert!(!reader(&certificates).names_proxy_headers());
+        assert!(reader(&certificates).header.is_none());
     }
-    assert!(reader(&Certificates::xfcc_header().from_proxy("::1")).names_proxy_headers());
+    assert!(reader(&Certificates::xfcc_header().from_proxy("::1")).header.is_some());
 }
 
 #[test]

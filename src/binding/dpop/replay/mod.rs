@@ -64,6 +64,14 @@ impl Replay {
             Self::Store(store) => Recording::Pending(Box::pin(record_in_store(Arc::clone(store), proof))),
         }
     }
+
+    /// The memory of this process, unless the user has set a store.
+    pub(crate) fn memory(&self) -> Option<&ReplayMemory> {
+        match self {
+            Self::Memory(memory) => Some(memory),
+            Self::Store(_) => None,
+        }
+    }
 }
 
 async fn record_in_store(store: Arc<dyn ReplayStore>, proof: ProofUse) -> Result<(), ReplayFault> {

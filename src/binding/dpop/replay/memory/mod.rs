@@ -95,9 +95,10 @@ impl ReplayMemory {
     }
 
     /// The number of proofs per second that never fills the memory, whatever their age.
-    pub(crate) fn sustained_rate(&self) -> usize {
-        let secs = usize::try_from(self.retention_secs.saturating_add(self.slice_secs));
-        secs.ok().and_then(|secs| self.max_proofs.checked_div(secs)).unwrap_or_default()
+    pub(crate) fn sustained_rate(&self) -> u32 {
+        let secs = self.retention_secs.saturating_add(self.slice_secs);
+        let rate = usize::try_from(secs).ok().and_then(|secs| self.max_proofs.checked_div(secs));
+        u32::try_from(rate.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
     /// Records this use of a proof, unless the proof was used before.
@@ -107,7 +108,7 @@ impl ReplayMemory {
     pub(crate) fn record(&self, proof: &ProofUse, now: NumericDate) -> Result<(), ReplayFault> {
         let now = now.as_secs();
         self.sweep(now);
-        let (key, end) = (u128::from_be_bytes(proof.id()), self.slice_end(proof));
+        let (key, end) = self.place(proof);
         let mut shard = lock(self.shard(key));
         if end <= now || shard.contains(key, end) {
             return Err(ReplayFault::Replayed);
@@ -115,6 +116,18 @@ impl ReplayMemory {
         self.reserve(proof.client_key(), end, now)?;
         shard.insert(key, end);
         Ok(())
+    }
+
+    /// Whether [`record`](Self::record) would reject the proof as replayed. Records nothing.
+    pub(crate) fn is_replayed(&self, proof: &ProofUse, now: NumericDate) -> bool {
+        let (key, end) = self.place(proof);
+        let is_known = end <= now.as_secs() || lock(self.shard(key)).contains(key, end);
+        is_known || lock(&self.timeline).is_forgotten(end)
+    }
+
+    /// The key of the proof, and the end of its slice.
+    fn place(&self, proof: &ProofUse) -> (u128, u64) {
+        (u128::from_be_bytes(proof.id()), self.slice_end(proof))
     }
 
     /// Takes room for one proof of this client, in the slice that ends at `end`.
