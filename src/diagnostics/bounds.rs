@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::authenticate::{
     Authenticator, IssuerIntrospection, JwtIntrospection, OpaqueTokens, TrustedIssuer,
 };
+use crate::binding::dpop::ReplayMemory;
 use crate::introspection::IntrospectionBounds;
 use crate::jwks::{Keys, KeysBounds};
 
@@ -41,6 +42,8 @@ pub struct Bounds {
     outage: Bound,
     outage_with_bad_responses: Bound,
     max_calls_per_minute: Bound<u32>,
+    proof_lifetime: Bound,
+    proofs_per_second: Bound<u32>,
 }
 
 /// One figure of [`Bounds`].
@@ -148,6 +151,45 @@ impl Bounds {
     pub fn max_calls_per_minute(&self) -> Bound<u32> {
         self.max_calls_per_minute
     }
+
+    /// The longest time for which one DPoP proof is accepted, by the clock of this machine: once, or once by
+    /// each process that remembers used proofs in its own memory
+    /// ([`Dpop::replay_store`](crate::dpop::Dpop::replay_store)). [`Bound::NotApplicable`] without
+    /// [`dpop`](crate::BearerAuthBuilder::dpop).
+    ///
+    /// It is [`Dpop::max_proof_age`](crate::dpop::Dpop::max_proof_age) and the leeway on both sides, or 3 min
+    /// with [`Dpop::nonces`](crate::dpop::Dpop::nonces).
+    #[must_use]
+    pub fn proof_lifetime(&self) -> Bound {
+        self.proof_lifetime
+    }
+
+    /// The number of DPoP proofs per second that the memory of used proofs holds for any length of time. At
+    /// this rate, shared by many clients, no request is rejected as `proofs_too_many`. One client alone is
+    /// sure of a sixteenth of it. [`Bound::Unlimited`] with a [`ReplayStore`](crate::dpop::ReplayStore),
+    /// which has limits of its own; [`Bound::NotApplicable`] without
+    /// [`dpop`](crate::BearerAuthBuilder::dpop).
+    ///
+    /// It grows with [`Dpop::max_proofs`](crate::dpop::Dpop::max_proofs).
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use tower_bearer::diagnostics::Bound;
+    /// use tower_bearer::dpop::Dpop;
+    /// use tower_bearer::{BearerAuth, Issuer};
+    ///
+    /// let auth = BearerAuth::builder("https://api.example.com")
+    ///     .issuer(Issuer::discover("https://login.example.com"))
+    ///     .dpop(Dpop::at("https://api.example.com"))
+    ///     .build()?;
+    /// assert_eq!(auth.bounds().proofs_per_second(), Bound::Value(2032));
+    /// # }
+    /// # Ok::<(), tower_bearer::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn proofs_per_second(&self) -> Bound<u32> {
+        self.proofs_per_second
+    }
 }
 
 impl Bounds {
@@ -186,6 +228,12 @@ impl fmt::Display for Bounds {
         if self.outage_with_bad_responses != self.outage {
             let outage = survived(self.outage_with_bad_responses);
             writeln!(f, "if it responds without a key set, for at least: {outage}")?;
+        }
+        if let Bound::Value(lifetime) = self.proof_lifetime {
+            writeln!(f, "a DPoP proof is accepted for at most: {}", show_secs(secs_rounded_up(lifetime)))?;
+        }
+        if let Bound::Value(proofs) = self.proofs_per_second {
+            writeln!(f, "DPoP proofs per second that the memory of used proofs holds, at least: {proofs}")?;
         }
         f.write_str("requests to authorization servers per minute, at most: ")?;
         match self.max_calls_per_minute {
@@ -234,6 +282,7 @@ impl Authenticator {
         let outage = |bound: fn(&KeysBounds) -> Duration| {
             Bound::of_limit(issuers().filter_map(|issuer| issuer.outage(bound)).min())
         };
+        let dpop = self.senders.dpop.as_deref();
         Bounds {
             revoked_token: revoked(|bounds| bounds.inactive),
             revoked_token_in_outage: revoked(|bounds| bounds.inactive_in_outage),
@@ -247,6 +296,10 @@ impl Authenticator {
                     .map(TrustedIssuer::max_calls_per_minute)
                     .try_fold(0, |sum, calls| calls.map(|calls| u32::saturating_add(sum, calls))),
             ),
+            proof_lifetime: dpop.map_or(Bound::NotApplicable, |dpop| Bound::Value(dpop.max_proof_lifetime())),
+            proofs_per_second: dpop.map_or(Bound::NotApplicable, |dpop| {
+                Bound::of_limit(dpop.replay().memory().map(ReplayMemory::sustained_rate))
+            }),
         }
     }
 }
@@ -343,10 +396,15 @@ mod tests {
             outage: bound(1_999),
             outage_with_bad_responses: bound(999),
             max_calls_per_minute: Bound::Value(48),
+            proof_lifetime: bound(1_500),
+            proofs_per_second: Bound::Value(7),
         };
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
-        assert_eq!(figures, ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "0 s", "48"]);
+        assert_eq!(
+            figures,
+            ["1 s", "2 s", "1 s", "2 s", "until the next start", "1 s", "0 s", "2 s", "7", "48"]
+        );
     }
 
     #[test]
@@ -376,6 +434,8 @@ mod tests {
             outage: bound(0),
             outage_with_bad_responses: bound(0),
             max_calls_per_minute: Bound::Unlimited,
+            proof_lifetime: Bound::NotApplicable,
+            proofs_per_second: Bound::NotApplicable,
         };
         let shown = bounds.to_string();
         assert!(!shown.contains("survived"), "{shown}");

@@ -33,6 +33,8 @@ impl Authenticator {
             ("introspection of JWTs", introspects_jwts),
             ("optional", self.optional),
             ("allow_preflight", self.allow_preflight),
+            ("dpop", self.senders.dpop.is_some()),
+            ("certificates", self.senders.certificates.is_some()),
         ];
         let settings = settings.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.to_owned());
         settings.chain(self.sources.iter().map(|source| format!("token in {source}"))).collect()

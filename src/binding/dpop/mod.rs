@@ -97,8 +97,8 @@ mod verifier;
 
 pub(crate) use fault::ProofFault;
 pub use nonce::Nonces;
-pub(crate) use replay::Recording;
 pub use replay::{ProofUse, RecordFuture, Recorded, ReplayStore, ReplayStoreError};
+pub(crate) use replay::{Recording, ReplayMemory};
 pub use settings::Dpop;
 pub use target::Target;
 pub(crate) use verifier::{Verified, Verifier};

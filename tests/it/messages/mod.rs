@@ -5,6 +5,7 @@ mod configuration;
 mod explain;
 mod explain_request;
 mod fetches;
+mod proof_bounds;
 mod rejections;
 mod sender_rejections;
 mod start;
