@@ -1,5 +1,5 @@
-//! The result of explaining a token or a request: a list of checks, each with what was expected, what was presented and
-//! its result.
+//! The result of explaining a token or a request: a list of checks, each with what was expected, what was
+//! presented and its result.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use crate::rejection::{Rejection, RejectionKind};
 /// The longest presented value that is shown.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// The result of every check on one token or one request. `Display` prints the verdict, what to do about it, and a table.
+/// The result of every check on one token or one request. `Display` prints the verdict, what to do about it,
+/// and a table.
 ///
 /// ```
 /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
