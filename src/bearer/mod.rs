@@ -9,6 +9,7 @@ mod grammar;
 mod located;
 mod scheme;
 mod scope;
+mod sensitive;
 mod source;
 
 pub(crate) use challenge::{ChallengeWriter, ErrorCode, realm_is_valid};
@@ -18,5 +19,6 @@ pub(crate) use located::{Located, OwnedToken};
 pub(crate) use scheme::{DPOP, DPOP_NONCE, Scheme, Schemes};
 pub use scope::ScopeSet;
 pub(crate) use scope::is_scope_token;
+pub(crate) use sensitive::hide_lines;
 pub use source::TokenSource;
 pub(crate) use source::{is_in_query, is_web_socket};

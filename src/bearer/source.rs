@@ -9,12 +9,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::header::{AUTHORIZATION, COOKIE, Entry, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::bearer::credential::{Credential, CredentialsFault, only_one};
 use crate::bearer::grammar::{is_b64token, is_token, list_members, split_pair};
+use crate::bearer::sensitive::hide_lines;
 
 /// A source of tokens beside the `Authorization` header, for
 /// [`BearerAuthBuilder::add_token_source`](crate::BearerAuthBuilder::add_token_source).
@@ -154,9 +155,7 @@ impl TokenSource {
             Kind::WebSocketProtocol(_) => SEC_WEBSOCKET_PROTOCOL,
             Kind::Query => return,
         };
-        if let Entry::Occupied(mut lines) = headers.entry(name) {
-            lines.iter_mut().for_each(|line| line.set_sensitive(true));
-        }
+        hide_lines(headers, &name);
     }
 
     /// Whether this is the query (RFC 6750 section 2.3).

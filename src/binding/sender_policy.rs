@@ -8,14 +8,13 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::Entry;
 use http::request::Parts;
 
 use super::certificates::CertificateReader;
 use super::dpop::{Verified, Verifier};
 use super::fault::BindingFault;
 use crate::access_token::{Confirmation, Sender};
-use crate::bearer::{DPOP, Scheme, Schemes};
+use crate::bearer::{DPOP, Scheme, Schemes, hide_lines};
 use crate::time::NumericDate;
 
 /// The proofs that a `BearerAuth` accepts.
@@ -95,8 +94,8 @@ impl SenderPolicy {
         }
         if remove {
             headers.remove(DPOP);
-        } else if let Entry::Occupied(mut proofs) = headers.entry(DPOP) {
-            proofs.iter_mut().for_each(|proof| proof.set_sensitive(true));
+        } else {
+            hide_lines(headers, &DPOP);
         }
     }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use http::Response;
-use http::header::{AUTHORIZATION, Entry};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::body::ResponseBody;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
 use crate::authenticate::Authenticator;
+use crate::bearer::hide_lines;
 use crate::diagnostics::{StartCheck, fetch_error, uncovered_details};
 use crate::event::{RejectedRequest, RejectionDetails};
 use crate::rejection::Rejection;
@@ -47,8 +48,8 @@ impl Shared {
     pub(super) fn hide_credentials(&self, head: &mut Parts, remove: bool) {
         if remove {
             head.headers.remove(AUTHORIZATION);
-        } else if let Entry::Occupied(mut lines) = head.headers.entry(AUTHORIZATION) {
-            lines.iter_mut().for_each(|credentials| credentials.set_sensitive(true));
+        } else {
+            hide_lines(&mut head.headers, &AUTHORIZATION);
         }
         self.authenticator.sources.iter().for_each(|source| source.hide(&mut head.headers, remove));
         self.authenticator.senders.hide_proofs(&mut head.headers, remove);
