@@ -20,6 +20,7 @@ mod certificates;
 mod claim_settings;
 #[cfg(feature = "config")]
 mod config;
+mod dpop;
 mod endpoint_hosts;
 mod fapi2;
 #[cfg(feature = "axum")]

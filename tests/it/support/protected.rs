@@ -1,7 +1,7 @@
 //! An API behind `BearerAuth`, the requests that tests send to it, and the responses they get.
 //!
 //! Every rejection is compared with a table of statuses and error codes. The table is written from RFC 6750
-//! section 3.1 instead of taken from the crate.
+//! section 3.1 and RFC 9449 section 7.1 instead of taken from the crate.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -200,13 +200,21 @@ impl ApiResponse {
     /// The challenge, which is in its canonical form. There is at most one, on a line of its own.
     #[track_caller]
     pub(crate) fn challenge(&self) -> Option<Challenge> {
-        let mut lines = self.headers().get_all(WWW_AUTHENTICATE).iter();
-        let line = lines.next()?;
-        assert!(lines.next().is_none(), "more than one WWW-Authenticate line: {:?}", self.headers());
-        let mut challenges = Challenge::parse(line).unwrap();
-        assert_eq!(challenges.len(), 1, "challenges in {line:?}");
-        assert_eq!(line, &challenges[0].to_string());
+        let mut challenges = self.challenges();
+        assert!(challenges.len() <= 1, "more than one WWW-Authenticate line: {:?}", self.headers());
         challenges.pop()
+    }
+
+    /// The challenges, which are in their canonical form. Each is on a line of its own.
+    #[track_caller]
+    pub(crate) fn challenges(&self) -> Vec<Challenge> {
+        let parse = |line| {
+            let mut challenges = Challenge::parse(line).unwrap();
+            assert_eq!(challenges.len(), 1, "challenges in {line:?}");
+            assert_eq!(line, &challenges[0].to_string());
+            challenges.remove(0)
+        };
+        self.headers().get_all(WWW_AUTHENTICATE).iter().map(parse).collect()
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -217,13 +225,19 @@ impl ApiResponse {
     /// default JSON body, a success must come from the handler.
     #[track_caller]
     pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome_among(BEARER_ONLY)
+    }
+
+    /// Like [`Self::outcome`], for an API that accepts these schemes.
+    #[track_caller]
+    pub(crate) fn outcome_among(&self, schemes: Schemes) -> Outcome {
         let Some(kind) = self.rejection().map(Rejection::kind) else {
             assert_eq!(self.status(), 200);
             assert!(self.is_from_handler(), "a 200 that is not from the handler");
             assert_eq!(self.header(WWW_AUTHENTICATE), None, "a challenge on a 200");
             return ACCEPTED;
         };
-        self.check_rejection(kind);
+        self.check_rejection_among(schemes, kind);
         let body = self.json();
         assert!(body["error"].is_string() && body["error_description"].is_string(), "{kind}: {body}");
         assert_eq!(self.header(CONTENT_TYPE), Some("application/json"), "{kind}");
@@ -233,6 +247,12 @@ impl ApiResponse {
     /// Asserts what all rejections of `kind` have in common, whatever their body.
     #[track_caller]
     pub(crate) fn check_rejection(&self, kind: RejectionKind) {
+        self.check_rejection_among(BEARER_ONLY, kind);
+    }
+
+    /// Like [`Self::check_rejection`], for an API that accepts these schemes.
+    #[track_caller]
+    pub(crate) fn check_rejection_among(&self, schemes: Schemes, kind: RejectionKind) {
         let (status, error) = expected(kind);
         assert_eq!(self.rejection().map(Rejection::kind), Some(kind));
         assert_eq!(self.status(), status, "{kind}");
@@ -241,12 +261,21 @@ impl ApiResponse {
         let retry_after: Option<u64> = self.header(RETRY_AFTER).map(|secs| secs.parse().unwrap());
         assert_eq!(retry_after.is_some(), status == 503, "{kind}: Retry-After");
         assert!(retry_after.is_none_or(|secs| secs >= 1), "{kind}: Retry-After");
-        let challenge = self.challenge();
-        assert_eq!(challenge.is_some(), status < 500, "{kind}: challenge");
-        if let Some(challenge) = challenge {
-            assert_eq!(challenge.scheme(), "Bearer", "{kind}");
+        let has_nonce = self.headers().contains_key("dpop-nonce");
+        assert_eq!(has_nonce, kind == RejectionKind::ProofNonceRequired, "{kind}: DPoP-Nonce");
+        let challenged = match status {
+            401 => schemes.accepted,
+            ..500 => &[schemes.used],
+            _ => &[],
+        };
+        let challenges = self.challenges();
+        let named: Vec<&str> = challenges.iter().map(Challenge::scheme).collect();
+        assert_eq!(named, challenged, "{kind}: challenges");
+        for challenge in challenges {
+            let is_used = challenge.scheme() == schemes.used;
             assert!(challenge.param("realm").is_some(), "{kind}: realm");
-            assert_eq!(challenge.param("error"), error, "{kind}");
+            assert_eq!(challenge.param("error"), error.filter(|_| is_used), "{kind}");
+            assert_eq!(challenge.param("algs").is_some(), challenge.scheme() == "DPoP", "{kind}: algs");
         }
     }
 
@@ -281,6 +310,16 @@ impl ApiResponse {
     }
 }
 
+/// The schemes of an API, in the order of its challenges.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schemes {
+    pub(crate) accepted: &'static [&'static str],
+    /// The one whose challenge names the failure.
+    pub(crate) used: &'static str,
+}
+
+const BEARER_ONLY: Schemes = Schemes { accepted: &["Bearer"], used: "Bearer" };
+
 /// The outcome in words, for a figure.
 pub(crate) fn verdict(outcome: Outcome) -> String {
     outcome.map_or_else(|kind| format!("rejected with {kind}"), |()| "accepted".to_owned())
@@ -298,7 +337,22 @@ fn expected(kind: RejectionKind) -> (u16, Option<&'static str>) {
         K::AuthenticationInsufficient => (401, Some("insufficient_user_authentication")),
         K::AuthContextMissing => (401, Some("insufficient_claims")),
         K::ScopeInsufficient | K::RequirementUnmet => (403, Some("insufficient_scope")),
-        K::KeysUnavailable | K::KeyUnconfirmed | K::IntrospectionUnavailable => (503, None),
+        K::KeysUnavailable
+        | K::KeyUnconfirmed
+        | K::IntrospectionUnavailable
+        | K::ProofsTooMany
+        | K::ReplayStoreUnavailable => (503, None),
+        K::ProofNonceRequired => (401, Some("use_dpop_nonce")),
+        K::ProofMissing
+        | K::ProofMalformed
+        | K::ProofAlgorithmNotAllowed
+        | K::ProofSignatureMismatch
+        | K::ProofMethodMismatch
+        | K::ProofUrlMismatch
+        | K::ProofTokenMismatch
+        | K::ProofExpired
+        | K::ProofIssuedInFuture
+        | K::ProofReplayed => (401, Some("invalid_dpop_proof")),
         K::IntrospectionMisconfigured | K::NotCovered | K::PeerAddressUnknown => (500, None),
         _ => (401, Some("invalid_token")),
     }
