@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// The numbers of the rules that the map must contain. The letters stand for bearer tokens, HTTP, JWT, JWS,
 /// keys, best current practice, JWT access tokens, metadata, introspection, protected resource metadata,
-/// configuration as data, step-up authentication, authorization details, token exchange, client certificates
-/// and FAPI 2.0.
-const RULES: [(&str, &[(u32, u32)]); 16] = [
+/// configuration as data, step-up authentication, authorization details, token exchange, DPoP, client
+/// certificates and FAPI 2.0.
+const RULES: [(&str, &[(u32, u32)]); 17] = [
     ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
     ("H", &[(1, 1), (3, 8), (12, 13)]),
     ("J", &[(1, 15), (18, 19), (22, 23)]),
@@ -23,6 +23,7 @@ const RULES: [(&str, &[(u32, u32)]); 16] = [
     ("U", &[(1, 9)]),
     ("Z", &[(1, 4)]),
     ("X", &[(1, 1)]),
+    ("D", &[(1, 38)]),
     ("T", &[(1, 15)]),
     ("F", &[(1, 10)]),
 ];

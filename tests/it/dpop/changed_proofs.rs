@@ -77,6 +77,10 @@ async fn a_proof_with_any_other_value_of_a_claim_is_rejected() {
         }
         assert_rejected(api.outcome_of(&proof().without(name)).await, name);
     }
+    let hex: String = Sha256::digest(&token).iter().map(|octet| format!("{octet:02x}")).collect();
+    for value in [format!("{ath}="), format!("{ath}A"), ath[..42].to_owned(), hex] {
+        assert_rejected(api.outcome_of(&api.proof(&token).claim("ath", &*value)).await, &value);
+    }
 }
 
 /// RFC 9449 section 4.2.

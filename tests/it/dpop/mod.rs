@@ -3,6 +3,7 @@
 mod changed_proofs;
 mod exposure;
 mod introspected;
+mod keys;
 mod nonces;
 mod replay;
 mod responses;

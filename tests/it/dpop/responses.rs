@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body_util::Full;
 use tower::Layer;
 use tower_bearer::dpop::{Dpop, Nonces, ReplayStoreError};
 use tower_bearer::resource_metadata::ResourceMetadata;
 use tower_bearer::testing::ProofBuilder;
 use tower_bearer::{Algorithm, BearerAuthBuilder, RejectionKind, Require};
+use tower_http::cors::{Any, CorsLayer};
 
 use super::StoreFn;
 use crate::support::dpop::{DpopApi, URL, request_of};
@@ -264,6 +265,22 @@ async fn a_missing_scope_is_named_in_the_challenge_of_the_scheme_only() {
         assert_eq!(response.header(WWW_AUTHENTICATE), Some(&*line));
         assert_eq!(response.headers().get_all(WWW_AUTHENTICATE).iter().count(), 1, "{name}");
     }
+}
+
+/// RFC 9449 sections 7.1 and 8: scripts in a browser read the challenge and the nonce.
+#[tokio::test(start_paused = true)]
+async fn a_cors_layer_exposes_the_challenge_and_the_nonce() {
+    let kind = RejectionKind::ProofNonceRequired;
+    let api = rejecting(kind, |builder| builder);
+    let nonce = HeaderName::from_static("dpop-nonce");
+    let cors = CorsLayer::new().allow_origin(Any).expose_headers([WWW_AUTHENTICATE, nonce]);
+    let app = cors.layer(api.auth.layer(Handler::default()));
+    let mut request = request(&api, kind, "GET");
+    request.headers_mut().insert("origin", "https://app.example".parse().unwrap());
+    let response = send(app, request).await;
+    let exposed = response.header("access-control-expose-headers");
+    assert_eq!(exposed, Some("www-authenticate,dpop-nonce"));
+    assert!(response.header("dpop-nonce").is_some() && response.header(WWW_AUTHENTICATE).is_some());
 }
 
 /// RFC 9470 section 3.
