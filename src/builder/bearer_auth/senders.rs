@@ -148,8 +148,7 @@ pub(super) fn check_bound_sources(
     if is_fapi2 && !sources.is_empty() {
         let reason = "tokens come from other places than the `Authorization` header";
         problems.push(ConfigProblem::Fapi2Unmet { issuer: None, reason });
-    }
-    if requires_dpop {
+    } else if requires_dpop {
         let names = sources.iter().map(ToString::to_string);
         problems.extend(names.map(|source| ConfigProblem::TokenSourceWithoutProof { source }));
     }

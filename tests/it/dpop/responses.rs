@@ -29,7 +29,7 @@ const KINDS: [(RejectionKind, Option<&str>, &str); 16] = {
             TOKEN,
             "The access token is sender-constrained and its proof of possession is missing",
         ),
-        (K::TokenNotBound, TOKEN, "The access token is not sender-constrained"),
+        (K::TokenNotBound, TOKEN, "The access token is not bound as this request requires"),
         (K::ProofMissing, PROOF, "The request has no DPoP proof"),
         (K::ProofMalformed, PROOF, "The DPoP proof is malformed"),
         (K::ProofAlgorithmNotAllowed, PROOF, "The signature algorithm of the DPoP proof is not allowed"),

@@ -209,8 +209,8 @@ async fn a_use_has_the_end_of_the_proof_and_a_key_of_client_and_jti() {
     let ends: Vec<_> = uses.iter().map(ProofUse::expires_at).collect();
     let end = at(NOW + 60 + 30);
     assert_eq!(ends, [end, end - Duration::from_secs(40), end, end]);
-    assert_eq!(uses[0].key(), uses[1].key());
-    let mut keys: Vec<_> = uses.iter().map(ProofUse::key).collect();
+    assert_eq!(uses[0].id(), uses[1].id());
+    let mut keys: Vec<_> = uses.iter().map(ProofUse::id).collect();
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), 3);
@@ -292,8 +292,8 @@ async fn several_layers_share_a_store() {
     impl ReplayStore for Shared {
         fn record(&self, proof: ProofUse) -> RecordFuture {
             let mut keys = self.0.lock().unwrap();
-            let is_first = !keys.contains(&proof.key());
-            keys.push(proof.key());
+            let is_first = !keys.contains(&proof.id());
+            keys.push(proof.id());
             Box::pin(ready(Ok(if is_first { Recorded::First } else { Recorded::Replayed })))
         }
     }

@@ -77,8 +77,10 @@ async fn equivalent_urls_are_equal_whoever_wrote_them() {
         ("/%7Ea%2db%5Fc%2E%64", "https://api.example.com/~a-b_c.d", ACCEPTED),
         ("/%c3%bc", "https://api.example.com/%C3%BC", ACCEPTED),
         ("/a/b", "HTTPS://API.Example.Com:443/a/./c/../b", ACCEPTED),
-        ("/a/./c/../b", "https://api.example.com/a/b", ACCEPTED),
-        ("/a/%2e%2e/b", "https://api.example.com/b", ACCEPTED),
+        // Routers do not normalize the path of the request.
+        ("/a/./c/../b", "https://api.example.com/a/b", WRONG_URL),
+        ("/a/%2e%2e/b", "https://api.example.com/b", WRONG_URL),
+        ("/a/../b", "https://api.example.com/a/../b", ACCEPTED),
         ("/a%2Fb", "https://api.example.com/a/b", WRONG_URL),
         ("/a/b", "https://api.example.com/a%2Fb", WRONG_URL),
         ("/a%2fb", "https://api.example.com/a%2Fb", ACCEPTED),
