@@ -7,6 +7,7 @@ use http::HeaderValue;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt};
+use tower_bearer::dpop::Dpop;
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{Algorithm, BearerAuth, BearerAuthBuilder, Issuer, TokenCache};
 
@@ -25,6 +26,12 @@ pub(crate) fn warm(issuer: &TestIssuer, issuers: impl IntoIterator<Item = Issuer
 /// A layer without a token cache: it verifies every token.
 pub(crate) fn cold(issuer: &TestIssuer, issuers: impl IntoIterator<Item = Issuer>) -> BearerAuth {
     builder(issuer, issuers).token_cache(TokenCache::disabled()).build().expect("a valid configuration")
+}
+
+/// A layer that accepts DPoP proofs. Its clock is that of the issuer.
+pub(crate) fn with_dpop(issuer: &TestIssuer, dpop: Dpop) -> BearerAuth {
+    let builder = builder(issuer, [with_static_keys(issuer)]).clock(issuer.clock()).dpop(dpop);
+    builder.build().expect("a valid configuration")
 }
 
 /// Uses the system clock, as in production. The clock of `TestIssuer` takes a lock.

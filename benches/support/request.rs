@@ -97,7 +97,7 @@ pub(crate) fn bare_request(authorization: Option<HeaderValue>) -> Request<Body> 
 }
 
 /// Its header values are cheap to clone, like those of a server, which share the read buffer.
-fn typical_request<B: Default>(authorization: Option<HeaderValue>) -> Request<B> {
+pub(crate) fn typical_request<B: Default>(authorization: Option<HeaderValue>) -> Request<B> {
     let mut request = Request::builder()
         .method(Method::GET)
         .uri("/orders?limit=10")
@@ -132,13 +132,13 @@ impl Cycle {
 }
 
 /// Keeps the compiler from removing parts that are never read.
-fn opaque<B>(mut request: Request<B>) -> Request<B> {
+pub(crate) fn opaque<B>(mut request: Request<B>) -> Request<B> {
     black_box(&mut request);
     request
 }
 
 /// Polls once and checks the status of the response.
-fn finish<R>(future: impl Future<Output = Result<Response<R>, Infallible>>, expected: u16) {
+pub(crate) fn finish<R>(future: impl Future<Output = Result<Response<R>, Infallible>>, expected: u16) {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => assert_eq!(black_box(response).status(), expected),
         Poll::Pending => panic!("a request that needs no fetch completes at the first poll"),

@@ -39,6 +39,21 @@ impl Table {
         Self::samples(name, target, "ns", &self.time_alternately(measured, baseline));
     }
 
+    /// Like [`compare`](Self::compare), with closures for one batch of `calls` calls each.
+    pub(crate) fn compare_batches<M: Fn(), B: Fn()>(
+        name: &str,
+        target: &str,
+        calls: usize,
+        batches: impl Iterator<Item = (M, B)>,
+    ) {
+        let nanoseconds = |call: &dyn Fn()| time(|| (0..calls).for_each(|_| call())) / calls as f64;
+        let sample = |(measured, baseline): (M, B)| Sample {
+            measured: nanoseconds(&measured),
+            baseline: nanoseconds(&baseline),
+        };
+        Self::samples(name, target, "ns", &batches.map(sample).collect::<Vec<_>>());
+    }
+
     /// Like [`compare`](Self::compare), with the difference in nanoseconds as the target.
     pub(crate) fn compare_excess(
         &self,

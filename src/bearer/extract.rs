@@ -81,7 +81,7 @@ fn parse_credentials(
     schemes: Schemes,
     max_token_bytes: usize,
 ) -> Result<Option<Credential<'_>>, CredentialsFault> {
-    let found = schemes.iter().find_map(|scheme| Some((scheme, after_scheme(value, scheme.as_str())?)));
+    let found = schemes.iter().find_map(|scheme| Some((scheme, after_scheme(value, scheme)?)));
     let Some((scheme, rest)) = found else {
         return if has_scheme(value) { Ok(None) } else { Err(CredentialsFault::Malformed) };
     };
@@ -93,11 +93,19 @@ fn parse_credentials(
     Ok(Some(Credential::new(skip_spaces(padded), max_token_bytes)?.in_authorization(scheme)))
 }
 
-/// The rest of the value after the scheme, if it has this name.
-fn after_scheme<'v>(value: &'v [u8], name: &str) -> Option<&'v [u8]> {
-    let (scheme, rest) = value.split_at_checked(name.len())?;
+/// The rest of the value after the scheme, if it is this one.
+fn after_scheme(value: &[u8], scheme: Scheme) -> Option<&[u8]> {
+    // The compiler knows the lengths, so it compares without a loop.
+    match scheme {
+        Scheme::Bearer => after_name(value, b"Bearer"),
+        Scheme::Dpop => after_name(value, b"DPoP"),
+    }
+}
+
+fn after_name<'v, const N: usize>(value: &'v [u8], name: &[u8; N]) -> Option<&'v [u8]> {
+    let (scheme, rest) = value.split_first_chunk::<N>()?;
     let ends = !rest.first().is_some_and(|byte| is_tchar(*byte));
-    (ends && scheme.eq_ignore_ascii_case(name.as_bytes())).then_some(rest)
+    (ends && scheme.eq_ignore_ascii_case(name)).then_some(rest)
 }
 
 /// Whether `value` begins with a scheme, followed by a space or nothing.

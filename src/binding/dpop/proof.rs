@@ -9,7 +9,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fault::{Malformation, ProofFault};
@@ -154,18 +154,35 @@ impl<'a> ProofClaims<'a> {
         }
     }
 
-    fn read<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "htm" => self.htm = map.next_value()?,
-            "htu" => self.htu = map.next_value()?,
-            "ath" => self.ath = map.next_value()?,
-            "jti" => self.jti = map.next_value()?,
-            "nonce" => self.nonce = map.next_value()?,
-            "iat" => self.iat = Some(map.next_value()?),
-            _ => drop(map.next_value::<Unique>()?),
+    /// Reads the value of the member `name`, unless this is another claim.
+    fn read<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let claim = match name {
+            "htm" => &mut self.htm,
+            "htu" => &mut self.htu,
+            "ath" => &mut self.ath,
+            "jti" => &mut self.jti,
+            "nonce" => &mut self.nonce,
+            "iat" => return read_iat(&mut self.iat, map),
+            _ => return Ok(false),
+        };
+        if !claim.is_absent() {
+            return Err(duplicate());
         }
-        Ok(())
+        *claim = map.next_value()?;
+        Ok(true)
     }
+}
+
+/// Reads the value of `iat`.
+fn read_iat<'a, A: MapAccess<'a>>(iat: &mut Option<&'a RawValue>, map: &mut A) -> Result<bool, A::Error> {
+    match iat.replace(map.next_value()?) {
+        None => Ok(true),
+        Some(_) => Err(duplicate()),
+    }
+}
+
+fn duplicate<E: Error>() -> E {
+    E::custom("duplicate member")
 }
 
 fn text<'c>(claim: &'c Text<'_>, name: &'static str) -> Result<&'c str, Malformation> {
@@ -188,11 +205,13 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut names = MemberNames::with_capacity(8);
-        let mut claims = ProofClaims::default();
+        // Most proofs have no other claims, so no names have to be remembered.
+        let (mut claims, mut other_names) = (ProofClaims::default(), MemberNames::default());
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            claims.read(&name.0, &mut map)?;
-            names.add(name)?;
+            if !claims.read(&name.0, &mut map)? {
+                other_names.add(name)?;
+                map.next_value::<Unique>()?;
+            }
         }
         Ok(claims)
     }

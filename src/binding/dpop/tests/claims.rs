@@ -40,6 +40,11 @@ fn the_claims_are_one_json_object_without_duplicate_members() {
     assert_accepted("valid", verify_text(&valid));
     for claims in [
         format!(r#"{open},"htm":"GET"}}"#),
+        format!(r#"{open},"htu":null}}"#),
+        format!(r#"{open},"ath":{{}}}}"#),
+        format!(r#"{open},"jti":"a"}}"#),
+        format!(r#"{open},"iat":null}}"#),
+        format!(r#"{open},"nonce":1,"nonce":1}}"#),
         format!(r#"{open},"\u0068tm":"GET"}}"#),
         format!(r#"{open},"a":{{"b":1,"b":2}}}}"#),
         format!(r#"{open},"a":1,"a":1}}"#),
