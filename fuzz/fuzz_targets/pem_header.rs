@@ -1,5 +1,5 @@
-//! Lines of a header with percent-encoded PEM. A value is accepted only if it is the certificate, whatever its
-//! line breaks and escapes.
+//! Lines of a header with percent-encoded PEM. A value is accepted only if it is the certificate, whatever
+//! its line breaks and escapes.
 #![no_main]
 
 use std::sync::LazyLock;
