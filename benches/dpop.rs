@@ -1,8 +1,8 @@
 //! Measures DPoP requests with cached tokens: `cargo bench --bench dpop`.
 //!
 //! Each request has a proof of its own, signed before the measurement. Like a server, the bench copies the
-//! headers of a batch into fresh memory before it sends them. The baseline verifies the signatures of copies of
-//! the same proofs.
+//! headers of a batch into fresh memory before it sends them. The baseline verifies the signatures of copies
+//! of the same proofs.
 
 mod support;
 

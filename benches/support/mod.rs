@@ -1,4 +1,5 @@
-//! Shared by the benches: tokens, DPoP clients, layers, requests, the signature check and the table of results.
+//! Shared by the benches: tokens, DPoP clients, layers, requests, the signature check and the table of
+//! results.
 #![allow(dead_code, reason = "no bench uses all of it")]
 
 pub(crate) mod auth;
