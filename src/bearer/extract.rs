@@ -43,7 +43,7 @@ pub(crate) fn find<'a>(
 /// The accepted scheme of the `Authorization` header, for the challenge to malformed credentials.
 pub(crate) fn scheme(parts: &Parts, schemes: Schemes) -> Option<Scheme> {
     let value = parts.headers.get(AUTHORIZATION)?.as_bytes();
-    schemes.iter().find(|scheme| after_scheme(value, scheme.as_str()).is_some())
+    schemes.iter().find(|scheme| after_scheme(value, *scheme).is_some())
 }
 
 fn in_authorization(
