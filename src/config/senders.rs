@@ -62,10 +62,11 @@ impl DpopConfig {
             return None;
         };
         let mut dpop = bases.fold(Dpop::at(base), Dpop::and_at);
-        let flags: [(bool, fn(Dpop) -> Dpop); 2] =
-            [(self.required, Dpop::required), (self.accept_web_socket_urls, Dpop::accept_web_socket_urls)];
-        for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
-            dpop = set(dpop);
+        if self.required {
+            dpop = dpop.required();
+        }
+        if self.accept_web_socket_urls {
+            dpop = dpop.accept_web_socket_urls();
         }
         if let Some(names) = &self.algorithms {
             let algorithms: Vec<Algorithm> =

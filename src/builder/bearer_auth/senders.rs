@@ -61,7 +61,7 @@ impl BearerAuthBuilder {
     /// - Tokens are sender-constrained: set [`dpop`](Self::dpop), [`certificates`](Self::certificates) or
     ///   both. A bearer token is rejected, kind `token_not_bound`.
     /// - JWTs are signed with PS256, ES256 or EdDSA, and so are DPoP proofs. These become the defaults of
-    ///   [`Issuer::algorithms`] and [`Dpop::algorithms`].
+    ///   [`Issuer::algorithms`](crate::Issuer::algorithms) and [`Dpop::algorithms`].
     /// - A revoked token is rejected once the cached introspection response about it expires, after 30 s by
     ///   default: each issuer introspects all of its tokens
     ///   ([`Introspection::also_jwts`](crate::Introspection::also_jwts)).

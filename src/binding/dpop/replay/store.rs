@@ -35,7 +35,7 @@ pub enum Recorded {
 /// An implementation must:
 ///
 /// - **Be atomic.** Set the key if it is absent, in one step, such as `SET key 1 NX PXAT expires_at` of
-///   Redis. Of all concurrent calls with one [`ProofUse::key`], on all instances, exactly one returns
+///   Redis. Of all concurrent calls with one [`ProofUse::id`], on all instances, exactly one returns
 ///   [`Recorded::First`].
 /// - **Keep each key until [`ProofUse::expires_at`]**, and never forget it earlier: no eviction, no replica
 ///   that lags behind, no fallback to an empty store. If the clocks of the instances differ, keep each key
