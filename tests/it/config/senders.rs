@@ -6,7 +6,7 @@ use tower_bearer::config::BearerAuthConfig;
 use super::TempFile;
 
 /// The text of the `ConfigError`, empty if a `BearerAuth` can be built with these tables.
-fn problems(tables: Value) -> String {
+fn problems(tables: &Value) -> String {
     let mut config = json!({
         "audience": "https://api.example.com",
         "issuers": [{"issuer": "https://login.example.com"}],
@@ -36,7 +36,7 @@ fn the_secret_of_nonces_is_text_or_in_a_file_or_a_variable() {
     ] {
         let mut table = source;
         table["require_nonces"] = json!(true);
-        let text = problems(dpop(&table));
+        let text = problems(&dpop(&table));
         assert!(
             text.is_empty() || (name == "variable" && text.contains("shorter than 32 bytes")),
             "{name}: {text}"
@@ -52,7 +52,7 @@ fn the_secret_of_nonces_is_text_or_in_a_file_or_a_variable() {
         (json!({"require_nonces": true, "nonce_secret_env": "NO_SUCH_VARIABLE"}), "is not set"),
         (json!({"require_nonces": true, "max_proof_age_secs": 30}), "has no effect with nonces"),
     ] {
-        let text = problems(dpop(&more));
+        let text = problems(&dpop(&more));
         assert!(text.contains(expected), "{more}: {text}");
         assert!(!text.contains(secret), "{more}: {text}");
     }
@@ -73,7 +73,7 @@ fn every_unusable_table_is_a_problem_with_a_hint() {
         ),
         (json!({"fapi2": true}), "no sender-constrained token is accepted"),
     ] {
-        let text = problems(tables.clone());
+        let text = problems(&tables);
         assert!(text.contains(expected) && text.contains("; hint: "), "{tables}: {text}");
     }
     for source in [
@@ -84,7 +84,7 @@ fn every_unusable_table_is_a_problem_with_a_hint() {
         json!({"der_header": "x-cert"}),
     ] {
         let proxies = if source == "of_connection" { json!([]) } else { json!(["10.0.0.0/8", "::1"]) };
-        let text = problems(json!({"certificates": {"source": source, "from_proxy": proxies}}));
+        let text = problems(&json!({"certificates": {"source": source, "from_proxy": proxies}}));
         assert_eq!(text, "", "{source}");
     }
 }

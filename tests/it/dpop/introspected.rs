@@ -91,8 +91,8 @@ async fn token_type_dpop_without_a_key_is_rejected() {
         respond_with(&api, "cnf", cnf.clone());
         let token = opaque(&api);
         for _ in 0..2 {
-            assert!(api.outcome_of(&api.proof(&token)).await.is_err(), "{cnf:?}");
-            assert!(api.outcome(get(&token)).await.is_err(), "{cnf:?}");
+            assert_eq!(api.outcome_of(&api.proof(&token)).await, Err(SenderNotProven), "{cnf:?}");
+            assert_eq!(api.outcome(get(&token)).await, Err(SenderNotProven), "{cnf:?}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tower_bearer::RejectionKind::{
-    KeysUnavailable, ProofMethodMismatch, ProofReplayed, ProofSignatureMismatch, ProofTokenMismatch,
-    ProofUrlMismatch, ProofsTooMany, TokenNotYetValid,
+    KeysUnavailable, ProofMalformed, ProofMethodMismatch, ProofReplayed, ProofSignatureMismatch,
+    ProofTokenMismatch, ProofUrlMismatch, ProofsTooMany, TokenNotYetValid,
 };
 use tower_bearer::dpop::Dpop;
 use tower_bearer::testing::Fault;
@@ -14,9 +14,9 @@ use tower_bearer::testing::Fault;
 use crate::support::app::NOW;
 use crate::support::dpop::{DpopApi, URL, request, request_of};
 use crate::support::keys::{decode, encode};
-use crate::support::protected::{ACCEPTED, API};
+use crate::support::protected::{ACCEPTED, API, Outcome};
 
-const REPLAYED: Result<(), tower_bearer::RejectionKind> = Err(ProofReplayed);
+const REPLAYED: Outcome = Err(ProofReplayed);
 
 #[tokio::test(start_paused = true)]
 async fn a_proof_is_accepted_once_with_an_uncached_and_with_a_cached_token() {
@@ -186,7 +186,7 @@ async fn a_proof_that_found_no_room_was_not_used_up() {
 async fn a_jti_has_1_to_256_characters() {
     let api = DpopApi::new();
     let token = api.token();
-    let malformed = Err(tower_bearer::RejectionKind::ProofMalformed);
+    let malformed = Err(ProofMalformed);
     for (jti, expected) in [
         (json!(""), malformed),
         (json!("a"), ACCEPTED),

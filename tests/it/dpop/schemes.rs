@@ -26,6 +26,11 @@ fn with_lines(lines: &[(&'static str, String)]) -> Request<Full<Bytes>> {
     request
 }
 
+/// An API that accepts client certificates as well.
+fn with_certificates() -> DpopApi {
+    DpopApi::configured(|_, builder| builder.dpop(Dpop::at(API)).certificates(Certificates::of_connection()))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_bound_to_a_key_is_no_bearer_token() {
     let api = DpopApi::new();
@@ -56,12 +61,9 @@ async fn a_token_that_is_not_bound_is_rejected_under_the_scheme_dpop() {
 #[tokio::test(start_paused = true)]
 async fn a_token_bound_to_a_certificate_only_is_rejected_under_the_scheme_dpop() {
     let certificate = ClientCertificate::from_der([1, 2, 3]);
-    let both = |builder: tower_bearer::BearerAuthBuilder| {
-        builder.dpop(Dpop::at(API)).certificates(Certificates::of_connection())
-    };
     for (name, api, expected) in [
         ("no certificates are accepted", DpopApi::new(), SenderNotProven),
-        ("they are", DpopApi::configured(|_, builder| both(builder)), TokenNotBound),
+        ("they are", with_certificates(), TokenNotBound),
     ] {
         let token = api.unsigned_token().bound_to_certificate(certificate.der()).sign();
         let mut request = request_of(&api.proof(&token));
@@ -74,9 +76,7 @@ async fn a_token_bound_to_a_certificate_only_is_rejected_under_the_scheme_dpop()
 #[tokio::test(start_paused = true)]
 async fn a_token_bound_to_a_key_and_a_certificate_needs_both() {
     let certificate = ClientCertificate::from_der([1, 2, 3]);
-    let api = DpopApi::configured(|_, builder| {
-        builder.dpop(Dpop::at(API)).certificates(Certificates::of_connection())
-    });
+    let api = with_certificates();
     let token = api.unsigned_token().bound_to_key(&api.key).bound_to_certificate(certificate.der()).sign();
     let with_certificate = |mut request: Request<Full<Bytes>>| {
         request.extensions_mut().insert(certificate.clone());
@@ -208,15 +208,15 @@ async fn a_token_that_comes_twice_gets_400() {
         ("DPoP, then Bearer", [dpop(), bearer(), proof()]),
         ("Bearer, then DPoP", [bearer(), dpop(), proof()]),
     ] {
-        assert_eq!(status(&api, with_lines(&lines)).await, Err(MalformedRequest), "{name}");
+        assert_eq!(outcome_alone(&api, with_lines(&lines)).await, Err(MalformedRequest), "{name}");
     }
     let mut in_query = with_lines(&[dpop(), proof()]);
     *in_query.uri_mut() = format!("{URL}?access_token={bound}").parse().unwrap();
-    assert_eq!(status(&api, in_query).await, Err(MalformedRequest), "and in the query");
+    assert_eq!(outcome_alone(&api, in_query).await, Err(MalformedRequest), "and in the query");
 }
 
-/// The outcome alone.
-async fn status(api: &DpopApi, request: Request<Full<Bytes>>) -> Outcome {
+/// The outcome, without a look at the challenges: the request has no scheme that is accepted, or two.
+async fn outcome_alone(api: &DpopApi, request: Request<Full<Bytes>>) -> Outcome {
     api.api.send(request).await.rejection().map_or(ACCEPTED, |rejection| Err(rejection.kind()))
 }
 
@@ -241,7 +241,7 @@ async fn the_scheme_is_compared_without_case() {
     }
     for scheme in ["DPo", "DPoPx", "DPoP-Bearer"] {
         let lines = [("authorization", format!("{scheme} {token}")), ("dpop", api.proof(&token).sign())];
-        assert_eq!(status(&api, with_lines(&lines)).await, Err(Missing), "{scheme}");
+        assert_eq!(outcome_alone(&api, with_lines(&lines)).await, Err(Missing), "{scheme}");
     }
 }
 

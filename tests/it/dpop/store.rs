@@ -18,7 +18,7 @@ use crate::support::app::{NOW, at};
 use crate::support::dpop::{DpopApi, request_of};
 use crate::support::introspected::timed;
 use crate::support::log::Log;
-use crate::support::protected::{ACCEPTED, API};
+use crate::support::protected::{ACCEPTED, API, get};
 
 /// What a [`Scripted`] store does.
 #[derive(Clone, Copy)]
@@ -191,7 +191,7 @@ async fn a_client_that_leaves_while_its_proof_is_recorded_reaches_no_handler() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_use_has_the_end_of_the_proof_and_a_key_of_client_and_jti() {
+async fn a_use_has_the_end_of_the_proof_and_an_id_of_client_and_jti() {
     let store = Scripted::new(Act::First);
     let api = store.api();
     let token = api.token();
@@ -210,10 +210,10 @@ async fn a_use_has_the_end_of_the_proof_and_a_key_of_client_and_jti() {
     let end = at(NOW + 60 + 30);
     assert_eq!(ends, [end, end - Duration::from_secs(40), end, end]);
     assert_eq!(uses[0].id(), uses[1].id());
-    let mut keys: Vec<_> = uses.iter().map(ProofUse::id).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    assert_eq!(keys.len(), 3);
+    let mut ids: Vec<_> = uses.iter().map(ProofUse::id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +253,7 @@ async fn the_store_sees_no_proof_that_is_rejected_for_something_else() {
     ] {
         assert!(api.outcome_of(&bad).await.is_err(), "{bad:?}");
     }
-    let bearer = crate::support::protected::get(&token);
+    let bearer = get(&token);
     assert_eq!(api.outcome(bearer).await, Err(SenderNotProven));
     assert_eq!(api.api.get(api.bearer_token()).await.outcome(), ACCEPTED);
     assert_eq!(store.uses(), []);
@@ -291,9 +291,9 @@ async fn several_layers_share_a_store() {
     struct Shared(Arc<Mutex<Vec<[u8; 16]>>>);
     impl ReplayStore for Shared {
         fn record(&self, proof: ProofUse) -> RecordFuture {
-            let mut keys = self.0.lock().unwrap();
-            let is_first = !keys.contains(&proof.id());
-            keys.push(proof.id());
+            let mut ids = self.0.lock().unwrap();
+            let is_first = !ids.contains(&proof.id());
+            ids.push(proof.id());
             Box::pin(ready(Ok(if is_first { Recorded::First } else { Recorded::Replayed })))
         }
     }

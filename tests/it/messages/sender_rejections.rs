@@ -40,6 +40,9 @@ fn assert_event(event: &Entry, kind: RejectionKind, expected: Option<&str>, hint
     );
 }
 
+/// Makes a good proof a bad one.
+type Change = fn(ProofBuilder) -> ProofBuilder;
+
 #[tokio::test(start_paused = true)]
 async fn a_rejected_proof_is_logged_with_the_expected_values_and_a_hint() {
     let idp = issuer(ISSUER);
@@ -48,7 +51,7 @@ async fn a_rejected_proof_is_logged_with_the_expected_values_and_a_hint() {
     let dpop = || Dpop::at("https://api.example.com").and_at("https://eu.example.com/v2");
     let bases = Some("https://api.example.com, https://eu.example.com/v2");
     let window = Some("iat at most 60 s ago, leeway 30 s");
-    let cases: [(RejectionKind, Option<&str>, &str, fn(ProofBuilder) -> ProofBuilder); 6] = [
+    let cases: [(RejectionKind, Option<&str>, &str, Change); 6] = [
         (RejectionKind::ProofUrlMismatch, bases, "Dpop::target_from", |proof| {
             proof.claim("htu", "https://internal:8080/orders")
         }),

@@ -35,7 +35,7 @@ impl Head {
         Self(Request::new(()).into_parts().0)
     }
 
-    fn from_peer(mut self, address: &str) -> Self {
+    fn sent_by(mut self, address: &str) -> Self {
         self.0.extensions.insert(PeerAddress(address.parse::<IpAddr>().unwrap()));
         self
     }

@@ -55,7 +55,7 @@ fn a_function_finds_the_certificate() {
 
 #[test]
 fn headers_are_ignored_if_only_the_connection_counts() {
-    let head = Head::new().from_peer("10.0.0.1").with_header("client-cert", &client_cert());
+    let head = Head::new().sent_by("10.0.0.1").with_header("client-cert", &client_cert());
     assert_eq!(check(&reader(&Certificates::of_connection()), &head), Err(CertificateFault::Missing));
 }
 
@@ -69,7 +69,7 @@ fn each_header_of_a_trusted_proxy_counts() {
         (Certificates::der_header("X-ARR-ClientCert"), "x-arr-clientcert", RFC8705_BASE64.to_owned()),
     ] {
         let reader = reader(&certificates.from_proxy("10.0.0.0/8"));
-        let head = Head::new().from_peer("10.1.2.3").with_header(name, &value);
+        let head = Head::new().sent_by("10.1.2.3").with_header(name, &value);
         assert_eq!(check(&reader, &head), Ok(()), "{name}");
         assert_eq!(reader.check(&head.0, &[0; 32]), Err(CertificateFault::Mismatch), "{name}");
         let repeated = head.with_header(name, &value);
@@ -80,7 +80,7 @@ fn each_header_of_a_trusted_proxy_counts() {
 
 #[test]
 fn a_proxy_that_sends_no_certificate_is_a_missing_certificate() {
-    let head = Head::new().from_peer("10.0.0.1");
+    let head = Head::new().sent_by("10.0.0.1");
     assert_eq!(check(&from_proxy(), &head), Err(CertificateFault::Missing));
     assert_eq!(check(&from_proxy(), &head.with_header("client-cert", "")), Err(CertificateFault::Missing));
 }
@@ -96,10 +96,10 @@ fn a_header_of_an_untrusted_peer_is_ignored() {
         ("127.0.0.1", false),
         ("::1", false),
     ] {
-        let head = Head::new().from_peer(peer).with_header("client-cert", &client_cert());
+        let head = Head::new().sent_by(peer).with_header("client-cert", &client_cert());
         let result = if is_trusted { Ok(()) } else { Err(CertificateFault::Missing) };
         assert_eq!(check(&from_proxy(), &head), result, "{peer}");
-        let malformed = Head::new().from_peer(peer).with_header("client-cert", "x");
+        let malformed = Head::new().sent_by(peer).with_header("client-cert", "x");
         assert_eq!(check(&from_proxy(), &malformed) == Err(CertificateFault::Missing), !is_trusted, "{peer}");
     }
 }
@@ -110,7 +110,7 @@ fn each_trusted_proxy_counts() {
     for (peer, result) in
         [("192.0.2.1", Ok(())), ("fd12::1", Ok(())), ("192.0.2.2", Err(CertificateFault::Missing))]
     {
-        let head = Head::new().from_peer(peer).with_header("client-cert", &client_cert());
+        let head = Head::new().sent_by(peer).with_header("client-cert", &client_cert());
         assert_eq!(check(&reader(&certificates), &head), result, "{peer}");
     }
 }
@@ -125,7 +125,7 @@ fn an_unknown_peer_is_a_fault_of_the_server_if_there_is_a_header() {
 #[test]
 fn a_function_finds_the_address_of_the_peer_and_no_extension_does() {
     let certificates = Certificates::client_cert_header().from_proxy("127.0.0.1");
-    let head = Head::new().from_peer("127.0.0.1").with_header("client-cert", &client_cert());
+    let head = Head::new().sent_by("127.0.0.1").with_header("client-cert", &client_cert());
     let known = certificates.clone().peer_address(|_| Some(Ipv4Addr::LOCALHOST.into()));
     assert_eq!(check(&reader(&known), &Head::new().with_header("client-cert", &client_cert())), Ok(()));
     let other = certificates.clone().peer_address(|_| Some(Ipv4Addr::BROADCAST.into()));
@@ -141,18 +141,18 @@ fn a_header_and_a_connection_count_both_only_by_also_of_connection_and_must_agre
     let with_header = || Head::new().with_header("client-cert", &client_cert());
     let der = rfc8705_der();
     for (name, head, of_both, of_header) in [
-        ("equal", with_header().from_peer("10.0.0.1").with_certificate(&der), Ok(()), Ok(())),
-        ("different", with_header().from_peer("10.0.0.1").with_certificate(b"proxy"), differs, Ok(())),
-        ("only the header", with_header().from_peer("10.0.0.1"), Ok(()), Ok(())),
+        ("equal", with_header().sent_by("10.0.0.1").with_certificate(&der), Ok(()), Ok(())),
+        ("different", with_header().sent_by("10.0.0.1").with_certificate(b"proxy"), differs, Ok(())),
+        ("only the header", with_header().sent_by("10.0.0.1"), Ok(()), Ok(())),
         (
             "only the connection",
-            Head::new().from_peer("11.0.0.1").with_certificate(&der),
+            Head::new().sent_by("11.0.0.1").with_certificate(&der),
             Ok(()),
             Err(CertificateFault::Missing),
         ),
         (
             "a forged header beside a certificate of its sender",
-            with_header().from_peer("11.0.0.1").with_certificate(b"thief"),
+            with_header().sent_by("11.0.0.1").with_certificate(b"thief"),
             Err(CertificateFault::Mismatch),
             Err(CertificateFault::Missing),
         ),
@@ -184,7 +184,7 @@ async fn a_header_of_an_untrusted_peer_is_logged_once_a_minute_without_its_value
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let reader = from_proxy();
-    let head = Head::new().from_peer("192.0.2.7").with_header("client-cert", &client_cert());
+    let head = Head::new().sent_by("192.0.2.7").with_header("client-cert", &client_cert());
     let mut lines = Vec::new();
     for _ in 0..130 {
         assert_eq!(check(&reader, &head), Err(CertificateFault::Missing));

@@ -288,7 +288,8 @@ fn memory_agrees_with_a_map_that_never_forgets() {
             }
             newest = newest.max(now);
             let (client, jti) = (random.u64(..10), random.u64(..50));
-            let expires_at = *used.get(&(client, jti)).unwrap_or(&(now + random.u64(..150)));
+            let fresh = now + random.u64(..150);
+            let expires_at = *used.get(&(client, jti)).unwrap_or(&fresh);
             let result = memory.record(&proof(client, jti, expires_at), at(now));
             let is_used = used.insert((client, jti), expires_at).is_some();
             // A slice that was dropped before the clock went back.
