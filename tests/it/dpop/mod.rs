@@ -2,6 +2,7 @@
 
 mod changed_proofs;
 mod exposure;
+mod http2;
 mod introspected;
 mod keys;
 mod nonces;
