@@ -7,6 +7,6 @@ pub(crate) struct SettingFault {
     /// The method that set it.
     pub(crate) setting: &'static str,
     pub(crate) value: String,
-    /// What is wrong, to be read after the value: `is not https`.
+    /// The fault, as the end of a sentence that starts with the value: `is not https`.
     pub(crate) reason: &'static str,
 }

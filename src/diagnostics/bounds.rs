@@ -153,7 +153,7 @@ impl Bounds {
     }
 
     /// The longest time for which one DPoP proof is accepted, by the clock of this machine: once, or once by
-    /// each process that remembers used proofs in its own memory
+    /// each process with a replay store of its own
     /// ([`Dpop::replay_store`](crate::dpop::Dpop::replay_store)). [`Bound::NotApplicable`] without
     /// [`dpop`](crate::BearerAuthBuilder::dpop).
     ///

@@ -17,12 +17,12 @@ use crate::rejection::RejectionKind;
 use crate::requirement::{AnyRole, DetailFault, RequiredClaim, Requirement, Unmet};
 use crate::time::NumericDate;
 
-/// What an introspection response says about a JWT.
+/// The part of an introspection response that narrows a JWT.
 #[derive(Default)]
 pub(super) struct FromResponse {
     /// The scopes, which narrow those of the JWT.
     pub(super) scopes: Option<ScopeSet>,
-    /// What a JWT without `cnf` is bound to.
+    /// The `cnf` of a JWT that has none itself.
     pub(super) bound_to: Option<Confirmation>,
 }
 

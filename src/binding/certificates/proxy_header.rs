@@ -79,7 +79,7 @@ impl ProxyHeader {
         self.proxies.iter().any(|range| range.contains(peer))
     }
 
-    /// Removes the header, whoever has sent it, unless the inner service is to see it.
+    /// Removes the header from any peer, unless the inner service is to see it.
     pub(super) fn remove_from(&self, headers: &mut HeaderMap) {
         if !self.is_kept {
             self.header.remove_from(headers);

@@ -57,7 +57,7 @@ pub(super) struct TargetPolicy {
 pub(super) struct RequestTarget<'a> {
     policy: &'a TargetPolicy,
     head: &'a Parts,
-    /// What the function of the user returned, if there is one.
+    /// The result of the user's function, if there is one.
     computed: Option<Target>,
 }
 

@@ -16,7 +16,7 @@ use super::store_error::ReplayStoreError;
 /// ```
 pub type RecordFuture = Pin<Box<dyn Future<Output = Result<Recorded, ReplayStoreError>> + Send>>;
 
-/// What a [`ReplayStore`] found.
+/// The decision of a [`ReplayStore`] about the use of a proof.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Recorded {
