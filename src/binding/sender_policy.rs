@@ -99,9 +99,16 @@ impl SenderPolicy {
         }
     }
 
-    /// Removes the header in which a proxy sends the certificate, so that the inner service cannot take one
-    /// of another sender for it.
-    pub(crate) fn remove_certificate_headers(&self, headers: &mut HeaderMap) {
+    /// Whether a proof or a certificate can be in a header.
+    pub(crate) fn reads_headers(&self) -> bool {
+        self.dpop.is_some() || self.certificates.is_some()
+    }
+
+    /// Hides the DPoP proof as [`hide_proofs`](Self::hide_proofs) does. Removes the header in which a proxy sends
+    /// the certificate, so that the inner service cannot take one of another sender for it.
+    #[inline(never)]
+    pub(crate) fn hide_headers(&self, headers: &mut HeaderMap, remove_proofs: bool) {
+        self.hide_proofs(headers, remove_proofs);
         if let Some(certificates) = &self.certificates {
             certificates.remove_headers(headers);
         }

@@ -52,7 +52,6 @@ impl Shared {
             hide_lines(&mut head.headers, &AUTHORIZATION);
         }
         self.authenticator.sources.iter().for_each(|source| source.hide(&mut head.headers, remove));
-        self.authenticator.senders.hide_proofs(&mut head.headers, remove);
     }
 
     /// Reports a rejection and responds to the request with that `head`, which `on_reject` sees.
@@ -63,6 +62,7 @@ impl Shared {
     ) -> Response<ResponseBody<B>> {
         if self.responder.has_on_reject() {
             self.hide_credentials(head, false);
+            self.authenticator.senders.hide_proofs(&mut head.headers, false);
         }
         self.reject(rejection, head)
     }

@@ -42,8 +42,11 @@ impl Accepted {
             in_query: token.is_some() && bearer::is_in_query(head, &shared.authenticator.sources),
             fresh_nonce: None,
         };
-        shared.hide_credentials(head, shared.strip_credentials && token.is_some());
-        shared.authenticator.senders.remove_certificate_headers(&mut head.headers);
+        let remove = shared.strip_credentials && token.is_some();
+        shared.hide_credentials(head, remove);
+        if shared.authenticator.senders.reads_headers() {
+            shared.authenticator.senders.hide_headers(&mut head.headers, remove);
+        }
         let on_accept = shared.on_accept.as_ref().and_then(|on_accept| Some((on_accept, token.clone()?)));
         Coverage::insert(head, token, introspection_time, shared);
         if let Some((on_accept, token)) = on_accept {
@@ -73,16 +76,21 @@ impl Accepted {
         {
             event.report();
         }
-        if self.in_query && response.status().is_success() && !forbids_shared_caching(response.headers()) {
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-        }
-        if let Some(nonce) = &self.fresh_nonce
-            && response.status().is_success()
-            && !allows_shared_caching(response.headers())
-        {
-            response.headers_mut().insert(DPOP_NONCE, HeaderValue::clone(nonce));
+        if (self.in_query || self.fresh_nonce.is_some()) && response.status().is_success() {
+            self.add_headers(response.headers_mut());
         }
         response.map(ResponseBody::inner)
+    }
+
+    /// Adds the headers that few requests need.
+    #[cold]
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        if self.in_query && !forbids_shared_caching(headers) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+        if let Some(nonce) = self.fresh_nonce.as_ref().filter(|_| !allows_shared_caching(headers)) {
+            headers.insert(DPOP_NONCE, HeaderValue::clone(nonce));
+        }
     }
 }
 
