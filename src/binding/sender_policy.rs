@@ -104,8 +104,9 @@ impl SenderPolicy {
         self.dpop.is_some() || self.certificates.is_some()
     }
 
-    /// Hides the DPoP proof as [`hide_proofs`](Self::hide_proofs) does. Removes the header in which a proxy sends
-    /// the certificate, so that the inner service cannot take one of another sender for it.
+    /// Hides the DPoP proof as [`hide_proofs`](Self::hide_proofs) does. Removes the header in which a proxy
+    /// sends the certificate, so that the inner service cannot take one of another sender for it.
+    // Inlined, it would make the path of bearer requests longer.
     #[inline(never)]
     pub(crate) fn hide_headers(&self, headers: &mut HeaderMap, remove_proofs: bool) {
         self.hide_proofs(headers, remove_proofs);

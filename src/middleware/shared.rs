@@ -43,8 +43,8 @@ impl Shared {
         self.start_check.start(&self.authenticator);
     }
 
-    /// Marks the credentials and the DPoP proof in `head` as sensitive, so that `Debug` does not show them,
-    /// or removes them.
+    /// Marks the credentials in `head` as sensitive, so that `Debug` does not show them, or removes them. A
+    /// DPoP proof is no credential; see `SenderPolicy`.
     pub(super) fn hide_credentials(&self, head: &mut Parts, remove: bool) {
         if remove {
             head.headers.remove(AUTHORIZATION);
