@@ -81,7 +81,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod tests {
     use super::*;
     use crate::binding::certificates::tests::vectors::{RFC8705_THUMBPRINT, rfc8705_der};

@@ -66,7 +66,7 @@ mod peer_address;
 mod proxy_header;
 mod reader;
 mod settings;
-#[cfg(test)]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod tests;
 
 pub use client_certificate::ClientCertificate;

@@ -10,7 +10,7 @@ mod memory;
 mod proof_use;
 mod store;
 mod store_error;
-#[cfg(test)]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod tests;
 
 use std::future::Future;

@@ -29,7 +29,7 @@
 mod client_counts;
 mod forgotten;
 mod shard;
-#[cfg(test)]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod tests;
 mod timeline;
 
