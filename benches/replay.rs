@@ -24,7 +24,7 @@ const CHUNK: usize = 100;
 /// The number of requests that are measured at each fill level.
 const MEASURED: usize = 10_000;
 
-/// The time that the clock advances while the memory fills up. A proof is remembered for longer.
+/// The time that the clock advances while the store fills up. A proof stays recorded for longer.
 const FILL_TIME: Duration = Duration::from_secs(80);
 
 fn main() {
@@ -54,7 +54,7 @@ fn main() {
     );
 }
 
-/// An API, and how many proofs it remembers.
+/// An API, and how many proofs its store holds.
 struct Memory {
     auth: BearerAuth,
     issuer: TestIssuer,
@@ -73,7 +73,7 @@ impl Memory {
         self.used = self.clients.len();
     }
 
-    /// Uses proofs until `used` of them are remembered, then measures the next ones.
+    /// Uses proofs until the store holds `used` of them, then measures the next ones.
     fn measure_at(&mut self, used: usize) -> Vec<Sample> {
         self.fill_to(used - MEASURED / 2);
         (0..MEASURED / CHUNK).flat_map(|_| self.use_chunk()).collect()

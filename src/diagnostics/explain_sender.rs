@@ -30,7 +30,7 @@ impl Authenticator {
         }
     }
 
-    /// What the configuration expects of the sender of a request.
+    /// The proof that the configuration expects of the sender of a request.
     pub(super) fn expected_of_sender(&self, kind: RejectionKind) -> Option<String> {
         let of_proof = |expected: fn(&Verifier) -> String| self.senders.dpop.as_deref().map(expected);
         match kind {

@@ -131,7 +131,7 @@ impl Finding {
         &self.expected
     }
 
-    /// What the token or the request presents, cut to 80 characters and with control characters escaped.
+    /// The value in the token or the request, cut to 80 characters and with control characters escaped.
     #[must_use]
     pub fn presented(&self) -> &str {
         &self.presented

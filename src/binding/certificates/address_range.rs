@@ -19,7 +19,7 @@ impl AddressRange {
     /// Parses `10.0.0.0/8`, `fd00::/8` or a single address.
     ///
     /// # Errors
-    /// What is wrong, to be read after `text`.
+    /// The fault, as the end of a sentence that starts with `text`.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),

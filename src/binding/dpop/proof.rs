@@ -205,7 +205,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        // Most proofs have no other claims, so no names have to be remembered.
+        // Most proofs have no other claims, so no list of names is needed.
         let (mut claims, mut other_names) = (ProofClaims::default(), MemberNames::default());
         while let Some(name) = map.next_key::<Name<'de>>()? {
             if !claims.read(&name.0, &mut map)? {

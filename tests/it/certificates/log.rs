@@ -1,4 +1,4 @@
-//! What the log says about certificates: the fault and the peer, and nothing of a certificate.
+//! The log names the fault and the peer, and nothing of a certificate.
 
 use std::time::Duration;
 

@@ -104,7 +104,7 @@ fn with_headers(headers: &[(&'static str, &str)], mut request: ApiRequest) -> Ap
 
 #[tokio::test(start_paused = true)]
 async fn a_bound_token_is_accepted_with_its_own_certificate_only() {
-    /// What a server knows about its connection.
+    /// The state of a connection, as a server keeps it.
     struct Connection(ClientCertificate);
 
     let of_function = Certificates::from_fn(|head| {

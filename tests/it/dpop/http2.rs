@@ -31,7 +31,7 @@ async fn the_authority_of_an_http2_request_is_not_part_of_its_url() {
     let token = api.token();
     for (htu, expected) in [
         ("https://api.example.com/orders", 200),
-        // What the request itself says.
+        // The URL in the request itself.
         ("http://evil.example/orders", 401),
     ] {
         let proof = api.key.proof("GET", htu).token(&token).sign();

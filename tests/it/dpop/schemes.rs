@@ -94,7 +94,7 @@ async fn a_token_bound_to_a_key_and_a_certificate_needs_both() {
     let token = only_keys.unsigned_token();
     let token = token.bound_to_key(&only_keys.key).bound_to_certificate(certificate.der()).sign();
     let request = with_certificate(request_of(&only_keys.proof(&token)));
-    assert_eq!(only_keys.outcome(request).await, Err(SenderNotProven), "no certificate is looked at");
+    assert_eq!(only_keys.outcome(request).await, Err(SenderNotProven), "the API reads no certificate");
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use crate::support::introspected::timed;
 use crate::support::log::Log;
 use crate::support::protected::{ACCEPTED, API, get};
 
-/// What a [`Scripted`] store does.
+/// The behaviour of a [`Scripted`] store.
 #[derive(Clone, Copy)]
 enum Act {
     First,
@@ -31,7 +31,7 @@ enum Act {
     Panic,
 }
 
-/// A store that records nothing and does what it was told.
+/// A store that records nothing and follows its script.
 #[derive(Clone)]
 struct Scripted(Arc<State>);
 
@@ -107,7 +107,7 @@ async fn the_store_decides_whether_a_proof_is_the_first() {
     let api = store.api();
     let proof = api.proof(&api.token());
     assert_eq!(api.outcome_of(&proof).await, ACCEPTED);
-    assert_eq!(api.outcome_of(&proof).await, ACCEPTED, "it remembers nothing");
+    assert_eq!(api.outcome_of(&proof).await, ACCEPTED, "it records nothing");
     store.set(Act::Replayed);
     assert_eq!(api.outcome_of(&proof).await, Err(ProofReplayed));
     assert_eq!(store.uses().len(), 3);
