@@ -22,6 +22,7 @@
 //! algorithms and audiences this API accepts, and an attacker could alter a JWT until only introspection
 //! decides about it.
 
+mod ignored_headers;
 mod issuers;
 mod outside_request;
 mod preflight;
@@ -48,6 +49,7 @@ use crate::jwt::{Presented, UnverifiedClaims, claims};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::time::{Clock, NumericDate};
 
+pub(crate) use ignored_headers::IgnoredHeaders;
 use issuers::CurrentIssuers;
 pub(crate) use issuers::{
     InsertError, IssuerChange, IssuerIntrospection, IssuerRegistry, IssuerState, Issuers, JwtIntrospection,
@@ -71,6 +73,7 @@ pub(crate) struct Authenticator {
     pub(crate) sources: Vec<TokenSource>,
     pub(crate) max_token_bytes: usize,
     pub(crate) senders: SenderPolicy,
+    pub(crate) ignored_headers: Arc<IgnoredHeaders>,
     /// Whether a request without credentials is accepted.
     pub(crate) optional: bool,
     /// Whether a CORS preflight is accepted.

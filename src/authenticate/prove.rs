@@ -37,6 +37,7 @@ impl Authenticator {
     pub(crate) fn prove(&self, head: &Parts, unproven: Unproven) -> ProofProgress {
         let Unproven { token, scheme } = unproven;
         let now = self.now();
+        self.ignored_headers.report(head, &self.senders, token.sender());
         match self.senders.verify(head, scheme, token.sender(), now) {
             Ok(None) => ProofProgress::Done(Ok(Proven { token, fresh_nonce: None })),
             Ok(Some(verified)) => record(&self.senders, verified, token, now),

@@ -1,8 +1,6 @@
 //! A certificate header, read only if a trusted proxy has sent it.
 
 use std::net::IpAddr;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -12,12 +10,6 @@ use super::fault::CertificateFault;
 use super::header::CertificateHeader;
 use super::peer_address::PeerAddressSource;
 use crate::access_token::Thumbprint;
-use crate::event;
-use crate::sync::RateLimit;
-use crate::time;
-
-/// The least time between two events about ignored headers.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A header, and the proxies that may send it.
 pub(super) struct ProxyHeader {
@@ -26,7 +18,12 @@ pub(super) struct ProxyHeader {
     peer_address: PeerAddressSource,
     /// Whether the inner service sees the header.
     is_kept: bool,
-    warnings: Mutex<RateLimit>,
+}
+
+/// A header that was not read, because its peer is no trusted proxy.
+pub(crate) struct IgnoredHeader<'h> {
+    pub(crate) name: &'h str,
+    pub(crate) peer: IpAddr,
 }
 
 impl ProxyHeader {
@@ -36,8 +33,7 @@ impl ProxyHeader {
         peer_address: PeerAddressSource,
         is_kept: bool,
     ) -> Self {
-        let warnings = Mutex::new(RateLimit::full(1, WARNING_INTERVAL, time::now()));
-        Self { header, proxies, peer_address, is_kept, warnings }
+        Self { header, proxies, peer_address, is_kept }
     }
 
     /// The thumbprint of the certificate in the header. `None` if there is none, or if the peer is not
@@ -51,10 +47,15 @@ impl ProxyHeader {
         }
         let peer = self.peer_address.find(head).ok_or(CertificateFault::PeerAddressUnknown)?;
         if !self.trusts(peer) {
-            self.warn(peer, time::now());
             return Ok(None);
         }
         self.header.thumbprint(&head.headers).map_err(CertificateFault::HeaderMalformed)
+    }
+
+    /// The header of a peer that is no trusted proxy, if the request has one.
+    pub(super) fn ignored(&self, head: &Parts) -> Option<IgnoredHeader<'_>> {
+        let peer = self.peer_address.find(head).filter(|_| self.header.is_in(&head.headers))?;
+        (!self.trusts(peer)).then(|| IgnoredHeader { name: self.name(), peer })
     }
 
     /// The name of the header.
@@ -83,16 +84,6 @@ impl ProxyHeader {
     pub(super) fn remove_from(&self, headers: &mut HeaderMap) {
         if !self.is_kept {
             self.header.remove_from(headers);
-        }
-    }
-
-    /// Logs that a header was ignored, at most once a minute.
-    fn warn(&self, peer: IpAddr, now: Instant) {
-        // If another request holds the lock, it logs.
-        let Ok(mut warnings) = self.warnings.try_lock() else { return };
-        if warnings.has_one(now) {
-            warnings.draw(now);
-            event::certificate_header_ignored(self.header.name.as_str(), peer);
         }
     }
 }

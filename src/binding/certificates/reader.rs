@@ -5,7 +5,7 @@ use http::request::Parts;
 
 use super::client_certificate::ClientCertificate;
 use super::fault::CertificateFault;
-use super::proxy_header::ProxyHeader;
+use super::proxy_header::{IgnoredHeader, ProxyHeader};
 use super::settings::CertificateFn;
 use crate::access_token::Thumbprint;
 
@@ -49,6 +49,11 @@ impl CertificateReader {
             }
             (of_header, of_connection) => Ok(of_header.or(of_connection)),
         }
+    }
+
+    /// The header of a peer that is no trusted proxy, if the request has one.
+    pub(crate) fn ignored_header(&self, head: &Parts) -> Option<IgnoredHeader<'_>> {
+        self.header.as_ref()?.ignored(head)
     }
 
     /// Removes the header of the proxy before the inner service sees the request.

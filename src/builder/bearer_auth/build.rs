@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::BearerAuthBuilder;
 use crate::authenticate::{
-    Authenticator, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, Resolver, TokenStore,
+    Authenticator, IgnoredHeaders, IssuerRegistry, Issuers, OpaqueTokens, RequiredAudiences, Resolver,
+    TokenStore,
 };
 use crate::bearer::{TokenSource, realm_is_valid};
 use crate::binding::SenderPolicy;
@@ -67,6 +68,7 @@ impl BearerAuthBuilder {
             sources: self.sources,
             max_token_bytes: self.max_token_bytes,
             senders,
+            ignored_headers: Arc::new(IgnoredHeaders::new()),
             optional: self.optional,
             allow_preflight: self.preflight,
             required_audiences: RequiredAudiences::default(),
