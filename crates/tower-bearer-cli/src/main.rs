@@ -1,0 +1,29 @@
+//! The program `tower-bearer`.
+
+mod explain;
+mod forward_auth;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks OAuth 2.0 access tokens in front of your services, and explains why a token is rejected.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    ForwardAuth(forward_auth::Arguments),
+    Explain(explain::Arguments),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::ForwardAuth(arguments) => forward_auth::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+    }
+}
