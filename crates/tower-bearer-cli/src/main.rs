@@ -18,12 +18,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     ForwardAuth(forward_auth::Arguments),
+    Check(forward_auth::CheckArguments),
     Explain(explain::Arguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::ForwardAuth(arguments) => forward_auth::run(&arguments),
+        Command::Check(arguments) => forward_auth::check(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
     }
 }

@@ -1,0 +1,162 @@
+//! Replaces the configuration while the program runs.
+//!
+//! Why a change must be there in two polls: an editor may write the file in parts, and the first part may be
+//! a valid file with fewer rules.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::authorizer::Authorizer;
+use super::config::{self, AuthSource, Config};
+use super::signals::Hangups;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The configuration file, and the configuration in use.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    path: PathBuf,
+    live: Arc<ArcSwap<Authorizer>>,
+    /// Of the `BearerAuth` in use.
+    auth_source: AuthSource,
+    /// The latest version that was loaded, or that has problems.
+    loaded: Version,
+    /// A version that only the latest poll has seen.
+    changed: Option<Version>,
+}
+
+/// The text of the file, and the files that it names.
+#[derive(Clone, Debug, PartialEq)]
+struct Version {
+    text: Result<String, String>,
+    auth: AuthSource,
+}
+
+impl Reloader {
+    /// `config` was read from `text`, and from the file at `path`.
+    pub(crate) fn new(path: PathBuf, text: String, config: Config) -> Self {
+        let auth_source = config.auth_source.clone();
+        let live = Arc::new(ArcSwap::from_pointee(Authorizer::new(config.auth, config.policy)));
+        let loaded = Version { text: Ok(text), auth: auth_source.clone() };
+        Self { path, live, auth_source, loaded, changed: None }
+    }
+
+    /// The configuration in use.
+    pub(crate) fn live(&self) -> Arc<ArcSwap<Authorizer>> {
+        Arc::clone(&self.live)
+    }
+
+    /// Reloads the file on SIGHUP and when it has changed, for ever.
+    pub(crate) async fn run(mut self, mut hangups: Hangups) {
+        let mut polls = interval(POLL_INTERVAL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = polls.tick() => tokio::task::block_in_place(|| self.poll()),
+                () = hangups.recv() => tokio::task::block_in_place(|| self.reload_now()),
+            }
+        }
+    }
+
+    /// Loads the file if it has changed, and has not changed since the last poll.
+    fn poll(&mut self) {
+        let version = self.read();
+        if version == self.loaded {
+            self.changed = None;
+        } else if self.changed.as_ref() == Some(&version) {
+            self.load(version);
+        } else {
+            self.changed = Some(version);
+        }
+    }
+
+    fn reload_now(&mut self) {
+        let version = self.read();
+        self.load(version);
+    }
+
+    fn read(&self) -> Version {
+        let text = config::read(&self.path);
+        let auth = AuthSource::of(text.as_deref().unwrap_or_default());
+        Version { text, auth }
+    }
+
+    fn load(&mut self, version: Version) {
+        let live = self.live.load_full();
+        let current = Some((&self.auth_source, live.auth()));
+        let parsed = match &version.text {
+            Ok(text) => Config::parse(text, current),
+            Err(problem) => Err(vec![problem.clone()]),
+        };
+        match parsed {
+            Ok(config) => {
+                let keeps_caches = config.auth_source == self.auth_source;
+                self.auth_source = config.auth_source;
+                self.live.store(Arc::new(Authorizer::new(config.auth, config.policy)));
+                tracing::info!(keeps_caches, "configuration reloaded");
+            }
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(
+                        "the configuration is invalid, and the former one stays in use: {problem}"
+                    );
+                }
+            }
+        }
+        self.loaded = version;
+        self.changed = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::Ipv4Addr;
+
+    use http::Request;
+
+    use super::*;
+
+    fn config(path: &str) -> String {
+        format!(
+            r#"
+            listen = "127.0.0.1:0"
+            trusted_proxies = ["127.0.0.1"]
+            mode = "envoy"
+            auth = {{ audience = "api", issuers = [{{ issuer = "https://login.example.com" }}] }}
+            rules = [{{ path = "{path}", access = "public" }}]
+            "#
+        )
+    }
+
+    async fn allows(reloader: &Reloader, path: &str) -> bool {
+        let (head, ()) = Request::get(path).body(()).unwrap().into_parts();
+        reloader.live.load_full().respond(Ipv4Addr::LOCALHOST.into(), head).await.status().is_success()
+    }
+
+    #[tokio::test]
+    async fn a_change_is_loaded_when_two_polls_in_a_row_have_seen_it() {
+        let path = std::env::temp_dir().join(format!("tower-bearer-reload-{}.toml", std::process::id()));
+        let text = config("/a");
+        fs::write(&path, &text).unwrap();
+        let parsed = Config::parse(&text, None).unwrap();
+        let mut reloader = Reloader::new(path.clone(), text, parsed);
+
+        fs::write(&path, config("/b")).unwrap();
+        reloader.poll();
+        fs::write(&path, config("/c")).unwrap();
+        reloader.poll();
+        assert!(allows(&reloader, "/a").await);
+        reloader.poll();
+        assert!(allows(&reloader, "/c").await && !allows(&reloader, "/a").await);
+
+        fs::remove_file(&path).unwrap();
+        reloader.poll();
+        reloader.poll();
+        assert!(allows(&reloader, "/c").await);
+    }
+}
