@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod proxies;
 mod support;
 
 use support::{ForwardAuth, check, send};

@@ -107,6 +107,7 @@ impl Drop for ForwardAuth {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     head: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
@@ -123,7 +124,7 @@ pub(crate) fn send(address: SocketAddr, start: &str) -> Reply {
     write!(stream, "{start}Host: judge\r\nConnection: close\r\n\r\n").unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
-    let head = response.split("\r\n\r\n").next().unwrap().to_owned();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Reply { status, head }
+    Reply { status, head: head.to_owned(), body: body.to_owned() }
 }
