@@ -1,24 +1,32 @@
-//! The second listener, for probes.
+//! The second listener, for probes and for the metadata of the API.
 //!
-//! Why it is separate: the first one judges every path, so none is free for a probe.
+//! Why it is separate: the first one checks every path, so none is free for others.
 
-use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tower::ServiceExt;
 use tower_bearer::BearerAuth;
 
 use super::authorizer::{Body, full};
 
-/// `GET /ready` has status 200 if the keys of every issuer are usable, and else 503.
-pub(crate) fn respond(auth: &BearerAuth, head: &Parts) -> Response<Body> {
+/// `GET /ready` has status 200 if the keys of every issuer are usable, and else 503. The paths of the resource
+/// metadata have its document (RFC 9728).
+pub(crate) async fn respond(auth: &BearerAuth, head: Parts) -> Response<Body> {
+    let path = head.uri.path();
+    if let Some(metadata) =
+        auth.resource_metadata().filter(|metadata| metadata.paths().any(|own| own == path))
+    {
+        let Ok(response) = metadata.oneshot(Request::from_parts(head, ())).await;
+        return response.map(|text| full(text.into()));
+    }
     let is_read = head.method == Method::GET || head.method == Method::HEAD;
-    let (status, text) = match head.uri.path() {
+    let (status, text) = match path {
         "/ready" if !is_read => (StatusCode::METHOD_NOT_ALLOWED, String::new()),
         "/ready" => ready(auth),
         _ => (StatusCode::NOT_FOUND, String::new()),
     };
-    let mut response = Response::new(full(Bytes::from(text)));
+    let mut response = Response::new(full(text.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::METHOD_NOT_ALLOWED {

@@ -25,7 +25,6 @@ use super::proxy_head::Mode;
 use super::rule::{Rule, RuleTable};
 
 /// The configuration, checked.
-#[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: Option<SocketAddr>,
@@ -34,14 +33,14 @@ pub(crate) struct Config {
     pub(crate) auth_source: AuthSource,
 }
 
-/// The table `[auth]`, and a hash of each file that it names.
-#[derive(Clone, Debug, PartialEq)]
+/// The table `[auth]`, and a hash of each file that it names. It may have secrets, so it has no `Debug`.
+#[derive(Clone, PartialEq)]
 pub(crate) struct AuthSource {
     table: toml::Table,
     hashes: Vec<Option<u64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -88,6 +87,10 @@ impl Config {
             Some((source, auth)) if *source == auth_source => Some(auth.clone()),
             _ => build_auth(mem::take(&mut file.auth)).map_err(|error| problems.extend(error)).ok(),
         };
+        if file.admin_listen.is_none() && auth.as_ref().is_some_and(|auth| auth.resource_metadata().is_some())
+        {
+            problems.push("auth.resource_metadata is served on admin_listen, which is not set".to_owned());
+        }
         let policy = file.policy(&mut problems);
         match (listen, policy, auth) {
             (Some(listen), Some(policy), Some(auth)) if problems.is_empty() => {

@@ -105,10 +105,6 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     };
     let (stop, hangups) = (signals::stop()?, Hangups::new()?);
 
-    // Fetches keys before the first request needs them. After a failure, the next request retries.
-    let warm_up = config.auth.clone();
-    tokio::spawn(async move { warm_up.ready().await });
-
     println!("listening on http://{}", listener.local_addr()?);
     if let Some(admin) = &admin {
         println!("probes on http://{}/ready", admin.local_addr()?);
@@ -120,7 +116,7 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     let servers = async {
         tokio::join!(
             serve_proxies(listener, Arc::clone(&live), stopped.clone()),
-            serve_probes(admin, live, stopped)
+            serve_admin(admin, live, stopped)
         )
     };
     let stop = async {
@@ -144,7 +140,7 @@ async fn serve_proxies(
     server::serve(listener, respond, stopped).await;
 }
 
-async fn serve_probes(
+async fn serve_admin(
     listener: Option<TcpListener>,
     live: Arc<ArcSwap<Authorizer>>,
     stopped: watch::Receiver<bool>,
@@ -152,7 +148,7 @@ async fn serve_probes(
     let Some(listener) = listener else { return };
     let respond = move |_, head: http::request::Parts| {
         let authorizer = live.load_full();
-        async move { admin::respond(authorizer.auth(), &head) }
+        async move { admin::respond(authorizer.auth(), head).await }
     };
     server::serve(listener, respond, stopped).await;
 }

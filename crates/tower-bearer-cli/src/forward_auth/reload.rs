@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::time::{MissedTickBehavior, interval};
+use tower_bearer::BearerAuth;
 
 use super::authorizer::Authorizer;
 use super::config::{self, AuthSource, Config};
@@ -17,7 +18,6 @@ use super::signals::Hangups;
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The configuration file, and the configuration in use.
-#[derive(Debug)]
 pub(crate) struct Reloader {
     path: PathBuf,
     live: Arc<ArcSwap<Authorizer>>,
@@ -30,16 +30,17 @@ pub(crate) struct Reloader {
 }
 
 /// The text of the file, and the files that it names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Version {
     text: Result<String, String>,
     auth: AuthSource,
 }
 
 impl Reloader {
-    /// `config` was read from `text`, and from the file at `path`.
+    /// `config` was read from `text`, and from the file at `path`. Needs a tokio runtime.
     pub(crate) fn new(path: PathBuf, text: String, config: Config) -> Self {
         let auth_source = config.auth_source.clone();
+        warm_up(&config.auth);
         let live = Arc::new(ArcSwap::from_pointee(Authorizer::new(config.auth, config.policy)));
         let loaded = Version { text: Ok(text), auth: auth_source.clone() };
         Self { path, live, auth_source, loaded, changed: None }
@@ -95,6 +96,9 @@ impl Reloader {
         match parsed {
             Ok(config) => {
                 let keeps_caches = config.auth_source == self.auth_source;
+                if !keeps_caches {
+                    warm_up(&config.auth);
+                }
                 self.auth_source = config.auth_source;
                 self.live.store(Arc::new(Authorizer::new(config.auth, config.policy)));
                 tracing::info!(keeps_caches, "configuration reloaded");
@@ -110,6 +114,12 @@ impl Reloader {
         self.loaded = version;
         self.changed = None;
     }
+}
+
+/// Fetches keys before the first request needs them. After a failure, the next request retries.
+fn warm_up(auth: &BearerAuth) {
+    let auth = auth.clone();
+    tokio::spawn(async move { auth.ready().await });
 }
 
 #[cfg(test)]

@@ -225,6 +225,19 @@ async fn probes_have_their_own_listener() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn challenges_name_the_resource_metadata_that_the_listener_for_probes_serves() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let rules = format!("{RULES}\n[auth.resource_metadata]\nresource = \"{API}\"");
+    let program = ForwardAuth::start(&config(&issuer, "", &rules));
+    let challenge = program.ask("GET", "/orders", None);
+    let url = format!("resource_metadata=\"{API}/.well-known/oauth-protected-resource\"");
+    assert!(challenge.header("www-authenticate").unwrap().contains(&url));
+    let metadata = send(program.probes, "GET /.well-known/oauth-protected-resource HTTP/1.1\r\n");
+    assert_eq!(metadata.status, 200);
+    assert!(metadata.body.contains(issuer.identifier()), "{}", metadata.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_file_keeps_the_former_configuration() {
     let (issuer, mut program) = start().await;
     let token = issuer.token(API).sign();
