@@ -19,6 +19,7 @@ local function authorize(txn)
         if user and user[0] ~= "" then
             txn:set_var("txn.auth_user", user[0])
         end
+        txn:set_var("txn.is_allowed", true)
         return
     end
 

@@ -10,8 +10,8 @@ use tower_bearer::BearerAuth;
 
 use super::authorizer::{Body, full};
 
-/// `GET /ready` has status 200 if the keys of every issuer are usable, and else 503. The paths of the resource
-/// metadata have its document (RFC 9728).
+/// `GET /ready` has status 200 if the keys of every issuer are usable, and else 503. The paths of the
+/// resource metadata have its document (RFC 9728).
 pub(crate) async fn respond(auth: &BearerAuth, head: Parts) -> Response<Body> {
     let path = head.uri.path();
     if let Some(metadata) =

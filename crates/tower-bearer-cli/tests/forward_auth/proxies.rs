@@ -49,10 +49,21 @@ async fn caddy_follows_the_recipe() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn haproxy_follows_the_recipe() {
-    run("haproxy", "forwarded", "", &["haproxy.cfg", "authorize.lua"], |folder| {
-        vec!["-C".into(), folder.into(), "-f".into(), folder.join("haproxy.cfg")]
-    })
-    .await;
+    run("haproxy", "forwarded", "", &["haproxy.cfg", "authorize.lua"], haproxy_arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn haproxy_rejects_requests_if_the_script_fails() {
+    let (issuer, other) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    let judge = ForwardAuth::start(&config(&issuer, &other, "forwarded", ""));
+    let proxy = start("haproxy", &["haproxy.cfg", "authorize.lua"], judge.address, |folder| {
+        let script = folder.join("authorize.lua");
+        let text = fs::read_to_string(&script).unwrap();
+        fs::write(script, text.replace("core.httpclient()", "core.no_such_function()")).unwrap();
+        haproxy_arguments(folder)
+    });
+    let Some(proxy) = proxy else { return };
+    assert_rejected(&get(proxy.port, "/public/x", ""), 503);
 }
 
 #[test]
@@ -66,7 +77,7 @@ fn the_readme_shows_the_recipes_that_are_tested() {
     }
 }
 
-/// Runs the cases with the proxy `name`. `arguments` completes the configuration in a folder with `files`.
+/// Runs the cases with the proxy `name`; see [`start`].
 async fn run(
     name: &str,
     mode: &str,
@@ -74,33 +85,43 @@ async fn run(
     files: &[&str],
     arguments: impl FnOnce(&Path) -> Vec<PathBuf>,
 ) {
-    let Some(program) = find(name) else {
-        println!("did not run: {name} is not installed");
-        return;
-    };
     let (issuer, failing) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     failing.set_outage(Some(Fault::Status(500)));
     let judge = ForwardAuth::start(&config(&issuer, &failing, mode, settings));
-    let port = free_port();
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-    write_recipe(&folder, files, port, judge.address, upstream());
-    let proxy = Proxy(
-        Command::new(program)
-            .args(arguments(&folder))
-            .current_dir(&folder)
-            .env("XDG_CONFIG_HOME", &folder)
-            .env("XDG_DATA_HOME", &folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    wait_for(port);
-    check_cases(port, &issuer, &failing);
+    let Some(proxy) = start(name, files, judge.address, arguments) else { return };
+    check_cases(proxy.port, &issuer, &failing);
     drop(judge);
     let token = issuer.token(API).sign();
-    assert_rejected(&get(port, "/orders", &bearer(&token)), 503);
-    assert_rejected(&get(port, "/public/x", ""), 503);
-    drop(proxy);
+    assert_rejected(&get(proxy.port, "/orders", &bearer(&token)), 503);
+    assert_rejected(&get(proxy.port, "/public/x", ""), 503);
+}
+
+/// Starts a proxy with the recipe in `files`, for a judge at this address. `arguments` completes the files in
+/// a folder. `None` if the proxy is not installed.
+fn start(
+    name: &str,
+    files: &[&str],
+    judge: SocketAddr,
+    arguments: impl FnOnce(&Path) -> Vec<PathBuf>,
+) -> Option<Proxy> {
+    let Some(program) = find(name) else {
+        println!("did not run: {name} is not installed");
+        return None;
+    };
+    let port = free_port();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{port}"));
+    write_recipe(&folder, files, port, judge, upstream());
+    let mut command = Command::new(program);
+    command.args(arguments(&folder)).current_dir(&folder);
+    command.env("XDG_CONFIG_HOME", &folder).env("XDG_DATA_HOME", &folder);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let proxy = Proxy { child, port };
+    wait_for(port);
+    Some(proxy)
+}
+
+fn haproxy_arguments(folder: &Path) -> Vec<PathBuf> {
+    vec!["-C".into(), folder.into(), "-f".into(), folder.join("haproxy.cfg")]
 }
 
 fn check_cases(port: u16, issuer: &TestIssuer, failing: &TestIssuer) {
@@ -226,12 +247,15 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// A running proxy, stopped on drop.
-struct Proxy(Child);
+struct Proxy {
+    child: Child,
+    port: u16,
+}
 
 impl Drop for Proxy {
     fn drop(&mut self) {
         // SIGTERM, so that nginx stops its worker.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
     }
 }
