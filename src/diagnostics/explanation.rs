@@ -11,6 +11,10 @@ const MAX_SHOWN_CHARS: usize = 80;
 /// The result of every check on one token or one request. `Display` prints the verdict, what to do about it,
 /// and a table.
 ///
+/// It serializes as a map with `accepted` (a boolean), `rejection` (the label of the
+/// [kind](Self::rejection_kind), or null), `description` and `hint` (a text, or null), and `findings`, a list
+/// of [`Finding`]s.
+///
 /// ```
 /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -38,6 +42,9 @@ pub struct Explanation {
 }
 
 /// The result of one check, with what was expected and what the token or the request presented.
+///
+/// It serializes as a map with the texts `check`, `expected` and `presented`, `result` (`"passed"`, `"failed"`
+/// or `"not_run"`), and `rejection` (the label of the kind if it failed, else null).
 #[derive(Clone, Debug)]
 pub struct Finding {
     check: &'static str,
@@ -97,6 +104,24 @@ impl Explanation {
             CheckResult::Failed(kind) => Some(kind),
             CheckResult::Passed | CheckResult::NotRun => None,
         })
+    }
+
+    /// The text about the rejection that the client gets. `None` if the token would be accepted.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// let idp = TestIssuer::new();
+    /// let auth = idp.bearer_auth("https://api.example.com").build().unwrap();
+    /// let explanation = auth.explain(&idp.token("https://api.example.com").expired().sign()).await;
+    /// assert_eq!(explanation.description(), Some("The access token expired"));
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn description(&self) -> Option<&'static str> {
+        self.rejection_kind().map(|kind| kind.row().text)
     }
 
     /// The remedy, for the frequent causes of a rejection: for an issuer or an audience that is almost

@@ -8,6 +8,7 @@ mod explain_request;
 mod explain_route;
 mod explain_sender;
 mod explanation;
+mod explanation_serde;
 mod hints;
 mod ready;
 mod rejection_details;

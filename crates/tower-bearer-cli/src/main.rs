@@ -1,7 +1,9 @@
 //! The program `tower-bearer`.
 
 mod explain;
+mod failure;
 mod forward_auth;
+mod output;
 
 use std::process::ExitCode;
 
