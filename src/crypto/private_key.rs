@@ -124,6 +124,12 @@ impl PrivateKey {
         &self.key
     }
 
+    /// The key pair, shared with this value.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn shared_signing_key(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.key)
+    }
+
     /// The `kid`, if one was set.
     pub(crate) fn kid(&self) -> Option<&str> {
         self.key_id.as_deref()

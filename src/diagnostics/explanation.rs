@@ -43,8 +43,8 @@ pub struct Explanation {
 
 /// The result of one check, with what was expected and what the token or the request presented.
 ///
-/// It serializes as a map with the texts `check`, `expected` and `presented`, `result` (`"passed"`, `"failed"`
-/// or `"not_run"`), and `rejection` (the label of the kind if it failed, else null).
+/// It serializes as a map with the texts `check`, `expected` and `presented`, `result` (`"passed"`,
+/// `"failed"` or `"not_run"`), and `rejection` (the label of the kind if it failed, else null).
 #[derive(Clone, Debug)]
 pub struct Finding {
     check: &'static str,

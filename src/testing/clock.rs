@@ -80,6 +80,23 @@ impl ManualClock {
         };
     }
 
+    /// Sets the clock to the system time, and lets it run with the system clock.
+    ///
+    /// For a [`TestIssuer`](super::TestIssuer) in memory that serves a program instead of a test.
+    ///
+    /// ```
+    /// use std::time::{SystemTime, UNIX_EPOCH};
+    /// use tower_bearer::{testing::ManualClock, time::Clock};
+    ///
+    /// let clock = ManualClock::at(UNIX_EPOCH);
+    /// clock.run();
+    /// let before = SystemTime::now();
+    /// assert!(clock.now() >= before);
+    /// ```
+    pub fn run(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reading::Ahead(Duration::ZERO);
+    }
+
     /// Stops the clock at `time`.
     pub fn set(&self, time: SystemTime) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reading::At(time);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::test_issuer::TestIssuer;
-use crate::crypto::{Algorithm, SigningKey};
+use crate::crypto::{Algorithm, PrivateKey, SigningKey};
+use crate::testing::thumbprint;
 
 impl TestIssuer {
     /// Generates and publishes a key, and returns its `kid`.
@@ -63,6 +64,42 @@ impl TestIssuer {
     pub fn rotate_key_to(&self, algorithm: Algorithm) -> String {
         let kid = self.add_key(algorithm);
         self.state.lock().signing.clone_from(&kid);
+        kid
+    }
+
+    /// Publishes a key of yours, signs with it from now on, and returns its `kid`: that of
+    /// [`PrivateKey::key_id`], else its SHA-256 thumbprint (RFC 7638).
+    ///
+    /// With it, tokens stay valid across restarts. It replaces a key with the same `kid`. Other keys stay
+    /// published until [`retire_key`](Self::retire_key) removes them.
+    ///
+    /// ```
+    /// use tower_bearer::Algorithm;
+    /// use tower_bearer::crypto::PrivateKey;
+    /// use tower_bearer::testing::TestIssuer;
+    ///
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// // The example key of RFC 8410 section 10.3.
+    /// let pem = "-----BEGIN PRIVATE KEY-----\n\
+    ///     MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    ///     -----END PRIVATE KEY-----\n";
+    /// let key = PrivateKey::from_pkcs8_pem(Algorithm::EdDSA, pem)?;
+    ///
+    /// let (before, after) = (TestIssuer::new(), TestIssuer::new());
+    /// assert_eq!(before.sign_with(&key), after.sign_with(&key));
+    /// let token = before.token("https://api.example.com").sign();
+    /// let auth = after.bearer_auth("https://api.example.com").build().unwrap();
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// assert!(auth.explain(&token).await.is_accepted());
+    /// # });
+    /// # }
+    /// # Ok::<(), tower_bearer::crypto::PrivateKeyError>(())
+    /// ```
+    pub fn sign_with(&self, key: &PrivateKey) -> String {
+        let signing = key.shared_signing_key();
+        let kid = key.kid().map(str::to_owned);
+        let kid = kid.unwrap_or_else(|| thumbprint::of_jwk(&signing.public_jwk("")));
+        self.state.lock().sign_with(signing, &kid);
         kid
     }
 

@@ -140,9 +140,20 @@ impl Settings {
     pub(crate) fn add_key(&mut self, key: Arc<SigningKey>) -> String {
         self.keys_generated = self.keys_generated.saturating_add(1);
         let kid = format!("key-{}", self.keys_generated);
-        let jwk = key.public_jwk(&kid);
-        self.keys.push(KeyEntry { kid: kid.clone(), key, jwk, is_published: true });
+        self.publish(key, &kid);
         kid
+    }
+
+    /// Publishes a key, which signs from now on. It replaces a key with the same `kid`.
+    pub(crate) fn sign_with(&mut self, key: Arc<SigningKey>, kid: &str) {
+        self.keys.retain(|entry| entry.kid != kid);
+        self.publish(key, kid);
+        self.signing = kid.to_owned();
+    }
+
+    fn publish(&mut self, key: Arc<SigningKey>, kid: &str) {
+        let jwk = key.public_jwk(kid);
+        self.keys.push(KeyEntry { kid: kid.to_owned(), key, jwk, is_published: true });
     }
 
     /// Replaces the key that signs. Its `kid` stays the same.

@@ -9,6 +9,7 @@ mod faults;
 mod grants;
 mod introspection;
 mod issuers_with_paths;
+mod keys;
 mod mock_auth;
 mod profiles;
 mod revocation;
