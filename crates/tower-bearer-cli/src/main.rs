@@ -4,6 +4,7 @@ mod explain;
 mod failure;
 mod forward_auth;
 mod output;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 /// Checks OAuth 2.0 access tokens in front of your services, and explains why a token is rejected.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "tower-bearer", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -25,7 +26,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) => return usage::report(&error),
+    };
+    match command {
         Command::ForwardAuth(arguments) => forward_auth::run(&arguments),
         Command::Check(arguments) => forward_auth::check(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

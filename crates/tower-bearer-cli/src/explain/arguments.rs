@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::color::Color;
-use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SCOPES")]
     scope: Vec<String>,
 
-    /// TOML file with the settings in a table [auth], as for `forward-auth`, instead of --issuer and --audience
+    /// TOML file with a table [auth], as for `forward-auth`, instead of --issuer and --audience
     #[arg(long, value_name = "FILE", conflicts_with_all = ["issuer", "audience"])]
     pub(super) config: Option<PathBuf>,
 
@@ -60,25 +59,9 @@ pub(crate) struct Arguments {
     /// When to use colors. `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub(super) color: Color,
-
-    /// Values without a flag, such as a token. Catching them keeps them out of the usage error, which quotes
-    /// unknown arguments.
-    #[arg(hide = true)]
-    unnamed: Vec<String>,
 }
 
 impl Arguments {
-    /// Refuses a token on the command line, without quoting it.
-    pub(super) fn refuse_token(&self) -> Result<(), Failure> {
-        if self.unnamed.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::new(
-            "pass the token on standard input instead: other users can read arguments, and your shell may \
-             have stored this one",
-        ))
-    }
-
     /// The required scopes, each by itself.
     pub(super) fn scopes(&self) -> Vec<&str> {
         self.scope.iter().flat_map(|scopes| scopes.split_ascii_whitespace()).collect()

@@ -33,7 +33,6 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn explain(arguments: &Arguments) -> Result<Explanation, Failure> {
-    arguments.refuse_token()?;
     let runtime = Runtime::new().map_err(|error| Failure::because("cannot start", error))?;
     runtime.block_on(async {
         let auth = auth::bearer_auth(arguments)?;

@@ -30,13 +30,3 @@ pub(crate) fn run(mut command: Command, stdin: &[u8]) -> Run {
         status: output.status.code(),
     }
 }
-
-impl Run {
-    /// Fails the test if the output has any part of `token`.
-    pub(crate) fn assert_silent_about(&self, token: &str) {
-        for part in token.split('.').filter(|part| !part.is_empty()) {
-            assert!(!self.stdout.contains(part), "standard output has the token: {}", self.stdout);
-            assert!(!self.stderr.contains(part), "standard error has the token: {}", self.stderr);
-        }
-    }
-}
