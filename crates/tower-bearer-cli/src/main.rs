@@ -1,8 +1,10 @@
 //! The program `tower-bearer`.
 
+mod dev_issuer;
 mod explain;
 mod failure;
 mod forward_auth;
+mod mint;
 mod output;
 mod usage;
 
@@ -23,6 +25,8 @@ enum Command {
     ForwardAuth(forward_auth::Arguments),
     Check(forward_auth::CheckArguments),
     Explain(explain::Arguments),
+    DevIssuer(dev_issuer::Arguments),
+    Mint(mint::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -34,5 +38,7 @@ fn main() -> ExitCode {
         Command::ForwardAuth(arguments) => forward_auth::run(&arguments),
         Command::Check(arguments) => forward_auth::check(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::DevIssuer(arguments) => dev_issuer::run(&arguments),
+        Command::Mint(arguments) => mint::run(&arguments),
     }
 }
