@@ -1,5 +1,6 @@
 //! The program `tower-bearer`.
 
+mod completions;
 mod dev_issuer;
 mod explain;
 mod failure;
@@ -10,7 +11,7 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Checks OAuth 2.0 access tokens in front of your services, and explains why a token is rejected.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ enum Command {
     Explain(explain::Arguments),
     DevIssuer(dev_issuer::Arguments),
     Mint(mint::Arguments),
+    Completions(completions::CompletionsArguments),
+    Man(completions::ManArguments),
 }
 
 fn main() -> ExitCode {
@@ -40,5 +43,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::DevIssuer(arguments) => dev_issuer::run(&arguments),
         Command::Mint(arguments) => mint::run(&arguments),
+        Command::Completions(arguments) => completions::print_completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => completions::print_man(&arguments, Arguments::command()),
     }
 }
