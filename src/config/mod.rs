@@ -45,7 +45,7 @@
 //! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }`: [`add_token_source`](BearerAuthBuilder::add_token_source) |
 //! | `leeway_secs`, `fetch_timeout_secs`, `max_key_wait_secs` | seconds |
 //! | `jwks_ttl_secs`, `jwks_cooldown_secs`, `jwks_stale_for_secs`, `jwks_stale_for_bad_responses_secs` | seconds |
-//! | `max_token_bytes`, `max_cached_responses`, `max_cached_response_bytes` | a number |
+//! | `max_token_bytes`, `max_cached_responses`, `max_cached_response_bytes`, `max_rejection_events_per_second` | a number |
 //! | `token_cache` | `"disabled"`, or `{ limited = { max_tokens = 10000, max_bytes = 33554432 } }` |
 //! | `resource_metadata`, `dpop`, `certificates` | tables, see below |
 //!

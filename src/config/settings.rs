@@ -49,6 +49,7 @@ pub(super) struct Settings {
     pub(super) jwks_stale_for_secs: Option<u64>,
     pub(super) jwks_stale_for_bad_responses_secs: Option<u64>,
     pub(super) max_token_bytes: Option<usize>,
+    pub(super) max_rejection_events_per_second: Option<u32>,
     pub(super) max_cached_responses: Option<usize>,
     pub(super) max_cached_response_bytes: Option<usize>,
     pub(super) token_cache: Option<CacheConfig>,
@@ -193,6 +194,9 @@ impl Settings {
                 Some(number) => set(builder, number),
                 None => builder,
             };
+        }
+        if let Some(events) = self.max_rejection_events_per_second {
+            builder = builder.max_rejection_events_per_second(events);
         }
         match self.token_cache {
             Some(cache) => builder.token_cache(cache.build()),

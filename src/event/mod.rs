@@ -18,7 +18,9 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, error, info, warn};
 
-pub(crate) use rejected::{PresentedToken, RejectedRequest, RejectionDetails, Severity};
+pub(crate) use rejected::{
+    PresentedToken, RejectedRequest, RejectionDetails, Severity, rejections_suppressed,
+};
 
 /// The target of every event.
 const TARGET: &str = "tower_bearer";

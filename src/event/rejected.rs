@@ -1,4 +1,4 @@
-//! The event of a rejected request.
+//! The events of rejected requests.
 
 use std::error::Error;
 
@@ -42,6 +42,8 @@ pub(crate) struct RejectedRequest<'a> {
     /// Whether another event has every cause of `cause`, so that the first is enough.
     pub(crate) is_cause_logged: bool,
     pub(crate) details: RejectionDetails,
+    /// The events of this kind that were suppressed since the last one, if there were any.
+    pub(crate) suppressed: Option<u64>,
 }
 
 /// Details that help to find the cause of a rejection.
@@ -65,7 +67,7 @@ pub(crate) struct PresentedToken {
 
 impl RejectedRequest<'_> {
     pub(crate) fn report(&self) {
-        let Self { kind, issuer, .. } = self;
+        let Self { kind, issuer, suppressed, .. } = self;
         let max_sources = if self.is_cause_logged { 1 } else { usize::MAX };
         let (status, cause) = (self.status.as_u16(), Causes { error: self.cause, max_sources });
         let RejectionDetails { expected, hint, token } = &self.details;
@@ -86,15 +88,31 @@ impl RejectedRequest<'_> {
                     token.client_id = client_id.as_deref(),
                     token.jti = jti.as_deref(),
                     token.kid = kid.as_deref(),
+                    suppressed,
                     "request rejected"
                 )
             };
         }
         match self.severity {
-            Severity::Routine => debug!(target: TARGET, kind, status, hint, "request rejected"),
+            Severity::Routine => debug!(target: TARGET, kind, status, hint, suppressed, "request rejected"),
             Severity::Client => emit!(info),
             Severity::Outage => emit!(warn),
             Severity::Fault => emit!(error),
         }
+    }
+}
+
+/// A flood of rejections of one kind has ended, and this many of them had no event.
+pub(crate) fn rejections_suppressed(severity: Severity, kind: &'static str, suppressed: u64) {
+    macro_rules! emit {
+        ($level:ident) => {
+            $level!(target: TARGET, kind, suppressed, "rejections suppressed")
+        };
+    }
+    match severity {
+        Severity::Routine => emit!(debug),
+        Severity::Client => emit!(info),
+        Severity::Outage => emit!(warn),
+        Severity::Fault => emit!(error),
     }
 }

@@ -14,8 +14,9 @@ use http::Response;
 use http::request::Parts;
 
 use super::body::ResponseBody;
+use super::rejection_log::report_uncovered;
 use super::responder::uncovered;
-use super::shared::{Shared, SharedRef, report_uncovered};
+use super::shared::{Shared, SharedRef};
 use crate::access_token::{AccessToken, CoveredBy};
 use crate::authenticate::StillActive;
 use crate::rejection::Rejection;

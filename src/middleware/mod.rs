@@ -15,6 +15,7 @@ mod bearer_auth;
 mod body;
 mod coverage;
 mod form_body;
+mod rejection_log;
 mod require;
 mod responder;
 mod response_settings;
@@ -25,6 +26,7 @@ pub use body::ResponseBody;
 #[cfg(feature = "axum")]
 pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
+pub(crate) use rejection_log::RejectionLog;
 pub use require::{Require, RequireFuture, RequireService};
 pub(crate) use responder::Responder;
 pub(crate) use response_settings::{OnReject, ResponseSettings};

@@ -7,12 +7,12 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::body::ResponseBody;
+use super::rejection_log::RejectionLog;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
 use crate::authenticate::Authenticator;
 use crate::bearer::hide_lines;
-use crate::diagnostics::{StartCheck, fetch_error, uncovered_details};
-use crate::event::{RejectedRequest, RejectionDetails};
+use crate::diagnostics::StartCheck;
 use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) strip_credentials: bool,
     /// Whether the events of rejections say what the token presents.
     pub(crate) log_token_details: bool,
+    pub(crate) rejections: Arc<RejectionLog>,
     pub(crate) start_check: Arc<StartCheck>,
     /// Builds the issuers that are added at run time.
     pub(crate) context: Arc<BuildContext>,
@@ -83,29 +84,10 @@ impl Shared {
         self.responder.complete(rejection, response)
     }
 
-    /// Emits the one event of a rejected request, with this `head` where there is one.
+    /// Reports a rejected request, with this `head` where there is one.
     pub(super) fn report(&self, rejection: &Rejection, head: Option<&Parts>) {
-        if rejection.severity().is_reported() {
-            let with_token = self.log_token_details;
-            emit(rejection, self.authenticator.rejection_details(rejection, head, with_token));
-        }
+        let with_token = self.log_token_details;
+        self.rejections
+            .report(rejection, || self.authenticator.rejection_details(rejection, head, with_token));
     }
-}
-
-/// Emits the one event of a rejected request that no `BearerAuth` covers.
-pub(super) fn report_uncovered(rejection: &Rejection) {
-    emit(rejection, uncovered_details(rejection));
-}
-
-fn emit(rejection: &Rejection, details: RejectionDetails) {
-    let event = RejectedRequest {
-        severity: rejection.severity(),
-        kind: rejection.kind().as_str(),
-        status: rejection.status(),
-        issuer: rejection.issuer(),
-        cause: rejection,
-        is_cause_logged: fetch_error(rejection).is_some(),
-        details,
-    };
-    event.report();
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::bearer::ErrorCode;
+use crate::event::Severity;
 
 /// The reason of a [`Rejection`](super::Rejection). Its label ([`as_str`](Self::as_str)) is the same in logs,
 /// metrics and tests, and stays the same between releases.
@@ -237,6 +238,20 @@ impl RejectionKind {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.row().status
+    }
+
+    /// The level of its event.
+    pub(crate) fn severity(self) -> Severity {
+        match self {
+            // Each client without a nonce causes one, and then goes on with it.
+            Self::Missing | Self::ProofNonceRequired => Severity::Routine,
+            Self::KeysUnavailable
+            | Self::IntrospectionUnavailable
+            | Self::ProofsTooMany
+            | Self::ReplayStoreUnavailable => Severity::Outage,
+            Self::NotCovered | Self::IntrospectionMisconfigured | Self::PeerAddressUnknown => Severity::Fault,
+            _ => Severity::Client,
+        }
     }
 
     pub(crate) const fn row(self) -> Row {

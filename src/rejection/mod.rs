@@ -189,18 +189,7 @@ impl Rejection {
 
     /// The level of its event.
     pub(crate) fn severity(&self) -> Severity {
-        match self.kind {
-            // Each client without a nonce causes one, and then goes on with it.
-            RejectionKind::Missing | RejectionKind::ProofNonceRequired => Severity::Routine,
-            RejectionKind::KeysUnavailable
-            | RejectionKind::IntrospectionUnavailable
-            | RejectionKind::ProofsTooMany
-            | RejectionKind::ReplayStoreUnavailable => Severity::Outage,
-            RejectionKind::NotCovered
-            | RejectionKind::IntrospectionMisconfigured
-            | RejectionKind::PeerAddressUnknown => Severity::Fault,
-            _ => Severity::Client,
-        }
+        self.kind.severity()
     }
 
     /// The keys of an issuer are unavailable.

@@ -343,10 +343,10 @@ pub enum ConfigProblem {
         /// The fault, as a sentence; with an issuer, as the end of one that starts with the issuer.
         reason: &'static str,
     },
-    /// A setting in a configuration file or in an environment variable is unusable (feature `config`).
+    /// A setting is unusable: in a configuration file, in an environment variable, or of the builder.
     #[non_exhaustive]
     SettingUnusable {
-        /// The path of the setting, such as `issuers[0].introspection.secret_file`, or its variable.
+        /// The setting: its path, such as `issuers[0].introspection.secret_file`, its variable or its method.
         setting: String,
         /// The fault, as the end of a sentence that starts with the setting.
         reason: String,

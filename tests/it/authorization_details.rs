@@ -40,7 +40,7 @@ async fn a_token_without_an_accepted_detail_gets_403_and_the_event_says_why() {
     let (absent, ill_typed, rejected) =
         (Some("absent"), Some("does not fit the type of the function"), Some("rejected by the function"));
     let idp = TestIssuer::new();
-    let auth = idp.bearer_auth(API).build().unwrap();
+    let auth = idp.bearer_auth(API).max_rejection_events_per_second(u32::MAX).build().unwrap();
     let good = || detail("payment", "shop", &["status"]);
     let other = || detail("payment", "bank-7", &["status"]);
     for (name, details, reason) in [

@@ -38,6 +38,7 @@ mod on_accept;
 mod outside_request;
 mod providers;
 mod ready;
+mod rejection_log;
 mod require;
 mod resource_metadata;
 mod responses;

@@ -17,7 +17,7 @@ use crate::binding::SenderPolicy;
 use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
-use crate::middleware::{BearerAuth, Responder, ResponseSettings, Shared};
+use crate::middleware::{BearerAuth, RejectionLog, Responder, ResponseSettings, Shared};
 use crate::resource_metadata::PublishedMetadata;
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_audiences};
 
@@ -90,6 +90,7 @@ impl BearerAuthBuilder {
             on_accept: self.on_accept,
             strip_credentials: self.strip_credentials,
             log_token_details: self.log_token_details,
+            rejections: Arc::new(RejectionLog::new(self.max_rejection_events_per_second)),
             start_check: Arc::new(StartCheck::new(!self.skip_start_check)),
             context,
         }))
@@ -148,6 +149,15 @@ impl BearerAuthBuilder {
             if limit == 0 {
                 problems.push(ConfigProblem::Zero { setting });
             }
+        }
+        if self.max_rejection_events_per_second == 0 {
+            problems.push(ConfigProblem::SettingUnusable {
+                setting: "max_rejection_events_per_second".to_owned(),
+                reason: "is zero".to_owned(),
+                hint: "use a positive value; to hide all events, filter the target `tower_bearer` in your \
+                       subscriber"
+                    .to_owned(),
+            });
         }
         self.token_cache.check(problems);
         check_sources(&self.sources, problems);

@@ -22,7 +22,7 @@ use crate::bearer::TokenSource;
 use crate::binding::certificates::Certificates;
 use crate::binding::dpop::Dpop;
 use crate::jwks::RefreshPolicy;
-use crate::middleware::{BearerAuth, OnAccept, OnReject};
+use crate::middleware::{BearerAuth, OnAccept, OnReject, RejectionLog};
 use crate::resource_metadata::ResourceMetadata;
 use crate::settings::{Issuer, IssuerResolver};
 use crate::sync::CacheLimits;
@@ -64,6 +64,7 @@ pub struct BearerAuthBuilder {
     preflight: bool,
     strip_credentials: bool,
     log_token_details: bool,
+    max_rejection_events_per_second: u32,
     skip_start_check: bool,
     omit_error_descriptions: bool,
     on_reject: Option<OnReject>,
@@ -124,6 +125,7 @@ impl BearerAuthBuilder {
             preflight: false,
             strip_credentials: false,
             log_token_details: false,
+            max_rejection_events_per_second: RejectionLog::DEFAULT_PER_SECOND,
             skip_start_check: false,
             omit_error_descriptions: false,
             on_reject: None,

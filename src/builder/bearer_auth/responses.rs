@@ -64,6 +64,32 @@ impl BearerAuthBuilder {
         self
     }
 
+    /// Sets how many events of rejected requests are logged per kind and second. Default: 1.
+    ///
+    /// The first 10 events of a kind are always logged, or the first `events` if that is more: so few
+    /// rejections are logged in full. Unused events are saved up to that number. Above the limit, the events
+    /// of the kind are counted. Its next event has the number in the field `suppressed`. If the flood ends
+    /// first, the event `rejections suppressed` has it: with the next rejected request of any kind, once the
+    /// kind was quiet for 10 s (for `10 / events` seconds, at least 1 s).
+    ///
+    /// Each [kind](crate::RejectionKind) has its own limit, so that a flood of one cannot hide another. A
+    /// [view](crate::BearerAuth::view) shares the limits of its `BearerAuth`. `u32::MAX` logs every event.
+    /// Zero is a [`ConfigError`](crate::ConfigError): to hide these events, filter the target `tower_bearer`
+    /// in your subscriber.
+    ///
+    /// Rejections that no `BearerAuth` covers (`not_covered`) have the default limit, in each thread.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// // For an API whose log is sampled elsewhere.
+    /// let builder = BearerAuth::builder("https://api.example.com").max_rejection_events_per_second(100);
+    /// ```
+    pub fn max_rejection_events_per_second(mut self, events: u32) -> Self {
+        self.max_rejection_events_per_second = events;
+        self
+    }
+
     /// Sets the function that writes the body and the headers of rejections, given the rejection and the head
     /// of the request. Default: a JSON body with `error` and `error_description`.
     ///

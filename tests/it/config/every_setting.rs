@@ -117,6 +117,7 @@ const EVERY_SETTING: &str = r#"
     jwks_stale_for_secs = 600
     jwks_stale_for_bad_responses_secs = 300
     max_token_bytes = 8192
+    max_rejection_events_per_second = 5
     max_cached_responses = 1000
     max_cached_response_bytes = 1000000
     token_cache = { limited = { max_tokens = 1000, max_bytes = 1000000 } }
