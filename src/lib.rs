@@ -91,6 +91,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may panic"))]
 
 pub mod access_token;
+pub mod audit;
 mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 14] = [
     &["binding", "requirement"],
     &["rejection"],
     &["authenticate"],
-    &["diagnostics"],
+    &["audit", "diagnostics"],
     &["settings"],
     &["resource_metadata"],
     &["middleware"],

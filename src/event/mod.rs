@@ -1,11 +1,13 @@
 //! The `tracing` events for operators: requests, fetches, introspection and changes of state, with the
 //! target `tower_bearer`.
 //!
-//! No event holds a token or a secret. Values of the token are in it only by `log_token_details`. The field
-//! `issuer` is a configured or resolved identifier. A `cause` can quote the issuer and the endpoints that a
-//! metadata document names, the location of a redirect, and plain words of the error that an introspection
-//! endpoint reports. Errors of user functions and of the HTTP client appear in it as they are.
+//! No event holds a token or a secret. Values of the token are in it only by `log_token_details`, and in
+//! audit events, which have the target `tower_bearer::audit`. The field `issuer` is a configured or resolved
+//! identifier. A `cause` can quote the issuer and the endpoints that a metadata document names, the location
+//! of a redirect, and plain words of the error that an introspection endpoint reports. Errors of user
+//! functions and of the HTTP client appear in it as they are.
 
+mod audit;
 mod rejected;
 
 use std::error::Error;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, error, info, warn};
 
+pub(crate) use audit::{AuditedDecision, is_audit_reported};
 pub(crate) use rejected::{
     PresentedToken, RejectedRequest, RejectionDetails, Severity, rejections_suppressed,
 };

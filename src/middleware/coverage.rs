@@ -18,6 +18,7 @@ use super::rejection_log::report_uncovered;
 use super::responder::uncovered;
 use super::shared::{Shared, SharedRef};
 use crate::access_token::{AccessToken, CoveredBy};
+use crate::audit;
 use crate::authenticate::StillActive;
 use crate::rejection::Rejection;
 use crate::sync::Shard;
@@ -101,6 +102,7 @@ pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<Response
     match Coverage::of(head).and_then(|coverage| coverage.shared) {
         Some(shared) => shared.reject(rejection, head),
         None => {
+            audit::reject(None, &rejection, head);
             report_uncovered(&rejection);
             uncovered().respond(rejection, head)
         }

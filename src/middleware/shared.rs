@@ -10,6 +10,7 @@ use super::body::ResponseBody;
 use super::rejection_log::RejectionLog;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
+use crate::audit::{self, Audit};
 use crate::authenticate::Authenticator;
 use crate::bearer::hide_lines;
 use crate::diagnostics::StartCheck;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) responder: Arc<Responder>,
     pub(crate) on_accept: Option<OnAccept>,
+    pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) strip_credentials: bool,
     /// Whether the events of rejections say what the token presents.
     pub(crate) log_token_details: bool,
@@ -70,6 +72,7 @@ impl Shared {
 
     /// Reports a rejection and responds to the request with that `head`, whose credentials are hidden.
     pub(super) fn reject<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
+        audit::reject(self.audit.as_ref(), &rejection, head);
         self.report(&rejection, Some(head));
         self.responder.respond(rejection, head)
     }

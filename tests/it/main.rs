@@ -12,6 +12,7 @@
     reason = "tests may panic"
 )]
 
+mod audit;
 mod authorization_details;
 #[cfg(feature = "axum")]
 mod axum;

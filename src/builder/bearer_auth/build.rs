@@ -54,6 +54,7 @@ impl BearerAuthBuilder {
             ("resolve_issuers", resolver.is_some()),
             ("strip_credentials", self.strip_credentials),
             ("log_token_details", self.log_token_details),
+            ("audit", self.audit.is_some()),
             ("skip_start_check", self.skip_start_check),
             ("resource_metadata", resource_metadata.is_some()),
             ("dpop", senders.dpop.is_some()),
@@ -88,6 +89,7 @@ impl BearerAuthBuilder {
                 resource_metadata: resource_metadata.map(Arc::new),
             })),
             on_accept: self.on_accept,
+            audit: self.audit,
             strip_credentials: self.strip_credentials,
             log_token_details: self.log_token_details,
             rejections: Arc::new(RejectionLog::new(self.max_rejection_events_per_second)),
@@ -159,6 +161,7 @@ impl BearerAuthBuilder {
                     .to_owned(),
             });
         }
+        self.check_audit(problems);
         self.token_cache.check(problems);
         check_sources(&self.sources, problems);
     }

@@ -1,6 +1,7 @@
 //! The builder of `BearerAuth`: the settings for requests and tokens, and the defaults of all settings.
 
 mod accepted;
+mod audit;
 mod build;
 mod fetching;
 mod issuers;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::token_cache::TokenCache;
+use crate::audit::Audit;
 use crate::bearer::TokenSource;
 use crate::binding::certificates::Certificates;
 use crate::binding::dpop::Dpop;
@@ -69,6 +71,7 @@ pub struct BearerAuthBuilder {
     omit_error_descriptions: bool,
     on_reject: Option<OnReject>,
     on_accept: Option<OnAccept>,
+    audit: Option<Arc<Audit>>,
     clock: Arc<dyn Clock>,
     client: Option<Arc<dyn HttpClient>>,
     refresh: RefreshPolicy,
@@ -130,6 +133,7 @@ impl BearerAuthBuilder {
             omit_error_descriptions: false,
             on_reject: None,
             on_accept: None,
+            audit: None,
             clock: Arc::new(SystemClock),
             client: None,
             refresh: RefreshPolicy::default(),

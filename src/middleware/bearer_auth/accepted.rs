@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::access_token::AccessToken;
+use crate::audit;
 use crate::bearer::{self, DPOP_NONCE};
 use crate::event;
 use crate::middleware::body::ResponseBody;
@@ -21,6 +22,8 @@ pub(super) struct Accepted {
     /// it.
     shared: SharedRef,
     event: Option<event::AcceptedRequest>,
+    /// Reports the request when it is dropped.
+    audited: Option<audit::AcceptedRequest>,
     /// The token is in the URL.
     in_query: bool,
     /// The nonce for the next DPoP proof of the client. Boxed, because few requests have one.
@@ -39,6 +42,10 @@ impl Accepted {
         let accepted = Self {
             shared: Arc::clone(shared),
             event: event::AcceptedRequest::new(token.as_ref().map(AccessToken::issuer_name)),
+            audited: shared
+                .audit
+                .as_ref()
+                .and_then(|audit| audit::AcceptedRequest::new(audit, head, token.as_ref())),
             in_query: token.is_some() && bearer::is_in_query(head, &shared.authenticator.sources),
             fresh_nonce: None,
         };
@@ -69,6 +76,9 @@ impl Accepted {
     /// reported there.
     pub(super) fn finish<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
         if let Some(rejection) = Rejection::take_from_handler(&mut response) {
+            if let Some(audited) = &self.audited {
+                audited.reject(&rejection);
+            }
             return self.shared.finish_rejection(rejection, response);
         }
         if let Some(event) = &self.event

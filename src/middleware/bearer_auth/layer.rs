@@ -8,6 +8,7 @@ use tower_layer::Layer;
 
 use super::service::BearerAuthService;
 use crate::access_token::AccessToken;
+use crate::audit;
 #[cfg(feature = "test-util")]
 use crate::authenticate::{Pending, Stop};
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
@@ -104,6 +105,9 @@ impl BearerAuth {
     /// Needs a tokio runtime with timers.
     pub async fn authenticate(&self, token: &str) -> Result<AccessToken, Rejection> {
         let result = Arc::clone(&self.shared.authenticator).authenticate(token).await;
+        if let Some(audit) = &self.shared.audit {
+            audit::outside_request(audit, result.as_ref());
+        }
         match &result {
             Ok(token) => {
                 if let Some(event) = event::AcceptedRequest::new(Some(token.issuer_name())) {

@@ -37,9 +37,18 @@ impl Log {
 
     /// The events of this crate.
     pub(crate) fn events(&self) -> Vec<Entry> {
+        self.with_target("tower_bearer")
+    }
+
+    /// The audit events.
+    pub(crate) fn audited(&self) -> Vec<Entry> {
+        self.with_target("tower_bearer::audit")
+    }
+
+    fn with_target(&self, target: &str) -> Vec<Entry> {
         let entries = self.entries.lock().unwrap();
-        let is_ours = |entry: &&Entry| entry.is_event && entry.target == "tower_bearer";
-        entries.iter().filter(is_ours).cloned().collect()
+        let has_target = |entry: &&Entry| entry.is_event && entry.target == target;
+        entries.iter().filter(has_target).cloned().collect()
     }
 
     /// The events about requests, without those about fetches and start-up.
