@@ -13,6 +13,7 @@
 //! | [Providers](providers) | configure Keycloak, Auth0, Entra ID, Okta, ZITADEL, Cognito, Dex and others |
 //! | [Operations](operations) | rotate keys, survive outages, set up probes, logs and alerts |
 //! | [Troubleshooting](troubleshooting) | find out why a token was rejected |
+//! | [FAQ](faq) | find a short answer to a common question |
 //! | [Testing](testing) | test your API with an authorization server in memory |
 //! | [Security](security) | review the threat model and the limits of the crate |
 //! | [Migration](migration) | replace another crate, or map the terms of Spring Security |
@@ -29,6 +30,9 @@ pub mod client_certificates {}
 
 #[doc = include_str!("design_choices.md")]
 pub mod design_choices {}
+
+#[doc = include_str!("faq.md")]
+pub mod faq {}
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
