@@ -223,7 +223,7 @@ use self::issuer::IssuerConfig;
 use self::settings::Settings;
 use self::values::Problems;
 use crate::builder::BearerAuthBuilder;
-use crate::settings::ConfigError;
+use crate::settings::{ConfigError, Issuer};
 
 /// The configuration of a [`BearerAuth`](crate::BearerAuth) as data. The [module](self) lists its settings.
 ///
@@ -265,6 +265,39 @@ impl BearerAuthConfig {
     /// [`BearerAuthBuilder::build`] would find in the other settings.
     pub fn builder(self) -> Result<BearerAuthBuilder, ConfigError> {
         self.0.builder(Problems::default())
+    }
+
+    /// Reads the files and variables that the issuers name, and returns the issuers, for
+    /// [`Issuers::add`](crate::issuers::Issuers::add) and [`replace`](crate::issuers::Issuers::replace) while
+    /// requests are served. The other settings have no effect.
+    ///
+    /// It blocks while it reads files.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "reqwest", any(feature = "aws-lc-rs", feature = "rust-crypto")))] {
+    /// use tower_bearer::BearerAuth;
+    /// use tower_bearer::config::BearerAuthConfig;
+    ///
+    /// # let auth = BearerAuth::builder("orders").allow_no_issuer().build()?;
+    /// let config: BearerAuthConfig = serde_json::from_str(
+    ///     r#"{ "audience": "orders", "issuers": [{ "issuer": "https://login.example.com" }] }"#,
+    /// )?;
+    /// for issuer in config.issuers()? {
+    ///     auth.issuers().replace(issuer)?;
+    /// }
+    /// # assert_eq!(auth.issuers().list(), ["https://login.example.com"]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every file or variable that cannot be read, and every setting of an issuer that is
+    /// unusable. `add` and `replace` check the issuer itself.
+    pub fn issuers(&self) -> Result<Vec<Issuer>, ConfigError> {
+        let mut problems = Problems::default();
+        let issuers = self.0.build_issuers(&mut problems);
+        problems.into_error()?;
+        Ok(issuers)
     }
 }
 

@@ -15,7 +15,7 @@ use super::values::{Problems, one_or_many, secs};
 use crate::bearer::TokenSource;
 use crate::builder::{BearerAuthBuilder, TokenCache};
 use crate::middleware::BearerAuth;
-use crate::settings::ConfigError;
+use crate::settings::{ConfigError, Issuer};
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,10 +103,8 @@ impl Settings {
         for audience in audiences {
             builder = builder.add_audience(audience);
         }
-        for (index, issuer) in self.issuers.iter().enumerate() {
-            if let Some(issuer) = issuer.build(&format!("issuers[{index}]"), &mut problems) {
-                builder = builder.add_issuer(issuer);
-            }
+        for issuer in self.build_issuers(&mut problems) {
+            builder = builder.add_issuer(issuer);
         }
         builder = self.add_sources(builder, &mut problems);
         if let Some(realm) = &self.realm {
@@ -122,6 +120,12 @@ impl Settings {
             builder = builder.certificates(certificates.build());
         }
         problems.into_result(self.set_numbers(self.set_flags(builder)))
+    }
+
+    /// The issuers that have an identifier.
+    pub(super) fn build_issuers(&self, problems: &mut Problems) -> Vec<Issuer> {
+        let issuers = self.issuers.iter().enumerate();
+        issuers.filter_map(|(index, issuer)| issuer.build(&format!("issuers[{index}]"), problems)).collect()
     }
 
     /// The settings, unless reading them had `problems`. Those that the builder finds then join them.

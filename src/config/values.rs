@@ -51,6 +51,12 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// # Errors
+    /// The problems, if there are any.
+    pub(super) fn into_error(self) -> Result<(), ConfigError> {
+        ConfigError::unless_none(self.0)
+    }
+
     /// The builder. If there are problems, those that the builder finds in the other settings join them.
     pub(super) fn into_result(
         mut self,

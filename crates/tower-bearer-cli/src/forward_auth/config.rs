@@ -4,7 +4,7 @@
 //! `tower_bearer`.
 //!
 //! Why files that `[auth]` names count as part of it: a secret or a key set in a file is read once. If the
-//! file changes, the `BearerAuth` must be built anew, and otherwise its keys and caches are worth keeping.
+//! file changes, its issuer or the `BearerAuth` must be built anew. Otherwise keys and caches are kept.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use ipnet::IpNet;
 use serde::Deserialize;
 use tower_bearer::config::BearerAuthConfig;
-use tower_bearer::{BearerAuth, BearerAuthBuilder};
+use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use super::authorizer::Policy;
 use super::claim_headers::ClaimHeaders;
@@ -33,9 +33,17 @@ pub(crate) struct Config {
     pub(crate) auth_source: AuthSource,
 }
 
-/// The table `[auth]`, and a hash of each file that it names. It may have secrets, so it has no `Debug`.
+/// The table `[auth]`. It may have secrets, so it has no `Debug`.
 #[derive(Clone, PartialEq)]
 pub(crate) struct AuthSource {
+    issuers: Vec<TableSource>,
+    /// Everything else.
+    shared: TableSource,
+}
+
+/// A table, and a hash of each file that it names.
+#[derive(Clone, PartialEq)]
+struct TableSource {
     table: toml::Table,
     hashes: Vec<Option<u64>>,
 }
@@ -137,10 +145,38 @@ impl AuthSource {
     /// The source in the text of a configuration file. Empty if the text is no TOML.
     pub(crate) fn of(text: &str) -> Self {
         let mut file: toml::Table = text.parse().unwrap_or_default();
-        let table = match file.remove("auth") {
+        let mut shared = match file.remove("auth") {
             Some(toml::Value::Table(table)) => table,
             _ => toml::Table::new(),
         };
+        let issuers = match shared.remove("issuers") {
+            Some(toml::Value::Array(issuers)) => issuers,
+            _ => Vec::new(),
+        };
+        let issuers = issuers.into_iter().filter_map(|issuer| match issuer {
+            toml::Value::Table(table) => Some(TableSource::new(table)),
+            _ => None,
+        });
+        Self { issuers: issuers.collect(), shared: TableSource::new(shared) }
+    }
+
+    /// The issuers of this source that are new or have changed since `former`. `None` if anything else has
+    /// changed.
+    pub(crate) fn changed_issuers(&self, former: &Self) -> Option<Vec<Issuer>> {
+        if self.shared != former.shared {
+            return None;
+        }
+        let changed = self.issuers.iter().filter(|issuer| !former.issuers.contains(issuer));
+        let tables = changed.map(|issuer| toml::Value::Table(issuer.table.clone())).collect();
+        let mut table = self.shared.table.clone();
+        table.insert("issuers".to_owned(), toml::Value::Array(tables));
+        let config: BearerAuthConfig = table.try_into().ok()?;
+        config.issuers().ok()
+    }
+}
+
+impl TableSource {
+    fn new(table: toml::Table) -> Self {
         let mut hashes = Vec::new();
         hash_files(&table, &mut hashes);
         Self { table, hashes }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::time::{MissedTickBehavior, interval};
-use tower_bearer::BearerAuth;
+use tower_bearer::{BearerAuth, ConfigError, Issuer};
 
 use super::authorizer::Authorizer;
 use super::config::{self, AuthSource, Config};
@@ -94,15 +94,7 @@ impl Reloader {
             Err(problem) => Err(vec![problem.clone()]),
         };
         match parsed {
-            Ok(config) => {
-                let keeps_caches = config.auth_source == self.auth_source;
-                if !keeps_caches {
-                    warm_up(&config.auth);
-                }
-                self.auth_source = config.auth_source;
-                self.live.store(Arc::new(Authorizer::new(config.auth, config.policy)));
-                tracing::info!(keeps_caches, "configuration reloaded");
-            }
+            Ok(config) => self.replace(live.auth(), config),
             Err(problems) => {
                 for problem in problems {
                     tracing::error!(
@@ -114,6 +106,32 @@ impl Reloader {
         self.loaded = version;
         self.changed = None;
     }
+
+    /// Uses `config` from now on. If only issuers have changed, `live` gets the new ones.
+    fn replace(&mut self, live: &BearerAuth, config: Config) {
+        let (auth, change) = if config.auth_source == self.auth_source {
+            (config.auth, "unchanged")
+        } else {
+            let changed = config.auth_source.changed_issuers(&self.auth_source);
+            let updated = changed.is_some_and(|changed| update_issuers(live, &config.auth, changed).is_ok());
+            let (auth, change) = if updated { (live.clone(), "issuers") } else { (config.auth, "all") };
+            warm_up(&auth);
+            (auth, change)
+        };
+        self.auth_source = config.auth_source;
+        self.live.store(Arc::new(Authorizer::new(auth, config.policy)));
+        tracing::info!(auth = change, "configuration reloaded");
+    }
+}
+
+/// Gives `live` the issuers of `new`, of which `changed` are new or have changed. The others keep their keys and
+/// caches.
+fn update_issuers(live: &BearerAuth, new: &BearerAuth, changed: Vec<Issuer>) -> Result<(), ConfigError> {
+    let (issuers, kept) = (live.issuers(), new.issuers().list());
+    for issuer in issuers.list().iter().filter(|issuer| !kept.contains(issuer)) {
+        issuers.remove(issuer);
+    }
+    changed.into_iter().try_for_each(|issuer| issuers.replace(issuer))
 }
 
 /// Fetches keys before the first request needs them. After a failure, the next request retries.

@@ -256,15 +256,38 @@ async fn a_reload_keeps_keys_and_caches_unless_the_table_auth_changes() {
     issuer.set_outage(Some(Fault::Status(500)));
 
     let everything = config(&issuer, "", "[[rules]]\npath = \"/**\"");
-    program.reload(&everything, "keeps_caches=true");
+    program.reload(&everything, "auth=\"unchanged\"");
     assert_eq!(program.ask("GET", "/other", Some(&token)).status, 200);
 
     issuer.set_outage(None);
     let fetches = issuer.requests(Endpoint::Jwks);
     let audience = everything.replace(API, "https://new.example.com");
-    program.reload(&audience, "keeps_caches=false");
+    program.reload(&audience, "auth=\"all\"");
     assert_eq!(program.ask("GET", "/other", Some(&token)).status, 401);
     assert!(issuer.requests(Endpoint::Jwks) > fetches);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_issuer_leaves_the_keys_of_the_others_alone() {
+    let (issuer, other) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    let with = |issuers: &str| {
+        let rules = format!("{RULES}\n[[auth.issuers]]\nissuer = \"{issuers}");
+        config(&issuer, "", &rules)
+    };
+    let mut program = ForwardAuth::start(&with(&format!("{}\"", other.identifier())));
+    let (token, of_other) = (issuer.token(API).sign(), other.token(API).sign());
+    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.ask("GET", "/orders", Some(&of_other)).status, 200);
+    issuer.set_outage(Some(Fault::Status(500)));
+
+    let stricter = format!("{}\"\nmax_lifetime_secs = 1", other.identifier());
+    program.reload(&with(&stricter), "auth=\"issuers\"");
+    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.ask("GET", "/orders", Some(&of_other)).status, 401);
+
+    program.reload(&config(&issuer, "", RULES), "auth=\"issuers\"");
+    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.ask("GET", "/orders", Some(&other.token(API).sign())).status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
