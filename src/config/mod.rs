@@ -291,8 +291,8 @@ impl BearerAuthConfig {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] with every file or variable that cannot be read, and every setting of an issuer that is
-    /// unusable. `add` and `replace` check the issuer itself.
+    /// [`ConfigError`] with every file or variable that cannot be read, and every setting of an issuer that
+    /// is unusable. `add` and `replace` check the issuer itself.
     pub fn issuers(&self) -> Result<Vec<Issuer>, ConfigError> {
         let mut problems = Problems::default();
         let issuers = self.0.build_issuers(&mut problems);

@@ -338,3 +338,29 @@ async fn introspection_uses_the_secret_from_a_file() {
         }
     }
 }
+
+#[test]
+fn issuers_with_a_file_that_cannot_be_read_are_an_error() {
+    let config = parse(json!({
+        "audience": API,
+        "issuers": [
+            {"issuer": "https://a.example.com", "seed_jwks_file": "/none/seed"},
+            {"issuer": "https://b.example.com", "jwks_file": "/none/such"},
+        ],
+    }));
+    let error = config.unwrap().issuers().unwrap_err().to_string();
+    for setting in ["issuers[0].seed_jwks_file", "issuers[1].jwks_file"] {
+        assert!(error.contains(setting), "{error}");
+    }
+}
+
+#[test]
+fn issuers_of_a_configuration_replace_those_at_run_time() {
+    let auth = BearerAuth::builder(API).allow_no_issuer().build().unwrap();
+    let issuers = [json!({"issuer": "https://a.example.com"}), json!({"issuer": "https://b.example.com"})];
+    let config = parse(json!({ "audience": API, "issuers": issuers })).unwrap();
+    for issuer in config.issuers().unwrap() {
+        auth.issuers().replace(issuer).unwrap();
+    }
+    assert_eq!(auth.issuers().list(), ["https://a.example.com", "https://b.example.com"]);
+}

@@ -22,6 +22,8 @@ pub(crate) struct UnusableClaim(pub(crate) HeaderName);
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ClaimText {
+    /// `null`.
+    Absent(()),
     Text(String),
     Flag(bool),
     Integer(i64),
@@ -62,6 +64,9 @@ impl ClaimHeaders {
                         "response_headers.{name} is empty; hint: name a claim, such as \"sub\""
                     ));
                 }
+                Ok(name) if headers.0.iter().any(|(other, _)| *other == name) => {
+                    problems.push(format!("response_headers has {name} twice, in different case"));
+                }
                 Ok(name) => headers.0.push((name, claim.clone())),
                 Err(problem) => problems.push(format!("response_headers.{name} {problem}")),
             }
@@ -79,26 +84,23 @@ impl ClaimHeaders {
     /// Adds each header, with the claim of `token` if there is one.
     pub(crate) fn write(&self, token: &AccessToken, headers: &mut HeaderMap) -> Result<(), UnusableClaim> {
         for (name, claim) in &self.0 {
-            let value = match token.claim(claim) {
-                None => HeaderValue::from_static(""),
-                Some(value) => {
-                    let text = value.to().and_then(ClaimText::into_text);
-                    let value = text.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
-                    value.ok_or_else(|| UnusableClaim(name.clone()))?
-                }
-            };
-            headers.insert(name.clone(), value);
+            let value = token.claim(claim).map_or(Some(ClaimText::Absent(())), |value| value.to());
+            let text = value.and_then(ClaimText::into_text);
+            let value = text.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
+            headers.insert(name.clone(), value.ok_or_else(|| UnusableClaim(name.clone()))?);
         }
         Ok(())
     }
 }
 
 impl ClaimText {
-    /// The text for a header. The items of a list are separated by commas, so that an item with a comma has
-    /// no text: it could be read as two.
+    /// The text for a header. White space at its ends has no text: proxies remove it, which would make one
+    /// user another. The items of a list are separated by commas, so an item with a comma has no text, either:
+    /// it could be read as two.
     fn into_text(self) -> Option<String> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Absent(()) => Some(String::new()),
+            Self::Text(text) => Some(text).filter(|text| text.trim() == text),
             Self::Flag(flag) => Some(flag.to_string()),
             Self::Integer(integer) => Some(integer.to_string()),
             Self::List(items) if items.iter().any(|item| item.contains(',') || item.trim() != item) => None,
@@ -141,13 +143,14 @@ mod tests {
             assert_eq!(headers(&[(name, "sub")]).1.len(), 1, "{name}");
         }
         assert_eq!(headers(&[("x-user", "")]).1.len(), 1);
+        assert_eq!(headers(&[("x-user", "sub"), ("X-User", "email")]).1.len(), 1);
     }
 
     #[test]
     fn a_claim_that_is_no_header_text_is_an_error() {
         let issuer = TestIssuer::new();
         let (headers, _) = headers(&[("x-name", "name")]);
-        for name in ["a\r\nx-admin: yes", "a\nb", "a\0b", "a\u{7f}"] {
+        for name in ["a\r\nx-admin: yes", "a\nb", "a\0b", "a\u{7f}", " a", "a\t"] {
             let token = issuer.token("api").claim("name", name).access_token().unwrap();
             let error = headers.write(&token, &mut HeaderMap::new()).unwrap_err();
             assert_eq!(error.0, "x-name", "{name:?}");
@@ -167,10 +170,12 @@ mod tests {
 
     #[test]
     fn absent_claims_give_empty_headers() {
-        let token = TestIssuer::new().token("api").claim("level", 3).access_token().unwrap();
-        let (headers, _) = headers(&[("x-level", "level"), ("x-tenant", "/org/id")]);
+        let token = TestIssuer::new().token("api").claim("level", 3).claim("nick", ());
+        let token = token.access_token().unwrap();
+        let (headers, _) = headers(&[("x-level", "level"), ("x-nick", "nick"), ("x-tenant", "/org/id")]);
         let mut written = HeaderMap::new();
         headers.write(&token, &mut written).unwrap();
+        assert_eq!(written["x-nick"], "");
         assert_eq!(
             (&written["x-level"], &written["x-tenant"]),
             (&"3".parse().unwrap(), &"".parse().unwrap())

@@ -31,9 +31,8 @@ use self::signals::Hangups;
 /// Answer a reverse proxy that asks whether a request is allowed.
 ///
 /// Works with the auth_request of nginx, the forward auth of Traefik and Caddy, the ext_authz of Envoy, and
-/// HAProxy.
-/// The file is read again when it changes, and on SIGHUP. Exit status: 2 if the file is invalid, 1 for any
-/// other failure, 0 after Ctrl-C or SIGTERM.
+/// HAProxy. The file is read again when it changes, and on SIGHUP. Exit status: 2 if the file is invalid, 1
+/// for any other failure, 0 after Ctrl-C or SIGTERM.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The configuration, a TOML file.
