@@ -1,6 +1,7 @@
 //! Colors on a terminal.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 
@@ -13,6 +14,17 @@ pub(super) enum Color {
     Always,
     /// No colors
     Never,
+}
+
+impl Color {
+    /// An empty `NO_COLOR` does not count (https://no-color.org).
+    fn is_on(self, is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => is_terminal && no_color.is_none_or(OsStr::is_empty),
+        }
+    }
 }
 
 /// A rendition of text (ECMA-48 section 8.3.117).
@@ -38,14 +50,8 @@ pub(super) struct Painted<'a> {
 
 impl Painter {
     pub(super) fn new(color: Color) -> Self {
-        // https://no-color.org: an empty NO_COLOR does not count.
-        let no_color = || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let is_on = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => io::stdout().is_terminal() && !no_color(),
-        };
-        Self { is_on }
+        let is_terminal = io::stdout().is_terminal();
+        Self { is_on: color.is_on(is_terminal, env::var_os("NO_COLOR").as_deref()) }
     }
 
     pub(super) fn paint(self, style: Style, text: &str) -> Painted<'_> {
@@ -63,5 +69,25 @@ impl fmt::Display for Painted<'_> {
             Some(Style::Yellow) => 33,
         };
         write!(f, "\x1b[{code}m{}\x1b[0m", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_and_files_turn_colors_off_unless_they_are_requested() {
+        for (color, is_terminal, no_color, expected) in [
+            (Color::Auto, false, None, false),
+            (Color::Auto, true, Some("1"), false),
+            (Color::Auto, true, Some(""), true),
+            (Color::Auto, true, None, true),
+            (Color::Always, false, Some("1"), true),
+            (Color::Never, true, None, false),
+        ] {
+            let is_on = color.is_on(is_terminal, no_color.map(OsStr::new));
+            assert_eq!(is_on, expected, "{color:?} {is_terminal} {no_color:?}");
+        }
     }
 }
