@@ -125,6 +125,7 @@ mod jwks;
 mod jwt;
 mod metadata;
 pub mod middleware;
+pub mod observe;
 mod rejection;
 mod requirement;
 pub mod resource_metadata;

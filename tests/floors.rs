@@ -14,7 +14,7 @@ use std::path::Path;
 /// them.
 const FLOORS: [&[&str]; 14] = [
     &["encoding", "event", "fetch_url", "secret_file", "time"],
-    &["bearer", "crypto", "sync"],
+    &["bearer", "crypto", "observe", "sync"],
     &["access_token", "challenge"],
     &["jwt", "transport"],
     &["introspection", "jwks", "metadata"],

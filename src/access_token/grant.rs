@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::confirmation::Confirmation;
 use super::scope_implies::ScopeImplies;
 use crate::bearer::ScopeSet;
+use crate::crypto::Algorithm;
 use crate::time::NumericDate;
 
 /// The validated claims.
@@ -32,9 +33,17 @@ pub(crate) struct Grant {
     pub(crate) confirmation: Option<Box<Confirmation>>,
     /// Whether the claims come from a JWT rather than from an introspection response.
     pub(crate) is_jwt: bool,
+    /// The algorithm of the verified signature.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// The `kid` of the key that verified the signature, if it has one. Not the text of the token.
+    pub(crate) key_id: Option<Arc<KeyId>>,
     /// Only in introspection responses.
     pub(crate) username: Option<ClaimText>,
 }
+
+/// The `kid` of a published key. A type of its own, so that a reference to it takes one word.
+#[derive(Debug)]
+pub(crate) struct KeyId(pub(crate) Box<str>);
 
 /// A string claim: its span in the JSON text, or a copy if the JSON text has escapes.
 ///

@@ -25,7 +25,7 @@ pub use claim_value::ClaimValue;
 pub use confirmation::Confirmation;
 
 pub(crate) use confirmation::{Thumbprint, thumbprint};
-pub(crate) use grant::{ClaimText, Grant};
+pub(crate) use grant::{ClaimText, Grant, KeyId};
 pub(crate) use scope_implies::ScopeImplies;
 pub(crate) use sender::{ProofKey, Sender};
 pub use step_up::StepUp;

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use crate::access_token::AccessToken;
+use crate::access_token::{AccessToken, Grant};
 use crate::bearer::{BearerToken, Credential, Located, Scheme, TokenSource, extract};
 use crate::binding::SenderPolicy;
 use crate::jwks::WaitBudget;
@@ -201,6 +201,7 @@ impl Authenticator {
         });
         let granted = verified.and_then(|verified| {
             let grant = claims::check(&verified.signed, &issuer.claims, self.now())?;
+            let grant = Grant { algorithm: Some(header.algorithm), key_id: verified.key_id, ..grant };
             self.senders.check_provable(grant.confirmation.as_deref())?;
             Ok((grant, verified.keys))
         });
@@ -224,6 +225,15 @@ impl Authenticator {
 
     fn resolve(&self, token: &CachedToken) -> Result<AccessToken, Stop> {
         self.required_audiences.admit_resolved(token.resolve())
+    }
+
+    /// The pattern of the resolver, if that has found this issuer. An issuer that was removed meanwhile
+    /// counts as resolved.
+    pub(crate) fn resolver_pattern(&self, issuer: &str) -> Option<&Arc<str>> {
+        let resolver = self.resolver.as_ref()?;
+        let issuers = self.issuers.load();
+        let is_configured = issuers.get(issuer).is_some_and(|issuer| !issuer.is_resolved());
+        (!is_configured).then(|| resolver.pattern())
     }
 
     pub(crate) fn now(&self) -> NumericDate {

@@ -7,17 +7,29 @@
 use std::sync::Arc;
 
 use super::Authenticator;
-use super::progress::Stop;
+use super::progress::{Resumed, Stop};
 use crate::access_token::AccessToken;
 use crate::bearer::{Credential, Scheme};
 use crate::binding::BindingFault;
+use crate::observe::Lookup;
 use crate::rejection::Rejection;
 
 impl Authenticator {
-    /// Authenticates `token`, and waits for what is not cached.
-    pub(crate) async fn authenticate(self: Arc<Self>, token: &str) -> Result<AccessToken, Rejection> {
-        let credential = Credential::new(token.as_bytes(), self.max_token_bytes)?;
-        let token = Arc::clone(&self).validate_and_wait(credential.octets()).await?;
+    /// Authenticates `token`, and waits for what is not cached. Also returns how far the caches helped.
+    pub(crate) async fn authenticate(
+        self: Arc<Self>,
+        token: &str,
+    ) -> (Result<AccessToken, Rejection>, Lookup) {
+        let credential = match Credential::new(token.as_bytes(), self.max_token_bytes) {
+            Ok(credential) => credential,
+            Err(fault) => return (Err(fault.into()), Lookup::NONE),
+        };
+        let (outcome, lookup) = Arc::clone(&self).look_up_or_validate(credential.octets()).await;
+        (outcome.and_then(|token| self.unbound(token)), lookup)
+    }
+
+    /// Returns `token` unless its sender would have to prove something.
+    fn unbound(&self, token: AccessToken) -> Result<AccessToken, Rejection> {
         if self.senders.applies_to(Scheme::Bearer, token.sender()) {
             let is_bound = token.sender().is_some();
             let fault = if is_bound { BindingFault::SenderNotProven } else { BindingFault::TokenNotBound };
@@ -28,10 +40,19 @@ impl Authenticator {
 
     /// Validates a token, and waits for what is not cached. Does not check its sender.
     pub(crate) async fn validate_and_wait(self: Arc<Self>, token: &[u8]) -> Result<AccessToken, Rejection> {
-        match self.cached(token).unwrap_or_else(|| self.validated(token)) {
-            Ok(token) => Ok(token),
-            Err(Stop::Rejected(rejection)) => Err(rejection),
-            Err(Stop::Pending(pending)) => self.resume(pending).await.outcome,
+        self.look_up_or_validate(token).await.0
+    }
+
+    async fn look_up_or_validate(self: Arc<Self>, token: &[u8]) -> (Result<AccessToken, Rejection>, Lookup) {
+        let cached = self.cached(token);
+        let lookup = if cached.is_some() { Lookup::HIT } else { Lookup::MISS };
+        match cached.unwrap_or_else(|| self.validated(token)) {
+            Ok(token) => (Ok(token), lookup),
+            Err(Stop::Rejected(rejection)) => (Err(rejection), lookup),
+            Err(Stop::Pending(pending)) => {
+                let Resumed { outcome, is_introspected, .. } = self.resume(pending).await;
+                (outcome, if is_introspected { lookup.introspected() } else { lookup })
+            }
         }
     }
 }

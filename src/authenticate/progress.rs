@@ -39,6 +39,8 @@ pub(crate) struct Resumed {
     pub(crate) outcome: Result<AccessToken, Rejection>,
     /// How long it waited for introspection.
     pub(crate) introspection_time: Duration,
+    /// Whether it waited for introspection.
+    pub(crate) is_introspected: bool,
 }
 
 /// What a request waits for.
@@ -78,13 +80,14 @@ impl PendingResponse {
         }
         let rejected = |fault| Rejection::from(fault).with_issuer(self.issuer.identifier());
         let outcome = token.map_err(rejected);
-        Ok(Resumed { outcome, introspection_time: now().saturating_duration_since(start) })
+        let introspection_time = now().saturating_duration_since(start);
+        Ok(Resumed { outcome, introspection_time, is_introspected: true })
     }
 }
 
 impl Resumed {
     pub(super) fn without_introspection(outcome: Result<AccessToken, Rejection>) -> Self {
-        Self { outcome, introspection_time: Duration::ZERO }
+        Self { outcome, introspection_time: Duration::ZERO, is_introspected: false }
     }
 }
 

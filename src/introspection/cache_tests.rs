@@ -52,6 +52,8 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         acr: None,
         confirmation: None,
         is_jwt: false,
+        algorithm: None,
+        key_id: None,
         username: None,
         scope_implies: None,
         roles: Box::default(),

@@ -21,6 +21,7 @@ use super::priority::CallToken;
 use super::request::{self, Accept};
 use super::response::{self, ResponseBody};
 use crate::event;
+use crate::observe::{CircuitChange, IntrospectionCall, IntrospectionOutcome};
 use crate::sync::CircuitState;
 use crate::time::{NumericDate, later, now};
 use crate::transport::{FetchErrorKind, FetchLimits, FetchRequest, UrlKind, send};
@@ -61,7 +62,10 @@ impl Call<'_> {
         let config = &self.client.config;
         let Completion { blocked_for, transition } = self.permit.complete(response.as_ref().err());
         if let Some(circuit) = transition {
-            event::circuit_changed(&config.issuer, circuit == CircuitState::Open);
+            let is_open = circuit == CircuitState::Open;
+            event::circuit_changed(&config.issuer, is_open);
+            let (issuer, resolver_pattern) = (&*config.issuer, None);
+            config.observers.circuit_changed(CircuitChange { issuer, resolver_pattern, is_open });
         }
         response
             .map_err(|failure| IntrospectionFault::from_error(failure.error).with_retry_after(blocked_for))
@@ -91,6 +95,15 @@ impl Call<'_> {
             url: &asked.unwrap_or_else(|| endpoint.display_url(&config.endpoint)),
             duration: now().saturating_duration_since(start),
         };
+        config.observers.introspected(IntrospectionCall {
+            issuer: &config.issuer,
+            resolver_pattern: None,
+            outcome: match &response {
+                Ok(_) => IntrospectionOutcome::Responded,
+                Err(_) => IntrospectionOutcome::Failed,
+            },
+            duration: event.duration,
+        });
         match &response {
             Ok(_) => {
                 is_accepted.store(true, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use super::priority::{CallToken, Priority};
 use super::signed::ResponseVerifier;
 use crate::event;
 use crate::fetch_url::{FetchUrl, PlainHttp};
+use crate::observe::IssuerObservers;
 use crate::time::Clock;
 use crate::transport::{FetchLimits, HttpClient};
 
@@ -22,6 +23,7 @@ use crate::transport::{FetchLimits, HttpClient};
 pub(crate) struct IntrospectionClientConfig {
     /// The issuer identifier, byte for byte.
     pub(crate) issuer: Arc<str>,
+    pub(crate) observers: IssuerObservers,
     pub(crate) endpoint: EndpointSource,
     pub(crate) auth: ClientAuth,
     pub(crate) plain_http: PlainHttp,

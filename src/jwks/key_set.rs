@@ -25,6 +25,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::access_token::KeyId;
 use crate::crypto::{self, Algorithm, Jwk, JwkFault, KeyAlgorithms, VerifyingKey};
 use crate::encoding::json::{MemberNames, Name};
 
@@ -44,6 +45,8 @@ pub(crate) struct KeySet {
 struct SetKey {
     key: VerifyingKey,
     jwk: Jwk,
+    /// The `kid`, for the tokens that the key verifies.
+    key_id: Option<Arc<KeyId>>,
 }
 
 /// The keys of one issuer in a key set.
@@ -152,7 +155,8 @@ impl KeySet {
                 if let Some(kid) = &jwk.kid {
                     self.by_kid.entry(kid.clone()).or_default().push(self.keys.len());
                 }
-                self.keys.push(SetKey { key, jwk });
+                let key_id = jwk.kid.clone().map(|kid| Arc::new(KeyId(kid)));
+                self.keys.push(SetKey { key, jwk, key_id });
                 Some(digest)
             }
             Err(fault) => {
@@ -196,6 +200,12 @@ impl IssuerKeys {
         let named = named.iter().filter_map(|index| self.set.keys.get(*index));
         let candidates = named.chain(all).filter(move |key| key.is_of(&self.issuer) && key.key.fits(alg));
         candidates.map(|key| &key.key).take(MAX_CANDIDATES)
+    }
+
+    /// This `kid`, if [`select`](Self::select) selects keys by it.
+    pub(crate) fn key_id(&self, kid: Option<&str>) -> Option<Arc<KeyId>> {
+        let index = self.set.indices(kid?).first().filter(|_| self.any_has_kid())?;
+        self.set.keys.get(*index)?.key_id.clone()
     }
 
     /// The distinct `kid`s of the keys, in no particular order.

@@ -12,6 +12,7 @@ use super::error::KeysError;
 use super::key_set::{IssuerKeys, KeySet, KeySetId};
 use super::refresh::KeyQuery;
 use super::remote::{KeyLookup, KeysBounds, KeysStatus, PendingKeys, RemoteKeys, WaitBudget};
+use crate::access_token::KeyId;
 use crate::crypto::SignatureMismatch;
 use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
@@ -39,6 +40,8 @@ pub(crate) struct SignedBy<'c> {
     pub(crate) signed: Signed<'c>,
     /// The version of the key set that contains the key.
     pub(crate) keys: KeySetId,
+    /// The `kid` of the key, if it has one.
+    pub(crate) key_id: Option<Arc<KeyId>>,
 }
 
 /// Why a signature is not verified.
@@ -101,7 +104,7 @@ impl Keys {
                 if let Some(keys) = self.remote() {
                     keys.mark_used();
                 }
-                Ok(SignedBy { signed, keys: keys.id() })
+                Ok(SignedBy { signed, keys: keys.id(), key_id: keys.key_id(key_id) })
             }
             Err(mismatch) => {
                 let not_found = VerifyError::Mismatch(mismatch);

@@ -3,8 +3,8 @@
 //!
 //! Why: `Covered` is zero-sized, so inserting it does not allocate. The `AccessToken` holds a weak reference
 //! to the shared state, so that a token that outlives its request does not keep the background tasks running.
-//! `Details` is inserted only if there is no token, or if the request waited for introspection. It refers to
-//! the shared state only if there is no token to do so.
+//! `Details` is inserted only if there is no token, if the request waited for introspection, or if it is
+//! observed. It refers to the shared state only if there is no token to do so.
 
 use std::future::ready;
 use std::sync::{Arc, Weak};
@@ -14,6 +14,7 @@ use http::Response;
 use http::request::Parts;
 
 use super::body::ResponseBody;
+use super::decided::AcceptedRequest;
 use super::rejection_log::report_uncovered;
 use super::responder::uncovered;
 use super::shared::{Shared, SharedRef};
@@ -30,6 +31,8 @@ pub(crate) struct Coverage {
     shared: Option<SharedRef>,
     /// How long the request has waited for introspection: it has one deadline for `BearerAuth` and `Require`.
     introspection_time: Duration,
+    /// `None` if nobody wants to know of the decision, or if the request is over.
+    report: Option<Arc<AcceptedRequest>>,
 }
 
 /// In the extensions of every covered request.
@@ -41,6 +44,7 @@ struct Covered;
 struct Details {
     shared: Option<SharedRef>,
     introspection_time: Duration,
+    report: Option<Weak<AcceptedRequest>>,
 }
 
 impl Coverage {
@@ -49,15 +53,17 @@ impl Coverage {
         head: &mut Parts,
         token: Option<AccessToken>,
         introspection_time: Duration,
+        report: Option<&Arc<AcceptedRequest>>,
         shared: &SharedRef,
     ) {
         // An outer `BearerAuth` may have left a token and details. Only its waiting time stays: a request has
         // one deadline.
         let outer = head.extensions.remove::<Details>().map(|details| details.introspection_time);
         let introspection_time = introspection_time.saturating_add(outer.unwrap_or_default());
-        if token.is_none() || !introspection_time.is_zero() {
+        if token.is_none() || !introspection_time.is_zero() || report.is_some() {
             let shared = token.is_none().then(|| Arc::clone(shared));
-            head.extensions.insert(Details { shared, introspection_time });
+            let report = report.map(Arc::downgrade);
+            head.extensions.insert(Details { shared, introspection_time, report });
         }
         match token {
             Some(token) => {
@@ -79,6 +85,7 @@ impl Coverage {
         Some(Self {
             shared: of_token.or_else(|| details?.shared.clone()),
             introspection_time: details.map(|details| details.introspection_time).unwrap_or_default(),
+            report: details.and_then(|details| details.report.as_ref()?.upgrade()),
         })
     }
 
@@ -99,7 +106,11 @@ pub(crate) fn is_covered(head: &Parts) -> bool {
 /// Reports a rejection by a layer or an extractor, and responds as the `BearerAuth` that covers the request
 /// would.
 pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-    match Coverage::of(head).and_then(|coverage| coverage.shared) {
+    let coverage = Coverage::of(head);
+    if let Some(report) = coverage.as_ref().and_then(|coverage| coverage.report.as_ref()) {
+        report.reject(&rejection);
+    }
+    match coverage.and_then(|coverage| coverage.shared) {
         Some(shared) => shared.reject(rejection, head),
         None => {
             audit::reject(None, &rejection, head);

@@ -14,6 +14,7 @@
 mod bearer_auth;
 mod body;
 mod coverage;
+mod decided;
 mod form_body;
 mod rejection_log;
 mod require;

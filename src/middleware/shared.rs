@@ -14,6 +14,7 @@ use crate::audit::{self, Audit};
 use crate::authenticate::Authenticator;
 use crate::bearer::hide_lines;
 use crate::diagnostics::StartCheck;
+use crate::observe::Observers;
 use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) responder: Arc<Responder>,
     pub(crate) on_accept: Option<OnAccept>,
     pub(crate) audit: Option<Arc<Audit>>,
+    pub(crate) observers: Observers,
     pub(crate) strip_credentials: bool,
     /// Whether the events of rejections say what the token presents.
     pub(crate) log_token_details: bool,

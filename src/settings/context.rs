@@ -15,6 +15,7 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::ClaimsPolicy;
 use crate::jwt::header::HeaderPolicy;
 use crate::metadata::Discoverable;
+use crate::observe::{IssuerObservers, Observers};
 use crate::time::Clock;
 use crate::transport::{self, DefaultClientFault, HttpClient};
 
@@ -35,6 +36,7 @@ pub(crate) struct BuildContext {
     /// The sources of the keys of all issuers.
     pub(crate) sources: KeySources,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observers: Observers,
 }
 
 impl BuildContext {
@@ -99,6 +101,7 @@ pub(super) struct IntrospectedIssuer<'i> {
     pub(super) client: Option<Arc<dyn HttpClient>>,
     pub(super) responses: Arc<ResponseStore>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) observers: IssuerObservers,
 }
 
 /// The fault is already in the list of problems.

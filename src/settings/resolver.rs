@@ -235,14 +235,14 @@ impl IssuerResolver {
 
     fn function(&self, cx: &Arc<BuildContext>) -> Resolve {
         let (resolve, cx) = (Arc::clone(&self.resolve), Arc::clone(cx));
-        let allows_private = self.allows_private_addresses;
+        let (allows_private, pattern) = (self.allows_private_addresses, Arc::from(&*self.pattern));
         Arc::new(move |issuer, tenant| {
             let request = IssuerRequest { issuer: Arc::clone(&issuer), tenant: tenant.into() };
-            let (answer, cx) = (resolve(request), Arc::clone(&cx));
+            let (answer, cx, pattern) = (resolve(request), Arc::clone(&cx), Arc::clone(&pattern));
             Box::pin(async move {
                 let Some(resolved) = answer.await.map_err(ResolveError)? else { return Ok(None) };
                 let resolved = if allows_private { resolved } else { resolved.require_public_addresses() };
-                build_resolved(&issuer, resolved, &cx).map_err(ResolveError)
+                build_resolved(&issuer, resolved.resolved_by(&pattern), &cx).map_err(ResolveError)
             })
         })
     }

@@ -35,6 +35,7 @@ mod jwt;
 mod messages;
 mod metadata;
 mod middleware;
+mod observe;
 mod on_accept;
 mod outside_request;
 mod providers;

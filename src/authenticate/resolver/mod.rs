@@ -39,6 +39,11 @@ impl Resolver {
         Self { shared: Arc::new(Shared::new(pattern, resolve, policy, registry)) }
     }
 
+    /// The text of its pattern.
+    pub(in crate::authenticate) fn pattern(&self) -> &Arc<str> {
+        &self.shared.pattern.text
+    }
+
     /// Looks for the issuer that a token names and the registry does not have. May call the function.
     pub(super) fn lookup(&self, issuer: &str, budget: &mut WaitBudget) -> Resolution {
         let Some(tenant) = self.shared.pattern.tenant_of(issuer) else { return Resolution::Unknown };

@@ -8,6 +8,7 @@
 //! host or an escape could name another server.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The placeholder for the tenant.
 const TENANT: &str = "{tenant}";
@@ -18,6 +19,7 @@ const MAX_TENANT: usize = 128;
 /// A pattern with one tenant in it.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuerPattern {
+    pub(super) text: Arc<str>,
     before: Box<str>,
     after: Box<str>,
     is_in_host: bool,
@@ -53,7 +55,7 @@ impl IssuerPattern {
         {
             return Err("needs {tenant} as one whole segment of the path");
         }
-        Ok(Self { before: before.into(), after: after.into(), is_in_host })
+        Ok(Self { text: text.into(), before: before.into(), after: after.into(), is_in_host })
     }
 
     /// The tenant in `issuer`. `None` if the pattern does not match.
@@ -73,7 +75,7 @@ impl IssuerPattern {
 
 impl fmt::Display for IssuerPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{TENANT}{}", self.before, self.after)
+        f.write_str(&self.text)
     }
 }
 

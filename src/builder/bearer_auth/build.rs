@@ -18,6 +18,7 @@ use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
 use crate::middleware::{BearerAuth, RejectionLog, Responder, ResponseSettings, Shared};
+use crate::observe::Observers;
 use crate::resource_metadata::PublishedMetadata;
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_audiences};
 
@@ -90,6 +91,7 @@ impl BearerAuthBuilder {
             })),
             on_accept: self.on_accept,
             audit: self.audit,
+            observers: context.observers.clone(),
             strip_credentials: self.strip_credentials,
             log_token_details: self.log_token_details,
             rejections: Arc::new(RejectionLog::new(self.max_rejection_events_per_second)),
@@ -190,6 +192,7 @@ impl BearerAuthBuilder {
             responses: Arc::new(ResponseStore::new(self.response_limits)),
             sources: KeySources::default(),
             clock: Arc::clone(&self.clock),
+            observers: Observers::new(&self.observers),
         }
     }
 

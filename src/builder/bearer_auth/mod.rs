@@ -5,6 +5,7 @@ mod audit;
 mod build;
 mod fetching;
 mod issuers;
+mod observers;
 mod resource_metadata;
 mod responses;
 mod senders;
@@ -25,6 +26,7 @@ use crate::binding::certificates::Certificates;
 use crate::binding::dpop::Dpop;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnAccept, OnReject, RejectionLog};
+use crate::observe::Observer;
 use crate::resource_metadata::ResourceMetadata;
 use crate::settings::{Issuer, IssuerResolver};
 use crate::sync::CacheLimits;
@@ -72,6 +74,7 @@ pub struct BearerAuthBuilder {
     on_reject: Option<OnReject>,
     on_accept: Option<OnAccept>,
     audit: Option<Arc<Audit>>,
+    observers: Vec<Arc<dyn Observer>>,
     clock: Arc<dyn Clock>,
     client: Option<Arc<dyn HttpClient>>,
     refresh: RefreshPolicy,
@@ -134,6 +137,7 @@ impl BearerAuthBuilder {
             on_reject: None,
             on_accept: None,
             audit: None,
+            observers: Vec::new(),
             clock: Arc::new(SystemClock),
             client: None,
             refresh: RefreshPolicy::default(),

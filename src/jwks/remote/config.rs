@@ -9,6 +9,7 @@ use crate::crypto::{AlgorithmSet, KeyAlgorithms};
 use crate::fetch_url::FetchUrl;
 use crate::jwks::refresh::RefreshPolicy;
 use crate::metadata::Discoverable;
+use crate::observe::IssuerObservers;
 use crate::time::{Clock, Moment, SystemClock};
 use crate::transport::{FetchLimits, HttpClient};
 
@@ -16,6 +17,7 @@ use crate::transport::{FetchLimits, HttpClient};
 pub(crate) struct RemoteConfig {
     /// The identifier of the issuer that was the first to use the source, for log events and HTTP clients.
     pub(crate) issuer: Arc<str>,
+    pub(crate) observers: IssuerObservers,
     pub(crate) source: KeySource,
     /// Where the key set is as well, for fetches from `source` that fail. Default: nowhere.
     pub(crate) fallbacks: Vec<FetchUrl>,
@@ -47,6 +49,7 @@ impl RemoteConfig {
     pub(crate) fn new(issuer: &str, source: KeySource, client: Arc<dyn HttpClient>) -> Self {
         Self {
             issuer: issuer.into(),
+            observers: IssuerObservers::default(),
             source,
             fallbacks: Vec::new(),
             client,

@@ -13,6 +13,7 @@ use super::fetcher::KeyFetcher;
 use super::shared::Shared;
 use crate::event::KeyFetch;
 use crate::jwks::refresh::Next;
+use crate::observe::{self, KeyFetchOutcome};
 use crate::time::{Moment, now};
 
 /// The interval between two heartbeats.
@@ -68,6 +69,18 @@ impl Driver {
         });
         let (failures, (keys, skipped)) = (log.failures(), self.shared.key_counts());
         let event = KeyFetch { issuer: &config.issuer, url: &url, duration, failures };
+        config.observers.keys_fetched(observe::KeyFetch {
+            issuer: &config.issuer,
+            resolver_pattern: None,
+            outcome: match outcome {
+                Ok(()) if changed => KeyFetchOutcome::Loaded,
+                Ok(()) => KeyFetchOutcome::NotModified,
+                Err(_) => KeyFetchOutcome::Failed,
+            },
+            duration,
+            keys,
+            failures,
+        });
         match outcome {
             Ok(()) => {
                 log.succeeded();

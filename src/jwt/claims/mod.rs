@@ -310,6 +310,8 @@ fn grant(claims: &UnverifiedClaims<'_>, policy: &ClaimsPolicy) -> Result<Grant, 
         acr: text(&claims.acr),
         confirmation: claims.cnf.value().cloned().map(Box::new),
         is_jwt: true,
+        algorithm: None,
+        key_id: None,
         username: None,
     })
 }

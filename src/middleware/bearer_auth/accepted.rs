@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderValue, Response};
 use crate::access_token::AccessToken;
 use crate::audit;
 use crate::bearer::{self, DPOP_NONCE};
-use crate::event;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::coverage::Coverage;
+use crate::middleware::decided::AcceptedRequest;
 use crate::middleware::shared::SharedRef;
+use crate::observe::Undecided;
 use crate::rejection::Rejection;
 
 /// An accepted request, until its response is there.
@@ -21,14 +22,17 @@ pub(super) struct Accepted {
     /// Keeps the shared state alive for the layers further in: the service may be dropped before they need
     /// it.
     shared: SharedRef,
-    event: Option<event::AcceptedRequest>,
     /// Reports the request when it is dropped.
     audited: Option<audit::AcceptedRequest>,
+    report: Option<Report>,
     /// The token is in the URL.
     in_query: bool,
     /// The nonce for the next DPoP proof of the client. Boxed, because few requests have one.
     fresh_nonce: Option<Box<HeaderValue>>,
 }
+
+/// Reports the request when it is dropped, at the latest.
+struct Report(Arc<AcceptedRequest>);
 
 impl Accepted {
     /// Prepares the head for the inner service. `introspection_time` is what the request waited for
@@ -37,11 +41,13 @@ impl Accepted {
         head: &mut Parts,
         token: Option<AccessToken>,
         introspection_time: Duration,
+        undecided: Undecided,
         shared: &SharedRef,
     ) -> Self {
+        let report = AcceptedRequest::new(shared, token.as_ref(), undecided);
         let accepted = Self {
             shared: Arc::clone(shared),
-            event: event::AcceptedRequest::new(token.as_ref().map(AccessToken::issuer_name)),
+            report: report.map(Report),
             audited: shared
                 .audit
                 .as_ref()
@@ -55,7 +61,8 @@ impl Accepted {
             shared.authenticator.senders.hide_headers(&mut head.headers, remove);
         }
         let on_accept = shared.on_accept.as_ref().and_then(|on_accept| Some((on_accept, token.clone()?)));
-        Coverage::insert(head, token, introspection_time, shared);
+        let report = accepted.report.as_ref().map(|Report(report)| report);
+        Coverage::insert(head, token, introspection_time, report, shared);
         if let Some((on_accept, token)) = on_accept {
             on_accept(&token, head);
         }
@@ -79,12 +86,16 @@ impl Accepted {
             if let Some(audited) = &self.audited {
                 audited.reject(&rejection);
             }
+            if let Some(Report(report)) = &self.report {
+                report.reject(&rejection);
+            }
             return self.shared.finish_rejection(rejection, response);
         }
-        if let Some(event) = &self.event
-            && response.extensions().get::<Rejection>().is_none()
-        {
-            event.report();
+        if let Some(Report(report)) = &self.report {
+            match response.extensions().get::<Rejection>() {
+                Some(rejection) => report.reject(rejection),
+                None => report.accept(),
+            }
         }
         if (self.in_query || self.fresh_nonce.is_some()) && response.status().is_success() {
             self.add_headers(response.headers_mut());
@@ -101,6 +112,12 @@ impl Accepted {
         if let Some(nonce) = self.fresh_nonce.as_ref().filter(|_| !allows_shared_caching(headers)) {
             headers.insert(DPOP_NONCE, HeaderValue::clone(nonce));
         }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.0.accept();
     }
 }
 

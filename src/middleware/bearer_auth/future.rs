@@ -24,6 +24,7 @@ use crate::authenticate::{PendingProof, Progress, ProofProgress, Resumed, Stop, 
 use crate::bearer::{Located, Scheme};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
+use crate::observe::Undecided;
 use crate::rejection::Rejection;
 
 type BoxedResumed = Pin<Box<dyn Future<Output = Resumed> + Send>>;
@@ -48,7 +49,7 @@ pin_project! {
         WaitForProof { proof: PendingProof, call: Option<Call<S, B>> },
         PollReady { accepted: Option<(S, Request<B>, Accepted)> },
         Call { #[pin] response: F, accepted: Accepted },
-        Reject { rejection: Option<Rejection>, head: Parts, shared: SharedRef },
+        Reject { rejection: Option<Rejection>, undecided: Undecided, head: Parts, shared: SharedRef },
     }
 }
 
@@ -61,6 +62,7 @@ struct Call<S, B> {
     shared: SharedRef,
     /// How long the request has waited for introspection.
     introspection_time: Duration,
+    undecided: Undecided,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -78,8 +80,16 @@ where
     S: Service<Request<B>> + Clone,
 {
     /// Goes on from `progress`, with a service that is `ready`.
-    pub(super) fn new(progress: Progress, ready: S, head: Parts, body: B, shared: SharedRef) -> Self {
-        let call = Call { service: ready, head, body, shared, introspection_time: Duration::ZERO };
+    pub(super) fn new(
+        progress: Progress,
+        undecided: Undecided,
+        ready: S,
+        head: Parts,
+        body: B,
+        shared: SharedRef,
+    ) -> Self {
+        let introspection_time = Duration::ZERO;
+        let call = Call { service: ready, head, body, shared, introspection_time, undecided };
         Self { state: call.after(progress) }
     }
 }
@@ -119,14 +129,16 @@ where
         token: Option<AccessToken>,
         fresh_nonce: Option<HeaderValue>,
     ) -> State<S, S::Future, B> {
-        let accepted = Accepted::new(&mut self.head, token, self.introspection_time, &self.shared);
+        let (introspection_time, undecided) = (self.introspection_time, self.undecided);
+        let accepted = Accepted::new(&mut self.head, token, introspection_time, undecided, &self.shared);
         let accepted = accepted.with_fresh_nonce(fresh_nonce);
         let request = Request::from_parts(self.head, self.body);
         State::PollReady { accepted: Some((self.service, request, accepted)) }
     }
 
     fn reject(self, rejection: Rejection) -> State<S, S::Future, B> {
-        State::Reject { rejection: Some(rejection), head: self.head, shared: self.shared }
+        let Self { undecided, head, shared, .. } = self;
+        State::Reject { rejection: Some(rejection), undecided, head, shared }
     }
 }
 
@@ -147,10 +159,14 @@ where
                     call.after(progress)
                 }
                 StateProj::Wait { resumed, scheme, call } => {
-                    let Resumed { outcome, introspection_time } = ready!(resumed.as_mut().poll(cx));
+                    let Resumed { outcome, introspection_time, is_introspected } =
+                        ready!(resumed.as_mut().poll(cx));
                     let Some(call) = call.take() else { return Poll::Pending };
                     let progress = call.shared.authenticator.progress(outcome.map_err(Stop::from), *scheme);
-                    Call { introspection_time, ..call }.after(progress)
+                    let lookup = call.undecided.lookup;
+                    let lookup = if is_introspected { lookup.introspected() } else { lookup };
+                    let undecided = call.undecided.with(lookup);
+                    Call { introspection_time, undecided, ..call }.after(progress)
                 }
                 StateProj::Prove { unproven, call } => {
                     let Some((unproven, call)) = unproven.take().zip(call.take()) else {
@@ -177,8 +193,9 @@ where
                     let response = ready!(response.poll(cx))?;
                     return Poll::Ready(Ok(accepted.finish(response)));
                 }
-                StateProj::Reject { rejection, head, shared } => {
+                StateProj::Reject { rejection, undecided, head, shared } => {
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
+                    shared.observe_rejected(&rejection, *undecided);
                     return Poll::Ready(Ok(shared.reject_request(rejection, head)));
                 }
             };

@@ -15,6 +15,7 @@ use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
 use crate::event;
 use crate::middleware::require::Require;
 use crate::middleware::shared::Shared;
+use crate::observe::Undecided;
 use crate::rejection::Rejection;
 #[cfg(feature = "test-util")]
 use crate::rejection::RejectionKind;
@@ -104,7 +105,9 @@ impl BearerAuth {
     /// # Runtime
     /// Needs a tokio runtime with timers.
     pub async fn authenticate(&self, token: &str) -> Result<AccessToken, Rejection> {
-        let result = Arc::clone(&self.shared.authenticator).authenticate(token).await;
+        let undecided = Undecided::start(self.shared.observers.is_observed());
+        let (result, lookup) = Arc::clone(&self.shared.authenticator).authenticate(token).await;
+        let undecided = undecided.with(lookup);
         if let Some(audit) = &self.shared.audit {
             audit::outside_request(audit, result.as_ref());
         }
@@ -113,8 +116,12 @@ impl BearerAuth {
                 if let Some(event) = event::AcceptedRequest::new(Some(token.issuer_name())) {
                     event.report();
                 }
+                self.shared.observe_accepted(token, undecided);
             }
-            Err(rejection) => self.shared.report(rejection, None),
+            Err(rejection) => {
+                self.shared.report(rejection, None);
+                self.shared.observe_rejected(rejection, undecided);
+            }
         }
         result
     }

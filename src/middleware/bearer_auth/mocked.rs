@@ -9,6 +9,7 @@ use super::accepted::Accepted;
 use super::future::ResponseFuture;
 use super::layer::BearerAuth;
 use crate::access_token::AccessToken;
+use crate::observe::Undecided;
 
 impl BearerAuth {
     /// Calls `inner`, which is ready, as if the request had presented this token, or none.
@@ -22,7 +23,9 @@ impl BearerAuth {
         S: Service<Request<B>>,
     {
         let (mut head, body) = request.into_parts();
-        let accepted = Accepted::new(&mut head, token, Duration::ZERO, self.shared.shard());
+        let shared = self.shared.shard();
+        let undecided = Undecided::start(shared.observers.is_observed());
+        let accepted = Accepted::new(&mut head, token, Duration::ZERO, undecided, shared);
         ResponseFuture::calling(inner.call(Request::from_parts(head, body)), accepted)
     }
 }

@@ -17,6 +17,7 @@ use super::future::ResponseFuture;
 use crate::authenticate::Progress;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::Shared;
+use crate::observe::{Lookup, Undecided};
 use crate::sync::ShardedArc;
 
 /// The service of the layer [`BearerAuth`](crate::BearerAuth), around an inner service `S`.
@@ -47,16 +48,29 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         let shared = self.shared.shard();
+        let undecided = Undecided::start(shared.observers.is_observed());
         let progress = shared.authenticator.start(&head);
+        let undecided = undecided.with(lookup(&progress));
         if let Progress::Done(Ok(token)) = progress {
-            let accepted = Accepted::new(&mut head, token, Duration::ZERO, shared);
+            let accepted = Accepted::new(&mut head, token, Duration::ZERO, undecided, shared);
             return ResponseFuture::calling(self.inner.call(Request::from_parts(head, body)), accepted);
         }
         shared.check_issuers_once();
         // The service that was polled ready goes with the request; its clone is not ready yet.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(progress, ready, head, body, Arc::clone(shared))
+        ResponseFuture::new(progress, undecided, ready, head, body, Arc::clone(shared))
+    }
+}
+
+/// How far the token cache helped.
+fn lookup(progress: &Progress) -> Lookup {
+    match progress {
+        Progress::Done(Ok(None)) => Lookup::NONE,
+        // A rejection names an issuer only if the token was looked up.
+        Progress::Done(Err(rejection)) if rejection.issuer().is_none() => Lookup::NONE,
+        Progress::Uncached(_) => Lookup::MISS,
+        Progress::Done(_) | Progress::Pending(..) | Progress::Unproven(_) => Lookup::HIT,
     }
 }
 

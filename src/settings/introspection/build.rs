@@ -37,6 +37,7 @@ impl Introspection {
         let config = IntrospectorConfig {
             client: IntrospectionClientConfig {
                 issuer: Arc::clone(&claims.issuer),
+                observers: issuer.observers,
                 endpoint,
                 auth: self.auth.clone(),
                 plain_http: issuer.plain_http,

@@ -16,6 +16,7 @@ use crate::jwt::ConfiguredNames;
 use crate::jwt::claims::{AudienceClaim, ClaimsPolicy, OptionalClaims, RequiredClaim, RequiredValue};
 use crate::jwt::header::{HeaderPolicy, media_subtype};
 use crate::metadata::Discoverable;
+use crate::observe::IssuerObservers;
 use crate::settings::config_error::ConfigProblem;
 use crate::settings::context::{AlreadyReported, BuildContext, IntrospectedIssuer};
 
@@ -142,7 +143,12 @@ impl Issuer {
             client: self.client.clone().or_else(|| cx.client()),
             responses: Arc::clone(&cx.responses),
             clock: Arc::clone(&cx.clock),
+            observers: self.observers(cx),
         }
+    }
+
+    fn observers(&self, cx: &BuildContext) -> IssuerObservers {
+        IssuerObservers { observers: cx.observers.clone(), resolver_pattern: self.resolver_pattern.clone() }
     }
 
     /// The claims that its JWTs must have beside `iss`, `aud` and `exp`.
@@ -183,6 +189,7 @@ impl Issuer {
         let client = self.client.clone().or_else(|| cx.client())?;
         let mut config = cx.remote(&self.identifier, source, client);
         config.limits.addresses = self.addresses;
+        config.observers = self.observers(cx);
         let keys = cx.sources.keys(RemoteConfig { algorithms, fallbacks, ..config }, seed);
         Some(Keys::fetched(&self.identifier, keys))
     }

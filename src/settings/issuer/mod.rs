@@ -51,6 +51,8 @@ use crate::transport::HttpClient;
 #[must_use]
 pub struct Issuer {
     identifier: String,
+    /// The pattern of the resolver that has returned it.
+    resolver_pattern: Option<Arc<str>>,
     /// The fault of the profile that made the identifier.
     profile_fault: Option<Box<ProfileFault>>,
     keys: KeyOrigin,
@@ -177,6 +179,7 @@ impl Issuer {
         }
         Self {
             identifier: identifier.into(),
+            resolver_pattern: None,
             profile_fault: None,
             keys,
             seed: None,
@@ -326,6 +329,11 @@ impl Issuer {
                 self.introspection.as_ref().is_some_and(Introspection::needs_client)
             }
         }
+    }
+
+    /// The same, as the resolver with this pattern has returned it.
+    pub(crate) fn resolved_by(self, pattern: &Arc<str>) -> Self {
+        Self { resolver_pattern: Some(Arc::clone(pattern)), ..self }
     }
 
     /// The same, with its endpoints on its own host or a subdomain, unless hosts are listed.

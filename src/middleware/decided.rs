@@ -1,0 +1,124 @@
+//! Reports the decision about each request to the observers, exactly once.
+//!
+//! Why an accepted request is reported at its end: a layer further in, an extractor or a handler may still
+//! reject it. It is reported as accepted even if there is no response, because the inner service failed or
+//! the client has left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::shared::{Shared, SharedRef};
+use crate::access_token::AccessToken;
+use crate::crypto::Algorithm;
+use crate::event;
+use crate::observe::{Decision, Lookup, Outcome, Undecided};
+use crate::rejection::Rejection;
+
+/// A request that `BearerAuth` accepted, until it is reported.
+pub(super) struct AcceptedRequest {
+    shared: SharedRef,
+    event: Option<event::AcceptedRequest>,
+    token: Option<AccessToken>,
+    lookup: Lookup,
+    duration: Duration,
+    is_reported: AtomicBool,
+}
+
+impl AcceptedRequest {
+    /// A request with this token. `None` if nobody wants to know of it.
+    pub(super) fn new(
+        shared: &SharedRef,
+        token: Option<&AccessToken>,
+        undecided: Undecided,
+    ) -> Option<Arc<Self>> {
+        let event = event::AcceptedRequest::new(token.map(AccessToken::issuer_name));
+        (event.is_some() || shared.observers.is_observed()).then(|| {
+            Arc::new(Self {
+                shared: Arc::clone(shared),
+                event,
+                token: token.cloned(),
+                lookup: undecided.lookup,
+                duration: undecided.duration(),
+                is_reported: AtomicBool::new(false),
+            })
+        })
+    }
+
+    /// Reports that the request was accepted, unless it is reported.
+    pub(super) fn accept(&self) {
+        if self.is_reported.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(event) = &self.event {
+            event.report();
+        }
+        let decision = accepted(self.token.as_ref(), self.lookup, self.duration);
+        self.shared.observe(decision);
+    }
+
+    /// Tells the observers that a layer further in, an extractor or a handler rejected the request, unless it
+    /// is reported.
+    pub(super) fn reject(&self, rejection: &Rejection) {
+        if self.is_reported.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let accepted = accepted(self.token.as_ref(), self.lookup, self.duration);
+        let rejected = rejected(rejection, self.lookup, self.duration);
+        let issuer = rejected.issuer.or(accepted.issuer);
+        let (key_id, algorithm) = (accepted.key_id, accepted.algorithm);
+        self.shared.observe(Decision { issuer, key_id, algorithm, ..rejected });
+    }
+}
+
+impl Shared {
+    /// Tells the observers about a request that is rejected before it is accepted.
+    pub(super) fn observe_rejected(&self, rejection: &Rejection, undecided: Undecided) {
+        if self.observers.is_observed() {
+            self.observe(rejected(rejection, undecided.lookup, undecided.duration()));
+        }
+    }
+
+    /// Tells the observers about a token outside of a request that is accepted.
+    pub(super) fn observe_accepted(&self, token: &AccessToken, undecided: Undecided) {
+        if self.observers.is_observed() {
+            self.observe(accepted(Some(token), undecided.lookup, undecided.duration()));
+        }
+    }
+
+    fn observe(&self, decision: Decision<'_>) {
+        let resolver_pattern = decision.issuer.and_then(|issuer| self.authenticator.resolver_pattern(issuer));
+        let resolver_pattern = resolver_pattern.map(|pattern| &**pattern);
+        self.observers.decided(&Decision { resolver_pattern, ..decision });
+    }
+}
+
+fn accepted(token: Option<&AccessToken>, lookup: Lookup, duration: Duration) -> Decision<'_> {
+    let outcome = if token.is_some() { Outcome::Accepted } else { Outcome::Anonymous };
+    let grant = token.map(AccessToken::grant);
+    Decision {
+        outcome,
+        kind: outcome.as_str(),
+        status: None,
+        issuer: token.map(AccessToken::issuer),
+        resolver_pattern: None,
+        key_id: grant.and_then(|grant| Some(&*grant.key_id.as_ref()?.0)),
+        algorithm: grant.and_then(|grant| grant.algorithm).map(Algorithm::as_str),
+        lookup,
+        duration,
+    }
+}
+
+fn rejected(rejection: &Rejection, lookup: Lookup, duration: Duration) -> Decision<'_> {
+    Decision {
+        outcome: Outcome::Rejected,
+        kind: rejection.kind().as_str(),
+        status: Some(rejection.status()),
+        issuer: rejection.issuer(),
+        resolver_pattern: None,
+        key_id: None,
+        algorithm: None,
+        lookup,
+        duration,
+    }
+}
