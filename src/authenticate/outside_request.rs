@@ -6,11 +6,14 @@
 
 use std::sync::Arc;
 
+use tracing::{Instrument, Span};
+
 use super::Authenticator;
-use super::progress::{Resumed, Stop};
+use super::progress::Stop;
 use crate::access_token::AccessToken;
 use crate::bearer::{Credential, Scheme};
 use crate::binding::BindingFault;
+use crate::event::span;
 use crate::observe::Lookup;
 use crate::rejection::Rejection;
 
@@ -44,15 +47,27 @@ impl Authenticator {
     }
 
     async fn look_up_or_validate(self: Arc<Self>, token: &[u8]) -> (Result<AccessToken, Rejection>, Lookup) {
-        let cached = self.cached(token);
-        let lookup = if cached.is_some() { Lookup::HIT } else { Lookup::MISS };
-        match cached.unwrap_or_else(|| self.validated(token)) {
-            Ok(token) => (Ok(token), lookup),
-            Err(Stop::Rejected(rejection)) => (Err(rejection), lookup),
-            Err(Stop::Pending(pending)) => {
-                let Resumed { outcome, is_introspected, .. } = self.resume(pending).await;
-                (outcome, if is_introspected { lookup.introspected() } else { lookup })
+        let (mut lookup, span, result) = match self.cached(token) {
+            Some(result) => (Lookup::HIT, Span::none(), result),
+            None => {
+                let span = span::decision();
+                let result = span.in_scope(|| self.validated(token));
+                (Lookup::MISS, span, result)
             }
-        }
+        };
+        let outcome = match result {
+            Ok(token) => Ok(token),
+            Err(Stop::Rejected(rejection)) => Err(rejection),
+            Err(Stop::Pending(pending)) => {
+                let resumed = self.resume(pending).instrument(span.clone()).await;
+                if resumed.is_introspected {
+                    lookup = lookup.introspected();
+                }
+                resumed.outcome
+            }
+        };
+        let kind = outcome.as_ref().map_or_else(|rejection| rejection.kind().as_str(), |_| "accepted");
+        span::record_decision(&span, kind);
+        (outcome, lookup)
     }
 }

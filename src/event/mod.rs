@@ -9,6 +9,7 @@
 
 mod audit;
 mod rejected;
+pub(crate) mod span;
 
 use std::error::Error;
 use std::fmt;

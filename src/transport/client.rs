@@ -44,6 +44,9 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 /// - Keep the request out of logs. An introspection request carries the access token and often a client
 ///   secret, in its body or in `Authorization`.
 ///
+/// The client is called within the span of the request; see
+/// [Operations](crate::guide::operations#traces).
+///
 /// An implementation needs no timeout: the caller enforces it and drops the future. An `Arc<dyn HttpClient>`
 /// is an `HttpClient`, too.
 ///

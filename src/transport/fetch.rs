@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderValue, Method, Response, StatusCode};
+use tracing::Instrument;
 
 use super::client::HttpClient;
 use super::error::{FetchError, FetchErrorKind};
 use super::request::FetchRequest;
+use crate::event::span::{OutboundRequest, record_error, record_response};
 
 /// Fetches a JSON document. The response has status 200, or 304 for a conditional request.
 ///
@@ -43,6 +45,21 @@ pub(crate) async fn send(
     request: FetchRequest,
     timeout: Duration,
 ) -> Result<Response<Bytes>, FetchError> {
+    let span = outbound_request(&request).span();
+    // The client is called within the span, so that it can propagate the trace context.
+    let response = exchange(client, request, timeout).instrument(span.clone()).await;
+    match &response {
+        Ok(response) => record_response(&span, response.status().as_u16()),
+        Err(error) => record_error(&span, error_type(error.kind())),
+    }
+    response
+}
+
+async fn exchange(
+    client: &dyn HttpClient,
+    request: FetchRequest,
+    timeout: Duration,
+) -> Result<Response<Bytes>, FetchError> {
     request.check_host()?;
     let (max_body_bytes, is_get) = (request.max_body_bytes(), request.request().method() == Method::GET);
     let response = tokio::time::timeout(timeout, client.fetch(request.with_timeout(timeout)));
@@ -52,6 +69,33 @@ pub(crate) async fn send(
         status if status.is_redirection() => Err(redirected(&response, is_get)),
         _ if response.body().len() > max_body_bytes => Err(FetchError::too_large()),
         _ => Ok(response),
+    }
+}
+
+fn outbound_request(request: &FetchRequest) -> OutboundRequest<'_> {
+    let url = request.request().uri();
+    OutboundRequest {
+        method: request.request().method().as_str(),
+        host: url.host(),
+        port: url.port_u16().or_else(|| match url.scheme_str() {
+            Some("https") => Some(443),
+            Some("http") => Some(80),
+            _ => None,
+        }),
+        issuer: request.issuer(),
+    }
+}
+
+/// The value of OpenTelemetry's attribute `error.type`.
+fn error_type(kind: FetchErrorKind) -> &'static str {
+    match kind {
+        FetchErrorKind::Transport => "transport",
+        FetchErrorKind::ConnectionLost => "connection_lost",
+        FetchErrorKind::TimedOut => "timeout",
+        FetchErrorKind::TooLarge => "too_large",
+        FetchErrorKind::Redirected => "redirected",
+        FetchErrorKind::AddressNotAllowed => "address_not_allowed",
+        FetchErrorKind::Status(_) => "status",
     }
 }
 

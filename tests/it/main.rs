@@ -45,6 +45,7 @@ mod require;
 mod resource_metadata;
 mod responses;
 mod sender_bound;
+mod spans;
 mod step_up;
 mod support;
 mod token_cache;

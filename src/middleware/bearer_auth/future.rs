@@ -17,11 +17,13 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
+use tracing::Span;
 
 use super::accepted::Accepted;
 use crate::access_token::AccessToken;
 use crate::authenticate::{PendingProof, Progress, ProofProgress, Resumed, Stop, Unproven};
 use crate::bearer::{Located, Scheme};
+use crate::event::span;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
 use crate::observe::Undecided;
@@ -60,6 +62,8 @@ struct Call<S, B> {
     head: Parts,
     body: B,
     shared: SharedRef,
+    /// The span of the decision. Disabled if nothing has to be validated.
+    span: Span,
     /// How long the request has waited for introspection.
     introspection_time: Duration,
     undecided: Undecided,
@@ -88,8 +92,9 @@ where
         body: B,
         shared: SharedRef,
     ) -> Self {
+        let span = if matches!(progress, Progress::Done(_)) { Span::none() } else { span::decision() };
         let introspection_time = Duration::ZERO;
-        let call = Call { service: ready, head, body, shared, introspection_time, undecided };
+        let call = Call { service: ready, head, body, shared, span, introspection_time, undecided };
         Self { state: call.after(progress) }
     }
 }
@@ -129,6 +134,7 @@ where
         token: Option<AccessToken>,
         fresh_nonce: Option<HeaderValue>,
     ) -> State<S, S::Future, B> {
+        span::record_decision(&self.span, "accepted");
         let (introspection_time, undecided) = (self.introspection_time, self.undecided);
         let accepted = Accepted::new(&mut self.head, token, introspection_time, undecided, &self.shared);
         let accepted = accepted.with_fresh_nonce(fresh_nonce);
@@ -137,8 +143,17 @@ where
     }
 
     fn reject(self, rejection: Rejection) -> State<S, S::Future, B> {
+        span::record_decision(&self.span, rejection.kind().as_str());
         let Self { undecided, head, shared, .. } = self;
         State::Reject { rejection: Some(rejection), undecided, head, shared }
+    }
+}
+
+/// Runs `poll` within the span of the decision.
+fn in_span<S, B, T>(call: Option<&Call<S, B>>, poll: impl FnOnce() -> T) -> T {
+    match call {
+        Some(call) => call.span.in_scope(poll),
+        None => poll(),
     }
 }
 
@@ -155,12 +170,13 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Verify { located, call } => {
                     let Some(call) = call.take() else { return Poll::Pending };
-                    let progress = call.shared.authenticator.validate(located, &call.head);
+                    let validate = || call.shared.authenticator.validate(located, &call.head);
+                    let progress = call.span.in_scope(validate);
                     call.after(progress)
                 }
                 StateProj::Wait { resumed, scheme, call } => {
                     let Resumed { outcome, introspection_time, is_introspected } =
-                        ready!(resumed.as_mut().poll(cx));
+                        ready!(in_span(call.as_ref(), || resumed.as_mut().poll(cx)));
                     let Some(call) = call.take() else { return Poll::Pending };
                     let progress = call.shared.authenticator.progress(outcome.map_err(Stop::from), *scheme);
                     let lookup = call.undecided.lookup;
@@ -172,11 +188,13 @@ where
                     let Some((unproven, call)) = unproven.take().zip(call.take()) else {
                         return Poll::Pending;
                     };
-                    let proof = call.shared.authenticator.prove(&call.head, unproven);
+                    let prove = || call.shared.authenticator.prove(&call.head, unproven);
+                    let proof = call.span.in_scope(prove);
                     call.after_proof(proof)
                 }
                 StateProj::WaitForProof { proof, call } => {
-                    let proof = ProofProgress::Done(ready!(proof.as_mut().poll(cx)));
+                    let proof = in_span(call.as_ref(), || proof.as_mut().poll(cx));
+                    let proof = ProofProgress::Done(ready!(proof));
                     let Some(call) = call.take() else { return Poll::Pending };
                     call.after_proof(proof)
                 }

@@ -45,6 +45,15 @@ impl Log {
         self.with_target("tower_bearer::audit")
     }
 
+    /// The fields of each span of this crate with this name. Later values follow the first ones.
+    pub(crate) fn span_fields(&self, name: &str) -> Vec<(String, String)> {
+        let entries = self.entries.lock().unwrap();
+        let is_wanted = |entry: &&Entry| {
+            !entry.is_event && entry.target == "tower_bearer" && entry.field("span") == Some(name)
+        };
+        entries.iter().filter(is_wanted).flat_map(|entry| entry.fields.clone()).collect()
+    }
+
     fn with_target(&self, target: &str) -> Vec<Entry> {
         let entries = self.entries.lock().unwrap();
         let has_target = |entry: &&Entry| entry.is_event && entry.target == target;
@@ -114,7 +123,10 @@ where
 
     fn on_record(&self, span: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(metadata) = context.metadata(span) {
-            self.push(metadata, |fields| values.record(fields));
+            self.push(metadata, |fields| {
+                fields.0.push(("span".to_owned(), metadata.name().to_owned()));
+                values.record(fields);
+            });
         }
     }
 

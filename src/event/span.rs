@@ -1,0 +1,59 @@
+//! The spans of decisions and of calls to the authorization server, with the attribute names of OpenTelemetry
+//! where it has one.
+//!
+//! Why literals: some of these names contain a keyword of Rust.
+
+use tracing::field::Empty;
+use tracing::{Span, debug_span, info_span};
+
+use super::TARGET;
+
+/// The span of the decision about one token that is not cached. [`record_decision`] completes it.
+pub(crate) fn decision() -> Span {
+    debug_span!(target: TARGET, "validate access token", kind = Empty)
+}
+
+/// The decision: `accepted`, or the kind of the rejection.
+pub(crate) fn record_decision(span: &Span, kind: &'static str) {
+    span.record("kind", kind);
+}
+
+/// One request to an authorization server.
+pub(crate) struct OutboundRequest<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) port: Option<u16>,
+    /// The issuer on whose behalf the request is sent.
+    pub(crate) issuer: &'a str,
+}
+
+impl OutboundRequest<'_> {
+    /// The span of the request. [`record_response`] or [`record_error`] completes it.
+    pub(crate) fn span(&self) -> Span {
+        info_span!(
+            target: TARGET,
+            "authorization server request",
+            "otel.name" = self.method,
+            "otel.kind" = "client",
+            "http.request.method" = self.method,
+            "server.address" = self.host,
+            "server.port" = self.port,
+            issuer = self.issuer,
+            "http.response.status_code" = Empty,
+            "error.type" = Empty,
+        )
+    }
+}
+
+/// The status of the response, which is an error from 400 on.
+pub(crate) fn record_response(span: &Span, status: u16) {
+    span.record("http.response.status_code", status);
+    if status >= 400 {
+        span.record("error.type", tracing::field::display(status));
+    }
+}
+
+/// The kind of the error, one of a few words.
+pub(crate) fn record_error(span: &Span, kind: &'static str) {
+    span.record("error.type", kind);
+}
