@@ -69,7 +69,7 @@
 //! [Troubleshooting](guide::troubleshooting) lists every [`RejectionKind`] by status. The [`Rejection`] is in
 //! the extensions of the response. With [`BearerAuthBuilder::resource_metadata`], each challenge says where a
 //! client finds the authorization server (RFC 9728). [`BearerAuthBuilder::on_reject`] replaces the JSON body.
-//! gRPC requests get gRPC responses with the same headers.
+//! gRPC calls get gRPC responses with the same headers; see [`BearerAuthBuilder::grpc`].
 //!
 //! # Features
 //!

@@ -42,6 +42,7 @@
 //! | `issuers` | a list of issuers, see below: [`issuer`](BearerAuthBuilder::issuer) and [`add_issuer`](BearerAuthBuilder::add_issuer); required, but may be empty |
 //! | `realm` | a text |
 //! | `optional`, `allow_preflight`, `strip_credentials`, `omit_error_descriptions`, `log_token_details`, `skip_start_check`, `allow_no_issuer`, `fapi2` | `true` |
+//! | `grpc` | `false` |
 //! | `token_sources` | a list of `"query"`, `{ cookie = "__Host-token" }`, `{ header = "x-token" }`, `{ web_socket_protocol = "access_token." }`: [`add_token_source`](BearerAuthBuilder::add_token_source) |
 //! | `leeway_secs`, `fetch_timeout_secs`, `max_key_wait_secs` | seconds |
 //! | `jwks_ttl_secs`, `jwks_cooldown_secs`, `jwks_stale_for_secs`, `jwks_stale_for_bad_responses_secs` | seconds |

@@ -35,6 +35,7 @@ pub(super) struct Settings {
     pub(super) omit_error_descriptions: bool,
     #[serde(default)]
     pub(super) log_token_details: bool,
+    pub(super) grpc: Option<bool>,
     #[serde(default)]
     pub(super) skip_start_check: bool,
     #[serde(default)]
@@ -172,7 +173,10 @@ impl Settings {
         for (_, set) in flags.into_iter().filter(|(is_on, _)| *is_on) {
             builder = set(builder);
         }
-        builder
+        match self.grpc {
+            Some(is_on) => builder.grpc(is_on),
+            None => builder,
+        }
     }
 
     fn set_numbers(&self, mut builder: BearerAuthBuilder) -> BearerAuthBuilder {

@@ -16,6 +16,7 @@ mod body;
 mod coverage;
 mod decided;
 mod form_body;
+mod grpc;
 mod rejection_log;
 mod require;
 mod responder;

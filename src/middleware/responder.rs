@@ -14,15 +14,13 @@ use http::header::{
     LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
+use super::grpc::GrpcProtocol;
 use super::response_settings::ResponseSettings;
 use crate::bearer::{DPOP_NONCE, Scheme, Schemes};
 use crate::rejection::{Rejection, RejectionKind};
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Headers that describe a body, and would be wrong for the one that replaces it.
 const BODY_HEADERS: [HeaderName; 9] = [
@@ -74,14 +72,15 @@ impl Responder {
     /// The response to the request with `head`, with the rejection in its extensions.
     pub(super) fn respond<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
         let prepared = self.prepared(&rejection);
-        let mut response = match &self.settings.on_reject {
-            _ if is_grpc(head) => grpc(&rejection, self.settings.omit_error_descriptions),
-            Some(on_reject) => {
+        let grpc = self.settings.grpc.then(|| GrpcProtocol::of(head)).flatten();
+        let mut response = match (grpc, &self.settings.on_reject) {
+            (Some(protocol), _) => protocol.respond(&rejection, self.settings.omit_error_descriptions),
+            (None, Some(on_reject)) => {
                 let mut response = on_reject(&rejection, head);
                 *response.status_mut() = rejection.status();
                 response.map(ResponseBody::rejection)
             }
-            None => return self.finish(rejection, prepared.response(ResponseBody::rejection)),
+            (None, None) => return self.finish(rejection, prepared.response(ResponseBody::rejection)),
         };
         for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE] {
             replace(response.headers_mut(), &name, &prepared.headers);
@@ -244,45 +243,11 @@ pub(super) fn uncovered() -> &'static Responder {
             schemes: Schemes::Bearer,
             dpop_algs: None,
             omit_error_descriptions: false,
+            grpc: true,
             on_reject: None,
             resource_metadata: None,
         })
     })
-}
-
-/// A trailers-only response, as gRPC over HTTP/2 responds to a call that never reached a method.
-fn grpc<B>(rejection: &Rejection, omit_error_descriptions: bool) -> Response<ResponseBody<B>> {
-    let mut response = Response::new(ResponseBody::rejection(Bytes::new()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));
-    if !omit_error_descriptions {
-        // The texts of the table need no percent-encoding.
-        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
-    }
-    response
-}
-
-/// INVALID_ARGUMENT, PERMISSION_DENIED, INTERNAL, UNAVAILABLE and UNAUTHENTICATED.
-fn grpc_status(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        400 | 413 => "3",
-        403 => "7",
-        500 => "13",
-        503 => "14",
-        _ => "16",
-    }
-}
-
-/// Whether this is a gRPC call, which is always a POST. Its rejection has status 200. Another method must not
-/// get that status: a proxy that asks here whether a request is allowed (`auth_request`) would let it pass.
-fn is_grpc(head: &Parts) -> bool {
-    if head.method != Method::POST {
-        return false;
-    }
-    let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let rest = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
-    matches!(rest, Some([] | [b'+' | b'-' | b';', ..]))
 }
 
 /// Replaces the lines of one header with those in `prepared`.

@@ -28,6 +28,8 @@ pub(crate) struct ResponseSettings {
     /// The algorithms that a DPoP proof may be signed with, space-delimited.
     pub(crate) dpop_algs: Option<Arc<str>>,
     pub(crate) omit_error_descriptions: bool,
+    /// Whether gRPC calls get gRPC responses.
+    pub(crate) grpc: bool,
     pub(crate) on_reject: Option<OnReject>,
     pub(crate) resource_metadata: Option<Arc<PublishedMetadata>>,
 }

@@ -17,7 +17,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Level;
 
 use crate::support::log::Log;
-use crate::support::protected::{API, ApiResponse, anonymous, get as with_token, send};
+use crate::support::protected::{API, ApiResponse, anonymous, as_grpc, get as with_token, send};
 
 #[derive(Debug, Deserialize)]
 struct Tenant {
@@ -133,8 +133,7 @@ async fn an_extractor_rejects_as_the_layer_is_configured() {
 
     let mut request = with_token(idp.token(API).sign()).map(Body::new);
     *request.uri_mut() = "/tenant".parse().unwrap();
-    *request.method_mut() = http::Method::POST;
-    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    as_grpc(&mut request);
     let response = send(app, request).await;
     assert_eq!((response.status(), response.header("grpc-status")), (200, Some("16")));
 }

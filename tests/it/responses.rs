@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use http_body_util::Full;
 use serde_json::json;
 use tower::Layer;
@@ -23,7 +23,9 @@ use tracing::Level;
 
 use crate::support::keys::{encode, unknown_kid};
 use crate::support::log::{Log, leaked_pieces};
-use crate::support::protected::{ACCEPTED, API, ApiResponse, Handler, Protected, anonymous, get, send};
+use crate::support::protected::{
+    ACCEPTED, API, ApiResponse, Handler, Protected, anonymous, as_grpc, get, send,
+};
 
 /// An issuer whose rate limit for unknown keys is used up.
 const BUSY: &str = "https://busy.example";
@@ -131,7 +133,8 @@ impl Rejecting {
         })
     }
 
-    /// The response to a request that is rejected as this kind. A request with more header fields is a POST.
+    /// The response to a request that is rejected as this kind. A request with more header fields is a POST over
+    /// HTTP/2.
     async fn response(&self, kind: RejectionKind, fields: &[(&'static str, &'static str)]) -> ApiResponse {
         let mut request = match (self.bad_token(kind), kind) {
             (Some(token), _) => get(token),
@@ -141,6 +144,7 @@ impl Rejecting {
         };
         for (name, value) in fields {
             *request.method_mut() = Method::POST;
+            *request.version_mut() = Version::HTTP_2;
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let handler = Handler::default();
@@ -156,6 +160,9 @@ impl Rejecting {
         send(form.layer(self.auth.layer(route.layer(handler))), request).await
     }
 }
+
+/// The header fields that make a POST over HTTP/2 a gRPC call.
+const GRPC: [(&str, &str); 2] = [("te", "trailers"), ("content-type", "application/grpc")];
 
 /// Introspection with the client that every test issuer knows.
 fn introspection(secret: &str) -> Introspection {
@@ -257,8 +264,7 @@ async fn omit_error_descriptions_leaves_only_error_codes() {
             assert_eq!(challenge.param("error_description"), None, "{kind}");
         }
     }
-    let response =
-        rejecting.response(RejectionKind::TokenExpired, &[("content-type", "application/grpc")]).await;
+    let response = rejecting.response(RejectionKind::TokenExpired, &GRPC).await;
     assert_eq!((response.header("grpc-status"), response.header("grpc-message")), (Some("16"), None));
 }
 
@@ -328,7 +334,7 @@ async fn every_challenge_names_the_resource_metadata_whatever_writes_the_respons
         let metadata = ResourceMetadata::at("https://api.example.com/mcp").scope_hint(["a"]);
         let rejecting = Rejecting::new(|builder| change(builder.resource_metadata(metadata))).await;
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
-            for headers in [&[][..], &[("content-type", "application/grpc")]] {
+            for headers in [&[][..], &GRPC] {
                 let response = rejecting.response(kind, headers).await;
                 let challenge = response.challenge();
                 assert_eq!(challenge.is_some(), kind.status().as_u16() < 500, "{name}: {kind}");
@@ -339,20 +345,84 @@ async fn every_challenge_names_the_resource_metadata_whatever_writes_the_respons
     }
 }
 
-/// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request.
+/// Proxies with forward authentication (nginx `auth_request`) take a 200 for an accepted request. In each row
+/// one thing is not as in a gRPC call.
 #[tokio::test(start_paused = true)]
 async fn a_rejection_has_status_200_only_for_grpc_calls() {
+    const HTTP_2: Version = Version::HTTP_2;
     let rejecting = Rejecting::new(|builder| builder).await;
-    for (method, content_type) in [
-        ("GET", "application/grpc"),
-        ("GET", "application/grpcx"),
-        ("POST", "application/grpcx"),
-        ("POST", "text/plain; application/grpc"),
+    for (method, version, te, content_type) in [
+        ("GET", HTTP_2, "trailers", "application/grpc"),
+        ("PUT", HTTP_2, "trailers", "application/grpc"),
+        ("OPTIONS", HTTP_2, "trailers", "application/grpc"),
+        ("POST", Version::HTTP_11, "trailers", "application/grpc"),
+        ("POST", Version::HTTP_10, "trailers", "application/grpc"),
+        ("POST", HTTP_2, "", "application/grpc"),
+        ("POST", HTTP_2, "gzip", "application/grpc"),
+        ("POST", HTTP_2, "trailersx", "application/grpc"),
+        ("POST", HTTP_2, "trailers", ""),
+        ("POST", HTTP_2, "trailers", "application/grpcfoo"),
+        ("POST", HTTP_2, "trailers", "application/grpc-foo"),
+        ("POST", HTTP_2, "trailers", "application/grpc+"),
+        ("POST", HTTP_2, "trailers", "application/grpc proto"),
+        ("POST", HTTP_2, "trailers", "text/plain; application/grpc"),
+        ("POST", HTTP_2, "trailers", "text/plain, application/grpc"),
+        ("GET", HTTP_2, "trailers", "application/grpc-web"),
+        ("POST", HTTP_2, "trailers", "application/grpc-webx"),
+        ("POST", HTTP_2, "trailers", "application/grpc-web-textx"),
+        ("POST", HTTP_2, "trailers", "application/grpc-web-text+"),
     ] {
         let mut request = anonymous(method);
-        request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        *request.version_mut() = version;
+        for (name, value) in [("te", te), ("content-type", content_type)] {
+            if !value.is_empty() {
+                request.headers_mut().insert(name, value.parse().unwrap());
+            }
+        }
         let response = send(rejecting.auth.layer(Handler::default()), request).await;
-        assert_eq!(response.status(), 401, "{method} {content_type}");
+        let row = format!("{method} {version:?} te: {te} content-type: {content_type}");
+        assert_eq!((response.status(), response.header("grpc-status")), (401, None), "{row}");
+    }
+    let mut request = anonymous("POST");
+    as_grpc(&mut request);
+    request.headers_mut().append(CONTENT_TYPE, "text/plain".parse().unwrap());
+    let response = send(rejecting.auth.layer(Handler::default()), request).await;
+    assert_eq!(response.status(), 401, "two content types");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_grpc_every_call_gets_the_status_and_body_of_the_kind() {
+    let rejecting = Rejecting::new(|builder| builder.grpc(false)).await;
+    for content_type in ["application/grpc", "application/grpc-web", "application/grpc-web-text"] {
+        // No `BearerAuth` covers a request that is `not_covered`, so no setting applies to it.
+        let without = [RejectionKind::BodyTooLarge, RejectionKind::NotCovered];
+        for kind in kinds().filter(|kind| !without.contains(kind)) {
+            let fields = [("te", "trailers"), ("content-type", content_type)];
+            let response = rejecting.response(kind, &fields).await;
+            let plain = rejecting.response(kind, &[]).await;
+            assert_eq!(response.status(), kind.status().as_u16(), "{kind}");
+            assert_eq!(response.header("grpc-status"), None, "{kind}");
+            assert_eq!(response.body, plain.body, "{kind}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grpc_web_call_over_http_1_gets_a_response_in_its_own_form() {
+    let auth = Rejecting::new(|builder| builder).await.auth;
+    for (asked, answered) in [
+        ("application/grpc-web", "application/grpc-web"),
+        ("application/grpc-web+proto", "application/grpc-web"),
+        ("Application/gRPC-Web; charset=utf-8", "application/grpc-web"),
+        ("application/grpc-web-text", "application/grpc-web-text"),
+        ("application/grpc-web-text+proto", "application/grpc-web-text"),
+    ] {
+        let mut request = anonymous("POST");
+        request.headers_mut().insert(CONTENT_TYPE, asked.parse().unwrap());
+        let response = send(auth.layer(Handler::default()), request).await;
+        assert_eq!((response.status(), response.header("grpc-status")), (200, Some("16")), "{asked}");
+        assert_eq!(response.header(CONTENT_TYPE), Some(answered), "{asked}");
+        assert!(response.body.is_empty(), "{asked}");
     }
 }
 
@@ -360,9 +430,10 @@ async fn a_rejection_has_status_200_only_for_grpc_calls() {
 async fn grpc_requests_get_trailers_only_responses() {
     let rejecting =
         Rejecting::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own")))).await;
-    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
+    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;x=y"] {
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
-            let response = rejecting.response(kind, &[("content-type", content_type)]).await;
+            let fields = [("te", "trailers"), ("content-type", content_type)];
+            let response = rejecting.response(kind, &fields).await;
             let status = match kind.status().as_u16() {
                 400 => "3",
                 401 => "16",

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
@@ -21,7 +21,7 @@ use tower_bearer::{AccessToken, BearerAuth, Rejection, RejectionKind, Require};
 use crate::support::introspected::introspection;
 use crate::support::log::Log;
 use crate::support::protected::{
-    ACCEPTED, API, ApiResponse, Handler, Outcome, Protected, anonymous, at_once, get, send,
+    ACCEPTED, API, ApiResponse, Handler, Outcome, Protected, anonymous, as_grpc, at_once, get, send,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -255,8 +255,7 @@ async fn a_grpc_request_gets_unauthenticated_with_the_same_challenge() {
     let (idp, auth) = api();
     let require = Require::token().acr_any(["mfa"]).authenticated_within(MINUTE);
     let mut request = get(idp.token(API).sign());
-    *request.method_mut() = Method::POST;
-    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    as_grpc(&mut request);
     let response = at(&require, &auth, request).await;
     assert_eq!((response.status(), response.header("grpc-status")), (200, Some("16")));
     assert_eq!(param(&response, "error"), text("insufficient_user_authentication"));

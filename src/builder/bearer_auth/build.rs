@@ -86,6 +86,7 @@ impl BearerAuthBuilder {
                 schemes,
                 dpop_algs,
                 omit_error_descriptions: self.omit_error_descriptions,
+                grpc: self.grpc,
                 on_reject: self.on_reject,
                 resource_metadata: resource_metadata.map(Arc::new),
             })),

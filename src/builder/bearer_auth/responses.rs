@@ -40,6 +40,33 @@ impl BearerAuthBuilder {
         self
     }
 
+    /// Whether rejected gRPC and gRPC-Web calls get gRPC responses. Default: `true`.
+    ///
+    /// A gRPC response has status 200, the `grpc-status` of the rejection, and no body. These requests get one:
+    ///
+    /// | protocol | request |
+    /// |---|---|
+    /// | gRPC | `POST` over HTTP/2 with `te: trailers` and the content type `application/grpc`, or one such as `application/grpc+proto` |
+    /// | gRPC-Web | `POST` with the content type `application/grpc-web` or `application/grpc-web-text`, or one such as `application/grpc-web+proto` |
+    ///
+    /// Turn it off where a proxy asks this service whether a request is allowed and reads the status alone, as
+    /// `auth_request` of nginx or `ext_authz` of Envoy do. To them, 200 means that the request is allowed. A
+    /// rejected call then gets the same status and body as any other request.
+    ///
+    /// A route with [`Require`](crate::Require) that no `BearerAuth` covers knows no setting, and responds with
+    /// the gRPC form.
+    ///
+    /// ```
+    /// use tower_bearer::BearerAuth;
+    ///
+    /// let builder = BearerAuth::builder("https://api.example.com").grpc(false);
+    /// // a rejected call: HTTP/2 401, not HTTP/2 200 with grpc-status: 16
+    /// ```
+    pub fn grpc(mut self, is_on: bool) -> Self {
+        self.grpc = is_on;
+        self
+    }
+
     /// Adds to the log event of each rejected request what its token presents: `token.iss`, `token.aud`,
     /// `token.client_id`, `token.jti` and `token.kid`, each escaped and cut to 64 bytes. The hint then also
     /// says how many seconds a date is off. Default: no value of a token is logged.
@@ -94,7 +121,7 @@ impl BearerAuthBuilder {
     /// of the request. Default: a JSON body with `error` and `error_description`.
     ///
     /// `BearerAuth` sets the status, `WWW-Authenticate`, `Cache-Control` and `Retry-After` afterwards. It
-    /// does not call `on_reject` for gRPC requests, because their responses have no body. The head may
+    /// does not call `on_reject` for [gRPC requests](Self::grpc), because their responses have no body. The head may
     /// contain the token: do not log it and do not return it.
     ///
     /// ```

@@ -5,6 +5,7 @@ use tower_bearer::RejectionKind;
 use tower_bearer::RejectionKind::{CertificateHeaderMalformed, PeerAddressUnknown};
 
 use super::*;
+use crate::support::protected::as_grpc;
 
 /// A request for each kind, to an API that reads the header of RFC 9440.
 fn requests(api: &Api) -> [(RejectionKind, ApiRequest); 4] {
@@ -70,8 +71,7 @@ async fn the_descriptions_can_be_omitted() {
 async fn a_rejected_grpc_request_gets_the_status_of_the_kind() {
     let api = api(|builder| builder);
     for (kind, mut request) in requests(&api) {
-        *request.method_mut() = http::Method::POST;
-        request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        as_grpc(&mut request);
         let response = api.send(request).await;
         let status = match kind {
             CertificateHeaderMalformed => "3",

@@ -99,6 +99,7 @@ const EVERY_SETTING: &str = r#"
     allow_preflight = true
     strip_credentials = true
     omit_error_descriptions = true
+    grpc = false
     log_token_details = true
     skip_start_check = true
     allow_no_issuer = true

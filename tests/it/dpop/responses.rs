@@ -16,7 +16,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::StoreFn;
 use crate::support::dpop::{DpopApi, URL, request_of};
-use crate::support::protected::{API, ApiResponse, Handler, anonymous, get, send};
+use crate::support::protected::{API, ApiResponse, Handler, anonymous, as_grpc, get, send};
 
 /// The error codes and the descriptions of the kinds that only DPoP raises.
 const KINDS: [(RejectionKind, Option<&str>, &str); 16] = {
@@ -212,7 +212,7 @@ async fn grpc_requests_get_the_same_challenges_and_nonces() {
     for (kind, error, text) in KINDS {
         let api = rejecting(kind, |builder| builder);
         let mut request = request(&api, kind, "POST");
-        request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        as_grpc(&mut request);
         let response = response(&api, kind, request).await;
         check_headers(&response, kind, &challenges(kind, &failure(error, text), ""));
         let status = if error.is_some() { "16" } else { "14" };

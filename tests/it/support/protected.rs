@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, Request, Response, request, response};
+use http::{HeaderMap, HeaderValue, Request, Response, request, response};
 use http_body_util::{BodyExt, Collected, Full};
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
@@ -147,6 +147,14 @@ pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
 /// A request without credentials.
 pub(crate) fn anonymous(method: &str) -> Request<Full<Bytes>> {
     Request::builder().method(method).uri("https://api.example.com/orders").body(Full::default()).unwrap()
+}
+
+/// Turns `request` into a gRPC call, as gRPC clients send it.
+pub(crate) fn as_grpc<B>(request: &mut Request<B>) {
+    *request.method_mut() = http::Method::POST;
+    *request.version_mut() = http::Version::HTTP_2;
+    request.headers_mut().insert("te", HeaderValue::from_static("trailers"));
+    request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
 }
 
 /// A GET with this token.
