@@ -7,8 +7,8 @@
 //!
 //! Routes: `GET /public` (no token needed), `GET` and `POST /protected` (any valid token), `GET /scoped` (a
 //! token with `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets `ACR_VALUES`
-//! and `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token. An empty variable
-//! counts as unset.
+//! and `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token. `GET /ready` is for
+//! readiness probes: 200, or 503 while the issuer cannot accept tokens. An empty variable counts as unset.
 //!
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
@@ -88,14 +88,15 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
 }
 
 fn app(auth: BearerAuth, required_scope: String, step_up: Require) -> Router {
-    let metadata = auth.resource_metadata();
+    let (metadata, ready) = (auth.resource_metadata(), auth.ready_service());
     let mut app = Router::new()
         .route("/protected", get(claims).post(claims))
         .route("/scoped", get(claims).layer(Require::scope(required_scope)))
         .route("/step-up", get(claims).layer(step_up))
         .layer(auth)
         .layer(map_request(insert_peer_address))
-        .route("/public", get(async || "open to anyone\n"));
+        .route("/public", get(async || "open to anyone\n"))
+        .route_service("/ready", ready);
     if let Some(metadata) = metadata {
         for path in metadata.paths() {
             app = app.route_service(path, metadata.clone());

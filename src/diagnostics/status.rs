@@ -2,13 +2,46 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::authenticate::{Authenticator, TrustedIssuer};
 use crate::introspection::{IntrospectionStatus, Introspector};
 use crate::jwks::{Keys, KeysStatus};
 
 /// The state of one issuer's keys and introspection; see [`BearerAuth::status`](crate::BearerAuth::status).
-#[derive(Clone, Debug)]
+///
+/// It serializes as on the page of [`StatusService`](crate::middleware::StatusService). The members keep their
+/// names and meanings; later versions may add some. Durations are whole seconds, rounded down, and times are
+/// seconds since 1970 (Unix time). Each error is a text with all of its causes, for people. `keys` and
+/// `introspection` are `null` if the issuer has none.
+///
+/// ```json
+/// {
+///   "issuer": "https://login.example.com",
+///   "keys": {
+///     "usable": true,
+///     "key_ids": ["2024-06"],
+///     "skipped_keys": [{ "key_id": "old", "reason": "the key type is not supported" }],
+///     "age_secs": 12,
+///     "next_refresh_secs": 588,
+///     "last_error": null,
+///     "metadata_error": null
+///   },
+///   "introspection": {
+///     "circuit": "closed",
+///     "paused_until": null,
+///     "calls_in_flight": 0,
+///     "active_tokens": 3,
+///     "inactive_tokens": 1,
+///     "last_error": null
+///   }
+/// }
+/// ```
+///
+/// `circuit` is `closed`, `open` or `half_open`.
+#[derive(Clone, Debug, Serialize)]
 pub struct IssuerStatus {
+    #[serde(serialize_with = "str::serialize")]
     issuer: Arc<str>,
     keys: Option<KeysStatus>,
     introspection: Option<IntrospectionStatus>,

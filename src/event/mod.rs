@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serializer;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, error, info, warn};
 
@@ -319,6 +320,18 @@ impl<'e> Causes<'e> {
     /// An error and all its sources.
     pub(crate) fn of(error: &'e dyn Error) -> Self {
         Self { error, max_sources: usize::MAX }
+    }
+}
+
+/// Serializes an error as the text of its causes; for `serialize_with`.
+pub(crate) fn serialize_causes<E, S>(error: &Option<Arc<E>>, serializer: S) -> Result<S::Ok, S::Error>
+where
+    E: Error + 'static,
+    S: Serializer,
+{
+    match error {
+        Some(error) => serializer.collect_str(&Causes::of(&**error)),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct IntrospectionClient {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the authorization server accepted the credentials last.
     pub(super) is_accepted: AtomicBool,
+    /// Whether the authorization server has rejected no more than the random token of a check.
+    pub(super) is_checked: AtomicBool,
     /// Whether it was logged that JWTs cannot be introspected.
     is_reported: AtomicBool,
 }
@@ -65,8 +67,8 @@ impl IntrospectionClient {
         let limiter = Limiter::new(config.limiter.clone(), config.limits.timeout);
         let auth = CurrentAuth::new(config.auth.source().clone());
         let (endpoint, connections) = (EndpointCache::default(), Connections::default());
-        let [is_accepted, is_reported] = [false; 2].map(AtomicBool::new);
-        Self { config, limiter, endpoint, connections, auth, clock, is_accepted, is_reported }
+        let [is_accepted, is_checked, is_reported] = [false; 3].map(AtomicBool::new);
+        Self { config, limiter, endpoint, connections, auth, clock, is_accepted, is_checked, is_reported }
     }
 
     /// The longest time from the permit of a call to its response.

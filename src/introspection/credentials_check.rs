@@ -52,6 +52,10 @@ pub(super) async fn check_credentials(
             Err(failure.error)
         }
         Err(failure) if is_proof(failure.error.kind()) => Err(failure.error),
+        Err(failure) if is_about_token(failure.error.kind()) => {
+            client.is_checked.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -73,6 +77,12 @@ fn is_proof(kind: IntrospectionErrorKind) -> bool {
                     | Status(404 | 405 | 410)
             )
     )
+}
+
+/// Whether the server may have rejected no more than this token. A server that fails (5xx, HTML) has not.
+fn is_about_token(kind: IntrospectionErrorKind) -> bool {
+    use IntrospectionErrorKind::{Fetch, TokenTypeUnsupported};
+    matches!(kind, TokenTypeUnsupported | Fetch(FetchErrorKind::Status(400..=499)))
 }
 
 /// A token in the form of an access token (RFC 9068), with a random signature.

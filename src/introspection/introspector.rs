@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -174,6 +175,13 @@ impl Introspector {
         }
         found?;
         check_credentials(&self.shared.client, introspects_jwts).await
+    }
+
+    /// Whether the authorization server has responded to an introspection request so that tokens can be
+    /// introspected: the credentials are accepted, or only the random token of [`ready`](Self::ready) was not.
+    pub(crate) fn has_worked(&self) -> bool {
+        let client = &self.shared.client;
+        client.is_accepted.load(Ordering::Relaxed) || client.is_checked.load(Ordering::Relaxed)
     }
 
     /// The maximum time that [`ready`](Self::ready) takes.

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde::Serialize;
+
 use super::error::IntrospectionError;
+use crate::event::serialize_causes;
 use crate::sync::CircuitState;
+use crate::time::serialize_unix_time;
 
 /// The state of one issuer's introspection: circuit breaker, cache and last error.
 ///
@@ -24,13 +28,15 @@ use crate::sync::CircuitState;
 ///     }
 /// }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct IntrospectionStatus {
     pub(super) circuit: CircuitState,
+    #[serde(serialize_with = "serialize_unix_time")]
     pub(super) paused_until: Option<SystemTime>,
     pub(super) calls_in_flight: usize,
     pub(super) active_tokens: usize,
     pub(super) inactive_tokens: usize,
+    #[serde(serialize_with = "serialize_causes")]
     pub(super) last_error: Option<Arc<IntrospectionError>>,
 }
 

@@ -101,9 +101,7 @@ impl Keys {
         let octets = (compact.signing_input(), &*signature);
         match signature::verify(claims, header.algorithm, octets, candidates) {
             Ok(signed) => {
-                if let Some(keys) = self.remote() {
-                    keys.mark_used();
-                }
+                self.mark_used();
                 Ok(SignedBy { signed, keys: keys.id(), key_id: keys.key_id(key_id) })
             }
             Err(mismatch) => {
@@ -172,6 +170,13 @@ impl Keys {
         match &self.origin {
             KeyOrigin::Static(keys) => keys.id() == id,
             KeyOrigin::Remote(keys) => keys.is_current_set(id, now),
+        }
+    }
+
+    /// Counts as a use of the keys, so that they stay refreshed.
+    pub(crate) fn mark_used(&self) {
+        if let Some(keys) = self.remote() {
+            keys.mark_used();
         }
     }
 

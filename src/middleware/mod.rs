@@ -17,6 +17,7 @@ mod coverage;
 mod decided;
 mod form_body;
 mod grpc;
+mod probe;
 mod rejection_log;
 mod require;
 mod responder;
@@ -28,6 +29,7 @@ pub use body::ResponseBody;
 #[cfg(feature = "axum")]
 pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
+pub use probe::{ReadyService, StatusService};
 pub(crate) use rejection_log::RejectionLog;
 pub use require::{Require, RequireFuture, RequireService};
 pub(crate) use responder::Responder;

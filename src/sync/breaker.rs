@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::time::later;
 
 /// The failure rate is that of this many calls, the latest ones.
@@ -54,7 +56,8 @@ const TRUSTED_FIRST: Duration = Duration::from_secs(1);
 /// }
 /// assert_eq!(gauge(CircuitState::default()), 0);
 /// ```
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CircuitState {
     /// Requests are sent.

@@ -4,8 +4,10 @@ mod clock;
 mod moment;
 mod monotonic;
 mod numeric_date;
+mod serialize;
 
 pub use clock::{Clock, SystemClock};
 pub(crate) use moment::Moment;
 pub(crate) use monotonic::{later, now};
 pub(crate) use numeric_date::NumericDate;
+pub(crate) use serialize::{serialize_secs, serialize_unix_time};

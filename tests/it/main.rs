@@ -38,6 +38,7 @@ mod middleware;
 mod observe;
 mod on_accept;
 mod outside_request;
+mod probes;
 mod providers;
 mod ready;
 mod rejection_log;

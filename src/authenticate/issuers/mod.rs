@@ -139,7 +139,7 @@ impl TrustedIssuer {
     }
 
     /// Whether a resolver has found it, so that the configuration does not name it.
-    pub(in crate::authenticate) fn is_resolved(&self) -> bool {
+    pub(crate) fn is_resolved(&self) -> bool {
         self.state.0.load(Ordering::Relaxed) & RESOLVED != 0
     }
 

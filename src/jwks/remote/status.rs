@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::event::serialize_causes;
 use crate::jwks::error::KeysError;
 use crate::jwks::key_set::{IssuerKeys, UnusableJwk};
+use crate::time::serialize_secs;
 
 /// The cached keys of one issuer, for a health check or an operator's page. Never show it to clients.
 ///
@@ -23,14 +27,19 @@ use crate::jwks::key_set::{IssuerKeys, UnusableJwk};
 ///     }
 /// }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct KeysStatus {
     pub(super) usable: bool,
     pub(super) key_ids: Vec<String>,
+    #[serde(rename = "skipped_keys")]
     pub(super) skipped: Vec<SkippedKey>,
+    #[serde(rename = "age_secs", serialize_with = "serialize_secs")]
     pub(super) age: Option<Duration>,
+    #[serde(rename = "next_refresh_secs", serialize_with = "serialize_secs")]
     pub(super) next_refresh: Option<Duration>,
+    #[serde(serialize_with = "serialize_causes")]
     pub(super) last_error: Option<Arc<KeysError>>,
+    #[serde(serialize_with = "serialize_causes")]
     pub(super) metadata_error: Option<Arc<KeysError>>,
 }
 
@@ -117,7 +126,7 @@ impl KeysStatus {
 /// A published key that this crate cannot use, and why.
 ///
 /// [`KeysStatus::skipped_keys`] lists them.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct SkippedKey {
     key_id: Option<String>,
     reason: String,

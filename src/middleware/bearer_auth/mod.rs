@@ -5,6 +5,7 @@ mod future;
 mod layer;
 #[cfg(feature = "test-util")]
 mod mocked;
+mod probes;
 mod resource_metadata;
 mod service;
 

@@ -1,0 +1,185 @@
+//! Services for the people and the machines that operate this API: a readiness probe and a status page.
+//!
+//! Does not check: the path of the request, so that a router or a proxy may strip a prefix; and who asks.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde::Serialize;
+use tower_service::Service;
+
+use crate::authenticate::Authenticator;
+use crate::diagnostics::{IssuerStatus, ReadinessProbe, UnreadyIssuer};
+
+/// Responds to readiness probes, without a token.
+///
+/// [`BearerAuth::ready_service`](crate::BearerAuth::ready_service) returns it.
+///
+/// | method | response |
+/// |---|---|
+/// | `GET`, `HEAD` | 200 `{"ready":true,"issuers":[]}` if every configured issuer can accept tokens, else 503 |
+/// | others | 405 |
+///
+/// The body of a 503 names the issuers that cannot, with one of three reasons:
+///
+/// ```json
+/// {"ready":false,"issuers":[{"issuer":"https://login.example.com","reason":"keys_unavailable"}]}
+/// ```
+///
+/// | `reason` | meaning |
+/// |---|---|
+/// | `keys_pending` | no keys are usable, and no fetch has failed |
+/// | `keys_unavailable` | no keys are usable, and the last fetch failed |
+/// | `introspection_unavailable` | every token needs introspection, and no introspection request has succeeded |
+///
+/// An issuer is ready once its keys were fetched, and as long as the cached keys are usable, also in an outage.
+/// Where it has no keys, or all of its JWTs are introspected, it is ready once the authorization server has
+/// responded to an introspection request, and remains so: in an outage, a restart would not help. Issuers that
+/// an [`IssuerResolver`](crate::issuers::IssuerResolver) finds do not count.
+///
+/// The response never waits for an authorization server. If an issuer is not ready, the probe starts a check in
+/// the background, like [`BearerAuth::ready`](crate::BearerAuth::ready), and after a failed check the next one
+/// 5 s later at the earliest. A probe counts as a use of the keys, so that they stay refreshed.
+///
+/// # Runtime
+/// Needs a tokio runtime with timers for the check.
+#[derive(Clone)]
+pub struct ReadyService {
+    authenticator: Arc<Authenticator>,
+    probe: Arc<ReadinessProbe>,
+}
+
+/// Responds with the state of keys, introspection and caches, without a token.
+///
+/// [`BearerAuth::status_service`](crate::BearerAuth::status_service) returns it.
+///
+/// | method | response |
+/// |---|---|
+/// | `GET`, `HEAD` | 200 and a JSON object: `issuers`, each an [`IssuerStatus`], and `cached_tokens` |
+/// | others | 405 |
+///
+/// # Risk
+/// Keep it off the public internet: mount it on a listener of your own network. It contains no token and no
+/// secret, but the issuers (those of tenants, too), the ids of their keys, and the errors of the last requests
+/// with the URLs of internal servers.
+#[derive(Clone)]
+pub struct StatusService {
+    authenticator: Arc<Authenticator>,
+}
+
+#[derive(Serialize)]
+struct ReadyBody {
+    ready: bool,
+    issuers: Vec<UnreadyIssuer>,
+}
+
+#[derive(Serialize)]
+struct StatusBody {
+    issuers: Vec<IssuerStatus>,
+    cached_tokens: usize,
+}
+
+impl ReadyService {
+    pub(super) fn new(authenticator: Arc<Authenticator>) -> Self {
+        Self { authenticator, probe: Arc::default() }
+    }
+
+    fn found(&self) -> Response<String> {
+        let issuers = self.probe.unready(&self.authenticator);
+        let ready = issuers.is_empty();
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &ReadyBody { ready, issuers })
+    }
+}
+
+impl StatusService {
+    pub(super) fn new(authenticator: Arc<Authenticator>) -> Self {
+        Self { authenticator }
+    }
+
+    fn found(&self) -> Response<String> {
+        let (issuers, cached_tokens) = (self.authenticator.status(), self.authenticator.tokens.len());
+        json(StatusCode::OK, &StatusBody { issuers, cached_tokens })
+    }
+}
+
+/// The response to `method`, where `found` responds to GET.
+fn respond(method: &Method, found: impl FnOnce() -> Response<String>) -> Response<String> {
+    let mut response = match *method {
+        Method::GET => found(),
+        Method::HEAD => without_body(found()),
+        _ => method_not_allowed(),
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response<String> {
+    let (status, body) = match serde_json::to_string(body) {
+        Ok(body) => (status, body),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The response to HEAD has the length of the body that it omits (RFC 9110 section 9.3.2).
+fn without_body(mut response: Response<String>) -> Response<String> {
+    let length = HeaderValue::from(response.body().len());
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response.map(|_| String::new())
+}
+
+fn method_not_allowed() -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+impl<B> Service<Request<B>> for ReadyService {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(respond(request.method(), || self.found())))
+    }
+}
+
+impl<B> Service<Request<B>> for StatusService {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(respond(request.method(), || self.found())))
+    }
+}
+
+impl fmt::Debug for ReadyService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyService").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StatusService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusService").finish_non_exhaustive()
+    }
+}
