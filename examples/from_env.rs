@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Routes: `GET /public` (no token needed), `GET` and `POST /protected` (any valid token), `GET /scoped` (a
-//! token with `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets `ACR_VALUES`
-//! and `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token. `GET /ready` is for
-//! readiness probes: 200, or 503 while the issuer cannot accept tokens. An empty variable counts as unset.
+//! token with `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets
+//! `ACR_VALUES` and `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token.
+//! `GET /ready` is for readiness probes: 200, or 503 while the issuer cannot accept tokens. An empty
+//! variable counts as unset.
 //!
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.

@@ -10,10 +10,10 @@ use crate::jwks::{Keys, KeysStatus};
 
 /// The state of one issuer's keys and introspection; see [`BearerAuth::status`](crate::BearerAuth::status).
 ///
-/// It serializes as on the page of [`StatusService`](crate::middleware::StatusService). The members keep their
-/// names and meanings; later versions may add some. Durations are whole seconds, rounded down, and times are
-/// seconds since 1970 (Unix time). Each error is a text with all of its causes, for people. `keys` and
-/// `introspection` are `null` if the issuer has none.
+/// It serializes as on the page of [`StatusService`](crate::middleware::StatusService). The members keep
+/// their names and meanings; later versions may add some. Durations are whole seconds, rounded down, and
+/// times are seconds since 1970 (Unix time). Each error is a text with all of its causes, for people.
+/// `keys` and `introspection` are `null` if the issuer has none.
 ///
 /// ```json
 /// {

@@ -178,7 +178,8 @@ impl Introspector {
     }
 
     /// Whether the authorization server has responded to an introspection request so that tokens can be
-    /// introspected: the credentials are accepted, or only the random token of [`ready`](Self::ready) was not.
+    /// introspected: the credentials are accepted, or only the random token of [`ready`](Self::ready) was
+    /// not.
     pub(crate) fn has_worked(&self) -> bool {
         let client = &self.shared.client;
         client.is_accepted.load(Ordering::Relaxed) || client.is_checked.load(Ordering::Relaxed)

@@ -37,14 +37,15 @@ use crate::diagnostics::{IssuerStatus, ReadinessProbe, UnreadyIssuer};
 /// | `keys_unavailable` | no keys are usable, and the last fetch failed |
 /// | `introspection_unavailable` | every token needs introspection, and no introspection request has succeeded |
 ///
-/// An issuer is ready once its keys were fetched, and as long as the cached keys are usable, also in an outage.
-/// Where it has no keys, or all of its JWTs are introspected, it is ready once the authorization server has
-/// responded to an introspection request, and remains so: in an outage, a restart would not help. Issuers that
-/// an [`IssuerResolver`](crate::issuers::IssuerResolver) finds do not count.
+/// An issuer is ready once its keys were fetched, and as long as the cached keys are usable, also in an
+/// outage. Where it has no keys, or all of its JWTs are introspected, it is ready once the authorization
+/// server has responded to an introspection request, and remains so: in an outage, a restart would not
+/// help. Issuers that an [`IssuerResolver`](crate::issuers::IssuerResolver) finds do not count.
 ///
-/// The response never waits for an authorization server. If an issuer is not ready, the probe starts a check in
-/// the background, like [`BearerAuth::ready`](crate::BearerAuth::ready), and after a failed check the next one
-/// 5 s later at the earliest. A probe counts as a use of the keys, so that they stay refreshed.
+/// The response never waits for an authorization server. If an issuer is not ready, the probe starts a
+/// check in the background, like [`BearerAuth::ready`](crate::BearerAuth::ready), and after a failed check
+/// the next one 5 s later at the earliest. A probe counts as a use of the keys, so that they stay
+/// refreshed.
 ///
 /// # Runtime
 /// Needs a tokio runtime with timers for the check.
@@ -65,8 +66,8 @@ pub struct ReadyService {
 ///
 /// # Risk
 /// Keep it off the public internet: mount it on a listener of your own network. It contains no token and no
-/// secret, but the issuers (those of tenants, too), the ids of their keys, and the errors of the last requests
-/// with the URLs of internal servers.
+/// secret, but the issuers (those of tenants, too), the ids of their keys, and the errors of the last
+/// requests with the URLs of internal servers.
 #[derive(Clone)]
 pub struct StatusService {
     authenticator: Arc<Authenticator>,

@@ -89,8 +89,8 @@ impl MockBearerAuth {
     }
 
     /// Uses the settings of this `BearerAuth` for what happens after a token is accepted: the responses to
-    /// rejections (`realm`, `on_reject`, `omit_error_descriptions`, `grpc`), `strip_credentials`, and the issuers
-    /// for [`Require::still_active`](crate::Require::still_active).
+    /// rejections (`realm`, `on_reject`, `omit_error_descriptions`, `grpc`), `strip_credentials`, and the
+    /// issuers for [`Require::still_active`](crate::Require::still_active).
     ///
     /// ```
     /// use tower_bearer::testing::{MockBearerAuth, TestIssuer};

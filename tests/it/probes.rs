@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{BearerAuth, BearerAuthBuilder, Introspection, Issuer};
 
@@ -89,6 +89,27 @@ async fn the_probe_is_503_while_the_keys_are_answered_with_a_failure() {
         }
         assert_eq!(send(service, request(Method::GET)).await.status(), 200, "{fault:?}");
     }
+}
+
+/// As many as one call of `ready` that waits for the same hanging server.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_probes_do_not_wait_and_fetch_no_more_than_one_ready() {
+    let fetches = |idp: &TestIssuer| idp.requests(Endpoint::Metadata) + idp.requests(Endpoint::Jwks);
+    let (idp, other) = (TestIssuer::new(), TestIssuer::new());
+    idp.set_outage(Some(Fault::Hang));
+    other.set_outage(Some(Fault::Hang));
+    let (service, waiting) = (auth(&idp).ready_service(), auth(&other));
+    let waiting = tokio::spawn(async move { waiting.ready().await });
+    let start = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(send(service.clone(), request(Method::GET)).await.status(), 503);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    sleep(Duration::from_secs(1)).await;
+    assert!(fetches(&idp) > 0);
+    assert_eq!(fetches(&idp), fetches(&other));
+    waiting.abort();
 }
 
 #[tokio::test(start_paused = true)]

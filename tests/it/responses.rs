@@ -133,8 +133,8 @@ impl Rejecting {
         })
     }
 
-    /// The response to a request that is rejected as this kind. A request with more header fields is a POST over
-    /// HTTP/2.
+    /// The response to a request that is rejected as this kind. A request with more header fields is a POST
+    /// over HTTP/2.
     async fn response(&self, kind: RejectionKind, fields: &[(&'static str, &'static str)]) -> ApiResponse {
         let mut request = match (self.bad_token(kind), kind) {
             (Some(token), _) => get(token),

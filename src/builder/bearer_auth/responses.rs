@@ -42,19 +42,20 @@ impl BearerAuthBuilder {
 
     /// Whether rejected gRPC and gRPC-Web calls get gRPC responses. Default: `true`.
     ///
-    /// A gRPC response has status 200, the `grpc-status` of the rejection, and no body. These requests get one:
+    /// A gRPC response has status 200, the `grpc-status` of the rejection, and no body. These requests get
+    /// one:
     ///
     /// | protocol | request |
     /// |---|---|
     /// | gRPC | `POST` over HTTP/2 with `te: trailers` and the content type `application/grpc`, or one such as `application/grpc+proto` |
     /// | gRPC-Web | `POST` with the content type `application/grpc-web` or `application/grpc-web-text`, or one such as `application/grpc-web+proto` |
     ///
-    /// Turn it off where a proxy asks this service whether a request is allowed and reads the status alone, as
-    /// `auth_request` of nginx or `ext_authz` of Envoy do. To them, 200 means that the request is allowed. A
-    /// rejected call then gets the same status and body as any other request.
+    /// Turn it off where a proxy asks this service whether a request is allowed and reads the status alone,
+    /// as `auth_request` of nginx or `ext_authz` of Envoy do. To them, 200 means that the request is
+    /// allowed. A rejected call then gets the same status and body as any other request.
     ///
-    /// A route with [`Require`](crate::Require) that no `BearerAuth` covers knows no setting, and responds with
-    /// the gRPC form.
+    /// A route with [`Require`](crate::Require) that no `BearerAuth` covers knows no setting, and responds
+    /// with the gRPC form.
     ///
     /// ```
     /// use tower_bearer::BearerAuth;
@@ -121,8 +122,8 @@ impl BearerAuthBuilder {
     /// of the request. Default: a JSON body with `error` and `error_description`.
     ///
     /// `BearerAuth` sets the status, `WWW-Authenticate`, `Cache-Control` and `Retry-After` afterwards. It
-    /// does not call `on_reject` for [gRPC requests](Self::grpc), because their responses have no body. The head may
-    /// contain the token: do not log it and do not return it.
+    /// does not call `on_reject` for [gRPC requests](Self::grpc), because their responses have no body. The
+    /// head may contain the token: do not log it and do not return it.
     ///
     /// ```
     /// use bytes::Bytes;

@@ -33,8 +33,8 @@ impl BearerAuth {
         ReadyService::new(Arc::clone(&self.shared.authenticator))
     }
 
-    /// A service that responds with [`status`](Self::status) as JSON, for operators. It needs no token, so keep
-    /// it off the public internet; see [`StatusService`].
+    /// A service that responds with [`status`](Self::status) as JSON, for operators. It needs no token, so
+    /// keep it off the public internet; see [`StatusService`].
     ///
     /// ```
     /// # #[cfg(all(feature = "axum", feature = "reqwest"))] {
