@@ -71,6 +71,21 @@ impl Drop for DevIssuer {
     }
 }
 
+/// Runs a `dev-issuer` that must not start. If it does start, it is killed, and its banner fails the test.
+fn assert_refused(arguments: &[&str], message: &str) {
+    let mut command = program(&[&["dev-issuer"], arguments].concat());
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut banner = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut banner).unwrap();
+    if !banner.is_empty() {
+        process.kill().unwrap();
+    }
+    let output = process.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), banner.as_str()), (Some(2), ""), "{arguments:?}");
+    assert!(stderr.contains(message), "{arguments:?}: {stderr}");
+}
+
 /// The path of a file in the folder of this test run, which does not exist.
 fn new_file(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -83,13 +98,10 @@ fn new_file(name: &str) -> PathBuf {
 fn it_refuses_every_address_but_loopback() {
     // The last two are other notations of 0.0.0.0 and 10.0.0.1.
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:10.0.0.1]:0", "0:0", "0x0a000001:0"] {
-        let run = run(program(&["dev-issuer", "--listen", listen]), b"");
-        assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""), "{listen}");
-        assert!(run.stderr.contains("refusing to listen"), "{listen}: {}", run.stderr);
+        assert_refused(&["--listen", listen], "refusing to listen");
     }
     for malformed in ["", "9000", "127.0.0.1", "127.0.0.1:http"] {
-        let run = run(program(&["dev-issuer", "--listen", malformed]), b"");
-        assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""), "{malformed}");
+        assert_refused(&["--listen", malformed], "cannot listen");
     }
 }
 
@@ -97,9 +109,7 @@ fn it_refuses_every_address_but_loopback() {
 fn a_port_in_use_is_a_failure() {
     let issuer = DevIssuer::start(&[]);
     let address = issuer.identifier.strip_prefix("http://").unwrap();
-    let run = run(program(&["dev-issuer", "--listen", address]), b"");
-    assert_eq!(run.status, Some(2));
-    assert!(run.stderr.contains(address), "{}", run.stderr);
+    assert_refused(&["--listen", address], address);
 }
 
 #[tokio::test]
@@ -270,22 +280,18 @@ fn only_its_owner_may_read_a_key_file() {
     drop(DevIssuer::start(&keys));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    let dev_issuer = [&["dev-issuer", "--listen", "127.0.0.1:0"], &keys[..]].concat();
-    for arguments in [dev_issuer, [&["mint", "--audience", API], &keys[..]].concat()] {
-        let run = run(program(&arguments), b"");
-        assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(run.stderr.contains("chmod 600"), "{}", run.stderr);
-    }
+    assert_refused(&[&["--listen", "127.0.0.1:0"], &keys[..]].concat(), "chmod 600");
+    let mint = run(program(&[&["mint", "--audience", API], &keys[..]].concat()), b"");
+    assert_eq!((mint.status, mint.stdout.as_str()), (Some(2), ""));
+    assert!(mint.stderr.contains("chmod 600"), "{}", mint.stderr);
 }
 
 #[test]
-fn an_unusable_key_file_is_not_printed_or_replaced() {
+fn an_unusable_key_file_is_not_replaced() {
     let path = new_file("broken-keys.pem");
     fs::write(&path, "hunter2").unwrap();
     #[cfg(unix)]
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let run = run(program(&["dev-issuer", "--listen", "127.0.0.1:0", "--keys", path.to_str().unwrap()]), b"");
-    assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""));
-    assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    assert_refused(&["--listen", "127.0.0.1:0", "--keys", path.to_str().unwrap()], "no private key found");
     assert_eq!(fs::read_to_string(&path).unwrap(), "hunter2");
 }
