@@ -82,6 +82,7 @@
 //! | `aws-lc-rs` | yes | signatures are verified by aws-lc-rs, which needs a C compiler. Used if both backends are on |
 //! | `rust-crypto` | no | signatures are verified in pure Rust; RSA takes about ten times as long |
 //! | `config` | no | the module `config`: settings from TOML, JSON or environment variables |
+//! | `metrics` | no | `BearerAuthBuilder::metrics`: counters, durations and gauges through the `metrics` facade |
 //! | `test-util` | no | the module `testing`, which issues tokens: for `[dev-dependencies]` only |
 //! | `test-tls` | no | `test-util`, and TLS on loopback with a test CA, which needs a C compiler |
 //!

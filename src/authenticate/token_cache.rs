@@ -154,6 +154,12 @@ impl<S: BuildHasher> TokenStore<S> {
         }
     }
 
+    /// The number of tokens that were evicted because the cache was full.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn evictions(&self) -> u64 {
+        self.tokens.as_ref().map_or(0, BoundedCache::evictions)
+    }
+
     /// The number of cached tokens.
     pub(crate) fn len(&self) -> usize {
         self.tokens.as_ref().map_or(0, BoundedCache::len)

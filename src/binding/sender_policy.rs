@@ -41,6 +41,12 @@ impl SenderPolicy {
         self.dpop.as_deref().map(Verifier::algs)
     }
 
+    /// The number of proofs in the replay memory. `None` without DPoP, or with a replay store of the user's.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn replay_proofs(&self) -> Option<usize> {
+        Some(self.dpop.as_ref()?.replay().memory()?.len())
+    }
+
     /// Whether every token must be bound to a key.
     pub(crate) fn requires_key(&self) -> bool {
         self.schemes() == Schemes::Dpop

@@ -194,12 +194,13 @@ impl Introspector {
     pub(crate) fn status(&self) -> IntrospectionStatus {
         let (active_tokens, inactive_tokens) = self.shared.cache.len();
         let calls_in_flight = self.shared.calls_in_flight();
-        let LimiterStatus { circuit, paused_for, last_error } = self.shared.client.status();
+        let LimiterStatus { circuit, paused_for, queued_calls, last_error } = self.shared.client.status();
         let paused_until = paused_for.and_then(|rest| self.shared.clock.now().checked_add(rest));
         IntrospectionStatus {
             circuit,
             paused_until,
             calls_in_flight,
+            queued_calls,
             active_tokens,
             inactive_tokens,
             last_error,

@@ -35,6 +35,7 @@ pub(super) struct LimiterStatus {
     pub(super) circuit: CircuitState,
     /// The time until the end of a pause that the server requested.
     pub(super) paused_for: Option<Duration>,
+    pub(super) queued_calls: usize,
     pub(super) last_error: Option<Arc<IntrospectionError>>,
 }
 
@@ -71,7 +72,8 @@ impl<W> LimiterState<W> {
             circuit => circuit,
         };
         let last_error = self.last_error.clone();
-        LimiterStatus { circuit, paused_for: paused(Priority::Untrusted), last_error }
+        let (paused_for, queued_calls) = (paused(Priority::Untrusted), self.permits.queue.len());
+        LimiterStatus { circuit, paused_for, queued_calls, last_error }
     }
 
     /// Checks everything except the rate limit and the permits. Consumes nothing.

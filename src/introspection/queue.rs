@@ -46,6 +46,11 @@ impl<W> CallQueue<W> {
         Some(place)
     }
 
+    /// The number of waiting calls.
+    pub(super) fn len(&self) -> usize {
+        self.trusted.len().saturating_add(self.untrusted.len())
+    }
+
     pub(super) fn has(&self, priority: Priority) -> bool {
         let stack = if priority.is_trusted() { &self.trusted } else { &self.untrusted };
         !stack.is_empty()

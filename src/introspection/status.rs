@@ -34,6 +34,7 @@ pub struct IntrospectionStatus {
     #[serde(serialize_with = "serialize_unix_time")]
     pub(super) paused_until: Option<SystemTime>,
     pub(super) calls_in_flight: usize,
+    pub(super) queued_calls: usize,
     pub(super) active_tokens: usize,
     pub(super) inactive_tokens: usize,
     #[serde(serialize_with = "serialize_causes")]
@@ -63,6 +64,13 @@ impl IntrospectionStatus {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.calls_in_flight
+    }
+
+    /// The number of introspection requests that wait for a permit of
+    /// [`Introspection::max_concurrent_calls`](crate::Introspection::max_concurrent_calls).
+    #[must_use]
+    pub fn queued_calls(&self) -> usize {
+        self.queued_calls
     }
 
     /// The number of cached responses for active tokens.

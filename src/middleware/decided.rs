@@ -90,6 +90,8 @@ impl Shared {
         let resolver_pattern = decision.issuer.and_then(|issuer| self.authenticator.resolver_pattern(issuer));
         let resolver_pattern = resolver_pattern.map(|pattern| &**pattern);
         self.observers.decided(&Decision { resolver_pattern, ..decision });
+        #[cfg(feature = "metrics")]
+        self.record_gauges_after(decision.source());
     }
 }
 

@@ -16,6 +16,8 @@ mod body;
 mod coverage;
 mod decided;
 mod form_body;
+#[cfg(feature = "metrics")]
+mod gauges;
 mod grpc;
 mod probe;
 mod rejection_log;

@@ -15,6 +15,8 @@ use crate::authenticate::Authenticator;
 use crate::bearer::hide_lines;
 use crate::diagnostics::StartCheck;
 use crate::observe::Observers;
+#[cfg(feature = "metrics")]
+use crate::observe::metrics::Metrics;
 use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
@@ -30,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) on_accept: Option<OnAccept>,
     pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) observers: Observers,
+    /// One of the observers, which has the gauges.
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<Arc<Metrics>>,
     pub(crate) strip_credentials: bool,
     /// Whether the events of rejections say what the token presents.
     pub(crate) log_token_details: bool,

@@ -31,6 +31,8 @@
 
 mod calls;
 mod decision;
+#[cfg(feature = "metrics")]
+pub(crate) mod metrics;
 mod observers;
 
 pub use calls::{CircuitChange, IntrospectionCall, IntrospectionOutcome, KeyFetch, KeyFetchOutcome};

@@ -112,6 +112,8 @@ struct Slot<E> {
 struct Eviction {
     entries: usize,
     bytes: usize,
+    /// The entries that were removed to make room.
+    evictions: u64,
     /// The slot that was examined last.
     clock_hand: usize,
 }
@@ -160,11 +162,15 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
         while eviction.entries >= self.limits.entries
             || eviction.bytes.saturating_add(weight) > self.limits.bytes
         {
-            removed.extend(eviction.evict(&self.sets));
+            let evicted = eviction.evict(&self.sets);
+            eviction.count(evicted.is_some());
+            removed.extend(evicted);
         }
         let vacant = set.ways().find(|way| way.tag.load(Ordering::Relaxed) == 0);
         if let Some(way) = vacant.or_else(|| set.victim(eviction.entries)) {
-            removed.extend(eviction.remove(&way));
+            let evicted = eviction.remove(&way);
+            eviction.count(evicted.is_some());
+            removed.extend(evicted);
             eviction.fill(&way, tag, Slot { entry, weight, uses: AtomicU8::new(0) });
         }
         drop(eviction);
@@ -183,6 +189,12 @@ impl<E: Entry, S: BuildHasher> BoundedCache<E, S> {
     /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.lock().entries
+    }
+
+    /// The number of entries that were removed to make room, since the cache was created.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn evictions(&self) -> u64 {
+        self.lock().evictions
     }
 
     fn tag(&self, key: &E::Key) -> u64 {
@@ -269,6 +281,10 @@ impl<E> Slot<E> {
 }
 
 impl Eviction {
+    fn count(&mut self, is_evicted: bool) {
+        self.evictions = self.evictions.saturating_add(u64::from(is_evicted));
+    }
+
     /// Advances the clock hand to the next entry that was not used recently, and evicts it.
     fn evict<E>(&mut self, sets: &Sets<E>) -> Option<Arc<Slot<E>>> {
         let mut second_chances: usize = 0;

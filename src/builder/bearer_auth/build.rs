@@ -93,6 +93,8 @@ impl BearerAuthBuilder {
             on_accept: self.on_accept,
             audit: self.audit,
             observers: context.observers.clone(),
+            #[cfg(feature = "metrics")]
+            metrics: self.metrics,
             strip_credentials: self.strip_credentials,
             log_token_details: self.log_token_details,
             rejections: Arc::new(RejectionLog::new(self.max_rejection_events_per_second)),
@@ -193,7 +195,7 @@ impl BearerAuthBuilder {
             responses: Arc::new(ResponseStore::new(self.response_limits)),
             sources: KeySources::default(),
             clock: Arc::clone(&self.clock),
-            observers: Observers::new(&self.observers),
+            observers: self.all_observers(),
         }
     }
 

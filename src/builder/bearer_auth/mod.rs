@@ -5,6 +5,8 @@ mod audit;
 mod build;
 mod fetching;
 mod issuers;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod observers;
 mod resource_metadata;
 mod responses;
@@ -27,6 +29,8 @@ use crate::binding::dpop::Dpop;
 use crate::jwks::RefreshPolicy;
 use crate::middleware::{BearerAuth, OnAccept, OnReject, RejectionLog};
 use crate::observe::Observer;
+#[cfg(feature = "metrics")]
+use crate::observe::metrics::Metrics;
 use crate::resource_metadata::ResourceMetadata;
 use crate::settings::{Issuer, IssuerResolver};
 use crate::sync::CacheLimits;
@@ -76,6 +80,8 @@ pub struct BearerAuthBuilder {
     on_accept: Option<OnAccept>,
     audit: Option<Arc<Audit>>,
     observers: Vec<Arc<dyn Observer>>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<Arc<Metrics>>,
     clock: Arc<dyn Clock>,
     client: Option<Arc<dyn HttpClient>>,
     refresh: RefreshPolicy,
@@ -140,6 +146,8 @@ impl BearerAuthBuilder {
             on_accept: None,
             audit: None,
             observers: Vec::new(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
             clock: Arc::new(SystemClock),
             client: None,
             refresh: RefreshPolicy::default(),

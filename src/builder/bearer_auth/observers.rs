@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::BearerAuthBuilder;
-use crate::observe::Observer;
+use crate::observe::{Observer, Observers};
 
 /// Observers.
 impl BearerAuthBuilder {
@@ -33,5 +33,15 @@ impl BearerAuthBuilder {
     pub fn add_observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Arc::new(observer));
         self
+    }
+
+    /// The observers, and the one of the feature `metrics`.
+    pub(super) fn all_observers(&self) -> Observers {
+        #[cfg(feature = "metrics")]
+        let metrics = self.metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>);
+        #[cfg(not(feature = "metrics"))]
+        let metrics = None;
+        let observers: Vec<_> = self.observers.iter().cloned().chain(metrics).collect();
+        Observers::new(&observers)
     }
 }

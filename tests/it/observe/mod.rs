@@ -2,6 +2,7 @@
 
 mod calls;
 mod decisions;
+mod metrics;
 
 use std::sync::{Arc, Mutex};
 

@@ -94,6 +94,12 @@ impl ReplayMemory {
         }
     }
 
+    /// The number of proofs in the memory.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
     /// The number of proofs per second that never fills the memory, whatever their age.
     pub(crate) fn sustained_rate(&self) -> u32 {
         let secs = self.retention_secs.saturating_add(self.slice_secs);

@@ -1,0 +1,97 @@
+//! The gauges, which are read from the state of the layer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::{counter, gauge};
+
+use super::{Metrics, names};
+use crate::time::now;
+
+/// The shortest time between two records that requests cause.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The state of the layer at one moment.
+pub(crate) struct Gauges {
+    pub(crate) cached_tokens: usize,
+    /// The evictions of the token cache since it was created.
+    pub(crate) evictions: u64,
+    /// `None` without DPoP, or with a replay store of the user's.
+    pub(crate) replay_proofs: Option<usize>,
+    /// By the label of the issuer.
+    pub(crate) issuers: BTreeMap<String, IssuerGauges>,
+}
+
+/// The state of an issuer, or of all issuers of a resolver together.
+#[derive(Default)]
+pub(crate) struct IssuerGauges {
+    /// The greatest age.
+    pub(crate) keys_age: Option<Duration>,
+    /// `None` if no issuer introspects tokens.
+    pub(crate) introspection: Option<IntrospectionGauges>,
+}
+
+#[derive(Default)]
+pub(crate) struct IntrospectionGauges {
+    pub(crate) in_flight: usize,
+    pub(crate) queued: usize,
+    pub(crate) open_circuits: usize,
+}
+
+/// What the last record leaves for the next one.
+#[derive(Default)]
+pub(super) struct GaugeState {
+    recorded_at: Mutex<Option<Instant>>,
+    evictions: AtomicU64,
+}
+
+impl Metrics {
+    /// Whether the last record is a second old. Then the caller records.
+    pub(crate) fn are_gauges_due(&self) -> bool {
+        // Another thread is deciding: this one need not.
+        let Ok(mut recorded_at) = self.gauges.recorded_at.try_lock() else { return false };
+        let now = now();
+        let is_due = recorded_at.is_none_or(|at| now.saturating_duration_since(at) >= INTERVAL);
+        if is_due {
+            *recorded_at = Some(now);
+        }
+        is_due
+    }
+
+    /// Sets the gauges.
+    pub(crate) fn record(&self, gauges: &Gauges) {
+        self.describe_once();
+        *self.gauges.recorded_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
+        let evictions = self.gauges.evictions.swap(gauges.evictions, Ordering::AcqRel);
+        counter!(names::CACHE_EVICTIONS).increment(gauges.evictions.saturating_sub(evictions));
+        gauge!(names::CACHED_TOKENS).set(float(gauges.cached_tokens));
+        if let Some(proofs) = gauges.replay_proofs {
+            gauge!(names::REPLAY_PROOFS).set(float(proofs));
+        }
+        for (issuer, gauges) in &gauges.issuers {
+            gauges.record(issuer);
+        }
+    }
+}
+
+impl IssuerGauges {
+    fn record(&self, issuer: &str) {
+        if let Some(age) = self.keys_age {
+            gauge!(names::KEYS_AGE, "issuer" => issuer.to_owned()).set(age.as_secs_f64());
+        }
+        let Some(introspection) = &self.introspection else { return };
+        for (name, value) in [
+            (names::INTROSPECTIONS_IN_FLIGHT, introspection.in_flight),
+            (names::INTROSPECTIONS_QUEUED, introspection.queued),
+            (names::CIRCUIT_OPEN, introspection.open_circuits),
+        ] {
+            gauge!(name, "issuer" => issuer.to_owned()).set(float(value));
+        }
+    }
+}
+
+fn float(value: usize) -> f64 {
+    u32::try_from(value).unwrap_or(u32::MAX).into()
+}
