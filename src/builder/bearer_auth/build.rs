@@ -18,7 +18,6 @@ use crate::diagnostics::StartCheck;
 use crate::introspection::ResponseStore;
 use crate::jwks::KeySources;
 use crate::middleware::{BearerAuth, RejectionLog, Responder, ResponseSettings, Shared};
-use crate::observe::Observers;
 use crate::resource_metadata::PublishedMetadata;
 use crate::settings::{BuildContext, ConfigError, ConfigProblem, Issuer, check_audiences};
 
