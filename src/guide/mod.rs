@@ -11,7 +11,7 @@
 //! | [Sender-constrained tokens](sender_constrained) | choose between DPoP and mutual TLS, or comply with FAPI 2.0 |
 //! | [Client certificates](client_certificates) | accept certificate-bound tokens, behind haproxy, nginx, Envoy and others |
 //! | [Providers](providers) | configure Keycloak, Auth0, Entra ID, Okta, ZITADEL, Cognito, Dex and others |
-//! | [Operations](operations) | rotate keys, survive outages, set up probes, logs and alerts |
+//! | [Operations](operations) | rotate keys, survive outages, set up probes, logs, metrics and alerts |
 //! | [Troubleshooting](troubleshooting) | find out why a token was rejected |
 //! | [FAQ](faq) | find a short answer to a common question |
 //! | [Testing](testing) | test your API with an authorization server in memory |
