@@ -3,7 +3,14 @@
 //! Checks: metrics, labels, kinds and outcomes in the alert rules and in the dashboard.
 //! Does not check: whether PromQL and YAML are valid, which `promtool check rules` does.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
