@@ -38,7 +38,7 @@ impl BearerAuthBuilder {
     /// The observers, and the one of the feature `metrics`.
     pub(super) fn all_observers(&self) -> Observers {
         #[cfg(feature = "metrics")]
-        let metrics = self.metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>);
+        let metrics = self.metrics.clone().map(|metrics| -> Arc<dyn Observer> { metrics });
         #[cfg(not(feature = "metrics"))]
         let metrics = None;
         let observers: Vec<_> = self.observers.iter().cloned().chain(metrics).collect();
