@@ -8,8 +8,8 @@
 //! Routes: `GET /public` (no token needed), `GET` and `POST /protected` (any valid token), `GET /scoped` (a
 //! token with `REQUIRED_SCOPE`) and `GET /step-up` (a token of a user whose authentication meets
 //! `ACR_VALUES` and `MAX_AUTH_AGE_SECS`, RFC 9470). The last three respond with the claims of the token.
-//! `GET /ready` is for readiness probes: 200, or 503 while the issuer cannot accept tokens. An empty
-//! variable counts as unset.
+//! `GET /ready` is for readiness probes: 200, or 503 while the issuer cannot accept tokens. `GET /metrics`
+//! has the metrics as Prometheus text. An empty variable counts as unset.
 //!
 //! With `CLIENT_ID` and `CLIENT_SECRET`, opaque tokens are introspected (RFC 7662), and with
 //! `INTROSPECTION_JWTS=all` JWTs as well. Without a client, opaque tokens are rejected.
@@ -41,6 +41,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_request;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tower_bearer::certificates::PeerAddress;
 use tower_bearer::config::BearerAuthConfig;
@@ -81,9 +82,15 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let warm_up = auth.clone();
     tokio::spawn(async move { warm_up.ready().await });
 
+    let prometheus = PrometheusBuilder::new().install_recorder()?;
     let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
-    let app = app(auth, required_scope, step_up).into_make_service_with_connect_info::<SocketAddr>();
+    let metrics = get({
+        let auth = auth.clone();
+        async move || metrics(&auth, &prometheus)
+    });
+    let app = app(auth, required_scope, step_up).route("/metrics", metrics);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     Ok(())
 }
@@ -104,6 +111,12 @@ fn app(auth: BearerAuth, required_scope: String, step_up: Require) -> Router {
         }
     }
     app
+}
+
+/// The metrics as Prometheus text. For operators: keep this route off the public internet.
+fn metrics(auth: &BearerAuth, prometheus: &PrometheusHandle) -> impl IntoResponse + use<> {
+    auth.record_gauges();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], prometheus.render())
 }
 
 /// `CLIENT_CERT` needs the address of the proxy.
@@ -156,7 +169,9 @@ impl Settings {
         if problems.is_empty() {
             log_to_stderr();
         }
-        let auth = BearerAuthConfig::from_env("").and_then(BearerAuthConfig::builder);
+        let auth = BearerAuthConfig::from_env("")
+            .and_then(BearerAuthConfig::builder)
+            .map(BearerAuthBuilder::metrics);
         match auth.and_then(BearerAuthBuilder::build) {
             Ok(auth) if problems.is_empty() => return Ok(Self { listen, required_scope, step_up, auth }),
             Ok(_) => {}

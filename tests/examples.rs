@@ -356,6 +356,11 @@ async fn from_env_protects_its_routes_with_discovered_keys() {
         assert_eq!(challenge.is_some(), error.is_some(), "{name}: {challenge:?}");
         assert!(error.is_none_or(|error| challenge.unwrap().contains(error)), "{name}: {challenge:?}");
     }
+    let metrics = get(&format!("{origin}/metrics"), None).await.text().await.unwrap();
+    let missing =
+        r#"tower_bearer_requests_total{outcome="rejected",kind="missing",source="uncached",issuer=""} 2"#;
+    assert!(metrics.contains(missing), "{metrics}");
+    assert!(metrics.contains("tower_bearer_keys_age_seconds"), "{metrics}");
     let claims = get(&format!("{origin}/protected"), Some(&good().sign())).await;
     assert_eq!(claims.headers()["content-type"], "application/json");
     let claims: Value = serde_json::from_slice(&claims.bytes().await.unwrap()).unwrap();
