@@ -41,7 +41,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_request;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tower_bearer::certificates::PeerAddress;
 use tower_bearer::config::BearerAuthConfig;
@@ -82,7 +82,11 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let warm_up = auth.clone();
     tokio::spawn(async move { warm_up.ready().await });
 
-    let prometheus = PrometheusBuilder::new().install_recorder()?;
+    // In seconds. Without buckets, the durations would be summaries, which cannot be aggregated.
+    let buckets = [1e-6, 4e-6, 16e-6, 64e-6, 256e-6, 1e-3, 4e-3, 16e-3, 64e-3, 256e-3, 1.0, 4.0];
+    let durations = Matcher::Suffix("_duration_seconds".to_owned());
+    let prometheus =
+        PrometheusBuilder::new().set_buckets_for_metric(durations, &buckets)?.install_recorder()?;
     let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     let metrics = get({

@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use ipnet::IpNet;
 use serde::Deserialize;
 use tower_bearer::config::BearerAuthConfig;
-use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
+use tower_bearer::{BearerAuth, Issuer};
 
 use super::authorizer::Policy;
 use super::claim_headers::ClaimHeaders;
@@ -224,7 +224,7 @@ fn build_auth(table: toml::Table) -> Result<BearerAuth, Vec<String>> {
         table.try_into().map_err(|error: toml::de::Error| vec![format!("auth: {}", error.message())])?;
     config
         .builder()
-        .and_then(BearerAuthBuilder::build)
+        .and_then(|builder| builder.metrics().build())
         .map_err(|error| error.problems().iter().map(|problem| format!("auth: {problem}")).collect())
 }
 

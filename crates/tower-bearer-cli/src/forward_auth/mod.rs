@@ -5,6 +5,7 @@ mod authorizer;
 mod claim_headers;
 mod config;
 mod host;
+mod metrics;
 mod path;
 mod proxy_head;
 mod refusal;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -104,6 +106,7 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
         None => None,
     };
     let (stop, hangups) = (signals::stop()?, Hangups::new()?);
+    let prometheus = metrics::install().map_err(io::Error::other)?;
 
     println!("listening on http://{}", listener.local_addr()?);
     if let Some(admin) = &admin {
@@ -116,7 +119,7 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     let servers = async {
         tokio::join!(
             serve_proxies(listener, Arc::clone(&live), stopped.clone()),
-            serve_admin(admin, live, stopped)
+            serve_admin(admin, live, prometheus, stopped)
         )
     };
     let stop = async {
@@ -143,12 +146,13 @@ async fn serve_proxies(
 async fn serve_admin(
     listener: Option<TcpListener>,
     live: Arc<ArcSwap<Authorizer>>,
+    prometheus: PrometheusHandle,
     stopped: watch::Receiver<bool>,
 ) {
     let Some(listener) = listener else { return };
     let respond = move |_, head: http::request::Parts| {
-        let authorizer = live.load_full();
-        async move { admin::respond(authorizer.auth(), head).await }
+        let (authorizer, prometheus) = (live.load_full(), prometheus.clone());
+        async move { admin::respond(authorizer.auth(), &prometheus, head).await }
     };
     server::serve(listener, respond, stopped).await;
 }

@@ -219,7 +219,14 @@ async fn probes_have_their_own_listener() {
     let (issuer, program) = start().await;
     assert_eq!(program.ask("GET", "/orders", Some(&issuer.token(API).sign())).status, 200);
     assert_eq!(program.probe().status, 200);
+    assert!(send(program.probes, "GET /status HTTP/1.1\r\n").body.contains(issuer.identifier()));
+    let metrics = send(program.probes, "GET /metrics HTTP/1.1\r\n").body;
+    assert!(
+        metrics.contains(r#"tower_bearer_requests_total{outcome="accepted",kind="accepted""#),
+        "{metrics}"
+    );
     assert_eq!(send(program.address, "GET /ready HTTP/1.1\r\n").status, 500);
+    assert_eq!(send(program.probes, "POST /metrics HTTP/1.1\r\n").status, 405);
     assert_eq!(send(program.probes, "POST /ready HTTP/1.1\r\n").status, 405);
     assert_eq!(send(program.probes, "GET /orders HTTP/1.1\r\n").status, 404);
 }
