@@ -182,14 +182,14 @@ async fn probes_send_at_most_one_introspection_request_in_5_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn introspection_counts_only_where_every_token_needs_it() {
-    let configure: [(fn(Introspection) -> Introspection, u16); 3] = [
-        (|introspection| introspection, 200),
-        (|introspection| introspection.also_jwts_when(|_| true), 200),
-        (Introspection::also_jwts, 503),
+    let cases = [
+        (introspection(), 200),
+        (introspection().also_jwts_when(|_| true), 200),
+        (introspection().also_jwts(), 503),
     ];
-    for (index, (change, expected)) in configure.into_iter().enumerate() {
+    for (index, (introspection, expected)) in cases.into_iter().enumerate() {
         let idp = TestIssuer::new();
-        let auth = built(idp.bearer_auth(API).issuer(idp.issuer().introspect(change(introspection()))));
+        let auth = built(idp.bearer_auth(API).issuer(idp.issuer().introspect(introspection)));
         idp.set_fault(Endpoint::Introspection, Some(Fault::Refuse));
         auth.ready_all().await.unwrap_err();
         assert_eq!(probe(&auth).await, expected, "{index}");
