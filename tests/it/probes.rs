@@ -6,7 +6,7 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
-use tower_bearer::{BearerAuth, BearerAuthBuilder, Introspection, Issuer};
+use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
 use crate::support::introspected::introspection;
 use crate::support::net::{Net, Reply};
