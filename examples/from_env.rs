@@ -87,6 +87,7 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let durations = Matcher::Suffix("_duration_seconds".to_owned());
     let prometheus =
         PrometheusBuilder::new().set_buckets_for_metric(durations, &buckets)?.install_recorder()?;
+    tokio::spawn(keep_up(prometheus.clone()));
     let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     let metrics = get({
@@ -121,6 +122,15 @@ fn app(auth: BearerAuth, required_scope: String, step_up: Require) -> Router {
 fn metrics(auth: &BearerAuth, prometheus: &PrometheusHandle) -> impl IntoResponse + use<> {
     auth.record_gauges();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], prometheus.render())
+}
+
+/// Moves the samples of the durations into their buckets: the recorder keeps each sample until then.
+async fn keep_up(prometheus: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        prometheus.run_upkeep();
+    }
 }
 
 /// `CLIENT_CERT` needs the address of the proxy.

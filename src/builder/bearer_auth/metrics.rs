@@ -18,6 +18,7 @@ impl BearerAuthBuilder {
     /// use metrics_exporter_prometheus::PrometheusBuilder;
     /// use tower_bearer::BearerAuth;
     ///
+    /// // Call `prometheus.run_upkeep()` every few seconds: it keeps each sample until then.
     /// let prometheus = PrometheusBuilder::new().install_recorder().unwrap();
     /// let builder = BearerAuth::builder("https://api.example.com").metrics();
     /// # let _ = (builder, prometheus.render());

@@ -132,7 +132,8 @@ impl File {
             Some(ModeName::Envoy) => Some(Mode::Envoy { path_prefix: prefix.unwrap_or_default().to_owned() }),
             None => {
                 problems.push(
-                    "mode is not set; hint: \"original\" for nginx, \"forwarded\" for Traefik and Caddy"
+                    "mode is not set; hint: \"original\" for nginx, \"forwarded\" for Caddy, HAProxy and Traefik, \
+                     \"envoy\" for Envoy"
                         .to_owned(),
                 );
                 None
@@ -153,9 +154,10 @@ impl AuthSource {
             Some(toml::Value::Array(issuers)) => issuers,
             _ => Vec::new(),
         };
-        let issuers = issuers.into_iter().filter_map(|issuer| match issuer {
-            toml::Value::Table(table) => Some(TableSource::new(table)),
-            _ => None,
+        let issuers = issuers.into_iter().map(|issuer| match issuer {
+            toml::Value::Table(table) => TableSource::new(table),
+            // Differs from every table, so that the build reports it.
+            other => TableSource::new(toml::Table::from_iter([(String::new(), other)])),
         });
         Self { issuers: issuers.collect(), shared: TableSource::new(shared) }
     }
@@ -224,7 +226,7 @@ fn build_auth(table: toml::Table) -> Result<BearerAuth, Vec<String>> {
         table.try_into().map_err(|error: toml::de::Error| vec![format!("auth: {}", error.message())])?;
     config
         .builder()
-        .and_then(|builder| builder.metrics().build())
+        .and_then(|builder| builder.metrics().grpc(false).build())
         .map_err(|error| error.problems().iter().map(|problem| format!("auth: {problem}")).collect())
 }
 

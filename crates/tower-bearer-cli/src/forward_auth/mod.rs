@@ -33,7 +33,7 @@ use self::signals::Hangups;
 /// Answer a reverse proxy that asks whether a request is allowed.
 ///
 /// Works with the auth_request of nginx, the forward auth of Traefik and Caddy, the ext_authz of Envoy, and
-/// HAProxy. The file is read again when it changes, and on SIGHUP. Exit status: 2 if the file is invalid, 1
+/// HAProxy. The file is read again when it changes, and on SIGHUP. Exit status: 2 if the file is invalid or unreadable, 1
 /// for any other failure, 0 after Ctrl-C or SIGTERM.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -107,6 +107,7 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     };
     let (stop, hangups) = (signals::stop()?, Hangups::new()?);
     let prometheus = metrics::install().map_err(io::Error::other)?;
+    tokio::spawn(metrics::keep_up(prometheus.clone()));
 
     println!("listening on http://{}", listener.local_addr()?);
     if let Some(admin) = &admin {

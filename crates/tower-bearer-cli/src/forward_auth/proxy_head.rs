@@ -15,7 +15,7 @@ use super::host::Host;
 /// Where the proxy says which request it asks about.
 #[derive(Clone, Debug)]
 pub(crate) enum Mode {
-    /// `X-Forwarded-Method`, `X-Forwarded-Uri` and `X-Forwarded-Host`: Traefik and Caddy.
+    /// `X-Forwarded-Method`, `X-Forwarded-Uri` and `X-Forwarded-Host`: Caddy, HAProxy and Traefik.
     Forwarded,
     /// `X-Original-Method`, and `X-Original-URI` with `X-Original-Host`, or `X-Original-URL`: nginx.
     Original,
@@ -100,11 +100,18 @@ fn envoy(head: &Parts, path_prefix: &str) -> Result<OriginalHead, ProxyFault> {
         Some(authority) => Some(Host::parse(authority.as_str()).ok_or(ProxyFault::Invalid("host"))?),
         None => host(&head.headers, HOST.as_str())?,
     };
-    Ok(OriginalHead { method: head.method.clone(), target: target.to_owned(), host })
+    Ok(OriginalHead { method: unambiguous(head.method.clone(), ":method")?, target: target.to_owned(), host })
 }
 
 fn method(headers: &HeaderMap, name: &'static str) -> Result<Method, ProxyFault> {
-    required(headers, name)?.parse().map_err(|_| ProxyFault::Invalid(name))
+    let method = required(headers, name)?.parse().map_err(|_| ProxyFault::Invalid(name))?;
+    unambiguous(method, name)
+}
+
+/// Some services read `post` as `POST`, which would bypass a rule for `POST`.
+fn unambiguous(method: Method, name: &'static str) -> Result<Method, ProxyFault> {
+    let has_lower_case = method.as_str().bytes().any(|byte| byte.is_ascii_lowercase());
+    if has_lower_case { Err(ProxyFault::Invalid(name)) } else { Ok(method) }
 }
 
 fn host(headers: &HeaderMap, name: &'static str) -> Result<Option<Host>, ProxyFault> {
@@ -165,13 +172,14 @@ mod tests {
 
     #[test]
     fn a_missing_or_repeated_header_of_the_proxy_is_a_fault() {
-        let cases: [(&[_], _); 8] = [
+        let cases: [(&[_], _); 9] = [
             (&[], ProxyFault::Missing("x-original-method")),
             (&[METHOD], ProxyFault::Missing("x-original-uri")),
             (&[URI], ProxyFault::Missing("x-original-method")),
             (&[METHOD, METHOD, URI], ProxyFault::Repeated("x-original-method")),
             (&[METHOD, URI, URI], ProxyFault::Repeated("x-original-uri")),
             (&[METHOD, URI, ("x-original-url", "http://a/")], ProxyFault::TwoTargets),
+            (&[("x-original-method", "get"), URI], ProxyFault::Invalid("x-original-method")),
             (&[("x-original-method", "GE T"), URI], ProxyFault::Invalid("x-original-method")),
             (&[METHOD, URI, ("x-original-host", "a, b")], ProxyFault::Invalid("x-original-host")),
         ];

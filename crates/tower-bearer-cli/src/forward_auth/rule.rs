@@ -102,8 +102,9 @@ impl RuleTable {
 
 impl Rule {
     pub(crate) fn matches(&self, method: &Method, host: Option<&Host>, path: &RequestPath) -> bool {
-        self.methods.as_ref().is_none_or(|methods| methods.contains(method))
-            && self.host.as_ref().is_none_or(|pattern| host.is_some_and(|host| pattern.matches(host)))
+        self.methods.as_ref().is_none_or(|methods| {
+            methods.contains(method) || (*method == Method::HEAD && methods.contains(&Method::GET))
+        }) && self.host.as_ref().is_none_or(|pattern| host.is_some_and(|host| pattern.matches(host)))
             && self.path.matches(path)
     }
 

@@ -133,6 +133,10 @@ fn check_cases(port: u16, issuer: &TestIssuer, failing: &TestIssuer) {
     assert!(reply.body.contains("GET /orders/1?a=b") && reply.body.contains("alice"), "{}", reply.body);
     assert!(!reply.body.contains("mallory"), "{}", reply.body);
 
+    // A client that lets its proxy remove the header would be nobody.
+    let reply = get(port, "/orders", &format!("{}Connection: X-User\r\n", bearer(&token)));
+    assert!(reply.status == 400 || reply.body.contains("alice"), "{} {}", reply.status, reply.body);
+
     let reply = get(port, "/public/x", forged);
     assert!(reply.status == 200 && !reply.body.contains("mallory"), "{}", reply.body);
 
