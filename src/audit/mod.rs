@@ -1,4 +1,4 @@
-//! Audit events: who was let in, and who was not.
+//! Audit events: one per accepted or rejected request.
 //!
 //! [`BearerAuthBuilder::audit`](crate::BearerAuthBuilder::audit) turns them on. Each decision is one event
 //! with the target `tower_bearer::audit` and the level INFO. No limit suppresses it.
@@ -57,8 +57,8 @@ pub(crate) use request::{AcceptedRequest, outside_request, reject};
 
 type RouteLabel = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 
-/// What audit events say: an argument of [`BearerAuthBuilder::audit`](crate::BearerAuthBuilder::audit). The
-/// [module](self) lists the fields.
+/// The content of audit events: the argument of
+/// [`BearerAuthBuilder::audit`](crate::BearerAuthBuilder::audit). The [module](self) lists the fields.
 ///
 /// ```
 /// use tower_bearer::audit::Audit;

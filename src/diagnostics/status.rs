@@ -10,10 +10,10 @@ use crate::jwks::{Keys, KeysStatus};
 
 /// The state of one issuer's keys and introspection; see [`BearerAuth::status`](crate::BearerAuth::status).
 ///
-/// It serializes as on the page of [`StatusService`](crate::middleware::StatusService). The members keep
-/// their names and meanings; later versions may add some. Durations are whole seconds, rounded down, and
-/// times are seconds since 1970 (Unix time). Each error is a text with all of its causes, for people.
-/// `keys` and `introspection` are `null` if the issuer has none.
+/// It serializes to the JSON below, which [`StatusService`](crate::middleware::StatusService) responds with.
+/// Members keep their names and meanings; later versions may add members. Durations are whole seconds,
+/// rounded down, and times are seconds since 1970 (Unix time). Each error is a text with all of its causes,
+/// for people. `keys` and `introspection` are `null` if the issuer has none.
 ///
 /// ```json
 /// {
@@ -31,6 +31,7 @@ use crate::jwks::{Keys, KeysStatus};
 ///     "circuit": "closed",
 ///     "paused_until": null,
 ///     "calls_in_flight": 0,
+///     "queued_calls": 0,
 ///     "active_tokens": 3,
 ///     "inactive_tokens": 1,
 ///     "last_error": null

@@ -8,7 +8,7 @@ use tracing::{Span, debug_span, info_span};
 
 use super::TARGET;
 
-/// The span of the decision about one token that is not cached. [`record_decision`] completes it.
+/// The span of a decision that the token cache alone cannot make. [`record_decision`] completes it.
 pub(crate) fn decision() -> Span {
     debug_span!(target: TARGET, "validate access token", kind = Empty)
 }

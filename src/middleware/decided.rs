@@ -26,7 +26,7 @@ pub(super) struct AcceptedRequest {
 }
 
 impl AcceptedRequest {
-    /// A request with this token. `None` if nobody wants to know of it.
+    /// A request with this token. `None` if neither a subscriber nor an observer listens.
     pub(super) fn new(
         shared: &SharedRef,
         token: Option<&AccessToken>,

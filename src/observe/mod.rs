@@ -60,15 +60,16 @@ pub(crate) use observers::{IssuerObservers, Observers};
 /// }
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// A request was accepted or rejected. Called once for each request that the layer gets.
+    /// A request was accepted or rejected. Called at most once per request and `BearerAuth`: each of several
+    /// nested layers reports.
     ///
     /// An accepted request is reported when its response is there, or when the request is dropped before:
     /// because the inner service failed, or because the client has left. A layer further in, an extractor or
     /// a handler may still reject an accepted request with a [`Rejection`](crate::Rejection). Then it is
     /// reported as rejected, and not as accepted too.
     ///
-    /// [`BearerAuth::authenticate`](crate::BearerAuth::authenticate) is reported in the same way. A request
-    /// that is dropped while its token is being validated is not reported.
+    /// [`BearerAuth::authenticate`](crate::BearerAuth::authenticate) is reported when it returns. A
+    /// request that is dropped while its token is being validated is not reported.
     fn decided(&self, decision: &Decision<'_>) {
         let _ = decision;
     }

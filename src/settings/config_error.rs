@@ -343,7 +343,7 @@ pub enum ConfigProblem {
         /// The fault, as a sentence; with an issuer, as the end of one that starts with the issuer.
         reason: &'static str,
     },
-    /// A setting is unusable: in a configuration file, in an environment variable, or of the builder.
+    /// A setting of the builder, of a configuration file or of an environment variable is unusable.
     #[non_exhaustive]
     SettingUnusable {
         /// The setting: its path, such as `issuers[0].introspection.secret_file`, its variable or its method.

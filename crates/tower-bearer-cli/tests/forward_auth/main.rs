@@ -215,6 +215,25 @@ async fn nginx_status_turns_every_other_rejection_into_403_and_names_its_status(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_spelling_of_a_method_evades_the_rule_for_it() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let rules = r#"
+        [[rules]]
+        path = "/a"
+        methods = ["GET"]
+        access = "deny"
+        [[rules]]
+        path = "/**"
+    "#;
+    let program = ForwardAuth::start(&config(&issuer, "", rules));
+    let token = issuer.token(API).sign();
+    let cases = [("GET", 403), ("HEAD", 403), ("get", 400), ("Get", 400), ("POST", 200)];
+    for (method, status) in cases {
+        assert_eq!(program.ask(method, "/a", Some(&token)).status, status, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn probes_have_their_own_listener() {
     let (issuer, program) = start().await;
     assert_eq!(program.ask("GET", "/orders", Some(&issuer.token(API).sign())).status, 200);
