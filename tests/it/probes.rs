@@ -236,8 +236,8 @@ async fn the_status_page_has_the_members_that_the_docs_promise() {
         "next_refresh_secs": null, "last_error": null, "metadata_error": null,
     });
     let introspection = json!({
-        "circuit": "closed", "paused_until": null, "calls_in_flight": 0, "active_tokens": 0,
-        "inactive_tokens": 0, "last_error": null,
+        "circuit": "closed", "paused_until": null, "calls_in_flight": 0, "queued_calls": 0,
+        "active_tokens": 0, "inactive_tokens": 0, "last_error": null,
     });
     let issuer = json!({"issuer": idp.identifier(), "keys": keys, "introspection": introspection});
     assert_eq!(page, json!({"issuers": [issuer], "cached_tokens": 1}));
