@@ -91,8 +91,8 @@ impl Audit {
     }
 
     /// Audit events with a keyed hash of the subject, in the field `subject_hash`: its HMAC-SHA-256 (RFC
-    /// 2104), as base64url without padding. Whoever has the key can find the events of a known subject, and
-    /// nobody else can.
+    /// 2104), as base64url without padding. Only the key lets a reader find the
+    /// events of a known subject.
     ///
     /// At least 32 random bytes; fewer are a [`ConfigError`](crate::ConfigError). All instances of an API
     /// need the same key. After a change of the key, the earlier events can be found only with the earlier
@@ -106,7 +106,7 @@ impl Audit {
 
     /// Sets the function that names the route of a request. Default: no route is logged.
     ///
-    /// It gets the head before the inner service does, and its label is escaped and cut to 64 bytes. Return a
+    /// `BearerAuth` calls it before the inner service. Its label is escaped and cut to 64 bytes. Return a
     /// pattern such as `/orders/{id}` rather than the path, which can hold ids. In axum, that is the
     /// `MatchedPath` in the extensions: `head.extensions.get::<MatchedPath>()`. The head may contain the
     /// token: do not return it. The function must not block.

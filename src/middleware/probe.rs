@@ -37,10 +37,10 @@ use crate::diagnostics::{IssuerStatus, ReadinessProbe, UnreadyIssuer};
 /// | `keys_unavailable` | no keys are usable, and the last fetch failed |
 /// | `introspection_unavailable` | every token needs introspection, and no introspection request has succeeded |
 ///
-/// An issuer is ready once its keys were fetched, and as long as the cached keys are usable, also in an
-/// outage. Where it has no keys, or all of its JWTs are introspected, it is ready once the authorization
-/// server has responded to an introspection request, and remains so: in an outage, a restart would not
-/// help. Issuers that an [`IssuerResolver`](crate::issuers::IssuerResolver) finds do not count.
+/// An issuer is ready while its cached keys are usable, also in an outage. If it has no keys, or all of its
+/// JWTs are introspected, it must also have responded to one introspection request. That remains true: in an
+/// outage, a restart would not help. Issuers that an [`IssuerResolver`](crate::issuers::IssuerResolver) finds
+/// do not count.
 ///
 /// The response never waits for an authorization server. If an issuer is not ready, the probe starts a
 /// check in the background, like [`BearerAuth::ready`](crate::BearerAuth::ready), and after a failed check

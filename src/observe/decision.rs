@@ -43,7 +43,7 @@ pub enum Outcome {
     Rejected,
 }
 
-/// What decided about the token of a request.
+/// The source of a decision: cache, validation or introspection.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Source {
@@ -119,7 +119,7 @@ impl<'d> Decision<'d> {
         self.algorithm
     }
 
-    /// What decided about the token.
+    /// The source of the decision.
     #[must_use]
     pub fn source(&self) -> Source {
         self.lookup.source

@@ -18,7 +18,7 @@ const API: &str = "https://api.example.com";
 struct DevIssuer {
     process: Child,
     identifier: String,
-    /// What it has printed.
+    /// The lines that it has printed.
     banner: Vec<String>,
 }
 

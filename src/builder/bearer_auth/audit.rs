@@ -8,7 +8,7 @@ use crate::settings::ConfigProblem;
 
 /// Audit events.
 impl BearerAuthBuilder {
-    /// Reports each decision in an audit event: who, with which client and token, on which route. Default: no
+    /// Reports each decision in an audit event: its subject, client, `jti` and route label. Default: no
     /// audit events. A [view](crate::BearerAuth::view) shares the setting.
     ///
     /// The module [`audit`](crate::audit) lists the fields.

@@ -2,7 +2,7 @@
 
 use super::BearerAuthBuilder;
 
-/// Metrics.
+/// The settings for metrics.
 impl BearerAuthBuilder {
     /// Reports counters, durations and gauges through the facade of the crate `metrics`. Default: off.
     ///
@@ -10,7 +10,7 @@ impl BearerAuthBuilder {
     /// the names and labels. No label has a value of a token: the issuer is the configured identifier, or the
     /// pattern of a resolver.
     ///
-    /// Install a recorder before the first request. What is reported earlier is lost, and the counters of
+    /// Install a recorder before the first request. Earlier reports are lost, and the counters of
     /// accepted requests stay with the recorder that was there at their first use. For the gauges, see
     /// [`BearerAuth::record_gauges`](crate::BearerAuth::record_gauges).
     ///

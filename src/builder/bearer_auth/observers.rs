@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::BearerAuthBuilder;
 use crate::observe::{Observer, Observers};
 
-/// Observers.
+/// The observers of decisions and calls.
 impl BearerAuthBuilder {
     /// Sets an observer, which receives a report of each decision, key fetch and introspection request.
     /// Replaces those that were set or added before. Default: none.

@@ -40,7 +40,7 @@ pub(crate) struct IntrospectionGauges {
     pub(crate) open_circuits: usize,
 }
 
-/// What the last record leaves for the next one.
+/// The time and the eviction count of the last recording.
 #[derive(Default)]
 pub(super) struct GaugeState {
     recorded_at: Mutex<Option<Instant>>,

@@ -1,4 +1,4 @@
-//! What an `Observer` is told: each request once, key fetches, introspection requests and circuit breakers.
+//! The reports to an `Observer`: each request once, key fetches, introspection requests and circuit breakers.
 
 mod calls;
 mod decisions;

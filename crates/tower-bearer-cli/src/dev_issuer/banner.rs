@@ -1,4 +1,4 @@
-//! What a user needs to know about a running development issuer.
+//! The text that `dev-issuer` prints when it is running.
 
 use std::path::Path;
 

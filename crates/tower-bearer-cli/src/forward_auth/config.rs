@@ -4,7 +4,7 @@
 //! `tower_bearer`.
 //!
 //! Why files that `[auth]` names count as part of it: a secret or a key set in a file is read once. If the
-//! file changes, its issuer or the `BearerAuth` must be built anew. Otherwise keys and caches are kept.
+//! file changes, its issuer or the `BearerAuth` must be built again. Otherwise keys and caches are kept.
 
 use std::collections::BTreeMap;
 use std::fs;

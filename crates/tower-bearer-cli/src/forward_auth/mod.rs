@@ -29,6 +29,7 @@ use self::authorizer::Authorizer;
 use self::config::Config;
 use self::reload::Reloader;
 use self::signals::Hangups;
+use crate::output;
 
 /// Answer a reverse proxy that asks whether a request is allowed.
 ///
@@ -63,12 +64,11 @@ pub(crate) fn check(arguments: &CheckArguments) -> ExitCode {
     };
     match Config::parse(&text, None) {
         Ok(config) => {
-            println!(
-                "{} is valid\n\n{}",
-                arguments.config.display(),
-                config.auth.bounds().to_string().trim_end()
-            );
-            ExitCode::SUCCESS
+            let (file, bounds) = (arguments.config.display(), config.auth.bounds().to_string());
+            match output::print(&format!("{file} is valid\n\n{}\n", bounds.trim_end())) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => failure.report(),
+            }
         }
         Err(problems) => {
             print_problems(&problems);

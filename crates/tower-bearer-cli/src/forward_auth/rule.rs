@@ -42,7 +42,7 @@ pub(crate) struct Rule {
     path: PathPattern,
 }
 
-/// What a request needs.
+/// The requirement of a rule.
 #[derive(Debug)]
 pub(crate) enum Access {
     Public,

@@ -1,4 +1,7 @@
-//! Serves HTTP/1 and HTTP/2 on one listener until the program is told to stop.
+//! Serves HTTP/1 on one listener until the program is told to stop.
+//!
+//! Why no HTTP/2: proxies ask over HTTP/1 unless they are configured otherwise, and a connection whose version
+//! must be found out first has no time limit until then.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -7,9 +10,9 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,23 +20,22 @@ use tokio::time::sleep;
 
 use super::authorizer::Body;
 
-/// Longer than proxies keep idle connections open (nginx: 60 s), so that the proxy closes them. A request on
-/// a connection that this side closes at the same time would fail.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a connection may wait for the head of its next request. Proxies close idle connections earlier
+/// (nginx: 60 s), so no request meets a connection that this side is closing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long requests may take after the signal to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Answers each request with `respond`, a function of the address of the peer and the head of the request.
+/// Responds to each request with `respond`, a function of the address of the peer and the head of the request.
 /// Bodies are not read.
 pub(crate) async fn serve<R, F>(listener: TcpListener, respond: R, mut stop: watch::Receiver<bool>)
 where
     R: Fn(IpAddr, Parts) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
     let connections = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -52,11 +54,11 @@ where
             let response = respond(peer.ip(), request.into_parts().0);
             async { Ok::<_, Infallible>(response.await) }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(error, "connection failed");
+                tracing::debug!(%error, "connection failed");
             }
         });
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tower_bearer::testing::TestIssuer;
 
-/// A description of a token. What is absent has the default of [`TestIssuer::token`].
+/// A description of a token. An absent member has the default of [`TestIssuer::token`].
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TokenRequest {

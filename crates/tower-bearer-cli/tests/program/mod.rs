@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What a run of the program has printed, and its exit status.
+/// The output of the program and its exit status.
 pub(crate) struct Run {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
