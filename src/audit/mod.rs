@@ -18,9 +18,10 @@
 //! [`Require`](crate::Require), an extractor or a handler rejects it. Otherwise nothing proves that these
 //! values are genuine. Values are escaped and cut to 64 bytes. There is no path, because it can hold ids.
 //!
-//! A request is reported once. One that was accepted is reported at its end, also if the inner service fails
-//! or the client leaves, unless a layer further in has rejected it. If `BearerAuth` layers are nested, the
-//! innermost one that accepts the request reports it. A request that no `BearerAuth` covers is not audited.
+//! A `BearerAuth` reports each request once. A request that it accepted is reported at its end, also if the
+//! inner service fails or the client leaves, and as rejected if a layer further in, an extractor or a handler
+//! has rejected it. Each of several nested layers reports. A request that no `BearerAuth` covers is not
+//! audited.
 //!
 //! To write the events to a file of their own, give that layer of `tracing-subscriber` a filter for the
 //! target.
@@ -53,7 +54,7 @@ use crate::crypto::{HmacAlgorithm, hmac};
 use crate::encoding::base64url;
 use crate::encoding::shown::shortened;
 
-pub(crate) use request::{AcceptedRequest, outside_request, reject};
+pub(crate) use request::AuditedRequest;
 
 type RouteLabel = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 

@@ -23,8 +23,8 @@ pub(crate) struct AuditedDecision<'a> {
     pub(crate) subject_hash: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) jti: Option<String>,
-    pub(crate) method: Option<String>,
-    pub(crate) route: Option<String>,
+    pub(crate) method: Option<&'a str>,
+    pub(crate) route: Option<&'a str>,
 }
 
 impl AuditedDecision<'_> {
@@ -40,8 +40,8 @@ impl AuditedDecision<'_> {
             subject_hash = self.subject_hash.as_deref(),
             client_id = self.client_id.as_deref(),
             jti = self.jti.as_deref(),
-            method = self.method.as_deref(),
-            route = self.route.as_deref(),
+            method = self.method,
+            route = self.route,
             "request decided"
         );
     }

@@ -14,12 +14,11 @@ use http::Response;
 use http::request::Parts;
 
 use super::body::ResponseBody;
-use super::decided::AcceptedRequest;
+use super::decision_report::DecisionReport;
 use super::rejection_log::report_uncovered;
 use super::responder::uncovered;
 use super::shared::{Shared, SharedRef};
 use crate::access_token::{AccessToken, CoveredBy};
-use crate::audit;
 use crate::authenticate::StillActive;
 use crate::rejection::Rejection;
 use crate::sync::Shard;
@@ -31,8 +30,8 @@ pub(crate) struct Coverage {
     shared: Option<SharedRef>,
     /// How long the request has waited for introspection: it has one deadline for `BearerAuth` and `Require`.
     introspection_time: Duration,
-    /// `None` if nobody wants to know of the decision, or if the request is over.
-    report: Option<Arc<AcceptedRequest>>,
+    /// `None` if neither a subscriber nor an observer listens, or if the request is over.
+    report: Option<Arc<DecisionReport>>,
 }
 
 /// In the extensions of every covered request.
@@ -44,7 +43,7 @@ struct Covered;
 struct Details {
     shared: Option<SharedRef>,
     introspection_time: Duration,
-    report: Option<Weak<AcceptedRequest>>,
+    report: Option<Weak<DecisionReport>>,
 }
 
 impl Coverage {
@@ -53,7 +52,7 @@ impl Coverage {
         head: &mut Parts,
         token: Option<AccessToken>,
         introspection_time: Duration,
-        report: Option<&Arc<AcceptedRequest>>,
+        report: Option<&Arc<DecisionReport>>,
         shared: &SharedRef,
     ) {
         // An outer `BearerAuth` may have left a token and details. Only its waiting time stays: a request has
@@ -113,7 +112,6 @@ pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<Response
     match coverage.and_then(|coverage| coverage.shared) {
         Some(shared) => shared.reject(rejection, head),
         None => {
-            audit::reject(None, &rejection, head);
             report_uncovered(&rejection);
             uncovered().respond(rejection, head)
         }

@@ -14,7 +14,7 @@
 mod bearer_auth;
 mod body;
 mod coverage;
-mod decided;
+mod decision_report;
 mod form_body;
 #[cfg(feature = "metrics")]
 mod gauges;

@@ -10,13 +10,13 @@ use super::body::ResponseBody;
 use super::rejection_log::RejectionLog;
 use super::responder::Responder;
 use crate::access_token::AccessToken;
-use crate::audit::{self, Audit};
+use crate::audit::Audit;
 use crate::authenticate::Authenticator;
 use crate::bearer::hide_lines;
 use crate::diagnostics::StartCheck;
-use crate::observe::Observers;
 #[cfg(feature = "metrics")]
 use crate::observe::metrics::Metrics;
+use crate::observe::{Observers, Undecided};
 use crate::rejection::Rejection;
 use crate::settings::BuildContext;
 use crate::sync::Shard;
@@ -69,18 +69,20 @@ impl Shared {
         &self,
         rejection: Rejection,
         head: &mut Parts,
+        undecided: Undecided,
     ) -> Response<ResponseBody<B>> {
         if self.responder.has_on_reject() {
             self.hide_credentials(head, false);
             self.authenticator.senders.hide_proofs(&mut head.headers, false);
         }
-        self.reject(rejection, head)
+        self.report_rejected(&rejection, Some(head), undecided);
+        self.responder.respond(rejection, head)
     }
 
-    /// Reports a rejection and responds to the request with that `head`, whose credentials are hidden.
+    /// Logs a rejection by a layer further in or an extractor, and responds to the request with that `head`,
+    /// whose credentials are hidden.
     pub(super) fn reject<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
-        audit::reject(self.audit.as_ref(), &rejection, head);
-        self.report(&rejection, Some(head));
+        self.log_rejection(&rejection, Some(head));
         self.responder.respond(rejection, head)
     }
 
@@ -90,12 +92,12 @@ impl Shared {
         rejection: Rejection,
         response: Response<B>,
     ) -> Response<ResponseBody<B>> {
-        self.report(&rejection, None);
+        self.log_rejection(&rejection, None);
         self.responder.complete(rejection, response)
     }
 
-    /// Reports a rejected request, with this `head` where there is one.
-    pub(super) fn report(&self, rejection: &Rejection, head: Option<&Parts>) {
+    /// Logs the rejection of a request, with this `head` where there is one.
+    pub(super) fn log_rejection(&self, rejection: &Rejection, head: Option<&Parts>) {
         let with_token = self.log_token_details;
         self.rejections
             .report(rejection, || self.authenticator.rejection_details(rejection, head, with_token));

@@ -8,11 +8,10 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::access_token::AccessToken;
-use crate::audit;
 use crate::bearer::{self, DPOP_NONCE};
 use crate::middleware::body::ResponseBody;
 use crate::middleware::coverage::Coverage;
-use crate::middleware::decided::AcceptedRequest;
+use crate::middleware::decision_report::DecisionReport;
 use crate::middleware::shared::SharedRef;
 use crate::observe::Undecided;
 use crate::rejection::Rejection;
@@ -22,9 +21,7 @@ pub(super) struct Accepted {
     /// Keeps the shared state alive for the layers further in: the service may be dropped before they need
     /// it.
     shared: SharedRef,
-    /// Reports the request when it is dropped.
-    audited: Option<audit::AcceptedRequest>,
-    report: Option<Report>,
+    report: Option<ReportOnDrop>,
     /// The token is in the URL.
     in_query: bool,
     /// The nonce for the next DPoP proof of the client. Boxed, because few requests have one.
@@ -32,7 +29,7 @@ pub(super) struct Accepted {
 }
 
 /// Reports the request when it is dropped, at the latest.
-struct Report(Arc<AcceptedRequest>);
+struct ReportOnDrop(Arc<DecisionReport>);
 
 impl Accepted {
     /// Prepares the head for the inner service. `introspection_time` is what the request waited for
@@ -44,14 +41,10 @@ impl Accepted {
         undecided: Undecided,
         shared: &SharedRef,
     ) -> Self {
-        let report = AcceptedRequest::new(shared, token.as_ref(), undecided);
+        let report = DecisionReport::new(shared, head, token.as_ref(), undecided);
         let accepted = Self {
             shared: Arc::clone(shared),
-            report: report.map(Report),
-            audited: shared
-                .audit
-                .as_ref()
-                .and_then(|audit| audit::AcceptedRequest::new(audit, head, token.as_ref())),
+            report: report.map(ReportOnDrop),
             in_query: token.is_some() && bearer::is_in_query(head, &shared.authenticator.sources),
             fresh_nonce: None,
         };
@@ -61,7 +54,7 @@ impl Accepted {
             shared.authenticator.senders.hide_headers(&mut head.headers, remove);
         }
         let on_accept = shared.on_accept.as_ref().and_then(|on_accept| Some((on_accept, token.clone()?)));
-        let report = accepted.report.as_ref().map(|Report(report)| report);
+        let report = accepted.report.as_ref().map(|ReportOnDrop(report)| report);
         Coverage::insert(head, token, introspection_time, report, shared);
         if let Some((on_accept, token)) = on_accept {
             on_accept(&token, head);
@@ -83,15 +76,12 @@ impl Accepted {
     /// reported there.
     pub(super) fn finish<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
         if let Some(rejection) = Rejection::take_from_handler(&mut response) {
-            if let Some(audited) = &self.audited {
-                audited.reject(&rejection);
-            }
-            if let Some(Report(report)) = &self.report {
+            if let Some(ReportOnDrop(report)) = &self.report {
                 report.reject(&rejection);
             }
             return self.shared.finish_rejection(rejection, response);
         }
-        if let Some(Report(report)) = &self.report {
+        if let Some(ReportOnDrop(report)) = &self.report {
             match response.extensions().get::<Rejection>() {
                 Some(rejection) => report.reject(rejection),
                 None => report.accept(),
@@ -115,7 +105,7 @@ impl Accepted {
     }
 }
 
-impl Drop for Report {
+impl Drop for ReportOnDrop {
     fn drop(&mut self) {
         self.0.accept();
     }

@@ -213,8 +213,7 @@ where
                 }
                 StateProj::Reject { rejection, undecided, head, shared } => {
                     let Some(rejection) = rejection.take() else { return Poll::Pending };
-                    shared.observe_rejected(&rejection, *undecided);
-                    return Poll::Ready(Ok(shared.reject_request(rejection, head)));
+                    return Poll::Ready(Ok(shared.reject_request(rejection, head, *undecided)));
                 }
             };
             state.set(next);

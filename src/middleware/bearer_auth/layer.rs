@@ -8,11 +8,9 @@ use tower_layer::Layer;
 
 use super::service::BearerAuthService;
 use crate::access_token::AccessToken;
-use crate::audit;
 #[cfg(feature = "test-util")]
 use crate::authenticate::{Pending, Stop};
 use crate::diagnostics::{Bounds, Explanation, IssuerStatus, NotReady};
-use crate::event;
 use crate::middleware::require::Require;
 use crate::middleware::shared::Shared;
 use crate::observe::Undecided;
@@ -108,20 +106,9 @@ impl BearerAuth {
         let undecided = Undecided::start(self.shared.observers.is_observed());
         let (result, lookup) = Arc::clone(&self.shared.authenticator).authenticate(token).await;
         let undecided = undecided.with(lookup);
-        if let Some(audit) = &self.shared.audit {
-            audit::outside_request(audit, result.as_ref());
-        }
         match &result {
-            Ok(token) => {
-                if let Some(event) = event::AcceptedRequest::new(Some(token.issuer_name())) {
-                    event.report();
-                }
-                self.shared.observe_accepted(token, undecided);
-            }
-            Err(rejection) => {
-                self.shared.report(rejection, None);
-                self.shared.observe_rejected(rejection, undecided);
-            }
+            Ok(token) => self.shared.report_accepted(token, undecided),
+            Err(rejection) => self.shared.report_rejected(rejection, None, undecided),
         }
         result
     }

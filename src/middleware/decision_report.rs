@@ -1,4 +1,4 @@
-//! Reports the decision about each request to the observers, exactly once.
+//! Reports the decision about each request to the log, the audit log and the observers, exactly once.
 //!
 //! Why an accepted request is reported at its end: a layer further in, an extractor or a handler may still
 //! reject it. It is reported as accepted even if there is no response, because the inner service failed or
@@ -8,35 +8,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::request::Parts;
+
 use super::shared::{Shared, SharedRef};
 use crate::access_token::AccessToken;
+use crate::audit::AuditedRequest;
 use crate::crypto::Algorithm;
 use crate::event;
 use crate::observe::{Decision, Lookup, Outcome, Undecided};
 use crate::rejection::Rejection;
 
-/// A request that `BearerAuth` accepted, until it is reported.
-pub(super) struct AcceptedRequest {
+/// The report of a request that `BearerAuth` accepted, until the decision is final.
+pub(super) struct DecisionReport {
     shared: SharedRef,
     event: Option<event::AcceptedRequest>,
+    audited: Option<AuditedRequest>,
     token: Option<AccessToken>,
     lookup: Lookup,
     duration: Duration,
     is_reported: AtomicBool,
 }
 
-impl AcceptedRequest {
-    /// A request with this token. `None` if neither a subscriber nor an observer listens.
+impl DecisionReport {
+    /// The report of the request with this `head` and this token. `None` if neither a subscriber nor an
+    /// observer listens.
     pub(super) fn new(
         shared: &SharedRef,
+        head: &Parts,
         token: Option<&AccessToken>,
         undecided: Undecided,
     ) -> Option<Arc<Self>> {
         let event = event::AcceptedRequest::new(token.map(AccessToken::issuer_name));
-        (event.is_some() || shared.observers.is_observed()).then(|| {
+        let audited = shared.audited(Some(head));
+        (event.is_some() || audited.is_some() || shared.observers.is_observed()).then(|| {
             Arc::new(Self {
                 shared: Arc::clone(shared),
                 event,
+                audited,
                 token: token.cloned(),
                 lookup: undecided.lookup,
                 duration: undecided.duration(),
@@ -50,20 +58,27 @@ impl AcceptedRequest {
         if self.is_reported.swap(true, Ordering::AcqRel) {
             return;
         }
+        let token = self.token.as_ref();
         if let Some(event) = &self.event {
             event.report();
         }
-        let decision = accepted(self.token.as_ref(), self.lookup, self.duration);
-        self.shared.observe(decision);
+        if let Some(audited) = &self.audited {
+            audited.accept(token);
+        }
+        self.shared.observe(accepted(token, self.lookup, self.duration));
     }
 
-    /// Tells the observers that a layer further in, an extractor or a handler rejected the request, unless it
-    /// is reported.
+    /// Reports that a layer further in, an extractor or a handler rejected the request, unless it is
+    /// reported. The log event is the task of the caller, which has the head of the request.
     pub(super) fn reject(&self, rejection: &Rejection) {
         if self.is_reported.swap(true, Ordering::AcqRel) {
             return;
         }
-        let accepted = accepted(self.token.as_ref(), self.lookup, self.duration);
+        let token = self.token.as_ref();
+        if let Some(audited) = &self.audited {
+            audited.reject(token, rejection);
+        }
+        let accepted = accepted(token, self.lookup, self.duration);
         let rejected = rejected(rejection, self.lookup, self.duration);
         let issuer = rejected.issuer.or(accepted.issuer);
         let (key_id, algorithm) = (accepted.key_id, accepted.algorithm);
@@ -72,18 +87,32 @@ impl AcceptedRequest {
 }
 
 impl Shared {
-    /// Tells the observers about a request that is rejected before it is accepted.
-    pub(super) fn observe_rejected(&self, rejection: &Rejection, undecided: Undecided) {
+    /// Reports a request that is rejected before it is accepted, or a token that came without a request.
+    pub(super) fn report_rejected(&self, rejection: &Rejection, head: Option<&Parts>, undecided: Undecided) {
+        self.log_rejection(rejection, head);
+        if let Some(audited) = self.audited(head) {
+            audited.reject(None, rejection);
+        }
         if self.observers.is_observed() {
             self.observe(rejected(rejection, undecided.lookup, undecided.duration()));
         }
     }
 
-    /// Tells the observers about a token outside of a request that is accepted.
-    pub(super) fn observe_accepted(&self, token: &AccessToken, undecided: Undecided) {
+    /// Reports a token that came without a request and is accepted.
+    pub(super) fn report_accepted(&self, token: &AccessToken, undecided: Undecided) {
+        if let Some(event) = event::AcceptedRequest::new(Some(token.issuer_name())) {
+            event.report();
+        }
+        if let Some(audited) = self.audited(None) {
+            audited.accept(Some(token));
+        }
         if self.observers.is_observed() {
             self.observe(accepted(Some(token), undecided.lookup, undecided.duration()));
         }
+    }
+
+    fn audited(&self, head: Option<&Parts>) -> Option<AuditedRequest> {
+        AuditedRequest::new(self.audit.as_ref()?, head)
     }
 
     fn observe(&self, decision: Decision<'_>) {
