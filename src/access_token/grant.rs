@@ -37,8 +37,8 @@ pub(crate) struct Grant {
     pub(crate) algorithm: Option<Algorithm>,
     /// The `kid` of the key that verified the signature, if it has one. Not the text of the token.
     pub(crate) key_id: Option<Arc<KeyId>>,
-    /// Only in introspection responses.
-    pub(crate) username: Option<ClaimText>,
+    /// Only in introspection responses. Boxed, because most tokens have none.
+    pub(crate) username: Option<Box<ClaimText>>,
 }
 
 /// The `kid` of a published key. A type of its own, so that a reference to it takes one word.

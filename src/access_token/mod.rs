@@ -241,7 +241,8 @@ impl AccessToken {
     /// ```
     #[must_use]
     pub fn username(&self) -> Option<&str> {
-        self.text(&self.checked.grant.username)
+        let username = self.checked.grant.username.as_deref()?;
+        Some(username.resolve(&self.checked.claims_json))
     }
 
     /// Returns the client that requested the token: `client_id` (RFC 9068 section 2.2), else `azp` (OpenID

@@ -133,7 +133,7 @@ pub(super) fn check(
     })?;
     let active = Active::of(&claims).ok_or(IntrospectionFault::Inactive)?;
     active.check_token_type(jwt)?;
-    let username = active.username()?.map(|name| ClaimText::of(&name, &json));
+    let username = active.username()?.map(|name| Box::new(ClaimText::of(&name, &json)));
     if let Some(jwt) = jwt {
         claims::check_all(&active, &policy.jwt, now)?;
         return if active.is_about(jwt, &policy.jwt) {
