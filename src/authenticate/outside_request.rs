@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::Authenticator;
 use super::progress::Stop;
 use crate::access_token::AccessToken;
 use crate::bearer::{Credential, Scheme};
 use crate::binding::BindingFault;
-use crate::event::span;
+use crate::event::span::DecisionSpan;
 use crate::observe::Lookup;
 use crate::rejection::Rejection;
 
@@ -48,9 +48,9 @@ impl Authenticator {
 
     async fn look_up_or_validate(self: Arc<Self>, token: &[u8]) -> (Result<AccessToken, Rejection>, Lookup) {
         let (mut lookup, span, result) = match self.cached(token) {
-            Some(result) => (Lookup::HIT, Span::none(), result),
+            Some(result) => (Lookup::HIT, DecisionSpan::none(), result),
             None => {
-                let span = span::decision();
+                let span = DecisionSpan::open();
                 let result = span.in_scope(|| self.validated(token));
                 (Lookup::MISS, span, result)
             }
@@ -59,7 +59,7 @@ impl Authenticator {
             Ok(token) => Ok(token),
             Err(Stop::Rejected(rejection)) => Err(rejection),
             Err(Stop::Pending(pending)) => {
-                let resumed = self.resume(pending).instrument(span.clone()).await;
+                let resumed = self.resume(pending).instrument(span.to_span()).await;
                 if resumed.is_introspected {
                     lookup = lookup.introspected();
                 }
@@ -67,7 +67,7 @@ impl Authenticator {
             }
         };
         let kind = outcome.as_ref().map_or_else(|rejection| rejection.kind().as_str(), |_| "accepted");
-        span::record_decision(&span, kind);
+        span.record(kind);
         (outcome, lookup)
     }
 }

@@ -8,14 +8,40 @@ use tracing::{Span, debug_span, info_span};
 
 use super::TARGET;
 
-/// The span of a decision that the token cache alone cannot make. [`record_decision`] completes it.
-pub(crate) fn decision() -> Span {
-    debug_span!(target: TARGET, "validate access token", kind = Empty)
-}
+/// The span of a decision that the token cache alone cannot make.
+///
+/// Boxed, and nothing if no subscriber listens: it is moved with every request that is not cached.
+pub(crate) struct DecisionSpan(Option<Box<Span>>);
 
-/// The decision: `accepted`, or the kind of the rejection.
-pub(crate) fn record_decision(span: &Span, kind: &'static str) {
-    span.record("kind", kind);
+impl DecisionSpan {
+    pub(crate) fn open() -> Self {
+        let span = debug_span!(target: TARGET, "validate access token", kind = Empty);
+        Self((!span.is_disabled()).then(|| Box::new(span)))
+    }
+
+    /// No span, for a decision of the token cache.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(span) => span.in_scope(run),
+            None => run(),
+        }
+    }
+
+    /// The span, for a future that runs within it.
+    pub(crate) fn to_span(&self) -> Span {
+        self.0.as_deref().cloned().unwrap_or_else(Span::none)
+    }
+
+    /// The decision: `accepted`, or the kind of the rejection.
+    pub(crate) fn record(&self, kind: &'static str) {
+        if let Some(span) = &self.0 {
+            span.record("kind", kind);
+        }
+    }
 }
 
 /// One request to an authorization server.

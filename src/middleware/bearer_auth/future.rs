@@ -17,13 +17,12 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use tracing::Span;
 
 use super::accepted::Accepted;
 use crate::access_token::AccessToken;
 use crate::authenticate::{PendingProof, Progress, ProofProgress, Resumed, Stop, Unproven};
 use crate::bearer::{Located, Scheme};
-use crate::event::span;
+use crate::event::span::DecisionSpan;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::shared::SharedRef;
 use crate::observe::Undecided;
@@ -62,8 +61,7 @@ struct Call<S, B> {
     head: Parts,
     body: B,
     shared: SharedRef,
-    /// The span of the decision. Disabled if nothing has to be validated.
-    span: Span,
+    span: DecisionSpan,
     /// How long the request has waited for introspection.
     introspection_time: Duration,
     undecided: Undecided,
@@ -76,6 +74,16 @@ where
     /// The inner service is being called.
     pub(super) fn calling(response: S::Future, accepted: Accepted) -> Self {
         Self { state: State::Call { response, accepted } }
+    }
+
+    /// The request is rejected without a look at the token's signature.
+    pub(super) fn rejecting(
+        rejection: Rejection,
+        undecided: Undecided,
+        head: Parts,
+        shared: SharedRef,
+    ) -> Self {
+        Self { state: State::Reject { rejection: Some(rejection), undecided, head, shared } }
     }
 }
 
@@ -92,7 +100,7 @@ where
         body: B,
         shared: SharedRef,
     ) -> Self {
-        let span = if matches!(progress, Progress::Done(_)) { Span::none() } else { span::decision() };
+        let span = DecisionSpan::open();
         let introspection_time = Duration::ZERO;
         let call = Call { service: ready, head, body, shared, span, introspection_time, undecided };
         Self { state: call.after(progress) }
@@ -134,7 +142,7 @@ where
         token: Option<AccessToken>,
         fresh_nonce: Option<HeaderValue>,
     ) -> State<S, S::Future, B> {
-        span::record_decision(&self.span, "accepted");
+        self.span.record("accepted");
         let (introspection_time, undecided) = (self.introspection_time, self.undecided);
         let accepted = Accepted::new(&mut self.head, token, introspection_time, undecided, &self.shared);
         let accepted = accepted.with_fresh_nonce(fresh_nonce);
@@ -143,7 +151,7 @@ where
     }
 
     fn reject(self, rejection: Rejection) -> State<S, S::Future, B> {
-        span::record_decision(&self.span, rejection.kind().as_str());
+        self.span.record(rejection.kind().as_str());
         let Self { undecided, head, shared, .. } = self;
         State::Reject { rejection: Some(rejection), undecided, head, shared }
     }

@@ -56,10 +56,16 @@ where
             return ResponseFuture::calling(self.inner.call(Request::from_parts(head, body)), accepted);
         }
         shared.check_issuers_once();
-        // The service that was polled ready goes with the request; its clone is not ready yet.
+        // The service that was polled ready goes with the request, or is dropped, so that a rejected request
+        // occupies no place in it. Its clone is not ready yet.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(progress, undecided, ready, head, body, Arc::clone(shared))
+        match progress {
+            Progress::Done(Err(rejection)) => {
+                ResponseFuture::rejecting(rejection, undecided, head, Arc::clone(shared))
+            }
+            progress => ResponseFuture::new(progress, undecided, ready, head, body, Arc::clone(shared)),
+        }
     }
 }
 
