@@ -197,7 +197,8 @@ async fn from_env_introspects_opaque_tokens_and_jwts_as_configured() {
         let mut server = serving(&idp);
         server.envs(INTROSPECTING).env("INTROSPECTION_JWTS", jwts);
         let mut server = Running::start(&mut server);
-        let protected = format!("{}/protected", server.origin());
+        let origin = server.origin();
+        let protected = format!("{origin}/protected");
         let good = || idp.token(API).subject("alice");
         for (name, token, status) in
             [("opaque", good().opaque(), 401), ("JWT", good().sign(), status_of_revoked_jwt)]
@@ -215,6 +216,8 @@ async fn from_env_introspects_opaque_tokens_and_jwts_as_configured() {
             let challenge = response.headers()["www-authenticate"].to_str().unwrap();
             assert!(challenge.contains(error), "{name}, {jwts:?}: {challenge}");
         }
+        let ready = get(&format!("{origin}/ready"), None).await;
+        assert_eq!(ready.status(), 200, "{jwts:?}");
     }
 }
 

@@ -1,10 +1,12 @@
 //! The services for probes and operators: `/ready` and `/status`.
 
+use std::io;
 use std::time::Duration;
 
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use tower_bearer::issuers::IssuerResolver;
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 use tower_bearer::{BearerAuth, BearerAuthBuilder, Issuer};
 
@@ -133,6 +135,23 @@ async fn the_probe_names_only_the_issuers_that_are_not_ready() {
     let response = send(auth.ready_service(), request(Method::GET)).await;
     assert_eq!(response.status(), 503);
     assert_eq!(response.json(), unready("https://dead.example", "keys_unavailable"));
+}
+
+/// Clients choose these issuers, and must not be able to take the API out of service.
+#[tokio::test(start_paused = true)]
+async fn issuers_that_a_resolver_finds_do_not_count() {
+    let tenant = TestIssuer::in_memory("https://acme.login.test");
+    let resolver = IssuerResolver::new("https://{tenant}.login.test", async |request| {
+        Ok::<_, io::Error>(Some(Issuer::discover(request.issuer())))
+    });
+    let builder = BearerAuth::builder(API).clock(tenant.clock()).http_client(tenant.http_client());
+    let auth = built(builder.resolve_issuers(resolver));
+    tenant.set_outage(Some(Fault::Refuse));
+    assert_ne!(Protected::by(&auth).outcome(tenant.token(API).sign()).await, ACCEPTED);
+    assert_eq!(auth.issuers().list(), ["https://acme.login.test"]);
+    assert_eq!(probe(&auth).await, 200);
+    auth.issuers().replace(tenant.issuer()).unwrap();
+    assert_eq!(probe(&auth).await, 503);
 }
 
 #[tokio::test(start_paused = true)]

@@ -430,7 +430,12 @@ async fn a_grpc_web_call_over_http_1_gets_a_response_in_its_own_form() {
 async fn grpc_requests_get_trailers_only_responses() {
     let rejecting =
         Rejecting::new(|builder| builder.on_reject(|_, _| Response::new(Bytes::from_static(b"own")))).await;
-    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;x=y"] {
+    for (content_type, own) in [
+        ("application/grpc", "application/grpc"),
+        ("application/grpc+proto", "application/grpc"),
+        ("application/grpc;x=y", "application/grpc"),
+        ("application/grpc-web", "application/grpc-web"),
+    ] {
         for kind in kinds().filter(|kind| *kind != RejectionKind::BodyTooLarge) {
             let fields = [("te", "trailers"), ("content-type", content_type)];
             let response = rejecting.response(kind, &fields).await;
@@ -446,7 +451,7 @@ async fn grpc_requests_get_trailers_only_responses() {
             let rejection = response.rejection().unwrap();
             assert_eq!(rejection.kind(), kind);
             assert_eq!(response.header("grpc-message"), Some(rejection.description()), "{kind}");
-            assert_eq!(response.header(CONTENT_TYPE), Some("application/grpc"), "{kind}");
+            assert_eq!(response.header(CONTENT_TYPE), Some(own), "{kind}");
             assert_eq!(response.header(CACHE_CONTROL), Some("no-store"), "{kind}");
             assert!(response.body.is_empty(), "{kind}: a body");
             let plain = rejecting.response(kind, &[]).await;
