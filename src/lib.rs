@@ -122,6 +122,7 @@ mod fetch_url;
 pub mod guide;
 mod introspection;
 pub mod issuers;
+mod json_document;
 mod jwks;
 mod jwt;
 mod metadata;

@@ -1,6 +1,6 @@
-//! Services for the people and the machines that operate this API: a readiness probe and a status page.
+//! Services for operators: a readiness probe and a status page.
 //!
-//! Does not check: the path of the request, so that a router or a proxy may strip a prefix; and who asks.
+//! Does not check: the path of the request, so that a router or a proxy may strip a prefix; and the caller.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,13 +8,14 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tower_service::Service;
 
 use crate::authenticate::Authenticator;
 use crate::diagnostics::{IssuerStatus, ReadinessProbe, UnreadyIssuer};
+use crate::json_document;
 
 /// Responds to readiness probes, without a token.
 ///
@@ -90,7 +91,7 @@ impl ReadyService {
         Self { authenticator, probe: Arc::default() }
     }
 
-    fn found(&self) -> Response<String> {
+    fn get(&self) -> Response<String> {
         let issuers = self.probe.unready(&self.authenticator);
         let ready = issuers.is_empty();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -103,46 +104,24 @@ impl StatusService {
         Self { authenticator }
     }
 
-    fn found(&self) -> Response<String> {
+    fn get(&self) -> Response<String> {
         let (issuers, cached_tokens) = (self.authenticator.status(), self.authenticator.tokens.len());
         json(StatusCode::OK, &StatusBody { issuers, cached_tokens })
     }
 }
 
-/// The response to `method`, where `found` responds to GET.
-fn respond(method: &Method, found: impl FnOnce() -> Response<String>) -> Response<String> {
-    let mut response = match *method {
-        Method::GET => found(),
-        Method::HEAD => without_body(found()),
-        _ => method_not_allowed(),
-    };
+/// The response to `method`, where `get` responds to GET.
+fn respond(method: &Method, get: impl FnOnce() -> Response<String>) -> Response<String> {
+    let mut response = json_document::respond(method, HeaderValue::from_static("GET, HEAD"), get);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response<String> {
-    let (status, body) = match serde_json::to_string(body) {
-        Ok(body) => (status, body),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// The response to HEAD has the length of the body that it omits (RFC 9110 section 9.3.2).
-fn without_body(mut response: Response<String>) -> Response<String> {
-    let length = HeaderValue::from(response.body().len());
-    response.headers_mut().insert(CONTENT_LENGTH, length);
-    response.map(|_| String::new())
-}
-
-fn method_not_allowed() -> Response<String> {
-    let mut response = Response::new(String::new());
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
+    match serde_json::to_string(body) {
+        Ok(json) => json_document::response(status, json),
+        Err(_) => json_document::response(StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
+    }
 }
 
 impl<B> Service<Request<B>> for ReadyService {
@@ -155,7 +134,7 @@ impl<B> Service<Request<B>> for ReadyService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(respond(request.method(), || self.found())))
+        ready(Ok(respond(request.method(), || self.get())))
     }
 }
 
@@ -169,7 +148,7 @@ impl<B> Service<Request<B>> for StatusService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(respond(request.method(), || self.found())))
+        ready(Ok(respond(request.method(), || self.get())))
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
@@ -20,6 +20,7 @@ use super::published::PublishedMetadata;
 use crate::authenticate::{Authenticator, IssuerRegistry};
 use crate::bearer::TokenSource;
 use crate::binding::SenderPolicy;
+use crate::json_document;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -78,29 +79,18 @@ impl ResourceMetadataService {
 
     fn respond(&self, method: &Method) -> Response<String> {
         let mut response = match *method {
-            Method::GET => self.found(),
-            Method::HEAD => without_body(self.found()),
             Method::OPTIONS => preflight(),
-            _ => method_not_allowed(),
+            _ => json_document::respond(method, METHODS, || self.get()),
         };
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
         response
     }
 
-    fn found(&self) -> Response<String> {
-        let mut response = Response::new(self.document());
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, self.metadata.cache_control.clone());
+    fn get(&self) -> Response<String> {
+        let mut response = json_document::response(StatusCode::OK, self.document());
+        response.headers_mut().insert(CACHE_CONTROL, self.metadata.cache_control.clone());
         response
     }
-}
-
-/// The response to HEAD has the length of the body that it omits (RFC 9110 section 9.3.2).
-fn without_body(mut response: Response<String>) -> Response<String> {
-    let length = HeaderValue::from(response.body().len());
-    response.headers_mut().insert(CONTENT_LENGTH, length);
-    response.map(|_| String::new())
 }
 
 /// A browser sends a preflight request if the client adds a header, as MCP clients do.
@@ -113,13 +103,6 @@ fn preflight() -> Response<String> {
     // The asterisk does not stand for `Authorization`.
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    response
-}
-
-fn method_not_allowed() -> Response<String> {
-    let mut response = Response::new(String::new());
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response.headers_mut().insert(ALLOW, METHODS);
     response
 }
 
