@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
+use tracing::Instrument;
 
 use super::cache::{Freshness, Hit, Origin, ResponseCache};
 use super::call::{Call, timed_out};
@@ -231,7 +232,9 @@ impl SingleFlight {
         // A runtime that is shutting down drops the task in `spawn`, and the task's `Drop` takes the lock.
         drop(calls);
         let task = CallTask { shared: Arc::clone(self), digest: query.digest, origin, sender };
-        runtime.spawn(task.run(Arc::clone(&query.token), query.jwt.clone(), token, deadline));
+        let run = task.run(Arc::clone(&query.token), query.jwt.clone(), token, deadline);
+        // So that the span of the call is a child of the decision.
+        runtime.spawn(run.in_current_span());
         Joined::Call(call)
     }
 

@@ -85,6 +85,16 @@ async fn a_request_to_the_authorization_server_is_the_current_span_of_the_client
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_introspection_request_is_a_child_of_the_decision_that_sends_it() {
+    let idp = TestIssuer::new();
+    let issuer = idp.issuer().introspect(idp.introspection());
+    let auth = idp.bearer_auth(API).issuer(issuer).build().unwrap();
+    let log = Log::start();
+    assert_eq!(Protected::by(&auth).outcome(idp.token(API).opaque()).await, ACCEPTED);
+    assert_eq!(values(&log, REQUEST, "parent"), [DECISION]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_request_to_the_authorization_server_has_the_type_of_its_error() {
     for (name, act, expected) in [
         ("refused", Act::Instead(Reply::Refused), "transport"),

@@ -138,9 +138,12 @@ impl<S> Layer<S> for Recorder
 where
     S: Subscriber + for<'lookup> tracing_subscriber::registry::LookupSpan<'lookup>,
 {
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, span: &Id, context: Context<'_, S>) {
         self.push(attributes.metadata(), |fields| {
             fields.0.push(("span".to_owned(), attributes.metadata().name().to_owned()));
+            if let Some(parent) = context.span(span).and_then(|span| span.parent()) {
+                fields.0.push(("parent".to_owned(), parent.name().to_owned()));
+            }
             attributes.record(fields);
         });
     }
