@@ -2,6 +2,8 @@
 //! where it has one.
 //!
 //! Why literals: some of these names contain a keyword of Rust.
+//!
+//! Why `i64`: OpenTelemetry has no unsigned integer, and `tracing-opentelemetry` exports a `u64` as a string.
 
 use tracing::field::Empty;
 use tracing::{Span, debug_span, info_span};
@@ -63,7 +65,7 @@ impl OutboundRequest<'_> {
             "otel.kind" = "client",
             "http.request.method" = self.method,
             "server.address" = self.host,
-            "server.port" = self.port,
+            "server.port" = self.port.map(i64::from),
             issuer = self.issuer,
             "http.response.status_code" = Empty,
             "error.type" = Empty,
@@ -73,7 +75,7 @@ impl OutboundRequest<'_> {
 
 /// The status of the response, which is an error from 400 on.
 pub(crate) fn record_response(span: &Span, status: u16) {
-    span.record("http.response.status_code", status);
+    span.record("http.response.status_code", i64::from(status));
     if status >= 400 {
         span.record("error.type", tracing::field::display(status));
     }
