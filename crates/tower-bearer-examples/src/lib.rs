@@ -16,10 +16,12 @@ pub async fn listen() -> io::Result<(TcpListener, String)> {
 }
 
 /// Prints a request as a curl line, after a line that says what to expect.
-pub fn print_curl(expected: &str, token: Option<&str>, url: &str) {
+///
+/// `target` is the URL, after further options of curl if the request needs any.
+pub fn print_curl(expected: &str, token: Option<&str>, target: &str) {
     println!("# {expected}");
     match token {
-        Some(token) => println!("curl -i -H 'Authorization: Bearer {token}' {url}\n"),
-        None => println!("curl -i {url}\n"),
+        Some(token) => println!("curl -i -H 'Authorization: Bearer {token}' {target}\n"),
+        None => println!("curl -i {target}\n"),
     }
 }

@@ -1,0 +1,332 @@
+//! axum and reqwest: a gateway that validates the token and forwards it to an API behind it.
+//!
+//! The API behind validates the token again, so that a request that bypasses the gateway gains nothing. It accepts
+//! the same audience; for another one, the gateway has to exchange the token (RFC 8693). Tokens that are bound to
+//! the sender cannot be forwarded: a DPoP proof names the URL of the gateway.
+//!
+//! ```text
+//! cargo run -p tower-bearer-examples --example gateway    # prints curl lines, then serves until Ctrl-C
+//! ```
+
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use reqwest::{Client, Url, redirect};
+use tower_bearer::testing::TestIssuer;
+use tower_bearer::{AccessToken, BearerAuth, Require};
+use tower_bearer_examples::{listen, print_curl};
+
+/// The audience: tokens for the gateway and for the API behind it have it in `aud`.
+const API: &str = "https://api.example.com";
+
+/// Tells the API behind who calls. Nobody but the gateway may set it.
+const USER: HeaderName = HeaderName::from_static("x-user");
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let idp = TestIssuer::start().await?;
+    // In production, two processes, each with its own `BearerAuth`.
+    let auth = BearerAuth::builder(API).issuer(idp.issuer()).build()?;
+    let (upstream_listener, upstream) = listen().await?;
+    let (listener, origin) = listen().await?;
+
+    let reader = idp.token(API).subject("alice").scope("orders.read").sign();
+    print_curl("401, from the gateway", None, &format!("{origin}/orders"));
+    print_curl("403, from the API behind", Some(&idp.token(API).sign()), &format!("{origin}/orders"));
+    print_curl("200", Some(&reader), &format!("-H 'X-User: mallory' {origin}/orders"));
+    print_curl("401: the API behind is protected as well", None, &format!("{upstream}/orders"));
+    tokio::spawn(axum::serve(upstream_listener, upstream_app(auth.clone())).into_future());
+    axum::serve(listener, gateway(auth, &upstream)?).await?;
+    Ok(())
+}
+
+/// The API behind the gateway.
+fn upstream_app(auth: BearerAuth) -> Router {
+    let orders = async |headers: HeaderMap| format!("orders for {:?}\n", headers.get(USER));
+    Router::new().route("/orders", get(orders)).route_layer(Require::scope("orders.read")).route_layer(auth)
+}
+
+#[derive(Clone)]
+struct Upstream {
+    client: Client,
+    origin: Url,
+}
+
+fn gateway(auth: BearerAuth, upstream: &str) -> Result<Router, Box<dyn Error>> {
+    // Redirects are for the caller. The gateway must not follow one, least of all with a token.
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(2))
+        .read_timeout(Duration::from_secs(30))
+        .no_proxy()
+        .build()?;
+    let upstream = Upstream { client, origin: upstream.parse()? };
+    Ok(Router::new().fallback(forward).layer(auth).with_state(upstream))
+}
+
+async fn forward(State(upstream): State<Upstream>, token: AccessToken, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut url = upstream.origin;
+    url.set_path(head.uri.path());
+    url.set_query(head.uri.query());
+    // The parser resolves `..`. Rules of the gateway for a path must hold for what the API behind receives.
+    if url.path() != head.uri.path() {
+        return (StatusCode::BAD_REQUEST, "the path is not in its normal form\n").into_response();
+    }
+
+    let mut request =
+        upstream.client.request(head.method, url).headers(request_headers(head.headers, &token));
+    // A request without a body stays one.
+    if !body.is_end_stream() {
+        request = request.body(reqwest::Body::wrap_stream(body.into_data_stream()));
+    }
+    match request.send().await {
+        Ok(response) => {
+            let (mut head, body) = axum::http::Response::from(response).into_parts();
+            remove_hop_by_hop(&mut head.headers);
+            Response::from_parts(head, Body::new(body))
+        }
+        Err(error) if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+/// The headers for the API behind: those of the caller, with its `Authorization`, except what ends here or may be
+/// forged.
+fn request_headers(mut headers: HeaderMap, token: &AccessToken) -> HeaderMap {
+    remove_hop_by_hop(&mut headers);
+    headers.remove(HOST); // reqwest sets that of the URL
+    remove_forged(&mut headers);
+    // Last, so that a `Connection: x-user` of the caller does not remove it.
+    if let Some(user) = token.subject().and_then(|subject| HeaderValue::try_from(subject).ok()) {
+        headers.insert(USER, user);
+    }
+    headers
+}
+
+/// Removes headers that only the gateway may set. Some servers read `x_user` as `x-user`.
+fn remove_forged(headers: &mut HeaderMap) {
+    let forged: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().replace('_', "-") == USER.as_str()).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
+/// Removes the headers for a single connection, and those that `Connection` names (RFC 9110 section 7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::extract::Request;
+    use axum::http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
+    use axum::response::Redirect;
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    struct Setup {
+        idp: TestIssuer,
+        gateway: String,
+        upstream: String,
+        /// The headers of the requests that arrived at the upstream.
+        received: Arc<Mutex<Vec<HeaderMap>>>,
+    }
+
+    impl Setup {
+        async fn start() -> Self {
+            let idp = TestIssuer::new();
+            let received = Arc::new(Mutex::new(Vec::new()));
+            let record = {
+                let received = Arc::clone(&received);
+                move |request: Request| {
+                    received.lock().unwrap().push(request.headers().clone());
+                    std::future::ready(request)
+                }
+            };
+            let response_headers = [("connection", "x-internal"), ("x-internal", "1"), ("x-kept", "1")];
+            let app = upstream_app(idp.bearer_auth(API).build().unwrap())
+                .route("/echo", post(async |body: String| body))
+                .route("/moved", get(async || Redirect::temporary("https://elsewhere.example/")))
+                .route("/headers", get(async move || (response_headers, "")))
+                .layer(axum::middleware::map_request(record));
+            let upstream = serve(app).await;
+            let auth = idp.bearer_auth(API).build().unwrap();
+            let gateway = serve(gateway(auth, &upstream).unwrap()).await;
+            Self { idp, gateway, upstream, received }
+        }
+
+        fn reader(&self) -> String {
+            format!("Bearer {}", self.idp.token(API).subject("alice").scope("orders.read").sign())
+        }
+
+        async fn get(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+            let mut request = client().get(format!("{}{path}", self.gateway));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.send().await.unwrap()
+        }
+
+        fn received(&self) -> Vec<HeaderMap> {
+            self.received.lock().unwrap().clone()
+        }
+    }
+
+    async fn serve(app: Router) -> String {
+        let (listener, origin) = listen().await.unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        origin
+    }
+
+    fn client() -> Client {
+        Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_valid_token_does_not_reach_the_upstream() {
+        let setup = Setup::start().await;
+        let expired = format!("Bearer {}", setup.idp.token(API).scope("orders.read").expired().sign());
+        for headers in [&[][..], &[("authorization", &*expired)], &[("x-user", "alice")]] {
+            assert_eq!(setup.get("/orders", headers).await.status(), 401, "{headers:?}");
+        }
+        assert_eq!(setup.received().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_upstream_is_protected_without_the_gateway() {
+        let setup = Setup::start().await;
+        let request = client().get(format!("{}/orders", setup.upstream)).header(USER, "alice");
+        assert_eq!(request.send().await.unwrap().status(), 401);
+    }
+
+    #[tokio::test]
+    async fn a_rejection_of_the_upstream_passes_with_its_challenge() {
+        let setup = Setup::start().await;
+        let token = format!("Bearer {}", setup.idp.token(API).sign());
+        let response = setup.get("/orders", &[("authorization", &token)]).await;
+        assert_eq!(response.status(), 403);
+        let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+        assert!(challenge.contains("scope=\"orders.read\""), "{challenge}");
+    }
+
+    #[tokio::test]
+    async fn the_upstream_gets_the_token_and_the_verified_user() {
+        let setup = Setup::start().await;
+        let reader = setup.reader();
+        let forged =
+            [("authorization", &*reader), ("x-user", "mallory"), ("X_User", "mallory"), ("x-kept", "1")];
+        let response = setup.get("/orders", &forged).await;
+        assert_eq!(response.status(), 200);
+
+        let headers = &setup.received()[0];
+        assert_eq!(headers[AUTHORIZATION], reader);
+        assert_eq!(headers.get_all(USER).iter().collect::<Vec<_>>(), ["alice"]);
+        assert!(!headers.contains_key("x_user"));
+        assert_eq!(headers["x-kept"], "1");
+        assert_eq!(headers[HOST], setup.upstream.trim_start_matches("http://"));
+    }
+
+    #[tokio::test]
+    async fn a_forged_user_is_removed_if_the_token_has_none() {
+        let setup = Setup::start().await;
+        let token = setup.idp.token(API).without("sub").scope("orders.read").sign();
+        let headers = [("authorization", &*format!("Bearer {token}")), ("x-user", "mallory")];
+        assert_eq!(setup.get("/orders", &headers).await.status(), 200);
+        assert!(!setup.received()[0].contains_key(USER));
+    }
+
+    #[tokio::test]
+    async fn headers_for_one_connection_are_not_forwarded() {
+        let setup = Setup::start().await;
+        let reader = setup.reader();
+        let headers = [
+            ("authorization", &*reader),
+            ("connection", "X-Secret, x-user"),
+            ("x-secret", "1"),
+            ("te", "trailers"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authorization", "Basic Og=="),
+        ];
+        assert_eq!(setup.get("/orders", &headers).await.status(), 200);
+        let received = &setup.received()[0];
+        for name in ["connection", "x-secret", "te", "keep-alive", "proxy-authorization", "transfer-encoding"]
+        {
+            assert!(!received.contains_key(name), "{name}");
+        }
+        assert_eq!(received[USER], "alice");
+
+        let response = setup.get("/headers", &[("authorization", &reader)]).await;
+        assert!(!response.headers().contains_key("x-internal"));
+        assert_eq!(response.headers()["x-kept"], "1");
+    }
+
+    #[tokio::test]
+    async fn a_path_with_dot_segments_is_rejected() {
+        let setup = Setup::start().await;
+        for path in ["/public/../orders", "/public/%2e%2e/orders", "/./orders"] {
+            // Written by hand: HTTP clients resolve the segments themselves.
+            let mut stream = TcpStream::connect(setup.gateway.trim_start_matches("http://")).await.unwrap();
+            let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n", setup.reader());
+            stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
+            let mut response = String::new();
+            stream.read_to_string(&mut response).await.unwrap();
+            assert!(response.starts_with("HTTP/1.1 400 "), "{path}: {response}");
+        }
+        assert_eq!(setup.received().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_of_the_upstream_is_returned() {
+        let setup = Setup::start().await;
+        let response = setup.get("/moved", &[("authorization", &setup.reader())]).await;
+        assert_eq!(response.status(), 307);
+        assert_eq!(response.headers()[LOCATION], "https://elsewhere.example/");
+    }
+
+    #[tokio::test]
+    async fn bodies_pass_in_both_directions() {
+        let setup = Setup::start().await;
+        let request = client().post(format!("{}/echo", setup.gateway)).body("an order");
+        let response = request.header(AUTHORIZATION, setup.reader()).send().await.unwrap();
+        assert_eq!(response.text().await.unwrap(), "an order");
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_is_down_is_502() {
+        let idp = TestIssuer::new();
+        let (listener, upstream) = listen().await.unwrap();
+        drop(listener);
+        let gateway = serve(gateway(idp.bearer_auth(API).build().unwrap(), &upstream).unwrap()).await;
+        let request = client().get(format!("{gateway}/orders")).bearer_auth(idp.token(API).sign());
+        assert_eq!(request.send().await.unwrap().status(), 502);
+    }
+}
