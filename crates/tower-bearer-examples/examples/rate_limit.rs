@@ -95,7 +95,7 @@ impl KeyExtractor for BySubject {
 
     fn extract<T>(&self, request: &Request<T>) -> Result<Subject, GovernorError> {
         let token = request.extensions().get::<AccessToken>().ok_or(GovernorError::UnableToExtractKey)?;
-        let id = token.subject().or(token.client_id()).ok_or(GovernorError::UnableToExtractKey)?;
+        let id = token.subject().or_else(|| token.client_id()).ok_or(GovernorError::UnableToExtractKey)?;
         Ok(Subject { issuer: token.issuer().to_owned(), id: id.to_owned() })
     }
 }
