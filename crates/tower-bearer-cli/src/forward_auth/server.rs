@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,8 +17,6 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::sleep;
-
-use super::authorizer::Body;
 
 /// How long a connection may wait for the head of its next request. Proxies close idle connections earlier
 /// (nginx: 60 s), so no request meets a connection that this side is closing.
@@ -29,10 +27,11 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Responds to each request with `respond`, a function of the address of the peer and the head of the request.
 /// Bodies are not read.
-pub(crate) async fn serve<R, F>(listener: TcpListener, respond: R, mut stop: watch::Receiver<bool>)
+pub(crate) async fn serve<R, F, B>(listener: TcpListener, respond: R, mut stop: watch::Receiver<bool>)
 where
     R: Fn(IpAddr, Parts) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
