@@ -38,7 +38,7 @@ impl Shared {
     fn record_gauges(&self) {
         let Some(metrics) = &self.metrics else { return };
         let tokens = &self.authenticator.tokens;
-        metrics.record(&Gauges {
+        metrics.record(Gauges {
             cached_tokens: tokens.len(),
             evictions: tokens.evictions(),
             replay_proofs: self.authenticator.senders.replay_proofs(),

@@ -1,6 +1,10 @@
 //! The gauges, which are read from the state of the layer.
+//!
+//! Why the gauges of a removed issuer are set to zero: the facade cannot remove a metric, and an alert must not
+//! stay on for an issuer that is gone.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,10 +44,11 @@ pub(crate) struct IntrospectionGauges {
     pub(crate) open_circuits: usize,
 }
 
-/// The time and the eviction count of the last recording.
+/// The time, the issuers and the eviction count of the last recording.
 #[derive(Default)]
 pub(super) struct GaugeState {
     recorded_at: Mutex<Option<Instant>>,
+    issuers: Mutex<BTreeMap<String, IssuerGauges>>,
     evictions: AtomicU64,
 }
 
@@ -61,7 +66,7 @@ impl Metrics {
     }
 
     /// Sets the gauges.
-    pub(crate) fn record(&self, gauges: &Gauges) {
+    pub(crate) fn record(&self, gauges: Gauges) {
         self.describe_once();
         *self.gauges.recorded_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
         let evictions = self.gauges.evictions.swap(gauges.evictions, Ordering::AcqRel);
@@ -70,13 +75,31 @@ impl Metrics {
         if let Some(proofs) = gauges.replay_proofs {
             gauge!(names::REPLAY_PROOFS).set(float(proofs));
         }
-        for (issuer, gauges) in &gauges.issuers {
-            gauges.record(issuer);
+        let mut issuers = self.gauges.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges.issuers.iter().for_each(|(issuer, gauges)| gauges.record(issuer));
+        for (issuer, former) in mem::replace(&mut *issuers, gauges.issuers) {
+            if !issuers.contains_key(&issuer) {
+                former.zero().record(&issuer);
+            }
         }
     }
 }
 
+impl Drop for GaugeState {
+    /// No issuer is left.
+    fn drop(&mut self) {
+        let issuers = self.issuers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        issuers.iter().for_each(|(issuer, former)| former.zero().record(issuer));
+    }
+}
+
 impl IssuerGauges {
+    /// The same gauges, for an issuer that was removed.
+    fn zero(&self) -> Self {
+        let introspection = self.introspection.as_ref().map(|_| IntrospectionGauges::default());
+        Self { keys_age: self.keys_age.map(|_| Duration::ZERO), introspection }
+    }
+
     fn record(&self, issuer: &str) {
         if let Some(age) = self.keys_age {
             gauge!(names::KEYS_AGE, "issuer" => issuer.to_owned()).set(age.as_secs_f64());

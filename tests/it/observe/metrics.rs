@@ -132,3 +132,32 @@ async fn garbage_adds_no_series_beyond_the_kinds() {
         assert!(!series.iter().any(|line| line.contains(text)), "{text}: {series:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn gauges_of_a_removed_issuer_are_zero() {
+    let recorder = recorder();
+    let _guard = metrics::set_default_local_recorder(recorder);
+    let (removed, kept) =
+        (TestIssuer::in_memory("https://removed.test"), TestIssuer::in_memory("https://kept.test"));
+    let builder = BearerAuth::builder(API).clock(removed.clock()).http_client(removed.http_client());
+    let auth = builder.issuer(removed.issuer()).metrics().build().unwrap();
+    auth.issuers().add(kept.issuer().http_client(kept.http_client())).unwrap();
+    for issuer in [&removed, &kept] {
+        assert_eq!(Protected::by(&auth).outcome(issuer.token(API).sign()).await, ACCEPTED);
+    }
+    removed.clock().advance(SECOND * 7);
+    let age = |issuer: &str| {
+        value(recorder, &format!(r#"tower_bearer_keys_age_seconds{{issuer="https://{issuer}.test"}}"#))
+    };
+
+    auth.record_gauges();
+    assert_eq!((age("removed").as_deref(), age("kept").as_deref()), (Some("7"), Some("7")));
+    auth.issuers().remove("https://removed.test");
+    auth.record_gauges();
+    assert_eq!((age("removed").as_deref(), age("kept").as_deref()), (Some("0"), Some("7")));
+    drop(auth);
+    // The task that refreshes keys ends, and reports no more.
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(age("kept").as_deref(), Some("0"));
+    assert_eq!(value(recorder, r#"tower_bearer_circuit_open{issuer="https://kept.test"}"#), None);
+}
