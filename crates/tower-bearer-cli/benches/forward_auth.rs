@@ -5,6 +5,8 @@
 //! median of the ratios of consecutive rounds. `ROUNDS` changes their number, which is 40 for each pair.
 
 #![cfg(unix)]
+#[path = "../src/forward_auth/log_limit.rs"]
+mod log_limit;
 #[path = "../src/forward_auth/server.rs"]
 mod server;
 
@@ -47,7 +49,7 @@ async fn serve_baseline() {
         *response.status_mut() = StatusCode::NO_CONTENT;
         ready(response)
     };
-    server::serve(listener, respond, stopped).await;
+    server::serve(listener, server::Peers::new(10_000, |_| true), respond, stopped).await;
 }
 
 async fn compare() {

@@ -22,9 +22,11 @@ use ipnet::IpNet;
 use tower::{Layer, Service, ServiceExt};
 use tower_bearer::certificates::PeerAddress;
 use tower_bearer::middleware::{BearerAuthService, RequireService};
-use tower_bearer::{AccessToken, BearerAuth};
+use tower_bearer::{AccessToken, BearerAuth, Rejection};
 
 use super::claim_headers::ClaimHeaders;
+use super::live::Epoch;
+use super::metrics;
 use super::path::RequestPath;
 use super::proxy_head::{Mode, OriginalHead, ProxyFault};
 use super::refusal::Refusal;
@@ -54,6 +56,7 @@ pub(crate) struct Authorizer {
     /// The service for each rule that needs a token.
     services: Vec<Option<TokenService>>,
     needs_host: bool,
+    epoch: Epoch,
 }
 
 type TokenService = BearerAuthService<RequireService<Allow>>;
@@ -62,18 +65,36 @@ type TokenService = BearerAuthService<RequireService<Allow>>;
 #[derive(Clone, Debug)]
 struct Allow {
     claim_headers: Arc<ClaimHeaders>,
+    epoch: Epoch,
+}
+
+/// Why [`Allow`] responds as it does, for the metric. Not there if it allows a request with a token.
+#[derive(Clone, Copy, Debug)]
+enum Reason {
+    Anonymous,
+    Refused(&'static str),
 }
 
 impl Authorizer {
-    pub(crate) fn new(auth: BearerAuth, policy: Policy) -> Self {
-        let allow = Allow { claim_headers: Arc::clone(&policy.claim_headers) };
+    /// Decides with `policy` and with the issuers of `auth` in this epoch.
+    pub(crate) fn new(auth: BearerAuth, policy: Policy, epoch: Epoch) -> Self {
+        let allow = Allow { claim_headers: Arc::clone(&policy.claim_headers), epoch: epoch.clone() };
         let service = |rule: &Rule| match &rule.access {
             Access::Token(require) => Some(auth.layer(require.layer(allow.clone()))),
             Access::Public | Access::Deny => None,
         };
         let services = policy.rules.iter().map(service).collect();
         let needs_host = policy.rules.iter().any(Rule::has_host);
-        Self { auth, policy, services, needs_host }
+        Self { auth, policy, services, needs_host, epoch }
+    }
+
+    pub(crate) fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.policy.trusted_proxies.iter().any(|range| range.contains(&peer))
     }
 
     pub(crate) fn auth(&self) -> &BearerAuth {
@@ -84,13 +105,16 @@ impl Authorizer {
     pub(crate) async fn respond(&self, peer: IpAddr, head: Parts) -> Response<Body> {
         let response = match self.decide(peer.to_canonical(), head).await {
             Ok(response) => response,
-            Err(refusal) => refusal.respond().map(full),
+            Err(refusal) => {
+                metrics::count_rejected(refusal.reason());
+                refusal.respond().map(full)
+            }
         };
         if self.policy.nginx_status { for_nginx(response) } else { response }
     }
 
     async fn decide(&self, peer: IpAddr, head: Parts) -> Result<Response<Body>, Refusal> {
-        if !self.policy.trusted_proxies.iter().any(|range| range.contains(&peer)) {
+        if !self.trusts(peer) {
             return Err(Refusal::UntrustedProxy);
         }
         let original = self.policy.mode.original(&head)?;
@@ -105,6 +129,7 @@ impl Authorizer {
             Some((Rule { access: Access::Public, .. }, None)) => {
                 let mut response = Response::new(full(Bytes::new()));
                 self.policy.claim_headers.clear(response.headers_mut());
+                metrics::count_allowed("public");
                 Ok(response)
             }
             Some((_, None)) => Err(Refusal::Denied),
@@ -124,7 +149,19 @@ async fn validate(
     head.headers.remove(CONTENT_TYPE);
     head.extensions.insert(PeerAddress(peer));
     let Ok(response) = service.oneshot(Request::from_parts(head, ())).await;
+    count(&response);
     Ok(response.map(BodyExt::boxed_unsync))
+}
+
+/// Counts a request with this response of `BearerAuth`.
+fn count<B>(response: &Response<B>) {
+    let extensions = response.extensions();
+    match (extensions.get::<Rejection>(), extensions.get::<Reason>()) {
+        (Some(rejection), _) => metrics::count_rejected(rejection.kind().as_str()),
+        (None, Some(Reason::Refused(reason))) => metrics::count_rejected(reason),
+        (None, Some(Reason::Anonymous)) => metrics::count_allowed("anonymous"),
+        (None, None) => metrics::count_allowed(metrics::TOKEN),
+    }
 }
 
 /// nginx knows 401 and 403 only, and turns any other rejection into 500.
@@ -150,19 +187,30 @@ impl Service<Request<()>> for Allow {
     }
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
+        ready(Ok(self.allow(request.extensions().get()).unwrap_or_else(|refusal| {
+            let mut response = refusal.respond().map(Full::new);
+            response.extensions_mut().insert(Reason::Refused(refusal.reason()));
+            response
+        })))
+    }
+}
+
+impl Allow {
+    /// The response to a request with this token. A request without one is a preflight, with
+    /// `allow_preflight`, or has no credentials, with `optional`.
+    fn allow(&self, token: Option<&AccessToken>) -> Result<Response<Full<Bytes>>, Refusal> {
+        if !self.epoch.is_latest() {
+            return Err(Refusal::Reloaded);
+        }
         let mut response = Response::new(Full::default());
-        let written = match request.extensions().get::<AccessToken>() {
-            Some(token) => self.claim_headers.write(token, response.headers_mut()),
-            // A preflight, with `allow_preflight`.
+        match token {
+            Some(token) => self.claim_headers.write(token, response.headers_mut()).map_err(Refusal::Claim)?,
             None => {
                 self.claim_headers.clear(response.headers_mut());
-                Ok(())
+                response.extensions_mut().insert(Reason::Anonymous);
             }
-        };
-        ready(Ok(match written {
-            Ok(()) => response,
-            Err(claim) => Refusal::Claim(claim).respond().map(Full::new),
-        }))
+        }
+        Ok(response)
     }
 }
 

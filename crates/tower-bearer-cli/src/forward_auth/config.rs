@@ -24,13 +24,22 @@ use super::claim_headers::ClaimHeaders;
 use super::proxy_head::Mode;
 use super::rule::{Rule, RuleTable};
 
+const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+
 /// The configuration, checked.
 pub(crate) struct Config {
-    pub(crate) listen: SocketAddr,
-    pub(crate) admin_listen: Option<SocketAddr>,
+    pub(crate) listening: Listening,
     pub(crate) policy: Policy,
     pub(crate) auth: BearerAuth,
     pub(crate) auth_source: AuthSource,
+}
+
+/// The settings that a reload does not change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Listening {
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: Option<SocketAddr>,
+    pub(crate) max_connections: usize,
 }
 
 /// The table `[auth]`. It may have secrets, so it has no `Debug`.
@@ -54,6 +63,7 @@ struct File {
     #[serde(default)]
     listen: String,
     admin_listen: Option<String>,
+    max_connections: Option<usize>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
     mode: Option<ModeName>,
@@ -87,9 +97,7 @@ impl Config {
     ) -> Result<Self, Vec<String>> {
         let mut file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
         let mut problems = Vec::new();
-        let listen = parse_address("listen", &file.listen, &mut problems);
-        let admin_listen =
-            file.admin_listen.as_ref().map(|text| parse_address("admin_listen", text, &mut problems));
+        let listening = file.listening(&mut problems);
         let auth_source = AuthSource::of(text);
         let auth = match current {
             Some((source, auth)) if *source == auth_source => Some(auth.clone()),
@@ -100,9 +108,9 @@ impl Config {
             problems.push("auth.resource_metadata is served on admin_listen, which is not set".to_owned());
         }
         let policy = file.policy(&mut problems);
-        match (listen, policy, auth) {
-            (Some(listen), Some(policy), Some(auth)) if problems.is_empty() => {
-                Ok(Self { listen, admin_listen: admin_listen.flatten(), policy, auth, auth_source })
+        match (listening, policy, auth) {
+            (Some(listening), Some(policy), Some(auth)) if problems.is_empty() => {
+                Ok(Self { listening, policy, auth, auth_source })
             }
             _ => Err(problems),
         }
@@ -110,6 +118,17 @@ impl Config {
 }
 
 impl File {
+    fn listening(&self, problems: &mut Vec<String>) -> Option<Listening> {
+        let listen = parse_address("listen", &self.listen, problems);
+        let admin_listen =
+            self.admin_listen.as_ref().map(|text| parse_address("admin_listen", text, problems));
+        let max_connections = self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS);
+        if max_connections == 0 {
+            problems.push("max_connections is 0, so no proxy could connect".to_owned());
+        }
+        Some(Listening { listen: listen?, admin_listen: admin_listen.flatten(), max_connections })
+    }
+
     fn policy(self, problems: &mut Vec<String>) -> Option<Policy> {
         let mode = self.mode(problems);
         let trusted_proxies = parse_proxies(&self.trusted_proxies, problems);

@@ -5,6 +5,8 @@ mod authorizer;
 mod claim_headers;
 mod config;
 mod host;
+mod live;
+mod log_limit;
 mod metrics;
 mod path;
 mod proxy_head;
@@ -16,26 +18,30 @@ mod signals;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::authorizer::Authorizer;
-use self::config::Config;
+use self::config::{Config, Listening};
+use self::live::Live;
 use self::reload::Reloader;
+use self::server::Peers;
 use self::signals::Hangups;
+use crate::failure::Failure;
 use crate::output;
+
+/// The connections that `admin_listen` has at once.
+const MAX_ADMIN_CONNECTIONS: usize = 100;
 
 /// Answer a reverse proxy that asks whether a request is allowed.
 ///
 /// Works with the auth_request of nginx, the forward auth of Traefik and Caddy, the ext_authz of Envoy, and
-/// HAProxy. The file is read again when it changes, and on SIGHUP. Exit status: 2 if the file is invalid or unreadable, 1
-/// for any other failure, 0 after Ctrl-C or SIGTERM.
+/// HAProxy. The program reads the file again when it changes, and on SIGHUP. Exit status: 0 after Ctrl-C or
+/// SIGTERM, 2 if the file is invalid, or if the program cannot start for another reason.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The configuration, a TOML file.
@@ -45,8 +51,8 @@ pub(crate) struct Arguments {
 
 /// Check a configuration file of forward-auth, and print what it guarantees.
 ///
-/// Nothing is sent to the authorization server. Exit status: 0 if the file is valid, 1 if it is not, 2 if it
-/// cannot be read.
+/// The command sends nothing to the authorization server. Exit status: 0 if the file is valid, 2 if it is
+/// not, or if it cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArguments {
     /// The configuration, a TOML file.
@@ -55,53 +61,47 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) fn check(arguments: &CheckArguments) -> ExitCode {
-    let text = match config::read(&arguments.config) {
-        Ok(text) => text,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    match Config::parse(&text, None) {
-        Ok(config) => {
-            let (file, bounds) = (arguments.config.display(), config.auth.bounds().to_string());
-            match output::print(&format!("{file} is valid\n\n{}\n", bounds.trim_end())) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(failure) => failure.report(),
-            }
-        }
-        Err(problems) => {
-            print_problems(&problems);
-            ExitCode::FAILURE
-        }
+    let checked = load(&arguments.config).and_then(|(_, config)| {
+        let (file, bounds) = (arguments.config.display(), config.auth.bounds().to_string());
+        output::print(&format!("{file} is valid\n\n{}\n", bounds.trim_end()))
+    });
+    match checked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
-    let loaded = config::read(&arguments.config).map_err(|error| vec![error]);
-    let loaded = loaded.and_then(|text| Config::parse(&text, None).map(|config| (text, config)));
-    let (text, config) = match loaded {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            print_problems(&problems);
-            return ExitCode::from(2);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(serve(arguments.config.clone(), text, config))) {
+    let served = load(&arguments.config).and_then(|(text, config)| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let served =
+            runtime.and_then(|runtime| runtime.block_on(serve(arguments.config.clone(), text, config)));
+        served.map_err(|error| Failure::new(error.to_string()))
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The text of the file, and the configuration in it.
+fn load(file: &Path) -> Result<(String, Config), Failure> {
+    let text = config::read(file).map_err(Failure::new)?;
+    match Config::parse(&text, None) {
+        Ok(config) => Ok((text, config)),
+        Err(problems) => {
+            let problems: String = problems.iter().map(|problem| format!("\n  - {problem}")).collect();
+            Err(Failure::new(format!("{} is invalid:{problems}", file.display())))
         }
     }
 }
 
 /// Serves until Ctrl-C or SIGTERM.
 async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
-    let listener = bind(config.listen).await?;
-    let admin = match config.admin_listen {
+    let Listening { listen, admin_listen, max_connections } = config.listening;
+    let listener = bind(listen).await?;
+    let admin = match admin_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
@@ -113,13 +113,14 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     if let Some(admin) = &admin {
         println!("probes on http://{}/ready", admin.local_addr()?);
     }
+    raise_file_limit(max_connections);
     let reloader = Reloader::new(path, text, config);
     let live = reloader.live();
     tokio::spawn(reloader.run(hangups));
     let (sender, stopped) = watch::channel(false);
     let servers = async {
         tokio::join!(
-            serve_proxies(listener, Arc::clone(&live), stopped.clone()),
+            serve_proxies(listener, max_connections, Arc::clone(&live), stopped.clone()),
             serve_admin(admin, live, prometheus, stopped)
         )
     };
@@ -134,36 +135,54 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
 
 async fn serve_proxies(
     listener: TcpListener,
-    live: Arc<ArcSwap<Authorizer>>,
+    max_connections: usize,
+    live: Arc<Live>,
     stopped: watch::Receiver<bool>,
 ) {
+    let current = Arc::clone(&live);
+    let peers = Peers::new(max_connections, move |peer| current.latest().trusts(peer));
     let respond = move |peer, head| {
-        let authorizer = live.load_full();
-        async move { authorizer.respond(peer, head).await }
+        let live = Arc::clone(&live);
+        async move { live.load().await.respond(peer, head).await }
     };
-    server::serve(listener, respond, stopped).await;
+    server::serve(listener, peers, respond, stopped).await;
 }
 
 async fn serve_admin(
     listener: Option<TcpListener>,
-    live: Arc<ArcSwap<Authorizer>>,
+    live: Arc<Live>,
     prometheus: PrometheusHandle,
     stopped: watch::Receiver<bool>,
 ) {
     let Some(listener) = listener else { return };
     let respond = move |_, head: http::request::Parts| {
-        let (authorizer, prometheus) = (live.load_full(), prometheus.clone());
+        let (authorizer, prometheus) = (live.latest(), prometheus.clone());
         async move { admin::respond(authorizer.auth(), &prometheus, head).await }
     };
-    server::serve(listener, respond, stopped).await;
+    let peers = Peers::new(MAX_ADMIN_CONNECTIONS, |_| true);
+    server::serve(listener, peers, respond, stopped).await;
+}
+
+/// Lets this process open a file for each connection, and some for the authorization servers.
+fn raise_file_limit(max_connections: usize) {
+    const OTHERS: u64 = 1000;
+    #[cfg(unix)]
+    {
+        let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+        match rlimit::increase_nofile_limit(wanted) {
+            Ok(limit) if limit >= wanted => {}
+            Ok(limit) => tracing::warn!(
+                limit,
+                wanted,
+                "this process may not open enough files for max_connections; hint: raise the limit of open \
+                 files (LimitNOFILE in systemd, ulimit -n in a shell), or lower max_connections"
+            ),
+            Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+        }
+    }
 }
 
 async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
-}
-
-fn print_problems(problems: &[String]) {
-    eprintln!("the configuration is invalid:");
-    problems.iter().for_each(|problem| eprintln!("  - {problem}"));
 }

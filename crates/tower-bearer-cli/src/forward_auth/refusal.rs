@@ -1,14 +1,13 @@
 //! A request that is rejected before its token is validated, or after.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::claim_headers::UnusableClaim;
+use super::log_limit::LogLimit;
 use super::path::PathFault;
 use super::proxy_head::ProxyFault;
 
@@ -23,12 +22,8 @@ pub(crate) enum Refusal {
     NoRule,
     Denied,
     Claim(UnusableClaim),
-}
-
-/// At most one line per second. The next line has the number of those left out.
-struct LogLimit {
-    second: AtomicU64,
-    suppressed: AtomicU64,
+    /// The issuers have changed since the request started.
+    Reloaded,
 }
 
 impl Refusal {
@@ -39,6 +34,20 @@ impl Refusal {
             }
             Self::Proxy(_) | Self::Path(_) | Self::Target => StatusCode::BAD_REQUEST,
             Self::UntrustedProxy | Self::NoRule | Self::Denied | Self::Claim(_) => StatusCode::FORBIDDEN,
+            Self::Reloaded => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The label of the metric.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::UntrustedProxy => "proxy_untrusted",
+            Self::Proxy(_) => "proxy_request_invalid",
+            Self::Path(_) | Self::Target => "path_invalid",
+            Self::NoRule => "no_rule",
+            Self::Denied => "rule_denies",
+            Self::Claim(_) => "claim_unusable",
+            Self::Reloaded => "reloaded",
         }
     }
 
@@ -48,12 +57,16 @@ impl Refusal {
         let error = match self.status() {
             StatusCode::BAD_REQUEST => r#"{"error":"invalid_request"}"#,
             StatusCode::FORBIDDEN => r#"{"error":"access_denied"}"#,
+            StatusCode::SERVICE_UNAVAILABLE => r#"{"error":"temporarily_unavailable"}"#,
             _ => r#"{"error":"server_error"}"#,
         };
         let mut response = Response::new(Bytes::from_static(error.as_bytes()));
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self, Self::Reloaded) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
 
@@ -61,7 +74,7 @@ impl Refusal {
         let Some(suppressed) = self.log_limit().admit() else { return };
         let status = self.status().as_u16();
         match self {
-            Self::Path(_) | Self::Target | Self::NoRule | Self::Denied => {
+            Self::Path(_) | Self::Target | Self::NoRule | Self::Denied | Self::Reloaded => {
                 tracing::info!(status, suppressed, "request rejected: {self}");
             }
             Self::UntrustedProxy | Self::Proxy(_) | Self::Claim(_) => {
@@ -77,29 +90,15 @@ impl Refusal {
         static PATH: LogLimit = LogLimit::new();
         static RULE: LogLimit = LogLimit::new();
         static CLAIM: LogLimit = LogLimit::new();
+        static RELOADED: LogLimit = LogLimit::new();
         match self {
             Self::UntrustedProxy => &UNTRUSTED_PROXY,
             Self::Proxy(_) => &PROXY,
             Self::Path(_) | Self::Target => &PATH,
             Self::NoRule | Self::Denied => &RULE,
             Self::Claim(_) => &CLAIM,
+            Self::Reloaded => &RELOADED,
         }
-    }
-}
-
-impl LogLimit {
-    const fn new() -> Self {
-        Self { second: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
-    }
-
-    /// The number of lines left out since the last one. `None` if this one is left out, too.
-    fn admit(&self) -> Option<u64> {
-        let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if self.second.swap(second, Ordering::Relaxed) == second {
-            self.suppressed.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(self.suppressed.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -113,6 +112,7 @@ impl fmt::Display for Refusal {
             Self::NoRule => f.write_str("no rule matches"),
             Self::Denied => f.write_str("a rule denies it"),
             Self::Claim(UnusableClaim(name)) => write!(f, "the claim for {name} cannot be sent in a header"),
+            Self::Reloaded => f.write_str("the issuers changed while it was decided"),
         }
     }
 }

@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::time::{MissedTickBehavior, interval};
 use tower_bearer::{BearerAuth, ConfigError, Issuer};
 
-use super::authorizer::Authorizer;
-use super::config::{self, AuthSource, Config};
+use super::config::{self, AuthSource, Config, Listening};
+use super::live::Live;
 use super::signals::Hangups;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -20,7 +19,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// The configuration file, and the configuration in use.
 pub(crate) struct Reloader {
     path: PathBuf,
-    live: Arc<ArcSwap<Authorizer>>,
+    live: Arc<Live>,
+    /// In use since the start.
+    listening: Listening,
     /// Of the `BearerAuth` in use.
     auth_source: AuthSource,
     /// The latest version that was loaded, or that has problems.
@@ -41,13 +42,14 @@ impl Reloader {
     pub(crate) fn new(path: PathBuf, text: String, config: Config) -> Self {
         let auth_source = config.auth_source.clone();
         warm_up(&config.auth);
-        let live = Arc::new(ArcSwap::from_pointee(Authorizer::new(config.auth, config.policy)));
+        let listening = config.listening;
+        let live = Arc::new(Live::new(config.auth, config.policy));
         let loaded = Version { text: Ok(text), auth: auth_source.clone() };
-        Self { path, live, auth_source, loaded, changed: None }
+        Self { path, live, listening, auth_source, loaded, changed: None }
     }
 
     /// The configuration in use.
-    pub(crate) fn live(&self) -> Arc<ArcSwap<Authorizer>> {
+    pub(crate) fn live(&self) -> Arc<Live> {
         Arc::clone(&self.live)
     }
 
@@ -87,7 +89,7 @@ impl Reloader {
     }
 
     fn load(&mut self, version: Version) {
-        let live = self.live.load_full();
+        let live = self.live.latest();
         let current = Some((&self.auth_source, live.auth()));
         let parsed = match &version.text {
             Ok(text) => Config::parse(text, current),
@@ -109,18 +111,30 @@ impl Reloader {
 
     /// Uses `config` from now on. If only issuers have changed, `live` gets the new ones.
     fn replace(&mut self, live: &BearerAuth, config: Config) {
-        let (auth, change) = if config.auth_source == self.auth_source {
-            (config.auth, "unchanged")
+        let Config { listening, policy, auth, auth_source } = config;
+        let changed = auth_source.changed_issuers(&self.auth_source);
+        let change = if auth_source == self.auth_source {
+            self.live.replace(auth, policy);
+            "unchanged"
+        } else if let Some(changed) = changed {
+            // Checked when `auth` was built from the same settings, so a failure is not expected.
+            let update = || if update_issuers(live, &auth, changed).is_ok() { live.clone() } else { auth };
+            self.live.replace_with(policy, update);
+            warm_up(self.live.latest().auth());
+            "issuers"
         } else {
-            let changed = config.auth_source.changed_issuers(&self.auth_source);
-            let updated = changed.is_some_and(|changed| update_issuers(live, &config.auth, changed).is_ok());
-            let (auth, change) = if updated { (live.clone(), "issuers") } else { (config.auth, "all") };
             warm_up(&auth);
-            (auth, change)
+            self.live.replace(auth, policy);
+            "all"
         };
-        self.auth_source = config.auth_source;
-        self.live.store(Arc::new(Authorizer::new(auth, config.policy)));
+        self.auth_source = auth_source;
         tracing::info!(auth = change, "configuration reloaded");
+        if listening != self.listening {
+            tracing::warn!(
+                "listen, admin_listen or max_connections has changed, which has no effect until this \
+                 program is restarted"
+            );
+        }
     }
 }
 
@@ -163,7 +177,7 @@ mod tests {
 
     async fn allows(reloader: &Reloader, path: &str) -> bool {
         let (head, ()) = Request::get(path).body(()).unwrap().into_parts();
-        reloader.live.load_full().respond(Ipv4Addr::LOCALHOST.into(), head).await.status().is_success()
+        reloader.live.latest().respond(Ipv4Addr::LOCALHOST.into(), head).await.status().is_success()
     }
 
     #[tokio::test]

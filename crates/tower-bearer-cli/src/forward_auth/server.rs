@@ -1,10 +1,17 @@
 //! Serves HTTP/1 on one listener until the program is told to stop.
 //!
-//! Why no HTTP/2: proxies ask over HTTP/1 unless they are configured otherwise, and a connection whose version
-//! must be found out first has no time limit until then.
+//! Checks: the number of connections, and how long a head may take. An untrusted peer has limits of its own,
+//! so that it cannot use up the connections of the proxies: one request per connection, and a short time.
+//!
+//! Why no HTTP/2: proxies ask over HTTP/1 unless they are configured otherwise, and a connection whose
+//! version must be found out first has no time limit until then.
+//!
+//! Why a connection over the limit is closed instead of queued: a proxy fails over at once if a connection
+//! is closed, and waits for its own timeout if nobody accepts it.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -14,56 +21,119 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::log_limit::LogLimit;
 
 /// How long a connection may wait for the head of its next request. Proxies close idle connections earlier
 /// (nginx: 60 s), so no request meets a connection that this side is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// How long the connection of an untrusted peer may last.
+const UNTRUSTED_TIMEOUT: Duration = Duration::from_secs(10);
+
+const MAX_UNTRUSTED_CONNECTIONS: usize = 100;
+
 /// How long requests may take after the signal to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Responds to each request with `respond`, a function of the address of the peer and the head of the request.
-/// Bodies are not read.
-pub(crate) async fn serve<R, F, B>(listener: TcpListener, respond: R, mut stop: watch::Receiver<bool>)
-where
+/// Which peers are trusted, and how many connections each group may have at once.
+pub(crate) struct Peers<T> {
+    is_trusted: T,
+    trusted: Arc<Semaphore>,
+    untrusted: Arc<Semaphore>,
+}
+
+impl<T: Fn(IpAddr) -> bool> Peers<T> {
+    /// `max_connections` is the limit for trusted peers.
+    pub(crate) fn new(max_connections: usize, is_trusted: T) -> Self {
+        let semaphore = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+        Self {
+            is_trusted,
+            trusted: semaphore(max_connections),
+            untrusted: semaphore(MAX_UNTRUSTED_CONNECTIONS),
+        }
+    }
+
+    /// Whether `peer` is trusted, and the permit for its connection. `None` if its group has no more.
+    fn permit(&self, peer: IpAddr) -> Option<(bool, OwnedSemaphorePermit)> {
+        let is_trusted = (self.is_trusted)(peer);
+        let group = if is_trusted { &self.trusted } else { &self.untrusted };
+        Some((is_trusted, Arc::clone(group).try_acquire_owned().ok()?))
+    }
+}
+
+/// Responds to each request with `respond`, a function of the address of the peer and the head of the
+/// request. Bodies are not read.
+pub(crate) async fn serve<T, R, F, B>(
+    listener: TcpListener,
+    peers: Peers<T>,
+    respond: R,
+    mut stop: watch::Receiver<bool>,
+) where
+    T: Fn(IpAddr) -> bool,
     R: Fn(IpAddr, Parts) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+    static FULL: LogLimit = LogLimit::new();
     let connections = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections");
-                    sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
+            accepted = accept(&listener) => accepted,
             _ = stop.changed() => break,
+        };
+        let Some((is_trusted, permit)) = peers.permit(peer) else {
+            if let Some(suppressed) = FULL.admit() {
+                tracing::warn!(
+                    is_trusted = (peers.is_trusted)(peer),
+                    suppressed,
+                    "too many connections: closed"
+                );
+            }
+            continue;
         };
         let respond = respond.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = respond(peer.ip(), request.into_parts().0);
+            let response = respond(peer, request.into_parts().0);
             async { Ok::<_, Infallible>(response.await) }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = connections.watch(connection);
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).keep_alive(is_trusted);
+        let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let served = if is_trusted {
+                connection.await
+            } else {
+                timeout(UNTRUSTED_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "connection failed");
             }
+            drop(permit);
         });
     }
     drop(listener);
     tokio::select! {
         () = connections.shutdown() => {}
         () = sleep(SHUTDOWN_TIMEOUT) => tracing::warn!("requests are still running; stopping anyway"),
+    }
+}
+
+/// The next connection. Retries if the system has no resources for one.
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
+    static FAILED: LogLimit = LogLimit::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer.ip()),
+            Err(error) => {
+                if let Some(suppressed) = FAILED.admit() {
+                    tracing::warn!(%error, suppressed, "cannot accept connections");
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
 }
