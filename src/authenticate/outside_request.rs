@@ -47,7 +47,7 @@ impl Authenticator {
     }
 
     async fn look_up_or_validate(self: Arc<Self>, token: &[u8]) -> (Result<AccessToken, Rejection>, Lookup) {
-        let (mut lookup, span, result) = match self.cached(token) {
+        let (mut lookup, mut span, result) = match self.cached(token) {
             Some(result) => (Lookup::HIT, DecisionSpan::none(), result),
             None => {
                 let span = DecisionSpan::open();
@@ -67,7 +67,7 @@ impl Authenticator {
             }
         };
         let kind = outcome.as_ref().map_or_else(|rejection| rejection.kind().as_str(), |_| "accepted");
-        span.record(kind);
+        span.end(kind);
         (outcome, lookup)
     }
 }

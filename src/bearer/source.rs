@@ -207,7 +207,13 @@ impl TokenSource {
 /// Whether the query is one of `sources` and holds a token: the response then gets `Cache-Control: private`
 /// (RFC 6750 section 2.3).
 pub(crate) fn is_in_query(parts: &Parts, sources: &[TokenSource]) -> bool {
-    sources.iter().any(TokenSource::is_query) && query_tokens(parts).next().is_some()
+    sources.iter().any(TokenSource::is_query) && has_query_token(parts)
+}
+
+/// Apart from `is_in_query`, so that the compiler inlines that for an API that reads no query.
+#[cold]
+fn has_query_token(parts: &Parts) -> bool {
+    query_tokens(parts).next().is_some()
 }
 
 impl fmt::Display for TokenSource {

@@ -82,11 +82,16 @@ pub(crate) struct AcceptedRequest {
     issuer: Option<Arc<str>>,
 }
 
+/// Whether a subscriber may listen to the events of accepted requests.
+pub(crate) fn is_acceptance_reported() -> bool {
+    is_listened_to(Level::DEBUG)
+}
+
 impl AcceptedRequest {
     /// A request with a token of this issuer, or without a token where that is allowed. `None` if no
     /// subscriber listens.
     pub(crate) fn new(issuer: Option<&Arc<str>>) -> Option<Self> {
-        is_listened_to(Level::DEBUG).then(|| Self { issuer: issuer.cloned() })
+        is_acceptance_reported().then(|| Self { issuer: issuer.cloned() })
     }
 
     pub(crate) fn report(&self) {

@@ -38,9 +38,9 @@ impl DecisionSpan {
         self.0.as_deref().cloned().unwrap_or_else(Span::none)
     }
 
-    /// The decision: `accepted`, or the kind of the rejection.
-    pub(crate) fn record(&self, kind: &'static str) {
-        if let Some(span) = &self.0 {
+    /// Ends the span with the decision: `accepted`, or the kind of the rejection.
+    pub(crate) fn end(&mut self, kind: &'static str) {
+        if let Some(span) = self.0.take() {
             span.record("kind", kind);
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! Why: `Covered` is zero-sized, so inserting it does not allocate. The `AccessToken` holds a weak reference
 //! to the shared state, so that a token that outlives its request does not keep the background tasks running.
-//! `Details` is inserted only if there is no token, if the request waited for introspection, or if it is
-//! observed. It refers to the shared state only if there is no token to do so.
+//! `Details` takes the place of `Covered` only if there is no token, if the request waited for introspection,
+//! or if it is observed. It refers to the shared state only if there is no token to do so.
 
 use std::future::ready;
 use std::sync::{Arc, Weak};
@@ -34,11 +34,11 @@ pub(crate) struct Coverage {
     report: Option<Arc<DecisionReport>>,
 }
 
-/// In the extensions of every covered request.
+/// In the extensions of a covered request without [`Details`].
 #[derive(Clone)]
 struct Covered;
 
-/// In the extensions where the token cannot tell.
+/// In the extensions of a covered request whose token cannot tell all.
 #[derive(Clone)]
 struct Details {
     shared: Option<SharedRef>,
@@ -63,6 +63,8 @@ impl Coverage {
             let shared = token.is_none().then(|| Arc::clone(shared));
             let report = report.map(Arc::downgrade);
             head.extensions.insert(Details { shared, introspection_time, report });
+        } else {
+            head.extensions.insert(Covered);
         }
         match token {
             Some(token) => {
@@ -73,12 +75,13 @@ impl Coverage {
                 head.extensions.remove::<AccessToken>();
             }
         }
-        head.extensions.insert(Covered);
     }
 
     /// How the request with `head` is covered; `None` if it is not.
     pub(crate) fn of(head: &Parts) -> Option<Self> {
-        head.extensions.get::<Covered>()?;
+        if !is_covered(head) {
+            return None;
+        }
         let details = head.extensions.get::<Details>();
         let of_token = head.extensions.get::<AccessToken>().and_then(shared_of);
         Some(Self {
@@ -99,7 +102,7 @@ impl Coverage {
 
 /// Whether a `BearerAuth` covers the request with `head`.
 pub(crate) fn is_covered(head: &Parts) -> bool {
-    head.extensions.get::<Covered>().is_some()
+    head.extensions.get::<Covered>().is_some() || head.extensions.get::<Details>().is_some()
 }
 
 /// Reports a rejection by a layer or an extractor, and responds as the `BearerAuth` that covers the request
@@ -109,13 +112,14 @@ pub(crate) fn reject<B>(rejection: Rejection, head: &Parts) -> Response<Response
     if let Some(report) = coverage.as_ref().and_then(|coverage| coverage.report.as_ref()) {
         report.reject(&rejection);
     }
-    match coverage.and_then(|coverage| coverage.shared) {
+    let response = match coverage.and_then(|coverage| coverage.shared) {
         Some(shared) => shared.reject(rejection, head),
         None => {
             report_uncovered(&rejection);
             uncovered().respond(rejection, head)
         }
-    }
+    };
+    response.map(ResponseBody::rejection)
 }
 
 /// The time, by the clock of the `BearerAuth` that accepted the token. Without one, by the clock of the

@@ -38,13 +38,11 @@ impl DecisionReport {
         token: Option<&AccessToken>,
         undecided: Undecided,
     ) -> Option<Arc<Self>> {
-        let event = event::AcceptedRequest::new(token.map(AccessToken::issuer_name));
-        let audited = shared.audited(Some(head));
-        (event.is_some() || audited.is_some() || shared.observers.is_observed()).then(|| {
+        shared.is_listened_to().then(|| {
             Arc::new(Self {
                 shared: Arc::clone(shared),
-                event,
-                audited,
+                event: event::AcceptedRequest::new(token.map(AccessToken::issuer_name)),
+                audited: shared.audited(Some(head)),
                 token: token.cloned(),
                 lookup: undecided.lookup,
                 duration: undecided.duration(),
@@ -87,6 +85,12 @@ impl DecisionReport {
 }
 
 impl Shared {
+    /// Whether a subscriber or an observer may listen to accepted requests.
+    fn is_listened_to(&self) -> bool {
+        let is_audited = self.audit.is_some() && event::is_audit_reported();
+        self.observers.is_observed() || event::is_acceptance_reported() || is_audited
+    }
+
     /// Reports a request that is rejected before it is accepted, or a token that came without a request.
     pub(super) fn report_rejected(&self, rejection: &Rejection, head: Option<&Parts>, undecided: Undecided) {
         self.log_rejection(rejection, head);

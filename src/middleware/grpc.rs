@@ -10,7 +10,6 @@ use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
-use super::body::ResponseBody;
 use crate::rejection::Rejection;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -61,12 +60,8 @@ impl GrpcProtocol {
 
     /// A trailers-only response, as to a call that never reached a method. It has the status of the call in
     /// its headers and no body, in each of the protocols.
-    pub(super) fn respond<B>(
-        self,
-        rejection: &Rejection,
-        omit_error_descriptions: bool,
-    ) -> Response<ResponseBody<B>> {
-        let mut response = Response::new(ResponseBody::rejection(Bytes::new()));
+    pub(super) fn respond(self, rejection: &Rejection, omit_error_descriptions: bool) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
         headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));

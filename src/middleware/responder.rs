@@ -70,7 +70,7 @@ impl Responder {
     }
 
     /// The response to the request with `head`, with the rejection in its extensions.
-    pub(super) fn respond<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
+    pub(super) fn respond(&self, rejection: Rejection, head: &Parts) -> Response<Bytes> {
         let prepared = self.prepared(&rejection);
         let grpc = self.settings.grpc.then(|| GrpcProtocol::of(head)).flatten();
         let mut response = match (grpc, &self.settings.on_reject) {
@@ -78,9 +78,9 @@ impl Responder {
             (None, Some(on_reject)) => {
                 let mut response = on_reject(&rejection, head);
                 *response.status_mut() = rejection.status();
-                response.map(ResponseBody::rejection)
+                response
             }
-            (None, None) => return self.finish(rejection, prepared.response(ResponseBody::rejection)),
+            (None, None) => return self.finish(rejection, prepared.response()),
         };
         for name in [CACHE_CONTROL, WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE] {
             replace(response.headers_mut(), &name, &prepared.headers);
@@ -111,11 +111,7 @@ impl Responder {
         self.finish(rejection, Response::from_parts(head, body))
     }
 
-    fn finish<B>(
-        &self,
-        rejection: Rejection,
-        mut response: Response<ResponseBody<B>>,
-    ) -> Response<ResponseBody<B>> {
+    fn finish<B>(&self, rejection: Rejection, mut response: Response<B>) -> Response<B> {
         self.add_details(&rejection, response.headers_mut());
         response.extensions_mut().insert(rejection);
         response
@@ -209,7 +205,7 @@ impl Rejection {
     /// [`BearerAuth`]: crate::BearerAuth
     #[must_use]
     pub fn into_http_response(self) -> Response<Bytes> {
-        let mut response = uncovered().prepared(&self).response(|body| body);
+        let mut response = uncovered().prepared(&self).response();
         uncovered().add_details(&self, response.headers_mut());
         self.put_from_handler(&mut response);
         response
@@ -217,8 +213,8 @@ impl Rejection {
 }
 
 impl Prepared {
-    fn response<B>(&self, body: impl FnOnce(Bytes) -> B) -> Response<B> {
-        let mut response = Response::new(body(self.body.clone()));
+    fn response(&self) -> Response<Bytes> {
+        let mut response = Response::new(self.body.clone());
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
         response

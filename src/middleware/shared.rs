@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Response;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -65,12 +66,12 @@ impl Shared {
     }
 
     /// Reports a rejection and responds to the request with that `head`, which `on_reject` sees.
-    pub(super) fn reject_request<B>(
+    pub(super) fn reject_request(
         &self,
         rejection: Rejection,
         head: &mut Parts,
         undecided: Undecided,
-    ) -> Response<ResponseBody<B>> {
+    ) -> Response<Bytes> {
         if self.responder.has_on_reject() {
             self.hide_credentials(head, false);
             self.authenticator.senders.hide_proofs(&mut head.headers, false);
@@ -81,7 +82,7 @@ impl Shared {
 
     /// Logs a rejection by a layer further in or an extractor, and responds to the request with that `head`,
     /// whose credentials are hidden.
-    pub(super) fn reject<B>(&self, rejection: Rejection, head: &Parts) -> Response<ResponseBody<B>> {
+    pub(super) fn reject(&self, rejection: Rejection, head: &Parts) -> Response<Bytes> {
         self.log_rejection(&rejection, Some(head));
         self.responder.respond(rejection, head)
     }

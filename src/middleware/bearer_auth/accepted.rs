@@ -74,18 +74,19 @@ impl Accepted {
     /// A response to a token in the URL must not be stored by shared caches (RFC 6750 section 2.3). A
     /// rejection that a handler returned gets the challenge of this layer. One of a layer further in was
     /// reported there.
-    pub(super) fn finish<R>(&self, mut response: Response<R>) -> Response<ResponseBody<R>> {
+    pub(super) fn finish<R>(&mut self, mut response: Response<R>) -> Response<ResponseBody<R>> {
+        // Its drop reports the request as accepted, unless it is reported as rejected before.
+        let report = self.report.take();
         if let Some(rejection) = Rejection::take_from_handler(&mut response) {
-            if let Some(ReportOnDrop(report)) = &self.report {
+            if let Some(ReportOnDrop(report)) = &report {
                 report.reject(&rejection);
             }
             return self.shared.finish_rejection(rejection, response);
         }
-        if let Some(ReportOnDrop(report)) = &self.report {
-            match response.extensions().get::<Rejection>() {
-                Some(rejection) => report.reject(rejection),
-                None => report.accept(),
-            }
+        if let Some(ReportOnDrop(report)) = &report
+            && let Some(rejection) = response.extensions().get::<Rejection>()
+        {
+            report.reject(rejection);
         }
         if (self.in_query || self.fresh_nonce.is_some()) && response.status().is_success() {
             self.add_headers(response.headers_mut());

@@ -5,6 +5,8 @@
 //! the task of the request, also behind a buffer and where one task calls all requests of an HTTP/2
 //! connection. With the key cached, the first poll reaches the inner service and nothing is boxed; only
 //! waiting is.
+//!
+//! Why the call is no part of the state: so it is not copied from state to state.
 
 use std::fmt;
 use std::future::Future;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
@@ -37,24 +40,26 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, S::Future, B>,
+        state: State<S::Future>,
+        // `None` for a request that is decided, unless it waits for the inner service to be ready.
+        call: Option<Call<S, B>>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F, B> {
-        Verify { located: Located, call: Option<Call<S, B>> },
-        Wait { resumed: BoxedResumed, scheme: Scheme, call: Option<Call<S, B>> },
-        Prove { unproven: Option<Unproven>, call: Option<Call<S, B>> },
-        WaitForProof { proof: PendingProof, call: Option<Call<S, B>> },
-        PollReady { accepted: Option<(S, Request<B>, Accepted)> },
+    enum State<F> {
+        Verify { located: Located },
+        Wait { resumed: BoxedResumed, scheme: Scheme },
+        Prove { unproven: Option<Unproven> },
+        WaitForProof { proof: PendingProof },
+        PollReady { accepted: Option<Accepted> },
         Call { #[pin] response: F, accepted: Accepted },
-        Reject { rejection: Option<Rejection>, undecided: Undecided, head: Parts, shared: SharedRef },
+        Reject { response: Option<Response<Bytes>> },
     }
 }
 
-/// A request that is not accepted yet.
+/// A request whose token is not cached.
 struct Call<S, B> {
     /// It was polled ready, or is a clone of that service after the request had to wait.
     service: S,
@@ -73,17 +78,12 @@ where
 {
     /// The inner service is being called.
     pub(super) fn calling(response: S::Future, accepted: Accepted) -> Self {
-        Self { state: State::Call { response, accepted } }
+        Self { state: State::Call { response, accepted }, call: None }
     }
 
-    /// The request is rejected without a look at the token's signature.
-    pub(super) fn rejecting(
-        rejection: Rejection,
-        undecided: Undecided,
-        head: Parts,
-        shared: SharedRef,
-    ) -> Self {
-        Self { state: State::Reject { rejection: Some(rejection), undecided, head, shared } }
+    /// The request is rejected with this response.
+    pub(super) fn rejected(response: Response<Bytes>) -> Self {
+        Self { state: State::Reject { response: Some(response) }, call: None }
     }
 }
 
@@ -102,8 +102,8 @@ where
     ) -> Self {
         let span = DecisionSpan::open();
         let introspection_time = Duration::ZERO;
-        let call = Call { service: ready, head, body, shared, span, introspection_time, undecided };
-        Self { state: call.after(progress) }
+        let mut call = Call { service: ready, head, body, shared, span, introspection_time, undecided };
+        Self { state: call.after(progress), call: Some(call) }
     }
 }
 
@@ -111,57 +111,49 @@ impl<S, B> Call<S, B>
 where
     S: Service<Request<B>> + Clone,
 {
-    fn after(self, progress: Progress) -> State<S, S::Future, B> {
+    fn after(&mut self, progress: Progress) -> State<S::Future> {
         match progress {
             Progress::Done(Ok(token)) => self.accept(token, None),
             Progress::Done(Err(rejection)) => self.reject(rejection),
-            Progress::Uncached(located) => State::Verify { located, call: Some(self) },
-            Progress::Unproven(unproven) => State::Prove { unproven: Some(unproven), call: Some(self) },
+            Progress::Uncached(located) => State::Verify { located },
+            Progress::Unproven(unproven) => State::Prove { unproven: Some(unproven) },
             Progress::Pending(pending, scheme) => {
-                let resumed = Box::pin(Arc::clone(&self.shared.authenticator).resume(pending));
-                State::Wait { resumed, scheme, call: Some(self.waiting()) }
+                self.give_back_place();
+                State::Wait {
+                    resumed: Box::pin(Arc::clone(&self.shared.authenticator).resume(pending)),
+                    scheme,
+                }
             }
         }
     }
 
-    fn after_proof(self, proof: ProofProgress) -> State<S, S::Future, B> {
+    fn after_proof(&mut self, proof: ProofProgress) -> State<S::Future> {
         match proof {
             ProofProgress::Done(Ok(proven)) => self.accept(Some(proven.token), proven.fresh_nonce),
             ProofProgress::Done(Err(rejection)) => self.reject(rejection),
-            ProofProgress::Pending(proof) => State::WaitForProof { proof, call: Some(self.waiting()) },
+            ProofProgress::Pending(proof) => {
+                self.give_back_place();
+                State::WaitForProof { proof }
+            }
         }
     }
 
     /// Gives back the place in the service that is ready: a request that waits must not occupy one.
-    fn waiting(self) -> Self {
-        Self { service: self.service.clone(), ..self }
+    fn give_back_place(&mut self) {
+        self.service = self.service.clone();
     }
 
-    fn accept(
-        mut self,
-        token: Option<AccessToken>,
-        fresh_nonce: Option<HeaderValue>,
-    ) -> State<S, S::Future, B> {
-        self.span.record("accepted");
+    fn accept(&mut self, token: Option<AccessToken>, fresh_nonce: Option<HeaderValue>) -> State<S::Future> {
+        self.span.end("accepted");
         let (introspection_time, undecided) = (self.introspection_time, self.undecided);
         let accepted = Accepted::new(&mut self.head, token, introspection_time, undecided, &self.shared);
-        let accepted = accepted.with_fresh_nonce(fresh_nonce);
-        let request = Request::from_parts(self.head, self.body);
-        State::PollReady { accepted: Some((self.service, request, accepted)) }
+        State::PollReady { accepted: Some(accepted.with_fresh_nonce(fresh_nonce)) }
     }
 
-    fn reject(self, rejection: Rejection) -> State<S, S::Future, B> {
-        self.span.record(rejection.kind().as_str());
-        let Self { undecided, head, shared, .. } = self;
-        State::Reject { rejection: Some(rejection), undecided, head, shared }
-    }
-}
-
-/// Runs `poll` within the span of the decision.
-fn in_span<S, B, T>(call: Option<&Call<S, B>>, poll: impl FnOnce() -> T) -> T {
-    match call {
-        Some(call) => call.span.in_scope(poll),
-        None => poll(),
+    fn reject(&mut self, rejection: Rejection) -> State<S::Future> {
+        self.span.end(rejection.kind().as_str());
+        let response = self.shared.reject_request(rejection, &mut self.head, self.undecided);
+        State::Reject { response: Some(response) }
     }
 }
 
@@ -172,59 +164,56 @@ where
     type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut this = self.project();
         loop {
-            // A future that is polled after its end finds no call and stays pending.
-            let next = match state.as_mut().project() {
-                StateProj::Verify { located, call } => {
-                    let Some(call) = call.take() else { return Poll::Pending };
+            // A future that is polled after its end finds no call or no response, and stays pending.
+            let next = match (this.state.as_mut().project(), &mut *this.call) {
+                (StateProj::Call { response, accepted }, _) => {
+                    let response = ready!(response.poll(cx))?;
+                    return Poll::Ready(Ok(accepted.finish(response)));
+                }
+                (StateProj::Reject { response }, call) => {
+                    *call = None;
+                    let Some(response) = response.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(response.map(ResponseBody::rejection)));
+                }
+                (_, None) => return Poll::Pending,
+                (StateProj::Verify { located }, Some(call)) => {
                     let validate = || call.shared.authenticator.validate(located, &call.head);
                     let progress = call.span.in_scope(validate);
                     call.after(progress)
                 }
-                StateProj::Wait { resumed, scheme, call } => {
+                (StateProj::Wait { resumed, scheme }, Some(call)) => {
                     let Resumed { outcome, introspection_time, is_introspected } =
-                        ready!(in_span(call.as_ref(), || resumed.as_mut().poll(cx)));
-                    let Some(call) = call.take() else { return Poll::Pending };
+                        ready!(call.span.in_scope(|| resumed.as_mut().poll(cx)));
                     let progress = call.shared.authenticator.progress(outcome.map_err(Stop::from), *scheme);
-                    let lookup = call.undecided.lookup;
-                    let lookup = if is_introspected { lookup.introspected() } else { lookup };
-                    let undecided = call.undecided.with(lookup);
-                    Call { introspection_time, undecided, ..call }.after(progress)
+                    call.introspection_time = introspection_time;
+                    if is_introspected {
+                        call.undecided.lookup = call.undecided.lookup.introspected();
+                    }
+                    call.after(progress)
                 }
-                StateProj::Prove { unproven, call } => {
-                    let Some((unproven, call)) = unproven.take().zip(call.take()) else {
-                        return Poll::Pending;
-                    };
+                (StateProj::Prove { unproven }, Some(call)) => {
+                    let Some(unproven) = unproven.take() else { return Poll::Pending };
                     let prove = || call.shared.authenticator.prove(&call.head, unproven);
                     let proof = call.span.in_scope(prove);
                     call.after_proof(proof)
                 }
-                StateProj::WaitForProof { proof, call } => {
-                    let proof = in_span(call.as_ref(), || proof.as_mut().poll(cx));
-                    let proof = ProofProgress::Done(ready!(proof));
-                    let Some(call) = call.take() else { return Poll::Pending };
-                    call.after_proof(proof)
+                (StateProj::WaitForProof { proof }, Some(call)) => {
+                    let proof = ready!(call.span.in_scope(|| proof.as_mut().poll(cx)));
+                    call.after_proof(ProofProgress::Done(proof))
                 }
                 // A clone of the service must become ready first. One that is ready stays so.
-                StateProj::PollReady { accepted } => {
-                    let Some((service, ..)) = accepted else { return Poll::Pending };
-                    ready!(service.poll_ready(cx))?;
-                    let Some((mut service, request, accepted)) = accepted.take() else {
+                (StateProj::PollReady { accepted }, Some(call)) => {
+                    ready!(call.service.poll_ready(cx))?;
+                    let Some((call, accepted)) = this.call.take().zip(accepted.take()) else {
                         return Poll::Pending;
                     };
-                    State::Call { response: service.call(request), accepted }
-                }
-                StateProj::Call { response, accepted } => {
-                    let response = ready!(response.poll(cx))?;
-                    return Poll::Ready(Ok(accepted.finish(response)));
-                }
-                StateProj::Reject { rejection, undecided, head, shared } => {
-                    let Some(rejection) = rejection.take() else { return Poll::Pending };
-                    return Poll::Ready(Ok(shared.reject_request(rejection, head, *undecided)));
+                    let Call { mut service, head, body, .. } = call;
+                    State::Call { response: service.call(Request::from_parts(head, body)), accepted }
                 }
             };
-            state.set(next);
+            this.state.set(next);
         }
     }
 }

@@ -62,7 +62,7 @@ where
         let ready = mem::replace(&mut self.inner, clone);
         match progress {
             Progress::Done(Err(rejection)) => {
-                ResponseFuture::rejecting(rejection, undecided, head, Arc::clone(shared))
+                ResponseFuture::rejected(shared.reject_request(rejection, &mut head, undecided))
             }
             progress => ResponseFuture::new(progress, undecided, ready, head, body, Arc::clone(shared)),
         }
