@@ -142,10 +142,10 @@ fn api_key(headers: &HeaderMap) -> Result<Option<&[u8]>, &'static str> {
 
 /// Compares in constant time, and with every key, so that the time tells nothing about the stored hashes.
 fn find(keys: &[ApiKey], key: &[u8]) -> Option<ApiKey> {
-    let hash = Sha256::digest(key);
+    let hash: [u8; 32] = Sha256::digest(key).into();
     let mut found = None;
     for key in keys {
-        if key.sha256.ct_eq(hash.as_slice()).into() {
+        if key.sha256.ct_eq(&hash).into() {
             found = Some(key.clone());
         }
     }

@@ -82,9 +82,14 @@ async fn events(
         // A client that reads too slowly misses orders. Its stream ends, so that it notices.
         .take_while(|order| ready(order.is_ok()))
         .filter_map(move |order| ready(order.ok().filter(|order| is_for(order, &token))))
-        .map(|order| Ok(Event::default().event("order").id(order.number.to_string())))
+        .map(|order| Ok(event(&order)))
         .take_until(expired);
     Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+/// Browsers ignore events without data.
+fn event(order: &Order) -> Event {
+    Event::default().event("order").data(format!("order {}", order.number))
 }
 
 fn is_for(order: &Order, token: &AccessToken) -> bool {
@@ -163,7 +168,7 @@ mod tests {
         assert_eq!(alice.headers()["content-type"], "text/event-stream");
         api.take_order("bob", 1);
         api.take_order("alice", 2);
-        assert_eq!(next_event(&mut alice).await.unwrap(), "event: order\nid: 2\n\n");
+        assert_eq!(next_event(&mut alice).await.unwrap(), "event: order\ndata: order 2\n\n");
     }
 
     #[tokio::test]

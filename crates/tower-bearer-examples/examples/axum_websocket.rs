@@ -87,8 +87,8 @@ async fn log_in(socket: &mut WebSocket, auth: &BearerAuth) -> Result<AccessToken
     let Ok(Some(Ok(Message::Text(token)))) = timeout(LOGIN_TIMEOUT, socket.recv()).await else {
         return Err(close_frame(UNAUTHORIZED, "The first message must be an access token"));
     };
-    let token = auth.authenticate(&token).await.map_err(rejected)?;
-    token.require(SCOPE).map_err(rejected)?;
+    let token = auth.authenticate(&token).await.map_err(|rejection| rejected(&rejection))?;
+    token.require(SCOPE).map_err(|rejection| rejected(&rejection))?;
     Ok(token)
 }
 
@@ -110,7 +110,7 @@ async fn chat(socket: &mut WebSocket, token: &AccessToken) {
 }
 
 /// The close frame for a rejection. `description` is a fixed sentence: it tells nothing about the token.
-fn rejected(rejection: Rejection) -> CloseFrame {
+fn rejected(rejection: &Rejection) -> CloseFrame {
     let code = match rejection.status() {
         StatusCode::FORBIDDEN => FORBIDDEN,
         status if status.is_server_error() => TRY_AGAIN_LATER,

@@ -58,7 +58,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     print_curl("401: no token", None, &origin);
     print_curl("403: the scope is missing", Some(&idp.token(API).sign()), &origin);
     print_curl("200", Some(&reader), &origin);
-    print_curl("200 twice, and 503", Some(&reader), &format!("-Z {origin} {origin} {origin}"));
+    print_curl(
+        "200 twice, and 503",
+        Some(&reader),
+        &format!("-Z --parallel-immediate {origin} {origin} {origin}"),
+    );
 
     let service = reports(auth);
     loop {
