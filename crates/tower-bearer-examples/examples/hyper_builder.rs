@@ -214,7 +214,9 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        // Global: beside a subscriber of one thread, the tests in other threads would turn events off.
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        tracing::callsite::rebuild_interest_cache();
         let idp = TestIssuer::new();
         let service = reports(idp.bearer_auth(API).build().unwrap());
         let without_scope = idp.token(API).sign();
