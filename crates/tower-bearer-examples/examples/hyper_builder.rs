@@ -7,8 +7,7 @@
 //! | `BearerAuth`, `Require` | outside of the limit: 401 and 403 do not depend on free places |
 //! | load shedding, concurrency limit | next to the work that they limit |
 //!
-//! A token that is not cached keeps its place while `BearerAuth` validates it. A rejected request gives the place
-//! back at once.
+//! A request gives its place back while it waits for keys or introspection, and when it is rejected.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example hyper_builder    # prints curl lines, then serves until Ctrl-C
