@@ -4,7 +4,7 @@ mod program;
 
 use program::{program, run};
 
-const COMMANDS: [&str; 5] = ["explain", "dev-issuer", "mint", "completions", "man"];
+const COMMANDS: [&str; 7] = ["forward-auth", "check", "explain", "dev-issuer", "mint", "completions", "man"];
 
 #[test]
 fn unknown_shells_and_commands_are_wrong_usage() {

@@ -35,8 +35,8 @@ Endpoints: metadata, key set, token (client_credentials, refresh_token), introsp
 
 /// Run an authorization server for development, on this machine only
 ///
-/// It issues any token that is asked for, without any authentication of users. It therefore listens on loopback
-/// addresses only. Stop it with Ctrl-C.
+/// Issues any token that a program on this machine asks for, and authenticates no users. Therefore it listens
+/// on loopback addresses only. Stop it with Ctrl-C.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -37,25 +37,44 @@ use crate::output;
 /// The connections that `admin_listen` has at once.
 const MAX_ADMIN_CONNECTIONS: usize = 100;
 
-/// Answer a reverse proxy that asks whether a request is allowed.
+/// The last lines of the help of `forward-auth`.
+const SERVE_HELP: &str = "\
+Example:
+  tower-bearer forward-auth --config /etc/tower-bearer.toml
+
+Exit status:
+  0  stopped by Ctrl-C or SIGTERM
+  2  wrong usage, an invalid file, or an address that is in use";
+
+/// The last lines of the help of `check`.
+const CHECK_HELP: &str = "\
+Example:
+  tower-bearer check --config /etc/tower-bearer.toml
+
+Exit status:
+  0  the file is valid
+  2  the file is invalid or unreadable, or wrong usage";
+
+/// Check access tokens for a reverse proxy
 ///
-/// Works with the auth_request of nginx, the forward auth of Traefik and Caddy, the ext_authz of Envoy, and
-/// HAProxy. The program reads the file again when it changes, and on SIGHUP. Exit status: 0 after Ctrl-C or
-/// SIGTERM, 2 if the file is invalid, or if the program cannot start for another reason.
+/// The proxy asks about each request, and forwards it only if the response is 200. Works with auth_request of
+/// nginx, forward_auth of Caddy, ForwardAuth of Traefik, ext_authz of Envoy, and HAProxy. The README of the
+/// program has a configuration for each. The program reads its file again when it changes, and on SIGHUP.
 #[derive(Debug, clap::Args)]
+#[command(after_help = SERVE_HELP)]
 pub(crate) struct Arguments {
-    /// The configuration, a TOML file.
+    /// TOML file with the proxies, the rules and the issuers
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
 
-/// Check a configuration file of forward-auth, and print what it guarantees.
+/// Check a configuration file of forward-auth, and print what it guarantees
 ///
-/// The command sends nothing to the authorization server. Exit status: 0 if the file is valid, 2 if it is
-/// not, or if it cannot be read.
+/// Lists every problem of the file, each with a hint. Sends nothing to the authorization server.
 #[derive(Debug, clap::Args)]
+#[command(after_help = CHECK_HELP)]
 pub(crate) struct CheckArguments {
-    /// The configuration, a TOML file.
+    /// TOML file with the proxies, the rules and the issuers
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }

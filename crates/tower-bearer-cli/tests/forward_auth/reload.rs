@@ -86,7 +86,7 @@ async fn a_file_that_is_gone_or_no_file_keeps_the_former_configuration() {
 
     // The superuser reads every file, so this may be a reload without a change.
     fs::write(&path, config(&issuer, "", RULES)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     program.signal("HUP");
     program.wait_for_log("configuration");
     assert!(allows(&program));
