@@ -1,7 +1,7 @@
 //! The gauges, which are read from the state of the layer.
 //!
-//! Why the gauges of a removed issuer are set to zero: the facade cannot remove a metric, and an alert must not
-//! stay on for an issuer that is gone.
+//! Why the gauges of a removed issuer are set to zero: the facade cannot remove a metric, and an alert must
+//! not stay on for an issuer that is gone.
 
 use std::collections::BTreeMap;
 use std::mem;
