@@ -83,6 +83,7 @@
 //! | `rust-crypto` | no | signatures are verified in pure Rust; RSA takes about ten times as long |
 //! | `config` | no | the module `config`: settings from TOML, JSON or environment variables |
 //! | `metrics` | no | `BearerAuthBuilder::metrics`: counters, durations and gauges through the `metrics` facade |
+//! | `inspector` | no | the module `inspector`: a page for operators, to mount behind your own protection |
 //! | `test-util` | no | the module `testing`, which issues tokens: for `[dev-dependencies]` only |
 //! | `test-tls` | no | `test-util`, and TLS on loopback with a test CA, which needs a C compiler |
 //!
@@ -120,6 +121,8 @@ mod fetch_url;
     )
 ))]
 pub mod guide;
+#[cfg(feature = "inspector")]
+pub mod inspector;
 mod introspection;
 pub mod issuers;
 mod json_document;

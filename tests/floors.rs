@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 14] = [
     &["resource_metadata"],
     &["middleware"],
     &["builder", "issuers"],
-    &["axum", "config", "guide", "testing"],
+    &["axum", "config", "guide", "inspector", "testing"],
 ];
 
 /// Importing and imported module of the same floor. The metadata names the endpoints, and the keys of the

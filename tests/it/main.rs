@@ -26,6 +26,8 @@ mod endpoint_hosts;
 mod fapi2;
 #[cfg(feature = "axum")]
 mod handler_rejections;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod introspection;
 mod issuers;
 mod jwk;
