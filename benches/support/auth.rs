@@ -34,6 +34,14 @@ pub(crate) fn with_dpop(issuer: &TestIssuer, dpop: Dpop) -> BearerAuth {
     builder.build().expect("a valid configuration")
 }
 
+/// A layer with the default token cache, static keys and further settings.
+pub(crate) fn observed(
+    issuer: &TestIssuer,
+    configure: impl FnOnce(BearerAuthBuilder) -> BearerAuthBuilder,
+) -> BearerAuth {
+    configure(builder(issuer, [with_static_keys(issuer)])).build().expect("a valid configuration")
+}
+
 /// Uses the system clock, as in production. The clock of `TestIssuer` takes a lock.
 fn builder(issuer: &TestIssuer, issuers: impl IntoIterator<Item = Issuer>) -> BearerAuthBuilder {
     let builder = BearerAuth::builder(API).http_client(issuer.http_client());

@@ -1,8 +1,8 @@
 //! The observer of the feature `metrics`: reports to the recorder of the `metrics` facade.
 //!
 //! Why handles: the facade looks a metric up by its name and labels, which costs more than validating a
-//! cached token. Accepted requests use handles that are registered once per issuer. Everything else is
-//! looked up.
+//! cached token. Accepted requests use handles that are registered once per issuer, those of the first issuer
+//! without a lookup, because most APIs trust only one. Everything else is looked up.
 //!
 //! Why at the first use: the handles belong to the recorder that is installed then, and an application may
 //! install its recorder after it has built the layer.
@@ -30,7 +30,9 @@ pub(crate) struct Metrics {
     durations: BySource<Histogram>,
     hits: OnceLock<Counter>,
     misses: OnceLock<Counter>,
-    /// The accepted requests by issuer.
+    /// The accepted requests of the issuer that was counted first.
+    accepted_first: OnceLock<(Box<str>, BySource<Counter>)>,
+    /// The accepted requests of the other issuers.
     accepted: ArcSwap<AcceptedByIssuer>,
     gauges: GaugeState,
 }
@@ -51,6 +53,10 @@ impl Metrics {
 
     fn count_accepted(&self, decision: &Decision<'_>, issuer: &str) {
         let register = || requests(decision, issuer);
+        let (first, handles) = self.accepted_first.get_or_init(|| (issuer.into(), BySource::default()));
+        if **first == *issuer {
+            return handles.get(decision.source(), register).increment(1);
+        }
         if let Some(handles) = self.accepted.load().get(issuer) {
             return handles.get(decision.source(), register).increment(1);
         }
