@@ -28,3 +28,9 @@ impl Failure {
         ExitCode::from(EXIT_STATUS)
     }
 }
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}

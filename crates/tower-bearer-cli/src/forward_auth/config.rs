@@ -17,6 +17,7 @@ use std::sync::{Arc, LazyLock};
 use ipnet::IpNet;
 use serde::Deserialize;
 use tower_bearer::config::BearerAuthConfig;
+use tower_bearer::inspector::Inspector;
 use tower_bearer::{BearerAuth, Issuer};
 
 use super::authorizer::Policy;
@@ -88,12 +89,14 @@ enum ModeName {
 
 impl Config {
     /// Checks the text of a file. If `current` was built from the same settings, it is kept with its caches.
+    /// Otherwise `inspector` observes the new `BearerAuth`.
     ///
     /// # Errors
     /// Every problem. No secret is part of one.
     pub(crate) fn parse(
         text: &str,
         current: Option<(&AuthSource, &BearerAuth)>,
+        inspector: &Inspector,
     ) -> Result<Self, Vec<String>> {
         let mut file: File = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
         let mut problems = Vec::new();
@@ -101,7 +104,9 @@ impl Config {
         let auth_source = AuthSource::of(text);
         let auth = match current {
             Some((source, auth)) if *source == auth_source => Some(auth.clone()),
-            _ => build_auth(mem::take(&mut file.auth)).map_err(|error| problems.extend(error)).ok(),
+            _ => {
+                build_auth(mem::take(&mut file.auth), inspector).map_err(|error| problems.extend(error)).ok()
+            }
         };
         if file.admin_listen.is_none() && auth.as_ref().is_some_and(|auth| auth.resource_metadata().is_some())
         {
@@ -240,12 +245,12 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-fn build_auth(table: toml::Table) -> Result<BearerAuth, Vec<String>> {
+fn build_auth(table: toml::Table, inspector: &Inspector) -> Result<BearerAuth, Vec<String>> {
     let config: BearerAuthConfig =
         table.try_into().map_err(|error: toml::de::Error| vec![format!("auth: {}", error.message())])?;
     config
         .builder()
-        .and_then(|builder| builder.metrics().grpc(false).build())
+        .and_then(|builder| builder.metrics().add_observer(inspector.clone()).grpc(false).build())
         .map_err(|error| error.problems().iter().map(|problem| format!("auth: {problem}")).collect())
 }
 

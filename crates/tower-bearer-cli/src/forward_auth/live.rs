@@ -93,6 +93,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use http::{Method, Request};
+    use tower_bearer::inspector::Inspector;
     use tower_bearer::testing::TestIssuer;
 
     use super::super::config::Config;
@@ -110,7 +111,7 @@ mod tests {
             rules = [{rules}]
             "#
         );
-        Config::parse(&text, None).unwrap_or_else(|problems| panic!("{problems:?}"))
+        Config::parse(&text, None, &Inspector::new()).unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
     #[tokio::test]

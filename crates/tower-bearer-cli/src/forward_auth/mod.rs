@@ -22,10 +22,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use metrics_exporter_prometheus::PrometheusHandle;
+use http::Request;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower_bearer::inspector::Inspector;
 
+use self::admin::Pages;
 use self::config::{Config, Listening};
 use self::live::Live;
 use self::reload::Reloader;
@@ -80,7 +83,7 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) fn check(arguments: &CheckArguments) -> ExitCode {
-    let checked = load(&arguments.config).and_then(|(_, config)| {
+    let checked = load(&arguments.config, &Inspector::new()).and_then(|(_, config)| {
         let (file, bounds) = (arguments.config.display(), config.auth.bounds().to_string());
         output::print(&format!("{file} is valid\n\n{}\n", bounds.trim_end()))
     });
@@ -92,11 +95,10 @@ pub(crate) fn check(arguments: &CheckArguments) -> ExitCode {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
-    let served = load(&arguments.config).and_then(|(text, config)| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let served =
-            runtime.and_then(|runtime| runtime.block_on(serve(arguments.config.clone(), text, config)));
-        served.map_err(|error| Failure::new(error.to_string()))
+    let inspector = Inspector::new();
+    let served = load(&arguments.config, &inspector).and_then(|(text, config)| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(serve(arguments.config.clone(), text, config, inspector))
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,10 +106,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The text of the file, and the configuration in it.
-fn load(file: &Path) -> Result<(String, Config), Failure> {
+/// The text of the file, and the configuration in it. `inspector` observes its `BearerAuth`.
+fn load(file: &Path, inspector: &Inspector) -> Result<(String, Config), Failure> {
     let text = config::read(file).map_err(Failure::new)?;
-    match Config::parse(&text, None) {
+    match Config::parse(&text, None, inspector) {
         Ok(config) => Ok((text, config)),
         Err(problems) => {
             let problems: String = problems.iter().map(|problem| format!("\n  - {problem}")).collect();
@@ -117,7 +119,7 @@ fn load(file: &Path) -> Result<(String, Config), Failure> {
 }
 
 /// Serves until Ctrl-C or SIGTERM.
-async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
+async fn serve(path: PathBuf, text: String, config: Config, inspector: Inspector) -> Result<(), Failure> {
     let Listening { listen, admin_listen, max_connections } = config.listening;
     let listener = bind(listen).await?;
     let admin = match admin_listen {
@@ -128,19 +130,16 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     let prometheus = metrics::install().map_err(io::Error::other)?;
     tokio::spawn(metrics::keep_up(prometheus.clone()));
 
-    println!("listening on http://{}", listener.local_addr()?);
-    if let Some(admin) = &admin {
-        println!("probes on http://{}/ready", admin.local_addr()?);
-    }
+    output::print(&addresses(&listener, admin.as_ref())?)?;
     raise_file_limit(max_connections);
-    let reloader = Reloader::new(path, text, config);
+    let reloader = Reloader::new(path, text, config, inspector.clone());
     let live = reloader.live();
     tokio::spawn(reloader.run(hangups));
     let (sender, stopped) = watch::channel(false);
     let servers = async {
         tokio::join!(
             serve_proxies(listener, max_connections, Arc::clone(&live), stopped.clone()),
-            serve_admin(admin, live, prometheus, stopped)
+            serve_admin(admin, live, Pages { prometheus, inspector }, stopped)
         )
     };
     let stop = async {
@@ -152,6 +151,14 @@ async fn serve(path: PathBuf, text: String, config: Config) -> io::Result<()> {
     Ok(())
 }
 
+/// Says where the program listens.
+fn addresses(listener: &TcpListener, admin: Option<&TcpListener>) -> io::Result<String> {
+    let proxies = format!("listening on http://{}\n", listener.local_addr()?);
+    let Some(admin) = admin else { return Ok(proxies) };
+    let admin = admin.local_addr()?;
+    Ok(format!("{proxies}probes on http://{admin}/ready\npage for operators on http://{admin}/inspector/\n"))
+}
+
 async fn serve_proxies(
     listener: TcpListener,
     max_connections: usize,
@@ -160,9 +167,10 @@ async fn serve_proxies(
 ) {
     let current = Arc::clone(&live);
     let peers = Peers::new(max_connections, move |peer| current.latest().trusts(peer));
-    let respond = move |peer, head| {
+    let respond = move |peer, request: Request<Incoming>| {
         let live = Arc::clone(&live);
-        async move { live.load().await.respond(peer, head).await }
+        // Bodies are not read.
+        async move { live.load().await.respond(peer, request.into_parts().0).await }
     };
     server::serve(listener, peers, respond, stopped).await;
 }
@@ -170,13 +178,13 @@ async fn serve_proxies(
 async fn serve_admin(
     listener: Option<TcpListener>,
     live: Arc<Live>,
-    prometheus: PrometheusHandle,
+    pages: Pages,
     stopped: watch::Receiver<bool>,
 ) {
     let Some(listener) = listener else { return };
-    let respond = move |_, head: http::request::Parts| {
-        let (authorizer, prometheus) = (live.latest(), prometheus.clone());
-        async move { admin::respond(authorizer.auth(), &prometheus, head).await }
+    let respond = move |_, request: Request<Incoming>| {
+        let (authorizer, pages) = (live.latest(), pages.clone());
+        async move { pages.respond(authorizer.auth(), request).await }
     };
     let peers = Peers::new(MAX_ADMIN_CONNECTIONS, |_| true);
     server::serve(listener, peers, respond, stopped).await;

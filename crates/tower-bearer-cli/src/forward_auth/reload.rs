@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
+use tower_bearer::inspector::Inspector;
 use tower_bearer::{BearerAuth, ConfigError, Issuer};
 
 use super::config::{self, AuthSource, Config, Listening};
@@ -22,6 +23,8 @@ pub(crate) struct Reloader {
     live: Arc<Live>,
     /// In use since the start.
     listening: Listening,
+    /// Observes every `BearerAuth`, so that its counts survive a reload.
+    inspector: Inspector,
     /// Of the `BearerAuth` in use.
     auth_source: AuthSource,
     /// The latest version that was loaded, or that has problems.
@@ -39,13 +42,14 @@ struct Version {
 
 impl Reloader {
     /// `config` was read from `text`, and from the file at `path`. Needs a tokio runtime.
-    pub(crate) fn new(path: PathBuf, text: String, config: Config) -> Self {
+    /// `inspector` observes its `BearerAuth`.
+    pub(crate) fn new(path: PathBuf, text: String, config: Config, inspector: Inspector) -> Self {
         let auth_source = config.auth_source.clone();
         warm_up(&config.auth);
         let listening = config.listening;
         let live = Arc::new(Live::new(config.auth, config.policy));
         let loaded = Version { text: Ok(text), auth: auth_source.clone() };
-        Self { path, live, listening, auth_source, loaded, changed: None }
+        Self { path, live, listening, inspector, auth_source, loaded, changed: None }
     }
 
     /// The configuration in use.
@@ -92,7 +96,7 @@ impl Reloader {
         let live = self.live.latest();
         let current = Some((&self.auth_source, live.auth()));
         let parsed = match &version.text {
-            Ok(text) => Config::parse(text, current),
+            Ok(text) => Config::parse(text, current, &self.inspector),
             Err(problem) => Err(vec![problem.clone()]),
         };
         match parsed {
@@ -185,8 +189,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("tower-bearer-reload-{}.toml", std::process::id()));
         let text = config("/a");
         fs::write(&path, &text).unwrap();
-        let parsed = Config::parse(&text, None).unwrap();
-        let mut reloader = Reloader::new(path.clone(), text, parsed);
+        let inspector = Inspector::new();
+        let parsed = Config::parse(&text, None, &inspector).unwrap();
+        let mut reloader = Reloader::new(path.clone(), text, parsed, inspector);
 
         fs::write(&path, config("/b")).unwrap();
         reloader.poll();

@@ -14,7 +14,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -65,8 +64,7 @@ impl<T: Fn(IpAddr) -> bool> Peers<T> {
     }
 }
 
-/// Responds to each request with `respond`, a function of the address of the peer and the head of the
-/// request. Bodies are not read.
+/// Responds to each request with `respond`, a function of the address of the peer and the request.
 pub(crate) async fn serve<T, R, F, B>(
     listener: TcpListener,
     peers: Peers<T>,
@@ -74,7 +72,7 @@ pub(crate) async fn serve<T, R, F, B>(
     mut stop: watch::Receiver<bool>,
 ) where
     T: Fn(IpAddr) -> bool,
-    R: Fn(IpAddr, Parts) -> F + Clone + Send + Sync + 'static,
+    R: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
@@ -97,7 +95,7 @@ pub(crate) async fn serve<T, R, F, B>(
         };
         let respond = respond.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = respond(peer, request.into_parts().0);
+            let response = respond(peer, request);
             async { Ok::<_, Infallible>(response.await) }
         });
         let mut builder = http1::Builder::new();
