@@ -106,7 +106,7 @@ function show(data) {
   fill('bounds', data.bounds.flatMap(boundRow));
 }
 
-// The start of a minute. Rounded to a second, because the data is: otherwise the time could flicker.
+// The start of a minute.
 function minuteTime(secsAgo) {
   return clock(secsAgo, { hour: '2-digit', minute: '2-digit' });
 }
@@ -123,7 +123,15 @@ function grouped(counts, kinds) {
 
 const total = (minute) => GROUPS.reduce((sum, group) => sum + minute[group], 0);
 
+let drawn;
+
+// The chart has the width of the page, so that its text keeps its size.
+window.addEventListener('resize', () => {
+  if (drawn !== undefined) showChart(...drawn);
+});
+
 function showChart(minutes, times) {
+  drawn = [minutes, times];
   const chart = byId('chart');
   const width = Math.max(chart.clientWidth, 240);
   const [left, bottom, height] = [44, 168, 150];
@@ -202,7 +210,7 @@ function rejectionRows(rejections) {
   if (rejections.length === 0) return none(4, 'No request was rejected.');
   return rejections.map((rejection) =>
     row(
-      element('td', { class: 'time' }, clock(rejection.secs_ago)),
+      element('td', { class: 'time' }, `${duration(rejection.secs_ago)} ago`),
       element('td', {},
         element('code', {}, rejection.kind),
         element('small', {}, rejection.reason),
