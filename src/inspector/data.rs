@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Inspector;
 use super::kinds;
+use super::records::Records;
 use super::rejections::RecentRejection;
 use crate::diagnostics::IssuerStatus;
 use crate::middleware::BearerAuth;
@@ -32,8 +32,7 @@ struct Kind {
 }
 
 impl Data {
-    pub(super) fn of(inspector: &Inspector, auth: &BearerAuth) -> Self {
-        let records = &inspector.records;
+    pub(super) fn of(records: &Records, auth: &BearerAuth) -> Self {
         let current_minute_secs = records.decisions.current_minute_secs();
         let minutes = records.decisions.by_minute();
         let labels = minutes.iter().flat_map(|counts| counts.keys());

@@ -39,17 +39,17 @@ mod decisions;
 mod explain;
 mod kinds;
 mod page;
+mod records;
 mod rejections;
 mod service;
 
 use std::fmt;
 use std::sync::Arc;
 
-use self::decisions::Decisions;
-use self::rejections::RecentRejections;
+use self::records::Records;
 pub use self::service::InspectorService;
 use crate::middleware::BearerAuth;
-use crate::observe::{Decision, Observer, Outcome};
+use crate::observe::{Decision, Observer};
 
 /// Counts the decisions of a [`BearerAuth`], and serves a page that shows them.
 ///
@@ -65,18 +65,11 @@ pub struct Inspector {
     records: Arc<Records>,
 }
 
-/// What an inspector has recorded.
-struct Records {
-    decisions: Decisions,
-    rejections: RecentRejections,
-}
-
 impl Inspector {
     /// An inspector without records.
     #[must_use]
     pub fn new() -> Self {
-        let records = Records { decisions: Decisions::new(), rejections: RecentRejections::default() };
-        Self { records: Arc::new(records) }
+        Self { records: Arc::new(Records::new()) }
     }
 
     /// A service that serves the page: the state of `auth`, and the decisions that this inspector has
@@ -85,23 +78,13 @@ impl Inspector {
     /// Like a clone of `auth`, the service keeps the background tasks of the issuers running.
     #[must_use]
     pub fn service(&self, auth: &BearerAuth) -> InspectorService {
-        InspectorService::new(self.clone(), auth.clone())
+        InspectorService::new(Arc::clone(&self.records), auth.clone())
     }
 }
 
 impl Observer for Inspector {
     fn decided(&self, decision: &Decision<'_>) {
-        let Records { decisions, rejections } = &*self.records;
-        match decision.outcome() {
-            Outcome::Accepted => decisions.accepted(),
-            Outcome::Anonymous => decisions.anonymous(),
-            Outcome::Rejected => {
-                if let Some((position, kind)) = kinds::find(decision.kind()) {
-                    decisions.rejected(position);
-                    rejections.record(kind, decision.issuer());
-                }
-            }
-        }
+        self.records.add(decision);
     }
 }
 

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::ALLOW;
@@ -19,17 +20,17 @@ use http_body::Body;
 use serde::Serialize;
 use tower_service::Service;
 
-use super::Inspector;
 use super::data::Data;
 use super::explain::{self, ExplainRequest};
 use super::page;
+use super::records::Records;
 use crate::json_document;
 use crate::middleware::BearerAuth;
 
-/// Serves the page of an [`Inspector`].
+/// Serves the page of an [`Inspector`](crate::inspector::Inspector).
 ///
-/// [`Inspector::service`] returns it. Mount it under one path of your choice, such as `/inspector`. It looks at
-/// the method and the query, and not at the path:
+/// [`Inspector::service`](crate::inspector::Inspector::service) returns it. Mount it under one path of your
+/// choice, such as `/inspector`. It looks at the method and the query, and not at the path:
 ///
 /// | request | response |
 /// |---|---|
@@ -56,13 +57,13 @@ use crate::middleware::BearerAuth;
 /// Needs a tokio runtime with timers.
 #[derive(Clone)]
 pub struct InspectorService {
-    inspector: Inspector,
+    records: Arc<Records>,
     auth: BearerAuth,
 }
 
 impl InspectorService {
-    pub(super) fn new(inspector: Inspector, auth: BearerAuth) -> Self {
-        Self { inspector, auth }
+    pub(super) fn new(records: Arc<Records>, auth: BearerAuth) -> Self {
+        Self { records, auth }
     }
 
     async fn respond<B: Body>(self, head: Parts, body: B) -> Response<String> {
@@ -71,7 +72,7 @@ impl InspectorService {
             "page.css" => read_only(&head.method, || page::CSS.response()),
             "page.js" => read_only(&head.method, || page::JS.response()),
             "icon.svg" => read_only(&head.method, || page::ICON.response()),
-            "data" => read_only(&head.method, || json(&Data::of(&self.inspector, &self.auth))),
+            "data" => read_only(&head.method, || json(&Data::of(&self.records, &self.auth))),
             "explain" if head.method == Method::POST => match self.explain(&head, body).await {
                 Ok(response) => response,
                 Err(status) => empty(status),

@@ -80,11 +80,12 @@ const waitForText = (page, selector, expected) =>
     expected,
   );
 
-/** The elements that reach over the right edge of the screen. Runs in the page. */
+/** The elements that reach over the right edge of the screen or of their section. Runs in the page. */
 function wideElements() {
-  const { clientWidth } = document.documentElement;
   const elements = [...document.querySelectorAll('body *')];
-  const isWide = (element) => element.getBoundingClientRect().right > clientWidth + 0.5;
+  const right = (element) => element.getBoundingClientRect().right;
+  const isWide = (element) =>
+    right(element) > right(element.parentElement?.closest('section') ?? document.documentElement) + 0.5;
   return elements.filter(isWide).map((element) => element.outerHTML.slice(0, 100));
 }
 
