@@ -25,8 +25,8 @@
 //! ```
 //!
 //! A browser sends no `Authorization` header when a user opens a page. Protect the page as you protect the
-//! other pages of your operators: with a cookie (see [`TokenSource`](crate::TokenSource)), with your proxy, or
-//! with a listener that only operators reach.
+//! other pages of your operators: with a cookie (see [`TokenSource`](crate::TokenSource)), with your proxy,
+//! or with a listener that only operators reach.
 //!
 //! # Memory and time
 //!

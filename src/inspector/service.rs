@@ -41,16 +41,16 @@ use crate::middleware::BearerAuth;
 /// | another query | 404 |
 ///
 /// `POST ?explain` takes `{"token":"..."}` with the content type `application/json`, at most 64 KiB. It
-/// responds with 400 to another document, 408 if the body takes longer than 10 s, 413 if it is larger, and 415
-/// if it has another content type. The token is neither logged nor stored, and is in no response. Like
+/// responds with 400 to another document, 408 if the body takes longer than 10 s, 413 if it is larger, and
+/// 415 if it has another content type. The token is neither logged nor stored, and is in no response. Like
 /// [`BearerAuth::explain`], it may fetch keys and introspect the token.
 ///
 /// The page loads nothing from other servers, and its `Content-Security-Policy` has no exception. No response
 /// may be stored by a cache.
 ///
 /// # Risk
-/// Keep it off the public internet, and let only operators use it. It says which tokens would be accepted, and
-/// it shows the issuers (those of tenants, too), the ids of their keys, and the errors of the last requests
+/// Keep it off the public internet, and let only operators use it. It says which tokens would be accepted,
+/// and it shows the issuers (those of tenants, too), the ids of their keys, and the errors of the last requests
 /// with the URLs of internal servers.
 ///
 /// # Runtime
