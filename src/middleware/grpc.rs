@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::rejection::Rejection;
 
@@ -64,13 +64,25 @@ impl GrpcProtocol {
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
-        headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));
-        if !omit_error_descriptions {
-            // The texts of the table need no percent-encoding.
-            headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
-        }
+        put_status(rejection, omit_error_descriptions, headers);
         response
     }
+}
+
+/// Writes the status of the call into the headers of a trailers-only response.
+pub(super) fn put_status(rejection: &Rejection, omit_error_descriptions: bool, headers: &mut HeaderMap) {
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection.status())));
+    if !omit_error_descriptions {
+        // The texts of the table need no percent-encoding.
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
+    }
+}
+
+/// Whether a response with these `headers` is in a form of gRPC-Web.
+pub(super) fn is_web(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let protocol = content_type.and_then(GrpcProtocol::of_content_type);
+    matches!(protocol, Some(GrpcProtocol::Web | GrpcProtocol::WebText))
 }
 
 /// Whether the client speaks HTTP/2 and reads trailers, as each gRPC client must.

@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
-use super::grpc::GrpcProtocol;
+use super::grpc::{self, GrpcProtocol};
 use super::response_settings::ResponseSettings;
 use crate::bearer::{DPOP_NONCE, Scheme, Schemes};
 use crate::rejection::{Rejection, RejectionKind};
@@ -109,6 +109,22 @@ impl Responder {
         }
         let body = ResponseBody::rejection(prepared.body.clone());
         self.finish(rejection, Response::from_parts(head, body))
+    }
+
+    /// Gives the rejection of a layer further in a gRPC status, if a layer in between translates gRPC-Web
+    /// calls. Over HTTP/1 the layer further in sees no gRPC call, so its response has a status of HTTP.
+    pub(super) fn translate<B>(&self, response: Response<B>) -> Response<ResponseBody<B>> {
+        let rejection = response.extensions().get::<Rejection>().filter(|rejection| {
+            rejection.status() == response.status() && self.settings.grpc && grpc::is_web(response.headers())
+        });
+        let Some(rejection) = rejection.cloned() else { return response.map(ResponseBody::inner) };
+        let (mut head, _) = response.into_parts();
+        head.status = StatusCode::OK;
+        for name in BODY_HEADERS.into_iter().filter(|name| name != CONTENT_TYPE) {
+            head.headers.remove(name);
+        }
+        grpc::put_status(&rejection, self.settings.omit_error_descriptions, &mut head.headers);
+        Response::from_parts(head, ResponseBody::rejection(Bytes::new()))
     }
 
     fn finish<B>(&self, rejection: Rejection, mut response: Response<B>) -> Response<B> {

@@ -115,6 +115,7 @@ fn token<T>(request: &Request<T>) -> Result<&AccessToken, Status> {
 mod tests {
     use prost::Message;
     use reqwest::Client;
+    use tower_bearer::Require;
 
     use super::*;
 
@@ -190,6 +191,24 @@ mod tests {
             assert_eq!(header(&response, "access-control-allow-origin"), PAGES);
             assert!(header(&response, "access-control-expose-headers").contains("grpc-status"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_layer_inside_of_the_translation_rejects_with_a_grpc_status() {
+        let idp = TestIssuer::start().await.unwrap();
+        let auth = BearerAuth::builder(API).issuer(idp.issuer()).build().unwrap();
+        let (listener, origin) = listen().await.unwrap();
+        let server = Server::builder().accept_http1(true).layer(auth).layer(GrpcWebLayer::new());
+        let server = server.layer(Require::scope("orders.write")).add_service(OrdersServer::new(Shop));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+
+        let url = format!("{origin}/orders.Orders/Get");
+        let response = call(url, Some(idp.token(API).sign()), &GetRequest::default()).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "content-type"), "application/grpc-web+proto");
+        assert_eq!(header(&response, "grpc-status"), "7");
+        assert!(header(&response, "www-authenticate").contains(r#"error="insufficient_scope""#));
+        assert!(response.bytes().await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -91,6 +91,10 @@ impl Accepted {
         if (self.in_query || self.fresh_nonce.is_some()) && response.status().is_success() {
             self.add_headers(response.headers_mut());
         }
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            return self.shared.responder.translate(response);
+        }
         response.map(ResponseBody::inner)
     }
 
