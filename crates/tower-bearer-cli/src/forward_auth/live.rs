@@ -1,7 +1,7 @@
 //! The configuration in use, and how another one takes its place.
 //!
 //! Checks: a request is allowed only if the issuers have not changed between its start and its end, so that
-//! no request is decided with the issuers of one file and the rules of another.
+//! no request is allowed with the issuers of one file and the rules of another.
 //!
 //! Why a number instead of a lock: requests wait for keys and introspection, and a change must not wait for
 //! them. While the issuers change, new requests wait, which takes no I/O.
