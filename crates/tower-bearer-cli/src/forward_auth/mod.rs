@@ -131,6 +131,7 @@ async fn serve(path: PathBuf, text: String, config: Config, inspector: Inspector
     tokio::spawn(metrics::keep_up(prometheus.clone()));
 
     output::print(&addresses(&listener, admin.as_ref())?)?;
+    #[cfg(unix)]
     raise_file_limit(max_connections);
     let reloader = Reloader::new(path, text, config, inspector.clone());
     let live = reloader.live();
@@ -191,21 +192,19 @@ async fn serve_admin(
 }
 
 /// Lets this process open a file for each connection, and some for the authorization servers.
+#[cfg(unix)]
 fn raise_file_limit(max_connections: usize) {
     const OTHERS: u64 = 1000;
-    #[cfg(unix)]
-    {
-        let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
-        match rlimit::increase_nofile_limit(wanted) {
-            Ok(limit) if limit >= wanted => {}
-            Ok(limit) => tracing::warn!(
-                limit,
-                wanted,
-                "this process may not open enough files for max_connections; hint: raise the limit of open \
+    let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => tracing::warn!(
+            limit,
+            wanted,
+            "this process may not open enough files for max_connections; hint: raise the limit of open \
                  files (LimitNOFILE in systemd, ulimit -n in a shell), or lower max_connections"
-            ),
-            Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
-        }
+        ),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
     }
 }
 
