@@ -50,8 +50,8 @@ use crate::middleware::BearerAuth;
 ///
 /// # Risk
 /// Keep it off the public internet, and let only operators use it. It says which tokens would be accepted,
-/// and it shows the issuers (those of tenants, too), the ids of their keys, and the errors of the last requests
-/// with the URLs of internal servers.
+/// and it shows the issuers (those of tenants, too), the ids of their keys, and the errors of the last
+/// requests with the URLs of internal servers.
 ///
 /// # Runtime
 /// Needs a tokio runtime with timers.
