@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sha2::{Digest, Sha256};
@@ -79,10 +79,15 @@ enum Caller {
 }
 
 impl Caller {
-    fn name(&self) -> &str {
+    /// The prefix keeps keys, users and clients of the same name apart. With several authorization servers,
+    /// add `token.issuer()`.
+    fn name(&self) -> String {
         match self {
-            Self::Key(key) => key.client,
-            Self::Token(token) => token.subject().unwrap_or("the client"),
+            Self::Key(key) => format!("key {}", key.client),
+            Self::Token(token) => match token.subject() {
+                Some(subject) => format!("user {subject}"),
+                None => format!("client {}", token.client_id().unwrap_or_default()),
+            },
         }
     }
 
@@ -112,14 +117,15 @@ struct Mounts {
 }
 
 async fn select_mount(State(mounts): State<Arc<Mounts>>, mut request: Request) -> Response {
-    let response = match api_key(request.headers()) {
+    let response = match take_api_key(request.headers_mut()) {
         Err(reason) => return (StatusCode::BAD_REQUEST, reason).into_response(),
-        Ok(Some(key)) => match find(&mounts.keys, key) {
+        Ok(Some(key)) => match find(&mounts.keys, key.as_bytes()) {
             Some(key) => {
                 request.extensions_mut().insert(Caller::Key(key));
                 mounts.by_key.clone().oneshot(request).await
             }
-            // Responds with 401 and the challenge of `BearerAuth`: this request has no access token.
+            // No Authorization header here, so BearerAuth responds with 401 and its challenge. Do not add
+            // other token sources.
             None => mounts.by_token.clone().oneshot(request).await,
         },
         Ok(None) => mounts.by_token.clone().oneshot(request).await,
@@ -127,8 +133,9 @@ async fn select_mount(State(mounts): State<Arc<Mounts>>, mut request: Request) -
     response.into_response()
 }
 
-/// The value of `X-API-Key`. Two credentials are an error: an intermediary may have read the other one.
-fn api_key(headers: &HeaderMap) -> Result<Option<&[u8]>, &'static str> {
+/// Removes `X-API-Key`, so that no layer of the routes logs it, and returns its value. Two credentials are an
+/// error: an intermediary may have read the other one.
+fn take_api_key(headers: &mut HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
     let mut keys = headers.get_all("x-api-key").iter();
     let key = keys.next();
     if keys.next().is_some() {
@@ -137,7 +144,7 @@ fn api_key(headers: &HeaderMap) -> Result<Option<&[u8]>, &'static str> {
     if key.is_some() && headers.contains_key(AUTHORIZATION) {
         return Err("send either X-API-Key or Authorization\n");
     }
-    Ok(key.map(|key| key.as_bytes()))
+    Ok(headers.remove("x-api-key"))
 }
 
 /// Compares in constant time, and with every key, so that the time tells nothing about the stored hashes.
@@ -228,10 +235,12 @@ mod tests {
     async fn a_key_and_a_token_reach_the_same_handler() {
         let idp = TestIssuer::new();
         let app = api(&idp);
-        let token = format!("Bearer {}", idp.token(API).subject("alice").scope("orders.read").sign());
+        let token =
+            |subject: &str| format!("Bearer {}", idp.token(API).subject(subject).scope("orders.read").sign());
         let cases = [
-            ("x-api-key", EXAMPLE_KEY, "orders for nightly-export\n"),
-            ("authorization", &token, "orders for alice\n"),
+            ("x-api-key", EXAMPLE_KEY, "orders for key nightly-export\n"),
+            ("authorization", &token("alice"), "orders for user alice\n"),
+            ("authorization", &token("nightly-export"), "orders for user nightly-export\n"),
         ];
         for (name, value, expected) in cases {
             let response = send(&app, &[(name, value)]).await;
@@ -239,5 +248,13 @@ mod tests {
             let body = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, expected);
         }
+    }
+
+    #[test]
+    fn the_routes_do_not_see_the_key() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_static(EXAMPLE_KEY));
+        assert_eq!(take_api_key(&mut headers).unwrap().unwrap(), EXAMPLE_KEY);
+        assert!(headers.is_empty());
     }
 }

@@ -32,6 +32,8 @@ type Orders = broadcast::Sender<Order>;
 
 #[derive(Clone)]
 struct Order {
+    /// The customer is the subject of this issuer: others may have the same subject.
+    issuer: String,
     customer: String,
     number: u64,
 }
@@ -48,19 +50,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     print_curl("200: events for 30 s", Some(&alice.sign()), &format!("-N {origin}/events"));
 
     let orders = broadcast::Sender::new(16);
-    tokio::spawn(take_orders(orders.clone()));
+    tokio::spawn(take_orders(orders.clone(), idp.identifier().to_owned()));
     axum::serve(listener, app(auth, orders)).await?;
     Ok(())
 }
 
 /// An order each second, for alice and bob in turn.
-async fn take_orders(orders: Orders) {
+async fn take_orders(orders: Orders, issuer: String) {
     let mut every_second = interval(Duration::from_secs(1));
     for number in 0.. {
         every_second.tick().await;
         let customer = if number % 2 == 0 { "alice" } else { "bob" };
         // An error means that no stream is open.
-        let _ = orders.send(Order { customer: customer.to_owned(), number });
+        let _ = orders.send(Order { issuer: issuer.clone(), customer: customer.to_owned(), number });
     }
 }
 
@@ -87,13 +89,13 @@ async fn events(
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
-/// Browsers ignore events without data.
+/// The event for an order. It needs data: browsers ignore events without.
 fn event(order: &Order) -> Event {
     Event::default().event("order").data(format!("order {}", order.number))
 }
 
 fn is_for(order: &Order, token: &AccessToken) -> bool {
-    token.subject() == Some(&*order.customer)
+    token.issuer() == order.issuer && token.subject() == Some(&*order.customer)
 }
 
 #[cfg(test)]
@@ -133,7 +135,12 @@ mod tests {
         }
 
         fn take_order(&self, customer: &str, number: u64) {
-            self.orders.send(Order { customer: customer.to_owned(), number }).ok().unwrap();
+            self.take_order_of(self.idp.identifier(), customer, number);
+        }
+
+        fn take_order_of(&self, issuer: &str, customer: &str, number: u64) {
+            let order = Order { issuer: issuer.to_owned(), customer: customer.to_owned(), number };
+            self.orders.send(order).ok().unwrap();
         }
     }
 
@@ -172,12 +179,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stream_has_no_events_for_the_same_subject_of_another_issuer() {
+        let api = Api::start().await;
+        let mut alice = api.get(Some(api.reader("alice"))).await;
+        api.take_order_of("https://other.example.com", "alice", 1);
+        api.take_order("alice", 2);
+        assert_eq!(next_event(&mut alice).await.unwrap(), "event: order\ndata: order 2\n\n");
+    }
+
+    #[tokio::test]
     async fn a_token_without_a_subject_gets_no_events() {
         let api = Api::start().await;
         let token = api.reader("alice").without("sub").lifetime(Duration::from_secs(10));
         let mut stream = api.get(Some(token)).await;
         api.take_order("alice", 1);
-        tokio::time::pause(); // the clock now jumps to the expiry, as nothing else happens
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
         assert_eq!(next_event(&mut stream).await, None);
     }
 
@@ -188,7 +205,8 @@ mod tests {
         api.take_order("alice", 1);
         assert!(next_event(&mut alice).await.is_some());
 
-        tokio::time::pause(); // the clock now jumps to the expiry, as nothing else happens
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
         assert_eq!(next_event(&mut alice).await, None);
     }
 

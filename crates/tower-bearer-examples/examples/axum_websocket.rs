@@ -32,7 +32,10 @@ const SCOPE: &str = "chat";
 /// How long a browser may take for its first message.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The limit for messages. It also applies before the login, to anyone who connects.
+/// How long a client may take to receive the close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The limit for messages and frames. It also applies before the login, to anyone who connects.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 // Close codes that IANA registered.
@@ -70,16 +73,19 @@ fn app(auth: BearerAuth) -> Router {
 }
 
 async fn open(upgrade: WebSocketUpgrade, token: AccessToken) -> Response {
-    upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(move |socket| serve(socket, token))
+    limit(upgrade).on_upgrade(move |socket| serve(socket, token))
 }
 
 async fn open_for_browser(upgrade: WebSocketUpgrade, State(auth): State<BearerAuth>) -> Response {
-    upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(async move |mut socket| {
-        match log_in(&mut socket, &auth).await {
-            Ok(token) => serve(socket, token).await,
-            Err(reason) => close(socket, reason).await,
-        }
+    limit(upgrade).on_upgrade(async move |mut socket| match log_in(&mut socket, &auth).await {
+        Ok(token) => serve(socket, token).await,
+        Err(reason) => close(socket, reason).await,
     })
+}
+
+/// Limits frames as well: otherwise, a frame header that announces 16 MiB makes the server reserve as much.
+fn limit(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES)
 }
 
 /// Reads and validates the token in the first message.
@@ -124,14 +130,16 @@ fn close_frame(code: CloseCode, reason: &'static str) -> CloseFrame {
 }
 
 async fn close(mut socket: WebSocket, frame: CloseFrame) {
-    // An error means that the client has left.
-    let _ = socket.send(Message::Close(Some(frame))).await;
+    // An error means that the client has left. A client that does not read must not keep the socket open.
+    let _ = timeout(CLOSE_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{SinkExt, StreamExt};
+    use futures_util::{FutureExt, SinkExt, StreamExt};
+    use tokio::io::AsyncWriteExt;
     use tokio::net::TcpStream;
+    use tokio::sync::mpsc;
     use tokio_tungstenite::tungstenite::client::IntoClientRequest;
     use tokio_tungstenite::tungstenite::{Error as SocketError, Message as ClientMessage};
     use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -143,7 +151,10 @@ mod tests {
 
     /// Starts the server. Returns its WebSocket origin.
     async fn start(idp: &TestIssuer) -> String {
-        let app = app(idp.bearer_auth(API).build().unwrap());
+        serve_app(app(idp.bearer_auth(API).build().unwrap())).await
+    }
+
+    async fn serve_app(app: Router) -> String {
         let (listener, origin) = listen().await.unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
         origin.replace("http", "ws")
@@ -237,7 +248,8 @@ mod tests {
         idp.set_fault(Endpoint::Jwks, Some(Fault::Status(500)));
         let origin = start(&idp).await;
         let mut client = log_in_with(&origin, idp.token(API).scope(SCOPE).sign()).await;
-        tokio::time::pause(); // the retries of the key fetch need no real time
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
         assert_eq!(close_code(&mut client).await, TRY_AGAIN_LATER);
     }
 
@@ -246,7 +258,8 @@ mod tests {
         let idp = TestIssuer::new();
         let origin = start(&idp).await;
         let (mut client, _) = connect_async(format!("{origin}/browser")).await.unwrap();
-        tokio::time::pause(); // the clock now jumps to the timeout, as nothing else happens
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
         assert_eq!(close_code(&mut client).await, UNAUTHORIZED);
     }
 
@@ -268,8 +281,45 @@ mod tests {
         assert_eq!(reply(&mut program, "hi").await, "alice: hi");
         assert_eq!(reply(&mut browser, "hi").await, "alice: hi");
 
-        tokio::time::pause(); // the clock now jumps to the expiry, as nothing else happens
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
         assert_eq!(close_code(&mut program).await, UNAUTHORIZED);
         assert_eq!(close_code(&mut browser).await, UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_frame_header_that_announces_too_much_ends_the_connection() {
+        let idp = TestIssuer::new();
+        let origin = start(&idp).await;
+        let token = || idp.token(API).scope(SCOPE).lifetime(Duration::from_secs(60));
+        let program = connect(&origin, Some(token())).await.unwrap();
+        let mut browser = log_in_with(&origin, token().sign()).await;
+        reply(&mut browser, "hi").await;
+        for mut client in [program, browser] {
+            // A masked text frame of 1 MiB, without its payload.
+            let header = [0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
+            client.get_mut().write_all(&header).await.unwrap();
+            // The expiry of the token would end it with a close frame.
+            assert!(!matches!(client.next().await, Some(Ok(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_disconnected() {
+        let (closed, mut is_closed) = mpsc::channel(1);
+        let open = move |upgrade: WebSocketUpgrade| async move {
+            upgrade.on_upgrade(async move |mut socket| {
+                // More than the buffers of both ends hold.
+                let message = Message::Binary(vec![0; 64 << 20].into());
+                assert!(socket.send(message).now_or_never().is_none());
+                close(socket, close_frame(UNAUTHORIZED, "")).await;
+                closed.send(()).await.unwrap();
+            })
+        };
+        let origin = serve_app(Router::new().route("/", any(open))).await;
+        let (_client, _) = connect_async(origin).await.unwrap();
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
+        assert_eq!(timeout(10 * CLOSE_TIMEOUT, is_closed.recv()).await, Ok(Some(())));
     }
 }

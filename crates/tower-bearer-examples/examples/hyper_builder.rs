@@ -4,10 +4,10 @@
 //! |---|---|
 //! | trace | sees every response, also 401, 503 and 504 of the layers below |
 //! | timeout | includes the time that `BearerAuth` waits for keys or introspection |
-//! | `BearerAuth`, `Require` | outside of the limit: 401 and 403 do not depend on free places |
+//! | `BearerAuth`, `Require` | outside of the limit: 401 and 403 need no permit |
 //! | load shedding, concurrency limit | next to the work that they limit |
 //!
-//! A request gives its place back while it waits for keys or introspection, and when it is rejected.
+//! A request releases its permit while it waits for keys or introspection, and when it is rejected.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example hyper_builder    # prints curl lines, then serves until Ctrl-C
@@ -21,8 +21,9 @@ use axum::http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tower::load_shed::error::Overloaded;
 use tower::{BoxError, Service, ServiceBuilder};
@@ -39,6 +40,9 @@ const SCOPE: &str = "reports.read";
 
 /// For the whole request: validation of the token and the report.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The wait after a connection that could not be accepted.
+const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many reports are computed at the same time.
 const MAX_REPORTS: usize = 2;
@@ -63,11 +67,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
         &format!("-Z --parallel-immediate {origin} {origin} {origin}"),
     );
 
+    serve(listener, auth).await;
+    Ok(())
+}
+
+/// Serves until the process ends.
+async fn serve(listener: TcpListener, auth: BearerAuth) {
     let service = reports(auth);
+    let mut http = http1::Builder::new();
+    // Without a timer, hyper's timeout for request headers (30 s) has no effect, and slow clients keep their
+    // connections. `TIMEOUT` begins when the headers are complete.
+    http.timer(TokioTimer::new());
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // A client that has left, or too many open files.
+            sleep(ACCEPT_RETRY_INTERVAL).await;
+            continue;
+        };
         let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
     }
 }
 
@@ -116,7 +134,10 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::task::JoinSet;
+    use tokio::time::timeout;
     use tower::ServiceExt;
     use tower_bearer::testing::{Endpoint, Fault};
 
@@ -150,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rejections_do_not_depend_on_free_places() {
+    async fn rejections_need_no_permit() {
         let idp = TestIssuer::new();
         let service = reports(idp.bearer_auth(API).build().unwrap());
         let reader = idp.token(API).scope(SCOPE).sign();
@@ -172,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rejected_requests_give_their_places_back() {
+    async fn rejected_requests_release_their_permits() {
         let idp = TestIssuer::new();
         let service = reports(idp.bearer_auth(API).build().unwrap());
         for _ in 0..2 * MAX_REPORTS {
@@ -191,12 +212,32 @@ mod tests {
         assert_eq!(status!(service, Some(&reader)), StatusCode::GATEWAY_TIMEOUT);
     }
 
+    #[tokio::test]
+    async fn connections_whose_headers_do_not_arrive_are_closed() {
+        let idp = TestIssuer::new();
+        let (listener, origin) = listen().await.unwrap();
+        tokio::spawn(serve(listener, idp.bearer_auth(API).build().unwrap()));
+        let mut client = TcpStream::connect(origin.trim_start_matches("http://")).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut response = [0; 1024];
+        let length = client.read(&mut response).await.unwrap();
+        assert!(response[..length].starts_with(b"HTTP/1.1 401 "));
+
+        client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        // Paused time advances to the next timer when the runtime is idle.
+        tokio::time::pause();
+        let mut rest = Vec::new();
+        let closed = timeout(Duration::from_secs(3600), client.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok());
+    }
+
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
     impl io::Write for Log {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(text)
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! MCP: a server on rmcp's streamable HTTP transport, protected as the MCP authorization specification asks.
+//! MCP: a server on rmcp's streamable HTTP transport, whose clients find the authorization server from the
+//! 401.
 //!
 //! An MCP client knows only the URL of the server. The 401 names the metadata of the server (RFC 9728), which
 //! names the authorization server. There the client requests a token for the URL of the MCP server (RFC 8707),
@@ -54,9 +55,12 @@ fn app(resource: &str, issuer: Issuer) -> Result<Router, ConfigError> {
     let auth = BearerAuth::builder(resource).issuer(issuer).resource_metadata(metadata).build()?;
 
     // No sessions: each request has its token, and nothing else says who sent it. A session would have to be
-    // bound to the subject that opened it. On a public host, also set `with_allowed_hosts`.
-    let config =
-        StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
+    // bound to the subject that opened it. On a public host, also set `with_allowed_hosts`. For clients in web
+    // pages, set `with_allowed_origins`.
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .enforce_origin_validation();
     let mcp = StreamableHttpService::new(|| Ok(Orders), Arc::new(NeverSessionManager::default()), config);
 
     let mut app = Router::new().route_service("/mcp", mcp);
@@ -89,7 +93,9 @@ impl Orders {
         Parameters(order): Parameters<Order>,
     ) -> Result<String, String> {
         // One URL serves all tools, so a tool checks its own scope. The model sees the text of the error.
+        // A tool error, not a 403: the client does not request the scope by itself.
         token.require(CANCEL).map_err(|_| format!("cancel_order needs the scope {CANCEL}"))?;
+        // A real tool also checks that the order belongs to the subject.
         Ok(format!("order {} is cancelled", order.id))
     }
 }
@@ -190,6 +196,24 @@ mod tests {
         let orders = client.call_tool(CallToolRequestParams::new("list_orders")).await.unwrap();
 
         assert_eq!(text(&orders), format!("orders of {}", TestIssuer::CLIENT_ID));
+    }
+
+    #[tokio::test]
+    async fn requests_from_web_pages_are_rejected() {
+        let (server, idp) = serve().await;
+        let token = idp.token(&server).scope(READ).sign();
+        let list = |client: &reqwest::Client| {
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+            let request = client.post(&server).bearer_auth(&token).body(body);
+            request
+                .header("Content-Type", "application/json")
+                .header("Accept", "application/json, text/event-stream")
+        };
+
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        assert_eq!(list(&client).send().await.unwrap().status(), 200);
+        let from_page = list(&client).header("Origin", "https://pages.example.com");
+        assert_eq!(from_page.send().await.unwrap().status(), 403);
     }
 
     /// Serves the example on loopback. Returns the URL of the MCP server.
