@@ -9,9 +9,10 @@
 
 use std::env;
 use std::error::Error;
+use std::vec;
 
 use tokio::net::TcpListener;
-use tonic::codegen::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use tonic::codegen::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use tonic::codegen::http::{HeaderName, HeaderValue, Method};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -70,9 +71,16 @@ async fn serve(
     let cors = CorsLayer::new()
         .allow_origin(pages)
         .allow_methods([Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, header("x-grpc-web"), header("x-user-agent")])
+        // `grpc-timeout` is the deadline of a call.
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            header("grpc-timeout"),
+            header("x-grpc-web"),
+            header("x-user-agent"),
+        ])
         // The status of a rejected call is in its headers.
-        .expose_headers([header("grpc-status"), header("grpc-message"), WWW_AUTHENTICATE]);
+        .expose_headers([header("grpc-status"), header("grpc-message"), RETRY_AFTER, WWW_AUTHENTICATE]);
     // The first layer is the outermost. CORS responds to preflight requests, which have no token. `BearerAuth`
     // responds to gRPC-Web calls in their own form, so it is outside of the layer that translates them.
     let server = Server::builder()
@@ -99,10 +107,12 @@ impl Orders for Shop {
         Ok(Response::new(request.into_inner()))
     }
 
-    type ListStream = tokio_stream::Empty<Result<Order, Status>>;
+    type ListStream = tokio_stream::Iter<vec::IntoIter<Result<Order, Status>>>;
 
-    async fn list(&self, _request: Request<ListRequest>) -> Result<Response<Self::ListStream>, Status> {
-        Ok(Response::new(tokio_stream::empty()))
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<Self::ListStream>, Status> {
+        let customer = token(&request)?.subject().unwrap_or("the client");
+        let order = |id: &str| Ok(Order { id: id.to_owned(), customer: customer.to_owned() });
+        Ok(Response::new(tokio_stream::iter(vec![order("7"), order("8")])))
     }
 }
 
@@ -129,13 +139,17 @@ mod tests {
         origin
     }
 
+    fn client() -> Client {
+        Client::builder().no_proxy().build().unwrap()
+    }
+
     /// Calls a method, as a browser does for a page: over HTTP/1.1, from another origin.
     async fn call(url: String, token: Option<String>, message: &impl Message) -> reqwest::Response {
         let message = message.encode_to_vec();
         let mut frame = vec![0];
         frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
         frame.extend(message);
-        let mut request = Client::new().post(url).header("Origin", PAGES).body(frame);
+        let mut request = client().post(url).header("Origin", PAGES).body(frame);
         request = request.header("Content-Type", "application/grpc-web+proto").header("X-Grpc-Web", "1");
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
@@ -175,6 +189,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stream_has_a_message_for_each_order() {
+        let idp = TestIssuer::start().await.unwrap();
+        let url = format!("{}/orders.Orders/List", start(&idp).await);
+
+        let response = call(url, Some(idp.token(API).subject("alice").sign()), &ListRequest {}).await;
+        let body = response.bytes().await.unwrap();
+        let [(0, first), (0, second), (0x80, _)] = frames(&body)[..] else { panic!("{body:?}") };
+        let orders = [first, second].map(|message| Order::decode(message).unwrap());
+        assert_eq!(
+            orders.map(|order| (order.id, order.customer)),
+            [("7".to_owned(), "alice".to_owned()), ("8".to_owned(), "alice".to_owned())]
+        );
+    }
+
+    #[tokio::test]
     async fn rejected_calls_have_a_status_that_pages_can_read() {
         let idp = TestIssuer::start().await.unwrap();
         let origin = start(&idp).await;
@@ -190,6 +219,7 @@ mod tests {
             assert_eq!(header(&response, "grpc-status"), status);
             assert_eq!(header(&response, "access-control-allow-origin"), PAGES);
             assert!(header(&response, "access-control-expose-headers").contains("grpc-status"));
+            assert_eq!(response.headers().contains_key("www-authenticate"), status == "16");
         }
     }
 
@@ -215,9 +245,12 @@ mod tests {
     async fn a_preflight_request_needs_no_token() {
         let idp = TestIssuer::start().await.unwrap();
         let url = format!("{}/orders.Orders/Get", start(&idp).await);
-        let request = Client::new().request(Method::OPTIONS, url).header("Origin", PAGES);
+        let request = client().request(Method::OPTIONS, url).header("Origin", PAGES);
         let response = request.header("Access-Control-Request-Method", "POST").send().await.unwrap();
         assert_eq!(response.status(), 200);
-        assert!(header(&response, "access-control-allow-headers").contains("authorization"));
+        let allowed = header(&response, "access-control-allow-headers");
+        for name in ["authorization", "content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"] {
+            assert!(allowed.split(',').any(|allowed| allowed.trim() == name), "{name}: {allowed}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! tonic: a gRPC server whose calls need a token, and a client that attaches one to each call.
 //!
+//! `BearerAuth` validates the token when a call begins. A stream continues after the token expires: end long
+//! streams after `AccessToken::expires_in`, as `axum_sse` does.
+//!
 //! ```text
 //! cargo run -p tower-bearer-examples --example tonic_server    # makes calls, then serves until Ctrl-C
 //! ```
