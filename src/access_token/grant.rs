@@ -28,7 +28,10 @@ pub(crate) struct Grant {
     /// The leeway of the issuer, for routes that check `auth_time`.
     pub(crate) leeway: Duration,
     pub(crate) token_id: Option<ClaimText>,
-    pub(crate) acr: Option<ClaimText>,
+    /// `acr`. Boxed, because most tokens have none.
+    pub(crate) acr: Option<Box<ClaimText>>,
+    /// `sid`. Boxed, because most tokens have none.
+    pub(crate) session_id: Option<Box<ClaimText>>,
     /// `cnf`. Boxed, because most tokens have none.
     pub(crate) confirmation: Option<Box<Confirmation>>,
     /// Whether the claims come from a JWT rather than from an introspection response.

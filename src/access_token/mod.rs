@@ -181,8 +181,8 @@ impl AccessToken {
             .saturating_add(listed.saturating_mul(size_of::<ClaimText>()))
     }
 
-    fn text<'t>(&'t self, text: &'t Option<ClaimText>) -> Option<&'t str> {
-        text.as_ref().map(|text| text.resolve(&self.checked.claims_json))
+    fn text<'t>(&'t self, text: Option<&'t ClaimText>) -> Option<&'t str> {
+        text.map(|text| text.resolve(&self.checked.claims_json))
     }
 
     /// Whether the user's authentication meets the requirement. `now` is called only if that depends on the
@@ -224,7 +224,7 @@ impl AccessToken {
     /// ```
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.text(&self.checked.grant.subject).filter(|subject| !subject.is_empty())
+        self.text(self.checked.grant.subject.as_ref()).filter(|subject| !subject.is_empty())
     }
 
     /// Returns the human-readable name of the subject in the introspection response (`username`, RFC 7662
@@ -241,8 +241,7 @@ impl AccessToken {
     /// ```
     #[must_use]
     pub fn username(&self) -> Option<&str> {
-        let username = self.checked.grant.username.as_deref()?;
-        Some(username.resolve(&self.checked.claims_json))
+        self.text(self.checked.grant.username.as_deref())
     }
 
     /// Returns the client that requested the token: `client_id` (RFC 9068 section 2.2), else `azp` (OpenID
@@ -260,7 +259,7 @@ impl AccessToken {
     /// ```
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.text(&self.checked.grant.client_id)
+        self.text(self.checked.grant.client_id.as_ref())
     }
 
     /// Returns the audiences (`aud`) of the token. One of them is this API.
@@ -416,14 +415,33 @@ impl AccessToken {
     /// ```
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.text(&self.checked.grant.token_id)
+        self.text(self.checked.grant.token_id.as_ref())
+    }
+
+    /// Returns the session of the user at the authorization server (`sid`; OpenID Connect Front-Channel Logout
+    /// section 3), unique within its [`issuer`](Self::issuer) only.
+    ///
+    /// `None` if the token has no `sid`, or one that is not a string. Keycloak and Hydra put it into access
+    /// tokens; RFC 9068 does not know it.
+    ///
+    /// ```
+    /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
+    /// # let idp = tower_bearer::testing::TestIssuer::new();
+    /// # let builder = idp.token("https://api.example.com").claim("sid", "b2a7");
+    /// # let token = builder.access_token().unwrap();
+    /// assert_eq!(token.session_id(), Some("b2a7"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.text(self.checked.grant.session_id.as_deref())
     }
 
     /// Returns the authentication context class (`acr`; RFC 9068 section 2.2.1, RFC 9470 section 6.1): how
     /// the authorization server authenticated the user.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
-        self.text(&self.checked.grant.acr)
+        self.text(self.checked.grant.acr.as_deref())
     }
 
     /// Returns the time when the user was authenticated (`auth_time`; RFC 9068 section 2.2.1, RFC 9470

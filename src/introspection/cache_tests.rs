@@ -50,6 +50,7 @@ fn issued(issued_at: Option<u64>, expires_at: u64) -> AccessToken {
         leeway: Duration::ZERO,
         token_id: None,
         acr: None,
+        session_id: None,
         confirmation: None,
         is_jwt: false,
         algorithm: None,

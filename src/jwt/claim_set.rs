@@ -33,6 +33,7 @@ pub(crate) struct UnverifiedClaims<'a> {
     pub(crate) iat: Claim<NumericDate>,
     pub(crate) jti: Text<'a>,
     pub(crate) acr: Text<'a>,
+    pub(crate) sid: Text<'a>,
     pub(crate) auth_time: Claim<NumericDate>,
     pub(crate) scope: Claim<ScopeSet>,
     pub(crate) scp: Claim<ScopeSet>,
@@ -56,7 +57,7 @@ pub(crate) struct UnverifiedClaims<'a> {
 }
 
 /// The claims that every token is parsed for.
-const BUILT_IN: [&str; 22] = [
+const BUILT_IN: [&str; 23] = [
     "iss",
     "sub",
     "aud",
@@ -65,6 +66,7 @@ const BUILT_IN: [&str; 22] = [
     "iat",
     "jti",
     "acr",
+    "sid",
     "auth_time",
     "scope",
     "scp",
@@ -167,6 +169,7 @@ impl<'a> UnverifiedClaims<'a> {
             "iat" => self.iat.presence(),
             "jti" => self.jti.presence(),
             "acr" => self.acr.presence(),
+            "sid" => self.sid.presence(),
             "auth_time" => self.auth_time.presence(),
             "scope" => self.scope.presence(),
             "scp" => self.scp.presence(),
@@ -213,6 +216,7 @@ impl<'a> UnverifiedClaims<'a> {
             "iat" => self.iat = date(map.next_value()?)?,
             "jti" => self.jti = map.next_value()?,
             "acr" => self.acr = map.next_value()?,
+            "sid" => self.sid = map.next_value()?,
             "auth_time" => self.auth_time = date(map.next_value()?)?,
             "scope" => self.scope = map.next_value()?,
             "scp" => self.scp = map.next_value()?,

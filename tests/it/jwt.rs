@@ -547,13 +547,14 @@ async fn strict_rfc9068_requires_the_type_and_claims_of_the_profile() {
 async fn an_ill_typed_claim_that_decides_nothing_is_absent() {
     let app = App::new();
     let values = [json!(1), json!(true), Value::Null, json!([]), json!(["x"]), json!({}), json!({"x": 1})];
-    for claim in ["jti", "acr", "auth_time", "azp", "cid", "appid"] {
+    for claim in ["jti", "sid", "acr", "auth_time", "azp", "cid", "appid"] {
         for value in values.iter().filter(|value| claim != "auth_time" || !value.is_number()) {
             let name = format!("{claim} {value}");
             let response = app.present(&app.token().claim(claim, value.clone()).sign()).await;
             let token = response.assert_accepted(&name);
             let read = match claim {
                 "jti" => token.token_id().is_none(),
+                "sid" => token.session_id().is_none(),
                 "acr" => token.acr().is_none(),
                 "auth_time" => token.auth_time().is_none(),
                 _ => token.client_id() == Some("app"),
