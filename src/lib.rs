@@ -36,10 +36,10 @@
 //!
 //! In this order. The first step that fails decides the response.
 //!
-//! 1. **Extract.** The request has exactly one credential, with the scheme `Bearer` (or `DPoP`, see step 9)
+//! 1. **Extract.** The request has exactly one credential, with the scheme `Bearer` (or `DPoP`, see step 10)
 //!    and at most 16 KiB, in the `Authorization` header or in a [`TokenSource`] that you enabled.
 //! 2. **Look up.** For a cached token ([`TokenCache`]), only what may have changed is checked: its dates,
-//!    that the issuer still publishes the same keys, and steps 8 to 10.
+//!    that the issuer still publishes the same keys, and steps 8 to 11.
 //! 3. **Classify.** A token whose first part is a JOSE header is a JWT, however malformed; without three
 //!    parts it is rejected as `token_opaque`. Everything else is opaque and continues with step 8, or is
 //!    rejected if no issuer introspects it.
@@ -50,13 +50,14 @@
 //!    not cached, the request waits for a fetch, which it shares with all others that wait.
 //! 7. **Check the claims.** `aud` names this API; `exp`, `nbf` and `iat` fit the clock; required claims are
 //!    present and well-typed; the token is not an ID, refresh or logout token. A `cnf` names a key or a
-//!    certificate that step 9 can check.
+//!    certificate that step 10 can check.
 //! 8. **Introspect**, for opaque tokens, and for JWTs where [`Introspection::also_jwts`] says so. The token
 //!    is active, and the claims of the response pass step 7. Responses are cached and requests are coalesced.
-//! 9. **Prove the sender**, for tokens with `cnf`: the request has a [DPoP proof](dpop) or the [client
-//!    certificate](certificates) that the token is bound to. Without [`BearerAuthBuilder::dpop`] and
-//!    [`BearerAuthBuilder::certificates`], such tokens are rejected.
-//! 10. **Require.** On routes with a [`Require`] layer: the authentication of the user, scopes, roles,
+//! 9. **Look for a revocation**, if the configuration has [`revocations`](BearerAuthBuilder::revocations).
+//! 10. **Prove the sender**, for tokens with `cnf`: the request has a [DPoP proof](dpop) or the [client
+//!     certificate](certificates) that the token is bound to. Without [`BearerAuthBuilder::dpop`] and
+//!     [`BearerAuthBuilder::certificates`], such tokens are rejected.
+//! 11. **Require.** On routes with a [`Require`] layer: the authentication of the user, scopes, roles,
 //!     authorization details, your own checks, and [`still_active`](Require::still_active).
 //!
 //! A JWT that fails a check is never introspected instead. The inner service finds the [`AccessToken`] in the
@@ -134,6 +135,7 @@ pub mod observe;
 mod rejection;
 mod requirement;
 pub mod resource_metadata;
+pub mod revocation;
 mod secret_file;
 mod settings;
 mod sync;

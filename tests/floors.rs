@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 14] = [
     &["access_token", "challenge"],
     &["jwt", "transport"],
     &["introspection", "jwks", "metadata"],
-    &["binding", "requirement"],
+    &["binding", "requirement", "revocation"],
     &["rejection"],
     &["authenticate"],
     &["audit", "diagnostics"],

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// keys, best current practice, JWT access tokens, metadata, introspection, protected resource metadata,
 /// configuration as data, step-up authentication, authorization details, token exchange, DPoP, client
 /// certificates and FAPI 2.0.
-const RULES: [(&str, &[(u32, u32)]); 17] = [
+const RULES: [(&str, &[(u32, u32)]); 18] = [
     ("B", &[(1, 4), (8, 17), (20, 22), (26, 26)]),
     ("H", &[(1, 1), (3, 8), (12, 13)]),
     ("J", &[(1, 15), (18, 19), (22, 23)]),
@@ -26,6 +26,7 @@ const RULES: [(&str, &[(u32, u32)]); 17] = [
     ("D", &[(1, 38)]),
     ("T", &[(1, 15)]),
     ("F", &[(1, 10)]),
+    ("L", &[(1, 8)]),
 ];
 
 /// The numbers of the known attacks.

@@ -9,7 +9,8 @@
 //! 5. key and signature
 //! 6. claims
 //! 7. introspection, for opaque tokens, and for JWTs where that is configured
-//! 8. the proof of the sender, for sender-constrained tokens
+//! 8. the revocations of the configuration
+//! 9. the proof of the sender, for sender-constrained tokens
 //!
 //! Does not check: what a route needs beyond a valid token (see `Require`).
 //!
@@ -30,6 +31,7 @@ mod progress;
 mod prove;
 mod required_audiences;
 mod resolver;
+mod revoked;
 mod still_active;
 mod token_cache;
 mod unlisted;
@@ -47,6 +49,7 @@ use crate::jwt::compact::{Compact, CompactFault};
 use crate::jwt::header::Header;
 use crate::jwt::{Presented, UnverifiedClaims, claims};
 use crate::rejection::{Rejection, RejectionKind};
+use crate::revocation::Revocations;
 use crate::time::{Clock, NumericDate};
 
 pub(crate) use ignored_headers::IgnoredHeaders;
@@ -79,6 +82,7 @@ pub(crate) struct Authenticator {
     /// Whether a CORS preflight is accepted.
     pub(crate) allow_preflight: bool,
     pub(crate) required_audiences: RequiredAudiences,
+    pub(crate) revocations: Option<Revocations>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: Arc<TokenStore>,
 }
@@ -103,9 +107,10 @@ impl Authenticator {
         self.progress(self.validated(credential.octets(head)), credential.scheme())
     }
 
-    /// How far a request got whose token was presented under this scheme.
+    /// How far a request got whose token was presented under this scheme. Step 8: every valid token of a
+    /// request comes here, cached or not.
     pub(crate) fn progress(&self, result: Result<AccessToken, Stop>, scheme: Scheme) -> Progress {
-        match result {
+        match result.and_then(|token| Ok(self.unrevoked(token)?)) {
             Ok(token) if self.senders.applies_to(scheme, token.sender()) => {
                 Progress::Unproven(Unproven { token, scheme })
             }

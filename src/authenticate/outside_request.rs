@@ -59,13 +59,14 @@ impl Authenticator {
             Ok(token) => Ok(token),
             Err(Stop::Rejected(rejection)) => Err(rejection),
             Err(Stop::Pending(pending)) => {
-                let resumed = self.resume(pending).instrument(span.to_span()).await;
+                let resumed = Arc::clone(&self).resume(pending).instrument(span.to_span()).await;
                 if resumed.is_introspected {
                     lookup = lookup.introspected();
                 }
                 resumed.outcome
             }
         };
+        let outcome = outcome.and_then(|token| self.unrevoked(token));
         let kind = outcome.as_ref().map_or_else(|rejection| rejection.kind().as_str(), |_| "accepted");
         span.end(kind);
         (outcome, lookup)

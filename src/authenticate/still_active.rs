@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Authenticator;
 use super::issuers::IssuerRegistry;
+use super::revoked::unrevoked;
 use crate::access_token::AccessToken;
 use crate::event;
 use crate::introspection::{IntrospectionFault, IntrospectionLookup};
@@ -26,12 +27,12 @@ impl Authenticator {
         time_spent: Duration,
     ) -> StillActive {
         let introspected = introspect(&self.issuers, token, max_age, time_spent, Retry::Once);
-        if self.required_audiences.is_empty() {
+        if self.required_audiences.is_empty() && self.revocations.is_none() {
             return introspected;
         }
         // The response about an opaque token replaces its claims, the audiences included.
-        let required = self.required_audiences.clone();
-        Box::pin(async move { required.admit(introspected.await?) })
+        let (required, revocations) = (self.required_audiences.clone(), self.revocations.clone());
+        Box::pin(async move { unrevoked(revocations.as_ref(), required.admit(introspected.await?)?) })
     }
 }
 

@@ -44,6 +44,7 @@ pub struct Bounds {
     max_calls_per_minute: Bound<u32>,
     proof_lifetime: Bound,
     proofs_per_second: Bound<u32>,
+    revocation_kept: Bound,
 }
 
 /// One figure of [`Bounds`].
@@ -190,6 +191,19 @@ impl Bounds {
     pub fn proofs_per_second(&self) -> Bound<u32> {
         self.proofs_per_second
     }
+
+    /// How long a revocation in [`Revocations`](crate::revocation::Revocations) is certain to be kept, from
+    /// the moment that it is about. [`Bound::Unlimited`] if it is kept for as long as any token that it
+    /// rejects could be valid, because every issuer has a [`max_lifetime`](crate::Issuer::max_lifetime) and
+    /// there is no resolver. Else [`Revocations::keep_for`](crate::revocation::Revocations::keep_for): a
+    /// token that lives longer than that is accepted again. [`Bound::NotApplicable`] without
+    /// [`revocations`](crate::BearerAuthBuilder::revocations).
+    ///
+    /// A revocation with [`expires_at`](crate::revocation::Revoke::expires_at) is kept until that time.
+    #[must_use]
+    pub fn revocation_kept(&self) -> Bound {
+        self.revocation_kept
+    }
 }
 
 impl Bounds {
@@ -234,6 +248,19 @@ impl fmt::Display for Bounds {
         }
         if let Bound::Value(proofs) = self.proofs_per_second {
             writeln!(f, "DPoP proofs per second that the memory of used proofs holds, at least: {proofs}")?;
+        }
+        match self.revocation_kept {
+            Bound::NotApplicable => {}
+            Bound::Unlimited => {
+                f.write_str("a revocation is kept until the tokens it rejects have expired\n")?
+            }
+            Bound::Value(time) => {
+                let time = show_secs(time.as_secs());
+                writeln!(
+                    f,
+                    "a revocation is kept for at least: {time}; a token that lives longer is accepted again"
+                )?;
+            }
         }
         f.write_str("requests to authorization servers per minute, at most: ")?;
         match self.max_calls_per_minute {
@@ -299,6 +326,10 @@ impl Authenticator {
             proof_lifetime: dpop.map_or(Bound::NotApplicable, |dpop| Bound::Value(dpop.max_proof_lifetime())),
             proofs_per_second: dpop.map_or(Bound::NotApplicable, |dpop| {
                 Bound::of_limit(dpop.replay().memory().map(ReplayMemory::sustained_rate))
+            }),
+            revocation_kept: self.revocations.as_ref().map_or(Bound::NotApplicable, |revocations| {
+                let is_limited = issuers().all(|issuer| issuer.claims.max_lifetime.is_some());
+                Bound::of_limit((!is_limited || self.resolver.is_some()).then(|| revocations.kept_for()))
             }),
         }
     }
@@ -398,6 +429,7 @@ mod tests {
             max_calls_per_minute: Bound::Value(48),
             proof_lifetime: bound(1_500),
             proofs_per_second: Bound::Value(7),
+            revocation_kept: Bound::NotApplicable,
         };
         let shown = bounds.to_string();
         let figures: Vec<&str> = shown.lines().filter_map(|line| Some(line.rsplit_once(": ")?.1)).collect();
@@ -436,6 +468,7 @@ mod tests {
             max_calls_per_minute: Bound::Unlimited,
             proof_lifetime: Bound::NotApplicable,
             proofs_per_second: Bound::NotApplicable,
+            revocation_kept: Bound::NotApplicable,
         };
         let shown = bounds.to_string();
         assert!(!shown.contains("survived"), "{shown}");

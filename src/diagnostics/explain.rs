@@ -105,6 +105,7 @@ impl Authenticator {
         let responses = introspector.policy();
         let claims = response.as_deref().and_then(|json| responses.parse(json, false, self.now()));
         if let Some(claims) = claims {
+            self.explain_revocation(&claims, policy, explanation);
             self.explain_sender(token, claims.cnf.value(), subject.request, explanation);
             let more = FromResponse::default();
             explain_route(&claims, policy, &more, self.now(), subject.route, explanation);
@@ -138,6 +139,7 @@ impl Authenticator {
         explain_claims(&claims, &issuer.claims, self.now(), explanation);
         let more = self.explain_jwt_introspection(issuer, token, explanation).await.unwrap_or_default();
         self.explain_required_audiences(&claims, &issuer.claims, explanation);
+        self.explain_revocation(&claims, &issuer.claims, explanation);
         let bound_to = claims.cnf.value().or(more.bound_to.as_ref());
         self.explain_sender(token, bound_to, subject.request, explanation);
         explain_route(&claims, &issuer.claims, &more, self.now(), subject.route, explanation);

@@ -174,6 +174,10 @@ pub(super) fn fixed_hint(kind: RejectionKind) -> Option<&'static str> {
         RejectionKind::SignatureMismatch => {
             "the token was altered, or another environment has a key with the same `kid`"
         }
+        RejectionKind::TokenRevoked => {
+            "the token is in Revocations: let the client sign the user in again; a token that is issued within the \
+             second of the revocation is rejected too, and so is one without `iat`"
+        }
         RejectionKind::TokenMalformed => "look for a token that was cut short, altered or encoded twice",
         RejectionKind::ClaimMissing => {
             "send the access token, not an ID token; if it is an access token, let the authorization server add the claim \

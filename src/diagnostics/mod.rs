@@ -5,6 +5,7 @@ mod bounds;
 mod explain;
 mod explain_claims;
 mod explain_request;
+mod explain_revocation;
 mod explain_route;
 mod explain_sender;
 mod explanation;

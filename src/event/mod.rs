@@ -51,6 +51,17 @@ pub(crate) fn configured(configured: &Configured) {
     info!(target: TARGET, issuers, audiences, enabled, bounds, "BearerAuth configured");
 }
 
+/// Tokens were revoked. The kind says what they have in common, and no event says its value.
+pub(crate) fn revoked(issuer: &str, kind: &str) {
+    info!(target: TARGET, issuer, kind, "Access tokens revoked");
+}
+
+/// There was no room for a revocation.
+pub(crate) fn not_revoked(issuer: &str, kind: &str) {
+    let hint = "raise Revocations::max_entries, and revoke again";
+    error!(target: TARGET, issuer, kind, hint, "Access tokens not revoked: too many revocations");
+}
+
 /// The resource identifier of this API is not an accepted audience, although the audiences are URLs as well.
 /// One of them may be `almost` the identifier.
 pub(crate) fn resource_is_no_audience(resource: &str, almost: Option<&str>) {

@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::diagnostics::{CircuitState, IssuerStatus};
 use crate::observe::Source;
 use crate::observe::metrics::{Gauges, IssuerGauges, label};
+use crate::revocation::Revocations;
 
 impl BearerAuth {
     /// Sets the gauges of [`BearerAuthBuilder::metrics`](crate::BearerAuthBuilder::metrics) to the current
@@ -42,6 +43,7 @@ impl Shared {
             cached_tokens: tokens.len(),
             evictions: tokens.evictions(),
             replay_proofs: self.authenticator.senders.replay_proofs(),
+            revocations: self.authenticator.revocations.as_ref().map(Revocations::len),
             issuers: self.issuer_gauges(),
         });
     }

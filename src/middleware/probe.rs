@@ -16,6 +16,7 @@ use tower_service::Service;
 use crate::authenticate::Authenticator;
 use crate::diagnostics::{IssuerStatus, ReadinessProbe, UnreadyIssuer};
 use crate::json_document;
+use crate::revocation::{Revocations, RevocationsStatus};
 
 /// Responds to readiness probes, without a token.
 ///
@@ -65,6 +66,9 @@ pub struct ReadyService {
 /// | `GET`, `HEAD` | 200 and a JSON object: `issuers`, each an [`IssuerStatus`], and `cached_tokens` |
 /// | others | 405 |
 ///
+/// With [`revocations`](crate::BearerAuthBuilder::revocations), the object also has a member `revocations`, a
+/// [`RevocationsStatus`].
+///
 /// # Risk
 /// Keep it off the public internet: mount it on a listener of your own network. It contains no token and no
 /// secret, but the issuers (those of tenants, too), the ids of their keys, and the errors of the last
@@ -84,6 +88,8 @@ struct ReadyBody {
 struct StatusBody {
     issuers: Vec<IssuerStatus>,
     cached_tokens: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocations: Option<RevocationsStatus>,
 }
 
 impl ReadyService {
@@ -105,8 +111,10 @@ impl StatusService {
     }
 
     fn get(&self) -> Response<String> {
-        let (issuers, cached_tokens) = (self.authenticator.status(), self.authenticator.tokens.len());
-        json(StatusCode::OK, &StatusBody { issuers, cached_tokens })
+        let authenticator = &self.authenticator;
+        let (issuers, cached_tokens) = (authenticator.status(), authenticator.tokens.len());
+        let revocations = authenticator.revocations.as_ref().map(Revocations::status);
+        json(StatusCode::OK, &StatusBody { issuers, cached_tokens, revocations })
     }
 }
 

@@ -35,6 +35,8 @@ pub enum RejectionKind {
     TokenOpaque,
     /// Introspection says that the token is not active: it never was, has expired, or was revoked.
     TokenInactive,
+    /// The token is in the [`Revocations`](crate::revocation::Revocations) of this API.
+    TokenRevoked,
     /// The introspection response contradicts the claims of the token.
     IntrospectionMismatch,
     /// The `alg` is unknown, or not allowed for the issuer.
@@ -178,6 +180,7 @@ impl RejectionKind {
         Self::TokenMalformed,
         Self::TokenOpaque,
         Self::TokenInactive,
+        Self::TokenRevoked,
         Self::IntrospectionMismatch,
         Self::AlgorithmNotAllowed,
         Self::CriticalHeaderUnsupported,
@@ -272,6 +275,7 @@ impl RejectionKind {
             Self::TokenMalformed => invalid_token("token_malformed", "The access token is malformed"),
             Self::TokenOpaque => invalid_token("token_opaque", "The access token is not a signed JWT"),
             Self::TokenInactive => invalid_token("token_inactive", "The access token is not active"),
+            Self::TokenRevoked => invalid_token("token_revoked", "The access token was revoked"),
             Self::IntrospectionMismatch => invalid_token(
                 "introspection_mismatch",
                 "The access token does not match its introspection response",

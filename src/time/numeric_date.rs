@@ -19,6 +19,11 @@ impl NumericDate {
         Self(clock.now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
+    /// The time since 1970 of a moment that no token names.
+    pub(crate) fn from_epoch(time: Duration) -> Self {
+        Self(time)
+    }
+
     /// A whole number of seconds. `None` after the year 9999.
     pub(crate) fn from_secs(secs: u64) -> Option<Self> {
         (secs <= Self::LATEST_SECS).then_some(Self(Duration::from_secs(secs)))

@@ -47,6 +47,7 @@ mod rejection_log;
 mod require;
 mod resource_metadata;
 mod responses;
+mod revocation;
 mod sender_bound;
 mod spans;
 mod step_up;

@@ -14,6 +14,7 @@ use tower::Layer;
 use tower_bearer::builder::ConfigProblem;
 use tower_bearer::diagnostics::CheckResult;
 use tower_bearer::resource_metadata::ResourceMetadata;
+use tower_bearer::revocation::{Revocations, Revoke};
 use tower_bearer::testing::{Fault, TestIssuer, TokenBuilder};
 use tower_bearer::{
     Algorithm, BearerAuth, BearerAuthBuilder, ClientAuth, FormBodyToken, Introspection, Issuer, Rejection,
@@ -58,7 +59,10 @@ impl Rejecting {
         down.set_outage(Some(Fault::Refuse));
         let strict = TestIssuer::in_memory("https://strict.example");
         let busy = TestIssuer::in_memory(BUSY);
+        let revocations = Revocations::new().clock(idp.clock());
+        revocations.revoke(Revoke::token("https://issuer.test", "revoked")).unwrap();
         let builder = BearerAuth::builder(API)
+            .revocations(revocations)
             .issuer(issuer)
             .add_issuer(
                 down.issuer().introspect(introspection(TestIssuer::CLIENT_SECRET).opaque_prefix("down_")),
@@ -101,6 +105,7 @@ impl Rejecting {
             K::TokenMalformed => token.sign_claims("[]"),
             K::TokenOpaque => "mF_9.B5f-4.1JqM.mF_9.B5f-4".to_owned(),
             K::TokenInactive => "op_mF_9B5f-41JqMmF_9B5f-4".to_owned(),
+            K::TokenRevoked => token.claim("jti", "revoked").sign(),
             K::IntrospectionMismatch => token.subject("swapped").sign(),
             K::AlgorithmNotAllowed => token.header("alg", "none").sign(),
             K::CriticalHeaderUnsupported => token.header("crit", json!(["exp"])).sign(),

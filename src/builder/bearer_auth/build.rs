@@ -50,6 +50,7 @@ impl BearerAuthBuilder {
         let Parts { context, issuers, resolver, realm, resource_metadata, senders } =
             self.parts(&mut problems);
         ConfigError::unless_none(problems)?;
+        self.bind_revocations(&issuers);
         let turned_on = [
             ("resolve_issuers", resolver.is_some()),
             ("strip_credentials", self.strip_credentials),
@@ -59,6 +60,7 @@ impl BearerAuthBuilder {
             ("resource_metadata", resource_metadata.is_some()),
             ("dpop", senders.dpop.is_some()),
             ("certificates", senders.certificates.is_some()),
+            ("revocations", self.revocations.is_some()),
             ("fapi2", self.fapi2),
             ("token cache", self.token_cache.limits().is_some()),
         ];
@@ -73,6 +75,7 @@ impl BearerAuthBuilder {
             optional: self.optional,
             allow_preflight: self.preflight,
             required_audiences: RequiredAudiences::default(),
+            revocations: self.revocations,
             clock: self.clock,
             tokens: Arc::new(TokenStore::new(self.token_cache.limits())),
         };
@@ -166,6 +169,7 @@ impl BearerAuthBuilder {
             });
         }
         self.check_audit(problems);
+        self.check_revocations(problems);
         self.token_cache.check(problems);
         check_sources(&self.sources, problems);
     }

@@ -10,6 +10,7 @@ mod metrics;
 mod observers;
 mod resource_metadata;
 mod responses;
+mod revocations;
 mod senders;
 mod view;
 
@@ -32,6 +33,7 @@ use crate::observe::Observer;
 #[cfg(feature = "metrics")]
 use crate::observe::metrics::Metrics;
 use crate::resource_metadata::ResourceMetadata;
+use crate::revocation::Revocations;
 use crate::settings::{Issuer, IssuerResolver};
 use crate::sync::CacheLimits;
 use crate::time::{Clock, SystemClock};
@@ -93,6 +95,7 @@ pub struct BearerAuthBuilder {
     resource_metadata: Option<ResourceMetadata>,
     dpop: Option<Dpop>,
     certificates: Option<Certificates>,
+    revocations: Option<Revocations>,
     fapi2: bool,
 }
 
@@ -159,6 +162,7 @@ impl BearerAuthBuilder {
             resource_metadata: None,
             dpop: None,
             certificates: None,
+            revocations: None,
             fapi2: false,
         }
     }

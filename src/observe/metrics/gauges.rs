@@ -24,6 +24,8 @@ pub(crate) struct Gauges {
     pub(crate) evictions: u64,
     /// `None` without DPoP, or with a replay store of the user's.
     pub(crate) replay_proofs: Option<usize>,
+    /// `None` without `Revocations`.
+    pub(crate) revocations: Option<usize>,
     /// By the label of the issuer.
     pub(crate) issuers: BTreeMap<String, IssuerGauges>,
 }
@@ -75,6 +77,9 @@ impl Metrics {
         if let Some(proofs) = gauges.replay_proofs {
             gauge!(names::REPLAY_PROOFS).set(float(proofs));
         }
+        if let Some(revocations) = gauges.revocations {
+            gauge!(names::REVOCATIONS).set(float(revocations));
+        }
         let mut issuers = self.gauges.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         gauges.issuers.iter().for_each(|(issuer, gauges)| gauges.record(issuer));
         for (issuer, former) in mem::replace(&mut *issuers, gauges.issuers) {
@@ -86,7 +91,8 @@ impl Metrics {
 }
 
 impl Drop for GaugeState {
-    /// No issuer is left.
+    /// Zeroes the gauges of the issuers. Another `BearerAuth` that trusts one of them sets its gauges again when
+    /// it records.
     fn drop(&mut self) {
         let issuers = self.issuers.get_mut().unwrap_or_else(PoisonError::into_inner);
         issuers.iter().for_each(|(issuer, former)| former.zero().record(issuer));

@@ -17,6 +17,7 @@ pub(super) const INTROSPECTIONS_IN_FLIGHT: &str = "tower_bearer_introspection_in
 pub(super) const INTROSPECTIONS_QUEUED: &str = "tower_bearer_introspection_queued";
 pub(super) const CIRCUIT_OPEN: &str = "tower_bearer_circuit_open";
 pub(super) const REPLAY_PROOFS: &str = "tower_bearer_replay_proofs";
+pub(super) const REVOCATIONS: &str = "tower_bearer_revocations";
 
 /// Describes all metrics to the recorder.
 pub(super) fn describe() {
@@ -44,6 +45,7 @@ pub(super) fn describe() {
         (INTROSPECTIONS_QUEUED, Unit::Count, "Introspection requests in the queue"),
         (CIRCUIT_OPEN, Unit::Count, "Issuers whose introspection circuit breaker is open"),
         (REPLAY_PROOFS, Unit::Count, "DPoP proofs in the replay memory"),
+        (REVOCATIONS, Unit::Count, "Revocations in the store"),
     ] {
         describe_gauge!(name, unit, text);
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tower_bearer::issuers::IssuerResolver;
+use tower_bearer::revocation::{Revocations, Revoke};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::{BearerAuth, Issuer, RejectionKind};
 
@@ -62,12 +63,15 @@ async fn gauges_show_the_state_of_the_layer() {
     let idp = TestIssuer::new();
     let issuer = idp.issuer().introspect(introspection().endpoint(idp.introspection_url()));
     let builder = BearerAuth::builder(API).clock(idp.clock()).http_client(idp.http_client());
-    let auth = builder.issuer(issuer).metrics().build().unwrap();
+    let revocations = Revocations::new();
+    revocations.revoke(Revoke::token("https://issuer.test", "j")).unwrap();
+    let auth = builder.issuer(issuer).metrics().revocations(revocations).build().unwrap();
     assert_eq!(Protected::by(&auth).outcome(idp.token(API).sign()).await, ACCEPTED);
     idp.clock().advance(SECOND * 7);
     auth.record_gauges();
     for (name, expected) in [
         ("tower_bearer_cached_tokens", "1"),
+        ("tower_bearer_revocations", "1"),
         ("tower_bearer_token_cache_evictions_total", "0"),
         (r#"tower_bearer_keys_age_seconds{issuer="https://issuer.test"}"#, "7"),
         (r#"tower_bearer_circuit_open{issuer="https://issuer.test"}"#, "0"),

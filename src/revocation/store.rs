@@ -1,0 +1,199 @@
+//! The store of revocations: requests read it without a lock, and one writer at a time changes it.
+//!
+//! Checks: at most `max_entries`, and no entry is dropped before it expires.
+//! Does not check: the clock, when a request reads it. An expired entry hits only tokens that have expired. A
+//! clock that is wrong when an entry is added can drop others early.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::entries::{Entries, Entry, Key, KeyMaker, RevocableClaims};
+use super::revoke::Revoke;
+use super::status::{RevocationsFull, RevocationsStatus};
+use crate::time::{Clock, NumericDate, SystemClock};
+
+/// How much longer an entry is kept than the lifetime of a token: `iat` may lie ahead by the leeway, and a
+/// token is accepted for the leeway after `exp`. The leeway is at most 5 min.
+const SLACK: Duration = Duration::from_secs(2 * 300);
+
+/// How long the tokens of an issuer live.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TokenLifetime {
+    /// The issuer is not trusted here.
+    NoTokens,
+    /// No setting limits it.
+    Unlimited,
+    AtMost(Duration),
+}
+
+/// Knows how long the tokens of the trusted issuers live.
+pub(crate) trait TokenLifetimes: Send + Sync {
+    fn lifetime(&self, issuer: &str) -> TokenLifetime;
+}
+
+/// The store.
+#[derive(Default)]
+pub(super) struct Store {
+    /// The number of entries, so that an empty store costs a request one load.
+    len: AtomicUsize,
+    entries: ArcSwap<Entries>,
+    keys: KeyMaker,
+    writer: Mutex<Writer>,
+}
+
+/// What only changes need.
+pub(super) struct Writer {
+    pub(super) max_entries: usize,
+    pub(super) keep_for: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    /// The issuers of each `BearerAuth` that uses the store.
+    users: Vec<Weak<dyn TokenLifetimes>>,
+    /// Every key, by the end of its entry.
+    by_end: BTreeSet<(u64, Key)>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            max_entries: 100_000,
+            keep_for: Duration::from_secs(24 * 60 * 60),
+            clock: Arc::new(SystemClock),
+            users: Vec::new(),
+            by_end: BTreeSet::new(),
+        }
+    }
+}
+
+impl Store {
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Whether an entry hits a token with these claims.
+    pub(super) fn hit<'c>(&self, claims: impl FnOnce() -> RevocableClaims<'c>) -> bool {
+        self.len() > 0 && self.entries.load().hit(&claims(), &self.keys)
+    }
+
+    /// Stores an entry, or merges it with the one for the same target.
+    pub(super) fn revoke(&self, revoke: &Revoke) -> Result<(), RevocationsFull> {
+        let mut writer = self.writer();
+        let now = NumericDate::now(&*writer.clock);
+        let mut entries = Entries::clone(&self.entries.load());
+        writer.prune(&mut entries, now);
+        let result = writer.add(&mut entries, self.key(revoke), revoke, now);
+        self.publish(entries);
+        result
+    }
+
+    pub(super) fn status(&self) -> RevocationsStatus {
+        let mut writer = self.writer();
+        let now = NumericDate::now(&*writer.clock);
+        let mut entries = Entries::clone(&self.entries.load());
+        if writer.prune(&mut entries, now) {
+            self.publish(entries);
+        }
+        RevocationsStatus { entries: self.len(), max_entries: writer.max_entries }
+    }
+
+    fn key(&self, revoke: &Revoke) -> Key {
+        self.keys.key(revoke.kind, &revoke.issuer, &revoke.value)
+    }
+
+    /// The caller holds the lock of the writer.
+    fn publish(&self, entries: Entries) {
+        let len = entries.len();
+        // Before the number: whoever reads that there are entries finds them.
+        self.entries.store(Arc::new(entries));
+        self.len.store(len, Ordering::Release);
+    }
+}
+
+impl Writer {
+    /// The issuers of one more `BearerAuth`.
+    pub(super) fn add_user(&mut self, user: Weak<dyn TokenLifetimes>) {
+        self.users.retain(|user| user.strong_count() > 0);
+        self.users.push(user);
+    }
+
+    fn add(
+        &mut self,
+        entries: &mut Entries,
+        key: Key,
+        revoke: &Revoke,
+        now: NumericDate,
+    ) -> Result<(), RevocationsFull> {
+        let added = self.entry(revoke, now);
+        if added.expires_at <= now.as_secs() {
+            // Every token that it could hit has expired.
+            return Ok(());
+        }
+        let replaced = entries.get(key).copied();
+        if replaced.is_none() && entries.len() >= self.max_entries {
+            return Err(self.full(now));
+        }
+        let entry = match replaced {
+            Some(replaced) => {
+                self.by_end.remove(&(replaced.expires_at, key));
+                replaced.merged(added)
+            }
+            None => added,
+        };
+        self.by_end.insert((entry.expires_at, key));
+        entries.set(key, entry);
+        Ok(())
+    }
+
+    fn entry(&self, revoke: &Revoke, now: NumericDate) -> Entry {
+        let before = match revoke.before {
+            None if !revoke.kind.ignores_issue_date() => Some(now),
+            before => before,
+        };
+        let last_expiry = revoke.expires_at.unwrap_or_else(|| {
+            let last_issued = before.unwrap_or(now);
+            last_issued.later(self.lifetime(&revoke.issuer))
+        });
+        // Rounded up.
+        let expires_at = last_expiry.later(SLACK).as_secs().saturating_add(1);
+        Entry { kind: revoke.kind, before, expires_at }
+    }
+
+    /// The longest that a token of this issuer lives.
+    fn lifetime(&self, issuer: &str) -> Duration {
+        let mut longest = None;
+        for user in self.users.iter().filter_map(Weak::upgrade) {
+            match user.lifetime(issuer) {
+                TokenLifetime::NoTokens => {}
+                TokenLifetime::Unlimited => return self.keep_for,
+                TokenLifetime::AtMost(lifetime) => longest = longest.max(Some(lifetime)),
+            }
+        }
+        longest.unwrap_or(self.keep_for)
+    }
+
+    /// Removes the entries that have expired. False if there are none.
+    fn prune(&mut self, entries: &mut Entries, now: NumericDate) -> bool {
+        let mut is_changed = false;
+        while let Some((end, key)) = self.by_end.first().copied() {
+            if end > now.as_secs() {
+                break;
+            }
+            self.by_end.pop_first();
+            entries.remove(key);
+            is_changed = true;
+        }
+        is_changed
+    }
+
+    fn full(&self, now: NumericDate) -> RevocationsFull {
+        let next_end = self.by_end.first().map_or(0, |(end, _)| end.saturating_sub(now.as_secs()));
+        RevocationsFull { retry_after: Duration::from_secs(next_end.max(1)) }
+    }
+}
