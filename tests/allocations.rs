@@ -17,6 +17,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_bearer::revocation::{Revocations, Revoke};
 use tower_bearer::testing::TestIssuer;
 use tower_bearer::transport::{FetchFuture, FetchRequest, FetchResponse, HttpClient, UrlKind};
 use tower_bearer::{Algorithm, BearerAuth, ClientAuth, Introspection, Issuer, Require, TokenCache};
@@ -226,6 +227,34 @@ fn a_cached_token_of_1_kb_takes_at_most_2_kb_and_a_rejected_one_nothing() {
     let forged: Vec<String> = tokens.iter().map(|token| token.replacen('.', ".e", 1)).collect();
     assert_eq!(held(&forged, 401), 0);
     assert_eq!(auth.cached_tokens(), 500);
+}
+
+#[test]
+fn a_revocation_takes_at_most_256_bytes_and_no_allocation_of_a_request() {
+    const ENTRIES: u32 = 10_000;
+    let issuer = TestIssuer::new();
+    let revocations = Revocations::new();
+    let trusted = Issuer::with_static_jwks(issuer.identifier(), issuer.jwks());
+    let builder = BearerAuth::builder(API).clock(issuer.clock()).issuer(trusted);
+    let auth = builder.revocations(revocations.clone()).build().unwrap();
+    let mut service = auth.layer(service_fn(handle));
+    let header = format!("Bearer {}", issuer.token(API).subject("alice").claim("sid", "s").sign());
+    let mut count = || {
+        assert_eq!(status(&mut service, &header), 200);
+        allocations(|| assert_eq!(status(&mut service, &header), 200)).count_total
+    };
+    let empty = count();
+    let held = allocations(|| {
+        for number in 0..ENTRIES {
+            let sub = format!("user-{number}");
+            revocations.revoke(Revoke::subject(issuer.identifier(), sub)).unwrap();
+        }
+    });
+    let each = held.bytes_current / i64::from(ENTRIES);
+    figure("memory", "bytes of a revocation", each, "at most 256");
+    revocations.revoke(Revoke::session(issuer.identifier(), "other")).unwrap();
+    assert_eq!(count(), empty);
+    assert!(each <= 256, "{each}");
 }
 
 /// With 4 KB more of claims, the memory may grow by one copy of the decoded claims and one of the encoded
