@@ -418,8 +418,8 @@ impl AccessToken {
         self.text(self.checked.grant.token_id.as_ref())
     }
 
-    /// Returns the session of the user at the authorization server (`sid`; OpenID Connect Front-Channel Logout
-    /// section 3), unique within its [`issuer`](Self::issuer) only.
+    /// Returns the session of the user at the authorization server (`sid`; OpenID Connect Front-Channel
+    /// Logout section 3), unique within its [`issuer`](Self::issuer) only.
     ///
     /// `None` if the token has no `sid`, or one that is not a string. Keycloak and Hydra put it into access
     /// tokens; RFC 9068 does not know it.
