@@ -191,7 +191,7 @@
 //!
 //! | settings of | only in code |
 //! |---|---|
-//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `on_accept`, `on_reject`, `audit`, `observer`, `add_observer`, `metrics`, `resolve_issuers` |
+//! | [`BearerAuthBuilder`] | `http_client`, `runtime`, `clock`, `on_accept`, `on_reject`, `audit`, `observer`, `add_observer`, `metrics`, `revocations`, `resolve_issuers` |
 //! | [`Issuer`] | `http_client`, `scope_implies`, `validate` |
 //! | [`Dpop`](crate::dpop::Dpop) | `replay_store`, `target_from` |
 //! | [`Certificates`](crate::certificates::Certificates) | `from_fn`, `peer_address` |
