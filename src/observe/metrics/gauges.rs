@@ -91,8 +91,8 @@ impl Metrics {
 }
 
 impl Drop for GaugeState {
-    /// Zeroes the gauges of the issuers. Another `BearerAuth` that trusts one of them sets its gauges again when
-    /// it records.
+    /// Zeroes the gauges of the issuers. Another `BearerAuth` that trusts one of them sets its gauges again
+    /// when it records.
     fn drop(&mut self) {
         let issuers = self.issuers.get_mut().unwrap_or_else(PoisonError::into_inner);
         issuers.iter().for_each(|(issuer, former)| former.zero().record(issuer));
