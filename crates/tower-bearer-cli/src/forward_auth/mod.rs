@@ -4,6 +4,8 @@ mod admin;
 mod authorizer;
 mod claim_headers;
 mod config;
+#[cfg(unix)]
+mod file_limit;
 mod host;
 mod live;
 mod log_limit;
@@ -14,6 +16,8 @@ mod refusal;
 mod reload;
 mod rule;
 mod server;
+#[cfg(test)]
+mod server_tests;
 mod signals;
 
 use std::io::{self, IsTerminal};
@@ -132,7 +136,7 @@ async fn serve(path: PathBuf, text: String, config: Config, inspector: Inspector
 
     output::print(&addresses(&listener, admin.as_ref())?)?;
     #[cfg(unix)]
-    raise_file_limit(max_connections);
+    file_limit::raise(max_connections);
     let reloader = Reloader::new(path, text, config, inspector.clone());
     let live = reloader.live();
     tokio::spawn(reloader.run(hangups));
@@ -189,23 +193,6 @@ async fn serve_admin(
     };
     let peers = Peers::new(MAX_ADMIN_CONNECTIONS, |_| true);
     server::serve(listener, peers, respond, stopped).await;
-}
-
-/// Lets this process open a file for each connection, and some for the authorization servers.
-#[cfg(unix)]
-fn raise_file_limit(max_connections: usize) {
-    const OTHERS: u64 = 1000;
-    let wanted = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit >= wanted => {}
-        Ok(limit) => tracing::warn!(
-            limit,
-            wanted,
-            "this process may not open enough files for max_connections; hint: raise the limit of open \
-                 files (LimitNOFILE in systemd, ulimit -n in a shell), or lower max_connections"
-        ),
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
-    }
 }
 
 async fn bind(address: SocketAddr) -> io::Result<TcpListener> {

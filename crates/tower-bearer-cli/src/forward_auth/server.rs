@@ -10,6 +10,7 @@
 //! is closed, and waits for its own timeout if nobody accepts it.
 
 use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,26 +42,46 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Which peers are trusted, and how many connections each group may have at once.
 pub(crate) struct Peers<T> {
     is_trusted: T,
-    trusted: Arc<Semaphore>,
-    untrusted: Arc<Semaphore>,
+    trusted: Group,
+    untrusted: Group,
+}
+
+/// Peers that share a limit.
+struct Group {
+    permits: Arc<Semaphore>,
+    /// Limits the lines about this group only, so that untrusted peers cannot hide those about proxies.
+    closed: LogLimit,
 }
 
 impl<T: Fn(IpAddr) -> bool> Peers<T> {
     /// `max_connections` is the limit for trusted peers.
     pub(crate) fn new(max_connections: usize, is_trusted: T) -> Self {
-        let semaphore = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
             is_trusted,
-            trusted: semaphore(max_connections),
-            untrusted: semaphore(MAX_UNTRUSTED_CONNECTIONS),
+            trusted: Group::new(max_connections),
+            untrusted: Group::new(MAX_UNTRUSTED_CONNECTIONS),
         }
     }
 
-    /// Whether `peer` is trusted, and the permit for its connection. `None` if its group has no more.
-    fn permit(&self, peer: IpAddr) -> Option<(bool, OwnedSemaphorePermit)> {
+    /// Whether `peer` is trusted, and the permit for its connection. `None`, with a line in the log, if its
+    /// group has no more.
+    pub(crate) fn permit(&self, peer: IpAddr) -> Option<(bool, OwnedSemaphorePermit)> {
         let is_trusted = (self.is_trusted)(peer);
         let group = if is_trusted { &self.trusted } else { &self.untrusted };
-        Some((is_trusted, Arc::clone(group).try_acquire_owned().ok()?))
+        let permit = Arc::clone(&group.permits).try_acquire_owned().ok();
+        if permit.is_none()
+            && let Some(suppressed) = group.closed.admit()
+        {
+            tracing::warn!(is_trusted, suppressed, "too many connections: closed");
+        }
+        Some((is_trusted, permit?))
+    }
+}
+
+impl Group {
+    fn new(max_connections: usize) -> Self {
+        let permits = Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS));
+        Self { permits: Arc::new(permits), closed: LogLimit::new() }
     }
 }
 
@@ -76,23 +97,13 @@ pub(crate) async fn serve<T, R, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    static FULL: LogLimit = LogLimit::new();
     let connections = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener) => accepted,
             _ = stop.changed() => break,
         };
-        let Some((is_trusted, permit)) = peers.permit(peer) else {
-            if let Some(suppressed) = FULL.admit() {
-                tracing::warn!(
-                    is_trusted = (peers.is_trusted)(peer),
-                    suppressed,
-                    "too many connections: closed"
-                );
-            }
-            continue;
-        };
+        let Some((is_trusted, permit)) = peers.permit(peer) else { continue };
         let respond = respond.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let response = respond(peer, request);
@@ -126,6 +137,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer.ip()),
+            Err(error) if is_connection_error(&error) => tracing::debug!(%error, "connection failed"),
             Err(error) => {
                 if let Some(suppressed) = FAILED.admit() {
                     tracing::warn!(%error, suppressed, "cannot accept connections");
@@ -134,4 +146,10 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
             }
         }
     }
+}
+
+/// Whether `error` ends one connection, and the next one can be accepted at once.
+pub(crate) fn is_connection_error(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

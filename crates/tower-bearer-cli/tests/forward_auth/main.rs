@@ -71,7 +71,7 @@ async fn a_request_without_a_valid_token_gets_401_with_a_challenge() {
     let expired = issuer.token(API).expired().sign();
     let foreign = issuer.token("https://other.example.com").sign();
     for token in [None, Some("x"), Some(expired.as_str()), Some(foreign.as_str())] {
-        let reply = program.ask("GET", "/orders", token);
+        let reply = program.authorize("GET", "/orders", token);
         assert_eq!(reply.status, 401, "{token:?}");
         assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer "), "{token:?}");
         assert_eq!(reply.header("x-user"), None, "{token:?}");
@@ -82,10 +82,10 @@ async fn a_request_without_a_valid_token_gets_401_with_a_challenge() {
 async fn a_token_without_the_scope_or_role_gets_403_with_a_challenge() {
     let (issuer, program) = start().await;
     let token = issuer.token(API).sign();
-    let reply = program.ask("POST", "/orders", Some(&token));
+    let reply = program.authorize("POST", "/orders", Some(&token));
     assert_eq!(reply.status, 403);
     assert!(reply.header("www-authenticate").unwrap().contains(r#"scope="orders:write""#));
-    assert_eq!(program.ask("GET", "/admin", Some(&token)).status, 403);
+    assert_eq!(program.authorize("GET", "/admin", Some(&token)).status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +93,7 @@ async fn requests_without_a_rule_and_denied_ones_get_403_whatever_their_token() 
     let (issuer, program) = start().await;
     let token = issuer.token(API).scope("orders:write").sign();
     for target in ["/", "/other", "/internal", "/internal/x", "/Orders", "/public/../other", "/ready"] {
-        let status = program.ask("GET", target, Some(&token)).status;
+        let status = program.authorize("GET", target, Some(&token)).status;
         assert_eq!(status, if target.contains("..") { 400 } else { 403 }, "{target}");
     }
 }
@@ -110,10 +110,10 @@ async fn a_path_that_could_bypass_a_rule_gets_400() {
         "/public/%5c../orders",
         "/public/%252e%252e/orders",
         "/public/x%00",
-        "http://judge/public/x",
+        "http://authorizer/public/x",
     ];
     for target in targets {
-        assert_eq!(program.ask("GET", target, None).status, 400, "{target}");
+        assert_eq!(program.authorize("GET", target, None).status, 400, "{target}");
     }
 }
 
@@ -146,7 +146,7 @@ async fn only_a_trusted_proxy_is_answered() {
     let mut program = ForwardAuth::start(&config);
     let token = issuer.token(API).sign();
     for target in ["/public/x", "/orders"] {
-        assert_eq!(program.ask("GET", target, Some(&token)).status, 403, "{target}");
+        assert_eq!(program.authorize("GET", target, Some(&token)).status, 403, "{target}");
     }
     program.wait_for_log("the peer is not in trusted_proxies");
 }
@@ -167,12 +167,12 @@ async fn the_response_to_a_grpc_call_is_never_a_yes() {
 async fn every_claim_header_is_in_the_response_to_an_allowed_request() {
     let (issuer, program) = start().await;
     let token = issuer.token(API).subject("alice").claim("roles", ["owner"].as_slice()).sign();
-    let reply = program.ask("GET", "/orders/1?x=/../y", Some(&token));
+    let reply = program.authorize("GET", "/orders/1?x=/../y", Some(&token));
     assert_eq!(
         (reply.status, reply.header("x-user"), reply.header("x-tenant")),
         (200, Some("alice"), Some(""))
     );
-    let reply = program.ask("DELETE", "/public/x", Some(&token));
+    let reply = program.authorize("DELETE", "/public/x", Some(&token));
     assert_eq!((reply.status, reply.header("x-user"), reply.header("x-tenant")), (200, Some(""), Some("")));
 }
 
@@ -180,7 +180,7 @@ async fn every_claim_header_is_in_the_response_to_an_allowed_request() {
 async fn a_claim_with_a_line_break_gets_403() {
     let (issuer, mut program) = start().await;
     let token = issuer.token(API).subject("alice\r\nx-admin: yes").sign();
-    let reply = program.ask("GET", "/orders", Some(&token));
+    let reply = program.authorize("GET", "/orders", Some(&token));
     assert_eq!((reply.status, reply.header("x-admin")), (403, None));
     program.wait_for_log("the claim for x-user cannot be sent in a header");
 }
@@ -191,9 +191,9 @@ async fn an_outage_of_the_authorization_server_gets_503() {
     issuer.set_outage(Some(Fault::Status(500)));
     let program = ForwardAuth::start(&config(&issuer, "", RULES));
     let token = issuer.token(API).sign();
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 503);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 503);
     assert_eq!(program.probe().status, 503);
-    assert_eq!(program.ask("GET", "/public/x", None).status, 200);
+    assert_eq!(program.authorize("GET", "/public/x", None).status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,12 +203,12 @@ async fn nginx_status_turns_every_other_rejection_into_403_and_names_its_status(
     let program = ForwardAuth::start(&config(&issuer, "nginx_status = true", RULES));
     let token = issuer.token(API).sign();
     let cases = [
-        (program.ask("GET", "/orders", Some(&token)), 403, Some("503")),
-        (program.ask("GET", "/orders", None), 401, Some("401")),
-        (program.ask("GET", "//", None), 403, Some("400")),
-        (program.ask("GET", "/other", None), 403, Some("403")),
+        (program.authorize("GET", "/orders", Some(&token)), 403, Some("503")),
+        (program.authorize("GET", "/orders", None), 401, Some("401")),
+        (program.authorize("GET", "//", None), 403, Some("400")),
+        (program.authorize("GET", "/other", None), 403, Some("403")),
         (program.send(""), 403, Some("500")),
-        (program.ask("GET", "/public/x", None), 200, None),
+        (program.authorize("GET", "/public/x", None), 200, None),
     ];
     for (reply, status, auth_status) in &cases {
         assert_eq!((reply.status, reply.header("x-auth-status")), (*status, *auth_status));
@@ -231,14 +231,14 @@ async fn no_spelling_of_a_method_evades_the_rule_for_it() {
     let token = issuer.token(API).sign();
     let cases = [("GET", 403), ("HEAD", 403), ("get", 400), ("Get", 400), ("POST", 200)];
     for (method, status) in cases {
-        assert_eq!(program.ask(method, "/a", Some(&token)).status, status, "{method}");
+        assert_eq!(program.authorize(method, "/a", Some(&token)).status, status, "{method}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_have_their_own_listener() {
     let (issuer, program) = start().await;
-    assert_eq!(program.ask("GET", "/orders", Some(&issuer.token(API).sign())).status, 200);
+    assert_eq!(program.authorize("GET", "/orders", Some(&issuer.token(API).sign())).status, 200);
     assert_eq!(program.probe().status, 200);
     assert!(send(program.probes, "GET /status HTTP/1.1\r\n").body.contains(issuer.identifier()));
     let metrics = send(program.probes, "GET /metrics HTTP/1.1\r\n").body;
@@ -256,15 +256,15 @@ async fn probes_have_their_own_listener() {
 async fn each_decision_is_counted_once_with_its_reason() {
     let (issuer, program) = start().await;
     let (token, bad) = (issuer.token(API).sign(), issuer.token(API).subject("a\nb").sign());
-    program.ask("GET", "/orders", Some(&token));
-    program.ask("GET", "/orders", Some(&token));
-    program.ask("GET", "/public/x", None);
-    program.ask("GET", "/orders", None);
-    program.ask("POST", "/orders", Some(&token));
-    program.ask("GET", "/orders", Some(&bad));
-    program.ask("GET", "/other", Some(&token));
-    program.ask("GET", "/internal/x", Some(&token));
-    program.ask("GET", "//", Some(&token));
+    program.authorize("GET", "/orders", Some(&token));
+    program.authorize("GET", "/orders", Some(&token));
+    program.authorize("GET", "/public/x", None);
+    program.authorize("GET", "/orders", None);
+    program.authorize("POST", "/orders", Some(&token));
+    program.authorize("GET", "/orders", Some(&bad));
+    program.authorize("GET", "/other", Some(&token));
+    program.authorize("GET", "/internal/x", Some(&token));
+    program.authorize("GET", "//", Some(&token));
     program.send("");
     let metrics = send(program.probes, "GET /metrics HTTP/1.1\r\n").body;
     let name = "tower_bearer_forward_auth_requests_total";
@@ -291,7 +291,7 @@ async fn challenges_name_the_resource_metadata_that_the_listener_for_probes_serv
     let issuer = TestIssuer::start().await.unwrap();
     let rules = format!("{RULES}\n[auth.resource_metadata]\nresource = \"{API}\"");
     let program = ForwardAuth::start(&config(&issuer, "", &rules));
-    let challenge = program.ask("GET", "/orders", None);
+    let challenge = program.authorize("GET", "/orders", None);
     let url = format!("resource_metadata=\"{API}/.well-known/oauth-protected-resource\"");
     assert!(challenge.header("www-authenticate").unwrap().contains(&url));
     let metadata = send(program.probes, "GET /.well-known/oauth-protected-resource HTTP/1.1\r\n");
@@ -303,7 +303,7 @@ async fn challenges_name_the_resource_metadata_that_the_listener_for_probes_serv
 async fn no_token_is_in_the_log_and_sigterm_ends_the_program_with_status_0() {
     let (issuer, program) = start().await;
     let token = issuer.token(API).expired().sign();
-    assert_eq!(program.ask("GET", &format!("/orders?access_token={token}"), Some(&token)).status, 401);
+    assert_eq!(program.authorize("GET", &format!("/orders?access_token={token}"), Some(&token)).status, 401);
     let (status, log) = program.stop();
     assert_eq!(status, Some(0));
     assert!(!log.contains(&token) && log.contains("token_expired"), "{log}");

@@ -55,8 +55,8 @@ async fn haproxy_follows_the_recipe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn haproxy_rejects_requests_if_the_script_fails() {
     let (issuer, other) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
-    let judge = ForwardAuth::start(&config(&issuer, &other, "forwarded", ""));
-    let proxy = start("haproxy", &["haproxy.cfg", "authorize.lua"], judge.address, |folder| {
+    let authorizer = ForwardAuth::start(&config(&issuer, &other, "forwarded", ""));
+    let proxy = start("haproxy", &["haproxy.cfg", "authorize.lua"], authorizer.address, |folder| {
         let script = folder.join("authorize.lua");
         let text = fs::read_to_string(&script).unwrap();
         fs::write(script, text.replace("core.httpclient()", "core.no_such_function()")).unwrap();
@@ -87,21 +87,21 @@ async fn run(
 ) {
     let (issuer, failing) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
     failing.set_outage(Some(Fault::Status(500)));
-    let judge = ForwardAuth::start(&config(&issuer, &failing, mode, settings));
-    let Some(proxy) = start(name, files, judge.address, arguments) else { return };
+    let authorizer = ForwardAuth::start(&config(&issuer, &failing, mode, settings));
+    let Some(proxy) = start(name, files, authorizer.address, arguments) else { return };
     check_cases(proxy.port, &issuer, &failing);
-    drop(judge);
+    drop(authorizer);
     let token = issuer.token(API).sign();
     assert_rejected(&get(proxy.port, "/orders", &bearer(&token)), 503);
     assert_rejected(&get(proxy.port, "/public/x", ""), 503);
 }
 
-/// Starts a proxy with the recipe in `files`, for a judge at this address. `arguments` completes the files in
-/// a folder. `None` if the proxy is not installed.
+/// Starts a proxy with the recipe in `files`, for an authorizer at this address. `arguments` completes the files
+/// in a folder. `None` if the proxy is not installed.
 fn start(
     name: &str,
     files: &[&str],
-    judge: SocketAddr,
+    authorizer: SocketAddr,
     arguments: impl FnOnce(&Path) -> Vec<PathBuf>,
 ) -> Option<Proxy> {
     let Some(program) = find(name) else {
@@ -110,7 +110,7 @@ fn start(
     };
     let port = free_port();
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{port}"));
-    write_recipe(&folder, files, port, judge, upstream());
+    write_recipe(&folder, files, port, authorizer, upstream());
     let mut command = Command::new(program);
     command.args(arguments(&folder)).current_dir(&folder);
     command.env("XDG_CONFIG_HOME", &folder).env("XDG_DATA_HOME", &folder);
@@ -199,12 +199,12 @@ fn bearer(token: &str) -> String {
 }
 
 /// Writes the files of a recipe with these addresses in place of its own.
-fn write_recipe(folder: &Path, files: &[&str], port: u16, judge: SocketAddr, upstream: SocketAddr) {
+fn write_recipe(folder: &Path, files: &[&str], port: u16, authorizer: SocketAddr, upstream: SocketAddr) {
     fs::create_dir_all(folder).unwrap();
     for file in files {
         let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes").join(file);
         let text = fs::read_to_string(recipe).unwrap();
-        let text = text.replace("127.0.0.1:9090", &judge.to_string());
+        let text = text.replace("127.0.0.1:9090", &authorizer.to_string());
         let text = text.replace("127.0.0.1:3000", &upstream.to_string()).replace("8080", &port.to_string());
         fs::write(folder.join(file), text).unwrap();
     }

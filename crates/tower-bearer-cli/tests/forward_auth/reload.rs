@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 
-use super::support::ForwardAuth;
+use super::support::{ForwardAuth, send};
 use super::{API, RULES, config, start};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,27 +14,27 @@ async fn a_broken_file_keeps_the_former_configuration() {
     let token = issuer.token(API).sign();
     program.reload("listen = ", "the former one stays in use: line 1");
     program.reload(&config(&issuer, "", "[[rules]]\npath = \"/a/*b\""), "rules[0].path");
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
-    assert_eq!(program.ask("GET", "/other", Some(&token)).status, 403);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.authorize("GET", "/other", Some(&token)).status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_keeps_keys_and_caches_unless_the_table_auth_changes() {
     let (issuer, mut program) = start().await;
     let token = issuer.token(API).sign();
-    assert_eq!(program.ask("GET", "/other", Some(&token)).status, 403);
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.authorize("GET", "/other", Some(&token)).status, 403);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 200);
     issuer.set_outage(Some(Fault::Status(500)));
 
     let everything = config(&issuer, "", "[[rules]]\npath = \"/**\"");
     program.reload(&everything, "auth=\"unchanged\"");
-    assert_eq!(program.ask("GET", "/other", Some(&token)).status, 200);
+    assert_eq!(program.authorize("GET", "/other", Some(&token)).status, 200);
 
     issuer.set_outage(None);
     let fetches = issuer.requests(Endpoint::Jwks);
     let audience = everything.replace(API, "https://new.example.com");
     program.reload(&audience, "auth=\"all\"");
-    assert_eq!(program.ask("GET", "/other", Some(&token)).status, 401);
+    assert_eq!(program.authorize("GET", "/other", Some(&token)).status, 401);
     assert!(issuer.requests(Endpoint::Jwks) > fetches);
 }
 
@@ -47,18 +47,18 @@ async fn a_changed_issuer_leaves_the_keys_of_the_others_alone() {
     };
     let mut program = ForwardAuth::start(&with(&format!("{}\"", other.identifier())));
     let (token, of_other) = (issuer.token(API).sign(), other.token(API).sign());
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
-    assert_eq!(program.ask("GET", "/orders", Some(&of_other)).status, 200);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.authorize("GET", "/orders", Some(&of_other)).status, 200);
     issuer.set_outage(Some(Fault::Status(500)));
 
     let stricter = format!("{}\"\nmax_lifetime_secs = 1", other.identifier());
     program.reload(&with(&stricter), "auth=\"issuers\"");
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
-    assert_eq!(program.ask("GET", "/orders", Some(&of_other)).status, 401);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.authorize("GET", "/orders", Some(&of_other)).status, 401);
 
     program.reload(&config(&issuer, "", RULES), "auth=\"issuers\"");
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 200);
-    assert_eq!(program.ask("GET", "/orders", Some(&other.token(API).sign())).status, 401);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 200);
+    assert_eq!(program.authorize("GET", "/orders", Some(&other.token(API).sign())).status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn a_file_that_is_gone_or_no_file_keeps_the_former_configuration() {
     let (issuer, mut program) = start().await;
     let token = issuer.token(API).sign();
     let path = program.config.clone();
-    let allows = |program: &ForwardAuth| program.ask("GET", "/orders", Some(&token)).status == 200;
+    let allows = |program: &ForwardAuth| program.authorize("GET", "/orders", Some(&token)).status == 200;
 
     fs::remove_file(&path).unwrap();
     program.signal("HUP");
@@ -104,15 +104,15 @@ async fn a_hundred_quick_changes_end_with_the_last_file() {
         )
         .unwrap();
         program.signal("HUP");
-        let status = program.ask("GET", "/nowhere", Some(&token)).status;
+        let status = program.authorize("GET", "/nowhere", Some(&token)).status;
         assert_eq!(status, 403, "{change}");
     }
     program.reload(&config(&issuer, "", "[[rules]]\npath = \"/last\""), "configuration reloaded");
     // Earlier signals may have lines of their own.
-    while program.ask("GET", "/last", Some(&token)).status != 200 {
+    while program.authorize("GET", "/last", Some(&token)).status != 200 {
         program.wait_for_log("configuration reloaded");
     }
-    assert_eq!(program.ask("GET", "/orders", Some(&token)).status, 403);
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +122,7 @@ async fn a_change_that_needs_a_restart_is_logged() {
         .reload(&config(&issuer, "max_connections = 5", RULES), "no effect until this program is restarted");
     let moved = config(&issuer, "", RULES).replacen("127.0.0.1:0", "127.0.0.1:1", 1);
     program.reload(&moved, "no effect until this program is restarted");
-    assert_eq!(program.ask("GET", "/public/x", None).status, 200);
+    assert_eq!(program.authorize("GET", "/public/x", None).status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,10 +130,10 @@ async fn gauges_of_an_issuer_that_a_reload_removes_are_zero() {
     let (issuer, mut program) = start().await;
     let other = TestIssuer::start().await.unwrap();
     for token in [issuer.token(API).sign(), other.token(API).sign()] {
-        program.ask("GET", "/orders", Some(&token));
+        program.authorize("GET", "/orders", Some(&token));
     }
     let age = |program: &ForwardAuth| {
-        let metrics = super::send(program.probes, "GET /metrics HTTP/1.1\r\n").body;
+        let metrics = send(program.probes, "GET /metrics HTTP/1.1\r\n").body;
         let name = format!("tower_bearer_keys_age_seconds{{issuer=\"{}\"}} ", issuer.identifier());
         let line = metrics.lines().find_map(|line| line.strip_prefix(&name)).map(ToOwned::to_owned);
         line.unwrap_or_else(|| panic!("{name}: {metrics}"))

@@ -54,7 +54,7 @@ impl ForwardAuth {
     }
 
     /// Asks about a request, as nginx does.
-    pub(crate) fn ask(&self, method: &str, target: &str, token: Option<&str>) -> Reply {
+    pub(crate) fn authorize(&self, method: &str, target: &str, token: Option<&str>) -> Reply {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         self.send(&format!("X-Original-Method: {method}\r\nX-Original-URI: {target}\r\n{token}"))
     }
@@ -121,7 +121,7 @@ impl Reply {
 /// `start` is the request up to and including some header lines.
 pub(crate) fn send(address: SocketAddr, start: &str) -> Reply {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "{start}Host: judge\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{start}Host: authorizer\r\nConnection: close\r\n\r\n").unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
