@@ -68,11 +68,13 @@ struct Allow {
     epoch: Epoch,
 }
 
-/// Why [`Allow`] responds as it does, for the metric. Not there if it allows a request with a token.
-#[derive(Clone, Copy, Debug)]
-enum Reason {
-    Anonymous,
-    Refused(&'static str),
+/// What a response means, with the label of the metric.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    Allowed(&'static str),
+    Rejected(&'static str),
+    /// The issuers have changed since the request started.
+    Reloaded,
 }
 
 impl Authorizer {
@@ -101,23 +103,22 @@ impl Authorizer {
         &self.auth
     }
 
-    /// The response to the proxy at `peer`, whose request has this `head`.
-    pub(crate) async fn respond(&self, peer: IpAddr, head: Parts) -> Response<Body> {
-        let response = match self.decide(peer.to_canonical(), head).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                metrics::count_rejected(refusal.reason());
-                refusal.respond().map(full)
-            }
-        };
+    /// The response to the proxy after this decision.
+    pub(crate) fn respond(&self, decision: Result<Response<Body>, Refusal>) -> Response<Body> {
+        let response = decision.unwrap_or_else(|refusal| {
+            metrics::count_rejected(refusal.reason());
+            refusal.respond().map(full)
+        });
         if self.policy.nginx_status { for_nginx(response) } else { response }
     }
 
-    async fn decide(&self, peer: IpAddr, head: Parts) -> Result<Response<Body>, Refusal> {
+    /// Decides about the request with this `head` from the proxy at `peer`.
+    pub(crate) async fn decide(&self, peer: IpAddr, head: &Parts) -> Result<Response<Body>, Refusal> {
+        let peer = peer.to_canonical();
         if !self.trusts(peer) {
             return Err(Refusal::UntrustedProxy);
         }
-        let original = self.policy.mode.original(&head)?;
+        let original = self.policy.mode.original(head)?;
         if self.needs_host && original.host.is_none() {
             return Err(ProxyFault::Missing(self.policy.mode.host_header()).into());
         }
@@ -141,26 +142,32 @@ impl Authorizer {
 async fn validate(
     service: TokenService,
     peer: IpAddr,
-    mut head: Parts,
+    head: &Parts,
     original: OriginalHead,
 ) -> Result<Response<Body>, Refusal> {
-    head.uri = original.uri().ok_or(Refusal::Target)?;
-    head.method = original.method;
-    head.headers.remove(CONTENT_TYPE);
-    head.extensions.insert(PeerAddress(peer));
-    let Ok(response) = service.oneshot(Request::from_parts(head, ())).await;
-    count(&response);
+    let mut request = Request::new(());
+    *request.uri_mut() = original.uri().ok_or(Refusal::Target)?;
+    *request.method_mut() = original.method;
+    request.headers_mut().clone_from(&head.headers);
+    request.headers_mut().remove(CONTENT_TYPE);
+    request.extensions_mut().insert(PeerAddress(peer));
+    let Ok(response) = service.oneshot(request).await;
+    match outcome(&response) {
+        Outcome::Allowed(reason) => metrics::count_allowed(reason),
+        Outcome::Rejected(reason) => metrics::count_rejected(reason),
+        Outcome::Reloaded => return Err(Refusal::Reloaded),
+    }
     Ok(response.map(BodyExt::boxed_unsync))
 }
 
-/// Counts a request with this response of `BearerAuth`.
-fn count<B>(response: &Response<B>) {
+/// What this response of `BearerAuth` means.
+fn outcome<B>(response: &Response<B>) -> Outcome {
     let extensions = response.extensions();
-    match (extensions.get::<Rejection>(), extensions.get::<Reason>()) {
-        (Some(rejection), _) => metrics::count_rejected(rejection.kind().as_str()),
-        (None, Some(Reason::Refused(reason))) => metrics::count_rejected(reason),
-        (None, Some(Reason::Anonymous)) => metrics::count_allowed("anonymous"),
-        (None, None) => metrics::count_allowed(metrics::TOKEN),
+    match (extensions.get::<Rejection>(), extensions.get::<Outcome>()) {
+        (Some(rejection), _) => Outcome::Rejected(rejection.kind().as_str()),
+        (None, Some(outcome)) => *outcome,
+        // Neither `BearerAuth` nor `Allow` has decided.
+        (None, None) => Outcome::Rejected("unknown"),
     }
 }
 
@@ -187,33 +194,46 @@ impl Service<Request<()>> for Allow {
     }
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
-        ready(Ok(self.allow(request.extensions().get()).unwrap_or_else(|refusal| {
-            let mut response = refusal.respond().map(Full::new);
-            response.extensions_mut().insert(Reason::Refused(refusal.reason()));
-            response
-        })))
+        let (mut response, outcome) = self.decide(request.extensions().get());
+        response.extensions_mut().insert(outcome);
+        ready(Ok(response))
     }
 }
 
 impl Allow {
     /// The response to a request with this token. A request without one is a preflight, with
     /// `allow_preflight`, or has no credentials, with `optional`.
-    fn allow(&self, token: Option<&AccessToken>) -> Result<Response<Full<Bytes>>, Refusal> {
-        if !self.epoch.is_latest() {
-            return Err(Refusal::Reloaded);
-        }
+    fn decide(&self, token: Option<&AccessToken>) -> (Response<Full<Bytes>>, Outcome) {
         let mut response = Response::new(Full::default());
-        match token {
-            Some(token) => self.claim_headers.write(token, response.headers_mut()).map_err(Refusal::Claim)?,
-            None => {
-                self.claim_headers.clear(response.headers_mut());
-                response.extensions_mut().insert(Reason::Anonymous);
+        if !self.epoch.is_latest() {
+            // Never sent: the request is decided once more, or rejected.
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            return (response, Outcome::Reloaded);
+        }
+        let Some(token) = token else {
+            self.claim_headers.clear(response.headers_mut());
+            return (response, Outcome::Allowed("anonymous"));
+        };
+        match self.claim_headers.write(token, response.headers_mut()) {
+            Ok(()) => (response, Outcome::Allowed(metrics::TOKEN)),
+            Err(claim) => {
+                let refusal = Refusal::Claim(claim);
+                (refusal.respond().map(Full::new), Outcome::Rejected(refusal.reason()))
             }
         }
-        Ok(response)
     }
 }
 
 pub(crate) fn full(body: Bytes) -> Body {
     Full::new(body).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_that_nobody_explains_counts_as_rejected() {
+        assert_eq!(outcome(&Response::new(())), Outcome::Rejected("unknown"));
+    }
 }

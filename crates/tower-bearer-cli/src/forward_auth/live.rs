@@ -5,15 +5,22 @@
 //!
 //! Why a number instead of a lock: requests wait for keys and introspection, and a change must not wait for
 //! them. While the issuers change, new requests wait, which takes no I/O.
+//!
+//! Why a request is decided once more: its client has done nothing wrong. With a DPoP proof it cannot be,
+//! because the first decision has used the proof.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use http::Response;
+use http::request::Parts;
 use tokio::sync::watch;
 use tower_bearer::BearerAuth;
 
-use super::authorizer::{Authorizer, Policy};
+use super::authorizer::{Authorizer, Body, Policy};
+use super::refusal::Refusal;
 
 /// The configuration in use.
 #[derive(Debug)]
@@ -35,8 +42,20 @@ impl Live {
         Self { authorizer: ArcSwap::from_pointee(authorizer), replaced: watch::Sender::new(()) }
     }
 
+    /// The response to the proxy at `peer`, whose request has this `head`. If the issuers change meanwhile,
+    /// the request is decided once more.
+    pub(crate) async fn respond(&self, peer: IpAddr, head: &Parts) -> Response<Body> {
+        let mut authorizer = self.load().await;
+        let mut decision = authorizer.decide(peer, head).await;
+        if matches!(decision, Err(Refusal::Reloaded)) && !head.headers.contains_key("dpop") {
+            authorizer = self.load().await;
+            decision = authorizer.decide(peer, head).await;
+        }
+        authorizer.respond(decision)
+    }
+
     /// The configuration for a new request. Waits while the issuers change.
-    pub(crate) async fn load(&self) -> Arc<Authorizer> {
+    async fn load(&self) -> Arc<Authorizer> {
         let authorizer = self.latest();
         if authorizer.epoch().is_latest() {
             return authorizer;
@@ -89,10 +108,11 @@ impl Epoch {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use http::{Method, Request};
+    use http::Request;
     use tower_bearer::inspector::Inspector;
     use tower_bearer::testing::TestIssuer;
 
@@ -100,6 +120,7 @@ mod tests {
     use super::*;
 
     const API: &str = "api";
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn config(rules: &str) -> Config {
         let text = format!(
@@ -112,6 +133,31 @@ mod tests {
             "#
         );
         Config::parse(&text, None, &Inspector::new()).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    fn head(issuer: &TestIssuer) -> Parts {
+        let token = issuer.token(API).sign();
+        let request = Request::get("/orders").header("authorization", format!("Bearer {token}"));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    /// The response to a request that waits for keys while `rules` and another issuer come into use.
+    async fn respond_during_change(change: impl FnOnce(&mut Parts), rules: &str) -> Response<Body> {
+        let issuer = TestIssuer::start().await.unwrap();
+        let before = config(r#"{ path = "/**" }"#);
+        let auth = before.auth.clone();
+        auth.issuers().add(issuer.issuer()).unwrap();
+        let live = Live::new(before.auth, before.policy);
+        let mut head = head(&issuer);
+        change(&mut head);
+        let mut response = pin!(live.respond(PEER, &head));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(response.as_mut().poll(&mut context).is_pending());
+        live.replace_with(config(rules).policy, || {
+            auth.issuers().add(TestIssuer::new().issuer()).unwrap();
+            auth.clone()
+        });
+        response.await
     }
 
     #[tokio::test]
@@ -130,16 +176,26 @@ mod tests {
             auth.clone()
         });
 
-        let ask = async |authorizer: &Authorizer| {
-            let token = issuer.token(API).sign();
-            let request = Request::builder().method(Method::GET).uri("/orders");
-            let request = request.header("authorization", format!("Bearer {token}"));
-            let (head, ()) = request.body(()).unwrap().into_parts();
-            authorizer.respond([127, 0, 0, 1].into(), head).await
-        };
-        let response = ask(&started).await;
+        let head = head(&issuer);
+        let response = started.respond(started.decide(PEER, &head).await);
         assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &1.into()));
-        assert_eq!(ask(&*live.load().await).await.status(), 403);
+        assert_eq!(live.respond(PEER, &head).await.status(), 403);
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_issuers_change_meanwhile_is_decided_with_the_new_rules() {
+        for (rules, status) in
+            [(r#"{ path = "/**" }"#, 200), (r#"{ path = "/**", scopes = ["admin"] }"#, 403)]
+        {
+            assert_eq!(respond_during_change(|_| {}, rules).await.status(), status, "{rules}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_with_a_dpop_proof_is_decided_only_once() {
+        let add_proof = |head: &mut Parts| drop(head.headers.insert("dpop", "proof".parse().unwrap()));
+        let response = respond_during_change(add_proof, r#"{ path = "/**" }"#).await;
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &1.into()));
     }
 
     #[tokio::test]

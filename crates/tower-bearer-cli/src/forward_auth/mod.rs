@@ -20,6 +20,7 @@ mod server;
 mod server_tests;
 mod signals;
 
+use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use http::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tower_bearer::inspector::Inspector;
 
 use self::admin::Pages;
@@ -139,7 +141,7 @@ async fn serve(path: PathBuf, text: String, config: Config, inspector: Inspector
     file_limit::raise(max_connections);
     let reloader = Reloader::new(path, text, config, inspector.clone());
     let live = reloader.live();
-    tokio::spawn(reloader.run(hangups));
+    let reloads = tokio::spawn(reloader.run(hangups));
     let (sender, stopped) = watch::channel(false);
     let servers = async {
         tokio::join!(
@@ -152,8 +154,20 @@ async fn serve(path: PathBuf, text: String, config: Config, inspector: Inspector
         // Fails only if both servers have ended.
         let _ = sender.send(true);
     };
-    tokio::join!(servers, stop);
+    unless_failed(reloads, async { tokio::join!(servers, stop) }).await?;
     Ok(())
+}
+
+/// Runs `servers`, and fails at once if the reload task fails. It may have left requests waiting for ever, and
+/// it would miss every later change.
+async fn unless_failed<T>(
+    reloads: JoinHandle<Infallible>,
+    servers: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        served = servers => Ok(served),
+        Err(error) = reloads => Err(Failure::because("the task that reloads the configuration has failed", error)),
+    }
 }
 
 /// Says where the program listens.
@@ -175,7 +189,7 @@ async fn serve_proxies(
     let respond = move |peer, request: Request<Incoming>| {
         let live = Arc::clone(&live);
         // Bodies are not read.
-        async move { live.load().await.respond(peer, request.into_parts().0).await }
+        async move { live.respond(peer, &request.into_parts().0).await }
     };
     server::serve(listener, peers, respond, stopped).await;
 }
@@ -198,4 +212,15 @@ async fn serve_admin(
 async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_program_ends_with_a_failure_if_the_reload_task_panics() {
+        let reloads = tokio::spawn(async { panic!("for this test") });
+        assert!(unless_failed(reloads, std::future::pending::<()>()).await.is_err());
+    }
 }

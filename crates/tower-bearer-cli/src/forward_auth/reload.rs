@@ -3,6 +3,7 @@
 //! Why a change must be there in two polls: an editor may write the file in parts, and the first part may be
 //! a valid file with fewer rules.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl Reloader {
     }
 
     /// Reloads the file on SIGHUP and when it has changed, for ever.
-    pub(crate) async fn run(mut self, mut hangups: Hangups) {
+    pub(crate) async fn run(mut self, mut hangups: Hangups) -> Infallible {
         let mut polls = interval(POLL_INTERVAL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -117,20 +118,28 @@ impl Reloader {
     fn replace(&mut self, live: &BearerAuth, config: Config) {
         let Config { listening, policy, auth, auth_source } = config;
         let changed = auth_source.changed_issuers(&self.auth_source);
-        let change = if auth_source == self.auth_source {
+        let mut change = "unchanged";
+        if auth_source == self.auth_source {
             self.live.replace(auth, policy);
-            "unchanged"
         } else if let Some(changed) = changed {
-            // Checked when `auth` was built from the same settings, so a failure is not expected.
-            let update = || if update_issuers(live, &auth, changed).is_ok() { live.clone() } else { auth };
-            self.live.replace_with(policy, update);
+            self.live.replace_with(policy, || match update_issuers(live, &auth, changed) {
+                Ok(()) => {
+                    change = "issuers";
+                    live.clone()
+                }
+                // Each step must be valid by itself, such as the first of two issuers that swap settings.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot change the issuers one by one, so all caches are replaced");
+                    change = "all";
+                    auth
+                }
+            });
             warm_up(self.live.latest().auth());
-            "issuers"
         } else {
             warm_up(&auth);
             self.live.replace(auth, policy);
-            "all"
-        };
+            change = "all";
+        }
         self.auth_source = auth_source;
         tracing::info!(auth = change, "configuration reloaded");
         if listening != self.listening {
@@ -181,7 +190,7 @@ mod tests {
 
     async fn allows(reloader: &Reloader, path: &str) -> bool {
         let (head, ()) = Request::get(path).body(()).unwrap().into_parts();
-        reloader.live.latest().respond(Ipv4Addr::LOCALHOST.into(), head).await.status().is_success()
+        reloader.live.respond(Ipv4Addr::LOCALHOST.into(), &head).await.status().is_success()
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tower_bearer::testing::{Endpoint, Fault, TestIssuer};
 
-use super::support::{ForwardAuth, send};
+use super::support::{ForwardAuth, config_file, send};
 use super::{API, RULES, config, start};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,4 +141,39 @@ async fn gauges_of_an_issuer_that_a_reload_removes_are_zero() {
     assert_ne!(age(&program), "0");
     program.reload(&config(&other, "", RULES), "auth=\"issuers\"");
     assert_eq!(age(&program), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issuers_that_cannot_change_one_by_one_change_at_once() {
+    let (issuer, other) = (TestIssuer::start().await.unwrap(), TestIssuer::start().await.unwrap());
+    let secret = config_file(TestIssuer::CLIENT_SECRET);
+    let introspection = |prefix: &str| {
+        format!(
+            "[auth.issuers.introspection]\nclient_id = \"{}\"\nsecret_file = {secret:?}\n\
+             opaque_tokens = {{ prefix = \"{prefix}\" }}\n",
+            TestIssuer::CLIENT_ID
+        )
+    };
+    let with = |first: &str, second: &str| {
+        let (first, second) = (introspection(first), introspection(second));
+        let other = other.identifier();
+        config(&issuer, "", &format!("{first}[[auth.issuers]]\nissuer = \"{other}\"\n{second}{RULES}"))
+    };
+    let mut program = ForwardAuth::start(&with("a_", "b_"));
+    fs::write(&program.config, with("b_", "a_")).unwrap();
+    program.signal("HUP");
+    program.wait_for_log("cannot change the issuers one by one");
+    program.wait_for_log("auth=\"all\"");
+    let token = issuer.token(API).sign();
+    assert_eq!(program.authorize("GET", "/orders", Some(&token)).status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_for_operators_keeps_its_counts_when_every_cache_is_replaced() {
+    let (issuer, mut program) = start().await;
+    let expired = issuer.token(API).expired().sign();
+    assert_eq!(program.authorize("GET", "/orders", Some(&expired)).status, 401);
+    program.reload(&config(&issuer, "", RULES).replace(API, "https://new.example.com"), "auth=\"all\"");
+    let data = send(program.probes, "GET /inspector/?data HTTP/1.1\r\n").body;
+    assert!(data.contains("\"token_expired\":1"), "{data}");
 }
