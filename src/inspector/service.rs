@@ -53,6 +53,9 @@ use crate::middleware::BearerAuth;
 /// and it shows the issuers (those of tenants, too), the ids of their keys, and the errors of the last
 /// requests with the URLs of internal servers.
 ///
+/// On a listener without authentication, check the header `Host` as well. Otherwise a web page whose name
+/// resolves to your listener (DNS rebinding) can read this page and use it.
+///
 /// # Runtime
 /// Needs a tokio runtime with timers.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! entries.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use foldhash::quality::RandomState;
@@ -11,7 +12,7 @@ use rpds::HashTrieMapSync;
 
 use super::revoke::Kind;
 use crate::access_token::AccessToken;
-use crate::time::NumericDate;
+use crate::time::{Clock, NumericDate, SystemClock};
 
 /// The claims that revocations are compared with. A claim that is absent or ill-typed is `None`: a revocation
 /// of a token or a session cannot match it.
@@ -51,8 +52,8 @@ impl<'a> RevocableClaims<'a> {
 
 /// 128 bits of keyed hash of a kind, an issuer and a value.
 ///
-/// Two entries with the same key count as one that keeps the later moment and the later end. So a collision
-/// can reject more tokens, never fewer, and the random key of the hash lets nobody choose one.
+/// Two entries with the same key count as one that keeps the later moment and the later end. The random key of
+/// the hash lets nobody choose a collision, and with 128 bits none happens by chance.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key(u64, u64);
 
@@ -93,23 +94,33 @@ impl Entry {
 }
 
 /// All entries.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Entries {
     /// The keys are hashes already, so that this hasher needs no random key.
     by_key: HashTrieMapSync<Key, Entry, FixedState>,
     /// The number of entries of each kind, so that a kind without entries costs no lookup.
     counts: [usize; Kind::COUNT],
+    /// Read only if an entry matches a token.
+    clock: Arc<dyn Clock>,
 }
 
 impl Default for Entries {
     fn default() -> Self {
         let by_key = HashTrieMapSync::new_with_hasher_and_ptr_kind(FixedState::default());
-        Self { by_key, counts: [0; Kind::COUNT] }
+        Self { by_key, counts: [0; Kind::COUNT], clock: Arc::new(SystemClock) }
     }
 }
 
 impl Entries {
     const KINDS: [Kind; Kind::COUNT] = [Kind::Token, Kind::Session, Kind::Subject, Kind::Client, Kind::All];
+
+    pub(super) fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    pub(super) fn now(&self) -> NumericDate {
+        NumericDate::now(&*self.clock)
+    }
 
     pub(super) fn len(&self) -> usize {
         self.by_key.size()
@@ -123,7 +134,8 @@ impl Entries {
     pub(super) fn hit(&self, claims: &RevocableClaims<'_>, keys: &KeyMaker) -> bool {
         Self::KINDS.iter().zip(self.counts).filter(|(_, count)| *count > 0).any(|(kind, _)| {
             let key = claims.value(*kind).map(|value| keys.key(*kind, claims.issuer, value));
-            key.and_then(|key| self.get(key)).is_some_and(|entry| entry.hits(claims.issued_at))
+            key.and_then(|key| self.get(key))
+                .is_some_and(|entry| entry.hits(claims.issued_at) && entry.expires_at > self.now().as_secs())
         })
     }
 

@@ -87,7 +87,7 @@ impl Revocations {
     /// Default: 24 h. Set it to the longest lifetime of its access tokens. Zero is a
     /// [`ConfigError`](crate::ConfigError).
     ///
-    /// A revocation is kept until no token is left that it could reject:
+    /// A revocation is kept until every token issued before it has expired:
     ///
     /// - until [`Revoke::expires_at`], if that is set
     /// - else for the [`Issuer::max_lifetime`](crate::Issuer::max_lifetime) of its issuer, the longest one if
@@ -98,7 +98,8 @@ impl Revocations {
     /// about, or now. [`BearerAuth::bounds`](crate::BearerAuth::bounds) says which case applies.
     ///
     /// # Risk
-    /// A token that lives longer is accepted again.
+    /// A token that lives longer is accepted again. So is one that its issuer issues later in a revoked
+    /// session.
     #[must_use]
     pub fn keep_for(self, time: Duration) -> Self {
         self.store.writer().keep_for = time;
@@ -111,7 +112,7 @@ impl Revocations {
     /// one here.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
-        self.store.writer().clock = Arc::new(clock);
+        self.store.set_clock(Arc::new(clock));
         self
     }
 
@@ -148,9 +149,9 @@ impl Revocations {
         self.store.hit(|| claims)
     }
 
-    /// Tells the store how long tokens live at one more `BearerAuth`.
-    pub(crate) fn add_user(&self, user: Weak<dyn TokenLifetimes>) {
-        self.store.writer().add_user(user);
+    /// Tells the store how long tokens live at one more `BearerAuth`, and whether that resolves issuers.
+    pub(crate) fn add_user(&self, issuers: Weak<dyn TokenLifetimes>, resolves_issuers: bool) {
+        self.store.writer().add_user(issuers, resolves_issuers);
     }
 
     /// The settings that are zero.

@@ -94,7 +94,8 @@ impl Revoke {
         Self::new(issuer.into(), Kind::Token, jti.into())
     }
 
-    /// Revokes the tokens of the session with this `sid`, whenever they were issued.
+    /// Revokes the tokens of the session with this `sid`, whenever they were issued. End the session at the
+    /// authorization server too, so that it issues no more of them.
     ///
     /// A token without `sid` cannot be revoked this way. Many authorization servers put `sid` into ID tokens
     /// only; see [`AccessToken::session_id`](crate::AccessToken::session_id).

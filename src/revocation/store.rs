@@ -1,8 +1,7 @@
 //! The store of revocations: requests read it without a lock, and one writer at a time changes it.
 //!
-//! Checks: at most `max_entries`, and no entry is dropped before it expires.
-//! Does not check: the clock, when a request reads it. An expired entry hits only tokens that have expired. A
-//! clock that is wrong when an entry is added can drop others early.
+//! Checks: at most `max_entries`, and no entry is dropped before it expires. Does not check: whether the
+//! clock is right. One that is ahead when an entry is added can drop others early.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use arc_swap::ArcSwap;
 use super::entries::{Entries, Entry, Key, KeyMaker, RevocableClaims};
 use super::revoke::Revoke;
 use super::status::{RevocationsFull, RevocationsStatus};
-use crate::time::{Clock, NumericDate, SystemClock};
+use crate::time::{Clock, NumericDate};
 
 /// How much longer an entry is kept than the lifetime of a token: `iat` may lie ahead by the leeway, and a
 /// token is accepted for the leeway after `exp`. The leeway is at most 5 min.
@@ -45,13 +44,18 @@ pub(super) struct Store {
     writer: Mutex<Writer>,
 }
 
+/// The issuers of a `BearerAuth` that uses the store.
+struct User {
+    issuers: Weak<dyn TokenLifetimes>,
+    /// Whether it may trust an issuer later that it does not trust now.
+    resolves_issuers: bool,
+}
+
 /// What only changes need.
 pub(super) struct Writer {
     pub(super) max_entries: usize,
     pub(super) keep_for: Duration,
-    pub(super) clock: Arc<dyn Clock>,
-    /// The issuers of each `BearerAuth` that uses the store.
-    users: Vec<Weak<dyn TokenLifetimes>>,
+    users: Vec<User>,
     /// Every key, by the end of its entry.
     by_end: BTreeSet<(u64, Key)>,
 }
@@ -61,7 +65,6 @@ impl Default for Writer {
         Self {
             max_entries: 100_000,
             keep_for: Duration::from_secs(24 * 60 * 60),
-            clock: Arc::new(SystemClock),
             users: Vec::new(),
             by_end: BTreeSet::new(),
         }
@@ -85,8 +88,8 @@ impl Store {
     /// Stores an entry, or merges it with the one for the same target.
     pub(super) fn revoke(&self, revoke: &Revoke) -> Result<(), RevocationsFull> {
         let mut writer = self.writer();
-        let now = NumericDate::now(&*writer.clock);
         let mut entries = Entries::clone(&self.entries.load());
+        let now = entries.now();
         writer.prune(&mut entries, now);
         let result = writer.add(&mut entries, self.key(revoke), revoke, now);
         self.publish(entries);
@@ -95,12 +98,18 @@ impl Store {
 
     pub(super) fn status(&self) -> RevocationsStatus {
         let mut writer = self.writer();
-        let now = NumericDate::now(&*writer.clock);
         let mut entries = Entries::clone(&self.entries.load());
+        let now = entries.now();
         if writer.prune(&mut entries, now) {
             self.publish(entries);
         }
         RevocationsStatus { entries: self.len(), max_entries: writer.max_entries }
+    }
+
+    pub(super) fn set_clock(&self, clock: Arc<dyn Clock>) {
+        let _writer = self.writer();
+        let entries = Entries::clone(&self.entries.load()).with_clock(clock);
+        self.publish(entries);
     }
 
     fn key(&self, revoke: &Revoke) -> Key {
@@ -118,9 +127,9 @@ impl Store {
 
 impl Writer {
     /// The issuers of one more `BearerAuth`.
-    pub(super) fn add_user(&mut self, user: Weak<dyn TokenLifetimes>) {
-        self.users.retain(|user| user.strong_count() > 0);
-        self.users.push(user);
+    pub(super) fn add_user(&mut self, issuers: Weak<dyn TokenLifetimes>, resolves_issuers: bool) {
+        self.users.retain(|user| user.issuers.strong_count() > 0);
+        self.users.push(User { issuers, resolves_issuers });
     }
 
     fn add(
@@ -168,10 +177,11 @@ impl Writer {
     /// The longest that a token of this issuer lives.
     fn lifetime(&self, issuer: &str) -> Duration {
         let mut longest = None;
-        for user in self.users.iter().filter_map(Weak::upgrade) {
-            match user.lifetime(issuer) {
-                TokenLifetime::NoTokens => {}
-                TokenLifetime::Unlimited => return self.keep_for,
+        for user in &self.users {
+            let Some(issuers) = user.issuers.upgrade() else { continue };
+            match issuers.lifetime(issuer) {
+                TokenLifetime::NoTokens if !user.resolves_issuers => {}
+                TokenLifetime::NoTokens | TokenLifetime::Unlimited => return self.keep_for,
                 TokenLifetime::AtMost(lifetime) => longest = longest.max(Some(lifetime)),
             }
         }

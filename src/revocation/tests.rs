@@ -56,7 +56,7 @@ fn hit(store: &Revocations, jti: &str, sub: &str, issued: Option<i64>) -> bool {
 
 fn user(store: &Revocations, lifetime: TokenLifetime) -> Arc<dyn TokenLifetimes> {
     let user: Arc<dyn TokenLifetimes> = Arc::new(Lifetime(lifetime));
-    store.add_user(Arc::downgrade(&user));
+    store.add_user(Arc::downgrade(&user), false);
     user
 }
 
@@ -129,6 +129,27 @@ fn an_entry_lives_as_long_as_the_tokens_of_its_issuer() {
         assert_eq!(store.status().entries(), 0, "{name}");
         assert!(!hit(&store, "j", "alice", Some(0)), "{name}");
     }
+}
+
+#[test]
+fn an_issuer_that_can_be_resolved_later_has_tokens_of_any_lifetime() {
+    let (store, clock) = store();
+    let _limited = user(&store, TokenLifetime::AtMost(Duration::from_secs(60)));
+    let resolving: Arc<dyn TokenLifetimes> = Arc::new(Lifetime(TokenLifetime::NoTokens));
+    store.add_user(Arc::downgrade(&resolving), true);
+    store.revoke(Revoke::subject(ISSUER, "alice")).unwrap();
+    clock.advance(86_400);
+    assert_eq!(store.status().entries(), 1);
+}
+
+#[test]
+fn an_expired_entry_rejects_nothing_before_it_is_removed() {
+    let (store, clock) = store();
+    store.revoke(Revoke::subject(ISSUER, "alice")).unwrap();
+    clock.advance(86_400 + 600);
+    assert!(hit(&store, "j", "alice", None));
+    clock.advance(1);
+    assert!(!hit(&store, "j", "alice", None));
 }
 
 #[test]

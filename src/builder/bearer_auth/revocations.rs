@@ -35,7 +35,7 @@ impl BearerAuthBuilder {
         if let Some(revocations) = &self.revocations {
             let issuers: Weak<IssuerRegistry> = Arc::downgrade(issuers);
             let issuers: Weak<dyn TokenLifetimes> = issuers;
-            revocations.add_user(issuers);
+            revocations.add_user(issuers, self.resolver.is_some());
         }
     }
 }

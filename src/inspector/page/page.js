@@ -60,7 +60,9 @@ async function poll() {
     if (!response.ok) {
       connection('bad', `The server responds with status ${response.status}`);
     } else {
-      show(await response.json());
+      const data = await response.json();
+      if (isPaused) return;
+      show(data);
       connection('good', 'Live');
       setText('updated', `Updated at ${clock(0)}`);
     }
@@ -289,8 +291,7 @@ byId('explain').addEventListener('submit', async (event) => {
   }
   button.disabled = true;
   try {
-    await explain(token);
-    if (!byId('keep').checked) box.value = '';
+    if (await explain(token) && !byId('keep').checked) box.value = '';
   } catch {
     verdict('bad', 'Failed', 'The server does not respond.');
   }
@@ -304,16 +305,18 @@ async function explain(token) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ token }),
     cache: 'no-store',
+    signal: AbortSignal.timeout(30000),
   });
   if (!response.ok) {
     verdict('bad', 'Failed', `The server responds with status ${response.status}.`);
-    return;
+    return false;
   }
   const explanation = await response.json();
   if (explanation.accepted) verdict('good', 'Accepted', 'A request with this token would be accepted.');
   else verdict('bad', 'Rejected', `${explanation.rejection}: ${explanation.description}`, explanation.hint);
   byId('findings').replaceChildren(...explanation.findings.map(findingRow));
   byId('explanation').hidden = false;
+  return true;
 }
 
 function verdict(state, title, text, hint = null) {
