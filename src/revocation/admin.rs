@@ -39,7 +39,8 @@ const MAX_BYTES: usize = 16 * 1024;
 ///
 /// # Risk
 /// It does not check the caller, and who may call it can lock out every user. Put it behind a `BearerAuth`
-/// and a [`Require`](crate::Require) layer, or on a listener of your own network.
+/// and a [`Require`](crate::Require) layer. On a listener without authentication, check the header `Host` as
+/// well: otherwise a web page whose name resolves to it (DNS rebinding) can call it.
 #[derive(Clone)]
 pub struct RevocationService {
     revocations: Revocations,

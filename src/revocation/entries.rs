@@ -52,8 +52,8 @@ impl<'a> RevocableClaims<'a> {
 
 /// 128 bits of keyed hash of a kind, an issuer and a value.
 ///
-/// Two entries with the same key count as one that keeps the later moment and the later end. The random key of
-/// the hash lets nobody choose a collision, and with 128 bits none happens by chance.
+/// Two entries with the same key count as one that keeps the later moment and the later end. The random key
+/// of the hash lets nobody choose a collision, and with 128 bits none happens by chance.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key(u64, u64);
 
