@@ -110,11 +110,14 @@ impl Authenticator {
     /// How far a request got whose token was presented under this scheme. Step 8: every valid token of a
     /// request comes here, cached or not.
     pub(crate) fn progress(&self, result: Result<AccessToken, Stop>, scheme: Scheme) -> Progress {
-        match result.and_then(|token| Ok(self.unrevoked(token)?)) {
-            Ok(token) if self.senders.applies_to(scheme, token.sender()) => {
-                Progress::Unproven(Unproven { token, scheme })
-            }
-            Ok(token) => Progress::Done(Ok(Some(token))),
+        match result {
+            Ok(token) => match self.check_revoked(&token) {
+                Err(rejection) => Progress::Done(Err(rejection.with_scheme(scheme))),
+                Ok(()) if self.senders.applies_to(scheme, token.sender()) => {
+                    Progress::Unproven(Unproven { token, scheme })
+                }
+                Ok(()) => Progress::Done(Ok(Some(token))),
+            },
             Err(Stop::Rejected(rejection)) => Progress::Done(Err(rejection.with_scheme(scheme))),
             Err(Stop::Pending(pending)) => Progress::Pending(pending, scheme),
         }

@@ -66,7 +66,7 @@ impl Authenticator {
                 resumed.outcome
             }
         };
-        let outcome = outcome.and_then(|token| self.unrevoked(token));
+        let outcome = outcome.and_then(|token| self.check_revoked(&token).map(|()| token));
         let kind = outcome.as_ref().map_or_else(|rejection| rejection.kind().as_str(), |_| "accepted");
         span.end(kind);
         (outcome, lookup)

@@ -10,22 +10,21 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::revocation::{Revocations, TokenLifetime, TokenLifetimes};
 
 impl Authenticator {
-    /// Returns `token` unless it is revoked.
-    pub(super) fn unrevoked(&self, token: AccessToken) -> Result<AccessToken, Rejection> {
-        unrevoked(self.revocations.as_ref(), token)
+    /// # Errors
+    /// The rejection of `token`, if it is revoked.
+    pub(super) fn check_revoked(&self, token: &AccessToken) -> Result<(), Rejection> {
+        check_revoked(self.revocations.as_ref(), token)
     }
 }
 
-/// Returns `token` unless it is in `revocations`.
-pub(super) fn unrevoked(
-    revocations: Option<&Revocations>,
-    token: AccessToken,
-) -> Result<AccessToken, Rejection> {
+/// # Errors
+/// The rejection of `token`, if it is in `revocations`.
+pub(super) fn check_revoked(revocations: Option<&Revocations>, token: &AccessToken) -> Result<(), Rejection> {
     match revocations {
-        Some(revocations) if revocations.hit(&token) => {
-            Err(Rejection::from(RejectionKind::TokenRevoked).about(&token))
+        Some(revocations) if revocations.hit(token) => {
+            Err(Rejection::from(RejectionKind::TokenRevoked).about(token))
         }
-        _ => Ok(token),
+        _ => Ok(()),
     }
 }
 

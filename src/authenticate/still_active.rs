@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Authenticator;
 use super::issuers::IssuerRegistry;
-use super::revoked::unrevoked;
+use super::revoked::check_revoked;
 use crate::access_token::AccessToken;
 use crate::event;
 use crate::introspection::{IntrospectionFault, IntrospectionLookup};
@@ -32,7 +32,10 @@ impl Authenticator {
         }
         // The response about an opaque token replaces its claims, the audiences included.
         let (required, revocations) = (self.required_audiences.clone(), self.revocations.clone());
-        Box::pin(async move { unrevoked(revocations.as_ref(), required.admit(introspected.await?)?) })
+        Box::pin(async move {
+            let token = required.admit(introspected.await?)?;
+            check_revoked(revocations.as_ref(), &token).map(|()| token)
+        })
     }
 }
 
