@@ -13,7 +13,7 @@ use std::path::Path;
 /// The floors, lowest first. Modules on one floor do not import each other, unless [`NEIGHBOURS`] lists
 /// them.
 const FLOORS: [&[&str]; 14] = [
-    &["encoding", "event", "fetch_url", "json_document", "secret_file", "time"],
+    &["encoding", "event", "fetch_url", "secret_file", "time"],
     &["bearer", "crypto", "observe", "sync"],
     &["access_token", "challenge"],
     &["jwt", "transport"],
@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 14] = [
     &["rejection"],
     &["authenticate"],
     &["audit", "diagnostics"],
-    &["settings"],
+    &["json_document", "settings"],
     &["resource_metadata"],
     &["middleware"],
     &["builder", "issuers"],

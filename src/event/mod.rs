@@ -56,6 +56,17 @@ pub(crate) fn revoked(issuer: &str, kind: &str) {
     info!(target: TARGET, issuer, kind, "Access tokens revoked");
 }
 
+/// Tokens of an issuer were revoked that no `BearerAuth` trusts.
+pub(crate) fn revoked_for_untrusted_issuer(issuer: &str, kind: &str) {
+    let hint = "compare the issuer with the configured one, byte for byte";
+    warn!(target: TARGET, issuer, kind, hint, "Access tokens revoked, but no BearerAuth trusts their issuer");
+}
+
+/// Tokens were revoked that have expired.
+pub(crate) fn revoked_after_expiry(issuer: &str, kind: &str) {
+    info!(target: TARGET, issuer, kind, "Revocation ignored: its access tokens have expired");
+}
+
 /// There was no room for a revocation.
 pub(crate) fn not_revoked(issuer: &str, kind: &str) {
     let hint = "raise Revocations::max_entries, and revoke again";

@@ -7,13 +7,12 @@ use serde::Serialize;
 use super::kinds;
 use super::records::Records;
 use super::rejections::RecentRejection;
-use crate::diagnostics::IssuerStatus;
-use crate::middleware::BearerAuth;
+use crate::middleware::{BearerAuth, StatusDocument};
 
 #[derive(Serialize)]
 pub(super) struct Data {
-    issuers: Vec<IssuerStatus>,
-    cached_tokens: usize,
+    #[serde(flatten)]
+    status: StatusDocument,
     /// One guarantee each.
     bounds: Vec<String>,
     /// The counts of each minute by kind. The current minute is the first.
@@ -41,8 +40,7 @@ impl Data {
             Some((*label, Kind { status: kind.status().as_u16(), reason: kind.row().text }))
         });
         Self {
-            issuers: auth.status(),
-            cached_tokens: auth.cached_tokens(),
+            status: auth.status_document(),
             bounds: auth.bounds().to_string().lines().map(str::to_owned).collect(),
             kinds: kinds.collect(),
             minutes,

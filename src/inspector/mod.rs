@@ -36,7 +36,6 @@
 
 mod data;
 mod decisions;
-mod explain;
 mod kinds;
 mod page;
 mod records;

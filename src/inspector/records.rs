@@ -1,4 +1,4 @@
-//! What an inspector has recorded: counts of decisions, and the last rejections.
+//! The records of an inspector: counts of decisions, and the last rejections.
 
 use super::decisions::Decisions;
 use super::kinds;

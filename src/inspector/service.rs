@@ -3,9 +3,12 @@
 //! Does not check: the path of the request, so that it works under any path, with or without a final slash;
 //! and the caller.
 //!
-//! Why the files are told apart by the query: a relative reference such as `?data` means the same under
-//! `/inspector` and `/inspector/`.
+//! Why each file has a query instead of a path: a relative reference such as `?data` resolves to the same
+//! file under `/inspector` and `/inspector/`.
+//!
+//! Why the token is in the body of a request: URLs are logged.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -17,15 +20,17 @@ use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tower_service::Service;
 
 use super::data::Data;
-use super::explain::{self, ExplainRequest};
 use super::page;
 use super::records::Records;
 use crate::json_document;
 use crate::middleware::BearerAuth;
+
+/// Four times the default limit of a token.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Serves the page of an [`Inspector`](crate::inspector::Inspector).
 ///
@@ -64,6 +69,13 @@ pub struct InspectorService {
     auth: BearerAuth,
 }
 
+/// The body of `POST ?explain`.
+#[derive(Deserialize)]
+struct ExplainRequest<'b> {
+    #[serde(borrow)]
+    token: Cow<'b, str>,
+}
+
 impl InspectorService {
     pub(super) fn new(records: Arc<Records>, auth: BearerAuth) -> Self {
         Self { records, auth }
@@ -92,7 +104,7 @@ impl InspectorService {
     }
 
     async fn explain<B: Body>(&self, head: &Parts, body: B) -> Result<Response<String>, StatusCode> {
-        let body = explain::read(&head.headers, body).await?;
+        let body = json_document::read(&head.headers, body, MAX_BODY_BYTES).await?;
         let request: ExplainRequest<'_> =
             serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
         Ok(json(&self.auth.explain(&request.token).await))
@@ -104,10 +116,7 @@ fn read_only(method: &Method, get: impl FnOnce() -> Response<String>) -> Respons
 }
 
 fn json(document: &impl Serialize) -> Response<String> {
-    match serde_json::to_string(document) {
-        Ok(json) => json_document::response(StatusCode::OK, json),
-        Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
-    }
+    json_document::of(StatusCode::OK, document)
 }
 
 fn empty(status: StatusCode) -> Response<String> {

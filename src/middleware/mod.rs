@@ -24,6 +24,7 @@ mod rejection_log;
 mod require;
 mod responder;
 mod response_settings;
+mod revocation_service;
 mod shared;
 
 pub use bearer_auth::{BearerAuth, BearerAuthService, ResponseFuture};
@@ -31,9 +32,12 @@ pub use body::ResponseBody;
 #[cfg(feature = "axum")]
 pub(crate) use coverage::{is_covered, reject};
 pub use form_body::{FormBodyToken, FormBodyTokenFuture, FormBodyTokenService, ReplayedBody};
+#[cfg(feature = "inspector")]
+pub(crate) use probe::StatusDocument;
 pub use probe::{ReadyService, StatusService};
 pub(crate) use rejection_log::RejectionLog;
 pub use require::{Require, RequireFuture, RequireService};
 pub(crate) use responder::Responder;
 pub(crate) use response_settings::{OnReject, ResponseSettings};
+pub use revocation_service::RevocationService;
 pub(crate) use shared::{OnAccept, Shared};

@@ -84,12 +84,23 @@ struct ReadyBody {
     issuers: Vec<UnreadyIssuer>,
 }
 
+/// The state of a `BearerAuth`.
 #[derive(Serialize)]
-struct StatusBody {
+pub(crate) struct StatusDocument {
     issuers: Vec<IssuerStatus>,
     cached_tokens: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     revocations: Option<RevocationsStatus>,
+}
+
+impl StatusDocument {
+    pub(super) fn of(authenticator: &Authenticator) -> Self {
+        Self {
+            issuers: authenticator.status(),
+            cached_tokens: authenticator.tokens.len(),
+            revocations: authenticator.revocations.as_ref().map(Revocations::status),
+        }
+    }
 }
 
 impl ReadyService {
@@ -101,7 +112,7 @@ impl ReadyService {
         let issuers = self.probe.unready(&self.authenticator);
         let ready = issuers.is_empty();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json(status, &ReadyBody { ready, issuers })
+        json_document::of(status, &ReadyBody { ready, issuers })
     }
 }
 
@@ -111,10 +122,7 @@ impl StatusService {
     }
 
     fn get(&self) -> Response<String> {
-        let authenticator = &self.authenticator;
-        let (issuers, cached_tokens) = (authenticator.status(), authenticator.tokens.len());
-        let revocations = authenticator.revocations.as_ref().map(Revocations::status);
-        json(StatusCode::OK, &StatusBody { issuers, cached_tokens, revocations })
+        json_document::of(StatusCode::OK, &StatusDocument::of(&self.authenticator))
     }
 }
 
@@ -123,13 +131,6 @@ fn respond(method: &Method, get: impl FnOnce() -> Response<String>) -> Response<
     let mut response = json_document::respond(method, HeaderValue::from_static("GET, HEAD"), get);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-fn json(status: StatusCode, body: &impl Serialize) -> Response<String> {
-    match serde_json::to_string(body) {
-        Ok(json) => json_document::response(status, json),
-        Err(_) => json_document::response(StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
-    }
 }
 
 impl<B> Service<Request<B>> for ReadyService {

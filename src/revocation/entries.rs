@@ -37,7 +37,7 @@ impl<'a> RevocableClaims<'a> {
         }
     }
 
-    /// What an entry of this kind must name. An empty claim names nothing.
+    /// The claim that entries of this kind name. An empty one counts as absent.
     fn value(&self, kind: Kind) -> Option<&'a str> {
         let claim = match kind {
             Kind::Token => self.token_id,
@@ -52,8 +52,8 @@ impl<'a> RevocableClaims<'a> {
 
 /// 128 bits of keyed hash of a kind, an issuer and a value.
 ///
-/// Two entries with the same key count as one that keeps the later moment and the later end. The random key
-/// of the hash lets nobody choose a collision, and with 128 bits none happens by chance.
+/// Two entries with the same key count as one that keeps the later moment and the later end. The key of the
+/// hash is random, so that nobody can find two targets with the same hash.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key(u64, u64);
 
@@ -68,7 +68,7 @@ impl KeyMaker {
     }
 }
 
-/// What is stored under a key.
+/// The value of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Entry {
     pub(super) kind: Kind,

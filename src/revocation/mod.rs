@@ -27,14 +27,13 @@
 //! [`TokenRevoked`](crate::RejectionKind::TokenRevoked).
 //!
 //! # Cost
-//! Without entries, a request costs one atomic load more. With entries, it costs at most five hash lookups:
-//! one for each kind that has entries. It takes no lock, and performs no I/O.
+//! Each request costs one atomic load. If there are entries, it also costs at most five hash lookups: one for
+//! each kind that has entries. It takes no lock, and performs no I/O.
 //!
 //! # One process
 //! The store is in the memory of this process. Each instance needs every revocation, and a restart forgets
 //! all of them.
 
-mod admin;
 mod entries;
 mod revoke;
 mod status;
@@ -49,12 +48,11 @@ use std::time::Duration;
 use crate::access_token::AccessToken;
 use crate::event;
 use crate::time::Clock;
-pub use admin::RevocationService;
 pub use revoke::Revoke;
 pub use status::{RevocationsFull, RevocationsStatus};
 
 pub(crate) use entries::RevocableClaims;
-use store::Store;
+use store::{Effect, Store};
 pub(crate) use store::{TokenLifetime, TokenLifetimes};
 
 /// The revocations of one process; see the [module](self).
@@ -76,7 +74,8 @@ impl Revocations {
     /// Sets the maximum number of entries, for all clones. Default: 100 000.
     ///
     /// When the store is full, [`revoke`](Self::revoke) fails until an entry expires. No entry is dropped to
-    /// make room. Zero is a [`ConfigError`](crate::ConfigError).
+    /// make room. Revocations of clients and of all tokens of an issuer have room for 1 000 entries more.
+    /// Zero is a [`ConfigError`](crate::ConfigError).
     #[must_use]
     pub fn max_entries(self, entries: usize) -> Self {
         self.store.writer().max_entries = entries;
@@ -117,7 +116,7 @@ impl Revocations {
     }
 
     /// Revokes tokens: a request that starts after it returns is rejected. Logs an event at `INFO` with the
-    /// issuer and the kind.
+    /// issuer and the kind; at `WARN` if no `BearerAuth` trusts the issuer, as after a typing error.
     ///
     /// A second revocation of the same target keeps the later moment, and is possible when the store is full.
     ///
@@ -125,12 +124,15 @@ impl Revocations {
     /// [`RevocationsFull`]: nothing was revoked. Revoke again later.
     #[expect(clippy::needless_pass_by_value, reason = "a revocation is used once, where it is made")]
     pub fn revoke(&self, revoke: Revoke) -> Result<(), RevocationsFull> {
-        let stored = self.store.revoke(&revoke);
-        match stored {
-            Ok(()) => event::revoked(&revoke.issuer, revoke.kind.as_str()),
-            Err(_) => event::not_revoked(&revoke.issuer, revoke.kind.as_str()),
+        let effect = self.store.revoke(&revoke);
+        let (issuer, kind) = (&revoke.issuer, revoke.kind.as_str());
+        match effect {
+            Ok(Effect::Stored) => event::revoked(issuer, kind),
+            Ok(Effect::IssuerUntrusted) => event::revoked_for_untrusted_issuer(issuer, kind),
+            Ok(Effect::Expired) => event::revoked_after_expiry(issuer, kind),
+            Err(_) => event::not_revoked(issuer, kind),
         }
-        stored
+        effect.map(drop)
     }
 
     /// The number of entries, and its limit.

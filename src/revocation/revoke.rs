@@ -1,4 +1,4 @@
-//! What is revoked: a target at one issuer, and the moment up to which its tokens were issued.
+//! A revocation: its target at one issuer, and the moment up to which the tokens were issued.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -55,7 +55,7 @@ pub struct Revoke {
     pub(super) expires_at: Option<NumericDate>,
 }
 
-/// What an entry is about.
+/// The kind of a target.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Kind {
     Token,

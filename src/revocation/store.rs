@@ -11,13 +11,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::entries::{Entries, Entry, Key, KeyMaker, RevocableClaims};
-use super::revoke::Revoke;
+use super::revoke::{Kind, Revoke};
 use super::status::{RevocationsFull, RevocationsStatus};
 use crate::time::{Clock, NumericDate};
 
 /// How much longer an entry is kept than the lifetime of a token: `iat` may lie ahead by the leeway, and a
 /// token is accepted for the leeway after `exp`. The leeway is at most 5 min.
 const SLACK: Duration = Duration::from_secs(2 * 300);
+
+/// The room that entries of clients and whole issuers have beyond the limit: ordinary logouts must not keep
+/// out the revocation after an attack.
+const RESERVE: usize = 1000;
 
 /// How long the tokens of an issuer live.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +31,17 @@ pub(crate) enum TokenLifetime {
     /// No setting limits it.
     Unlimited,
     AtMost(Duration),
+}
+
+/// The effect of a revocation that was not refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Effect {
+    /// Tokens are rejected from now on.
+    Stored,
+    /// As `Stored`, but no user of the store trusts the issuer, so none accepts its tokens anyway.
+    IssuerUntrusted,
+    /// All tokens that it could reject have expired, so it was not stored.
+    Expired,
 }
 
 /// Knows how long the tokens of the trusted issuers live.
@@ -51,7 +66,7 @@ struct User {
     resolves_issuers: bool,
 }
 
-/// What only changes need.
+/// The state that only changes read.
 pub(super) struct Writer {
     pub(super) max_entries: usize,
     pub(super) keep_for: Duration,
@@ -86,7 +101,7 @@ impl Store {
     }
 
     /// Stores an entry, or merges it with the one for the same target.
-    pub(super) fn revoke(&self, revoke: &Revoke) -> Result<(), RevocationsFull> {
+    pub(super) fn revoke(&self, revoke: &Revoke) -> Result<Effect, RevocationsFull> {
         let mut writer = self.writer();
         let mut entries = Entries::clone(&self.entries.load());
         let now = entries.now();
@@ -138,14 +153,13 @@ impl Writer {
         key: Key,
         revoke: &Revoke,
         now: NumericDate,
-    ) -> Result<(), RevocationsFull> {
+    ) -> Result<Effect, RevocationsFull> {
         let added = self.entry(revoke, now);
         if added.expires_at <= now.as_secs() {
-            // Every token that it could hit has expired.
-            return Ok(());
+            return Ok(Effect::Expired);
         }
         let replaced = entries.get(key).copied();
-        if replaced.is_none() && entries.len() >= self.max_entries {
+        if replaced.is_none() && entries.len() >= self.limit(revoke.kind) {
             return Err(self.full(now));
         }
         let entry = match replaced {
@@ -157,7 +171,21 @@ impl Writer {
         };
         self.by_end.insert((entry.expires_at, key));
         entries.set(key, entry);
-        Ok(())
+        Ok(if self.is_untrusted(&revoke.issuer) { Effect::IssuerUntrusted } else { Effect::Stored })
+    }
+
+    /// The number of entries that leaves no room for one of this kind.
+    fn limit(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Token | Kind::Session | Kind::Subject => self.max_entries,
+            Kind::Client | Kind::All => self.max_entries.saturating_add(RESERVE),
+        }
+    }
+
+    /// Whether there are users, and none of them trusts this issuer now or may trust it later.
+    fn is_untrusted(&self, issuer: &str) -> bool {
+        let mut lifetimes = self.lifetimes(issuer).peekable();
+        lifetimes.peek().is_some() && lifetimes.all(|lifetime| lifetime == TokenLifetime::NoTokens)
     }
 
     fn entry(&self, revoke: &Revoke, now: NumericDate) -> Entry {
@@ -177,15 +205,24 @@ impl Writer {
     /// The longest that a token of this issuer lives.
     fn lifetime(&self, issuer: &str) -> Duration {
         let mut longest = None;
-        for user in &self.users {
-            let Some(issuers) = user.issuers.upgrade() else { continue };
-            match issuers.lifetime(issuer) {
-                TokenLifetime::NoTokens if !user.resolves_issuers => {}
-                TokenLifetime::NoTokens | TokenLifetime::Unlimited => return self.keep_for,
+        for lifetime in self.lifetimes(issuer) {
+            match lifetime {
+                TokenLifetime::NoTokens => {}
+                TokenLifetime::Unlimited => return self.keep_for,
                 TokenLifetime::AtMost(lifetime) => longest = longest.max(Some(lifetime)),
             }
         }
         longest.unwrap_or(self.keep_for)
+    }
+
+    /// How long tokens of this issuer live at each user.
+    fn lifetimes(&self, issuer: &str) -> impl Iterator<Item = TokenLifetime> {
+        let users =
+            self.users.iter().filter_map(|user| user.issuers.upgrade().zip(Some(user.resolves_issuers)));
+        users.map(move |(issuers, resolves_issuers)| match issuers.lifetime(issuer) {
+            TokenLifetime::NoTokens if resolves_issuers => TokenLifetime::Unlimited,
+            lifetime => lifetime,
+        })
     }
 
     /// Removes the entries that have expired. False if there are none.

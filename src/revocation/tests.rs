@@ -109,6 +109,20 @@ fn a_full_store_refuses_new_targets_and_drops_nothing() {
 }
 
 #[test]
+fn a_store_full_of_tokens_has_room_for_clients_and_issuers() {
+    let (store, _) = store();
+    let store = store.max_entries(1);
+    store.revoke(Revoke::token(ISSUER, "1")).unwrap();
+    store.revoke(Revoke::session(ISSUER, "2")).unwrap_err();
+    store.revoke(Revoke::subject(ISSUER, "3")).unwrap_err();
+    store.revoke(Revoke::all_of(ISSUER)).unwrap();
+    for client in 1..1000 {
+        store.revoke(Revoke::client(ISSUER, client.to_string())).unwrap();
+    }
+    store.revoke(Revoke::client(ISSUER, "one more")).unwrap_err();
+}
+
+#[test]
 fn an_entry_lives_as_long_as_the_tokens_of_its_issuer() {
     let hour = TokenLifetime::AtMost(Duration::from_secs(3600));
     let minute = TokenLifetime::AtMost(Duration::from_secs(60));

@@ -174,8 +174,14 @@ test('the page shows live decisions and explains tokens', async (t) => {
   await t.test('updates stop on request', async () => {
     await page.click('#pause');
     await waitForText(page, '#connection', 'Paused');
+    const polls = () => urls.filter((requested) => requested.endsWith('?data')).length;
+    const before = polls();
+    await new Promise((done) => setTimeout(done, 5000));
+    // One request may have been on its way.
+    assert.ok(polls() <= before + 1, 'the page polls while it is paused');
     await page.click('#pause');
     await waitForText(page, '#connection', 'Live');
+    assert.ok(polls() > before, 'the page polls again');
   });
 
   assert.deepEqual(problems, []);

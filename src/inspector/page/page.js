@@ -99,6 +99,11 @@ function show(data) {
   setText('tile-rejected', count(rejected));
   setText('tile-failed', count(failed));
   setText('tile-cached', count(data.cached_tokens));
+  byId('revocations').hidden = !data.revocations;
+  if (data.revocations) {
+    const { entries, max_entries: maximum } = data.revocations;
+    setText('tile-revocations', `${count(entries)} of ${count(maximum)}`);
+  }
   const times = minutes.map((_, ago) => minuteTime(data.current_minute_secs + 60 * ago));
   showChart(minutes, times);
   fill('minutes', minuteRows(minutes, times));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::layer::BearerAuth;
+#[cfg(feature = "inspector")]
+use crate::middleware::probe::StatusDocument;
 use crate::middleware::probe::{ReadyService, StatusService};
 
 impl BearerAuth {
@@ -54,5 +56,11 @@ impl BearerAuth {
     #[must_use]
     pub fn status_service(&self) -> StatusService {
         StatusService::new(Arc::clone(&self.shared.authenticator))
+    }
+
+    /// The document of the status service.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn status_document(&self) -> StatusDocument {
+        StatusDocument::of(&self.shared.authenticator)
     }
 }

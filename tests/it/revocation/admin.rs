@@ -121,6 +121,28 @@ impl Body for Breaking {
     }
 }
 
+/// A body that never ends.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_gets_408() {
+    let api = Api::new();
+    let request = Request::post("/").header("content-type", "application/json").body(Endless).unwrap();
+    assert_eq!(call(&api.revocations, request).await.status.as_u16(), 408);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_breaks_off_revokes_nothing() {
     let api = Api::new();

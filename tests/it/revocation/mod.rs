@@ -355,6 +355,26 @@ async fn a_revocation_is_logged_without_its_value() {
     assert!(text.contains("token_revoked") && !text.contains("alice"), "{text}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_revocation_without_effect_is_logged_as_such() {
+    let api = Api::new();
+    for (entry, expected) in [
+        (Revoke::subject(api.issuer(), "alice"), "Access tokens revoked issuer"),
+        (
+            Revoke::subject(format!("{}/", api.issuer()), "alice"),
+            "Access tokens revoked, but no BearerAuth trusts their issuer",
+        ),
+        (
+            Revoke::token(api.issuer(), "j").expires_at(std::time::UNIX_EPOCH),
+            "Revocation ignored: its access tokens have expired",
+        ),
+    ] {
+        let log = Log::start();
+        api.revoke(entry);
+        assert!(log.text().contains(expected), "{expected}: {}", log.text());
+    }
+}
+
 #[test]
 fn a_store_that_cannot_work_is_a_configuration_error() {
     let idp = TestIssuer::new();

@@ -5,18 +5,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BufMut};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{Revocations, RevocationsFull, Revoke};
 use crate::json_document;
+use crate::revocation::{Revocations, RevocationsFull, Revoke};
 
 /// The longest body, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
@@ -27,15 +26,19 @@ const MAX_BYTES: usize = 16 * 1024;
 ///
 /// | request | response |
 /// |---|---|
-/// | `GET`, `HEAD` | 200 and a [`RevocationsStatus`](super::RevocationsStatus) |
-/// | `POST` with a [`Revoke`] as JSON, at most 16 KiB | 204: the next request is checked against it |
+/// | `GET`, `HEAD` | 200 and a [`RevocationsStatus`](crate::revocation::RevocationsStatus) |
+/// | `POST` with a [`Revoke`] as JSON, at most 16 KiB | 204: the next request is checked against it, unless the tokens that it names have expired |
 /// | `POST` with a body that is not such an object | 400 |
+/// | `POST` of a body that takes longer than 10 s | 408 |
 /// | `POST` of a larger body | 413 |
 /// | `POST` of another content type than `application/json` | 415 |
 /// | `POST` while the store is full | 503 with `Retry-After`: nothing was revoked |
 /// | another method | 405 |
 ///
 /// The body of an error is `{"error": ..., "error_description": ...}`. It never quotes the request.
+///
+/// # Runtime
+/// Needs a tokio runtime with timers.
 ///
 /// # Risk
 /// It does not check the caller, and who may call it can lock out every user. Put it behind a `BearerAuth`
@@ -48,8 +51,8 @@ pub struct RevocationService {
 
 /// Why a request revokes nothing.
 enum Refused {
-    NoJson,
-    TooLarge,
+    /// The body was not read. The response has this status.
+    Unread(StatusCode),
     Malformed,
     Full(RevocationsFull),
 }
@@ -82,8 +85,7 @@ impl Revocations {
 
 impl RevocationService {
     fn get(&self) -> Response<String> {
-        let status = serde_json::to_string(&self.revocations.status()).unwrap_or_default();
-        json_document::response(StatusCode::OK, status)
+        json_document::of(StatusCode::OK, &self.revocations.status())
     }
 
     async fn post<B: Body>(self, request: Request<B>) -> Response<String> {
@@ -98,47 +100,17 @@ impl RevocationService {
     }
 
     async fn revoke<B: Body>(&self, request: Request<B>) -> Result<(), Refused> {
-        if !is_json(request.headers().get(CONTENT_TYPE)) {
-            return Err(Refused::NoJson);
-        }
-        let body = read(request.into_body()).await?;
+        let (head, body) = request.into_parts();
+        let body = json_document::read(&head.headers, body, MAX_BYTES).await.map_err(Refused::Unread)?;
         let revoke: Revoke = serde_json::from_slice(&body).map_err(|_| Refused::Malformed)?;
         self.revocations.revoke(revoke).map_err(Refused::Full)
     }
 }
 
-/// Whether this is the media type `application/json`, with any parameters.
-fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let text = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = text.split(';').next().unwrap_or_default();
-    media_type.trim().eq_ignore_ascii_case("application/json")
-}
-
-/// Reads a body up to the limit.
-async fn read<B: Body>(body: B) -> Result<Vec<u8>, Refused> {
-    let mut body = pin!(body);
-    let mut read = Vec::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let frame = frame.map_err(|_| Refused::Malformed)?;
-        // Trailers mean nothing here.
-        let Ok(data) = frame.into_data() else { continue };
-        if read.len().saturating_add(data.remaining()) > MAX_BYTES {
-            return Err(Refused::TooLarge);
-        }
-        read.put(data);
-    }
-    Ok(read)
-}
-
 impl Refused {
     fn response(self) -> Response<String> {
         let (status, error, description) = match &self {
-            Self::NoJson => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "invalid_request",
-                "The content type is not application/json",
-            ),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is too large"),
+            Self::Unread(status) => (*status, "invalid_request", unread(*status)),
             Self::Malformed => (
                 StatusCode::BAD_REQUEST,
                 "invalid_request",
@@ -152,11 +124,21 @@ impl Refused {
             ),
         };
         let body = serde_json::json!({"error": error, "error_description": description});
-        let mut response = json_document::response(status, body.to_string());
+        let mut response = json_document::of(status, &body);
         if let Self::Full(full) = self {
             response.headers_mut().insert(RETRY_AFTER, full.retry_after().as_secs().into());
         }
         response
+    }
+}
+
+/// The reason why a body was not read, for the status of the response.
+fn unread(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The content type is not application/json",
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is too large",
+        StatusCode::REQUEST_TIMEOUT => "The body takes too long",
+        _ => "The body ends early",
     }
 }
 
