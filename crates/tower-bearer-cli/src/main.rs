@@ -1,10 +1,12 @@
 //! The program `tower-bearer`.
 
+mod allowed_hosts;
 mod completions;
 mod dev_issuer;
 mod explain;
 mod failure;
 mod forward_auth;
+mod host;
 mod mint;
 mod output;
 mod usage;

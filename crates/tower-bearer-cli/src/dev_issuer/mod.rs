@@ -74,7 +74,7 @@ fn serve(arguments: &Arguments) -> Result<(), Failure> {
         // In memory, the clock stands still.
         issuer.clock().run();
         print(&banner::banner(&issuer, &arguments.audience, arguments.keys.as_deref()))?;
-        Server::new(issuer, address, arguments.audience.clone()).serve(listener).await
+        Server::new(issuer, arguments.audience.clone()).serve(listener).await
     })
 }
 

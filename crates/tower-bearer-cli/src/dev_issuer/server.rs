@@ -1,15 +1,14 @@
 //! Serves a development issuer over HTTP/1.1.
 //!
-//! Checks: the `Host` of each request is that of this server. Why: a web page whose host name resolves to a
-//! loopback address (DNS rebinding) could read tokens otherwise.
+//! Checks: the `Host` of each request is an IP address or `localhost`. Why: a web page whose host name
+//! resolves to a loopback address (DNS rebinding) could read tokens otherwise.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -20,6 +19,7 @@ use tower_bearer::testing::{InMemoryClient, TestIssuer};
 use tower_bearer::transport::{FetchRequest, HttpClient as _, UrlKind};
 
 use super::mint_endpoint::{self, MINT_PATH};
+use crate::allowed_hosts::AllowedHosts;
 use crate::failure::Failure;
 
 /// The maximum size of a request body.
@@ -35,16 +35,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Server {
     issuer: TestIssuer,
     client: InMemoryClient,
-    /// The values of `Host` that name this server.
-    hosts: [String; 2],
     /// The audience of tokens that are minted without one.
     audience: String,
 }
 
 impl Server {
-    pub(super) fn new(issuer: TestIssuer, address: SocketAddr, audience: String) -> Self {
-        let hosts = [address.to_string(), format!("localhost:{}", address.port())];
-        Self { client: issuer.http_client(), issuer, hosts, audience }
+    pub(super) fn new(issuer: TestIssuer, audience: String) -> Self {
+        Self { client: issuer.http_client(), issuer, audience }
     }
 
     /// Serves until the process ends.
@@ -68,7 +65,7 @@ impl Server {
     }
 
     async fn respond(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let response = match self.read(request).await {
+        let response = match Self::read(request).await {
             Ok(request) if request.uri().path() == MINT_PATH => {
                 mint_endpoint::respond(&self.issuer, &self.audience, &request)
             }
@@ -78,23 +75,15 @@ impl Server {
         Ok(response.map(Full::new))
     }
 
-    /// Reads the body of a request for this host. The error is the response.
-    async fn read(&self, request: Request<Incoming>) -> Result<Request<Bytes>, Response<Bytes>> {
-        if !self.is_host(request.headers()) {
-            return Err(text(StatusCode::MISDIRECTED_REQUEST, "this server has another host name"));
+    /// Reads the body of a request with an allowed host. The error is the response.
+    async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, Response<Bytes>> {
+        if !AllowedHosts::default().allow(request.headers()) {
+            return Err(text(StatusCode::MISDIRECTED_REQUEST, "this host is not allowed; use localhost"));
         }
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
         let body = body.map_err(|_| text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))?;
         Ok(Request::from_parts(head, body.to_bytes()))
-    }
-
-    fn is_host(&self, headers: &HeaderMap) -> bool {
-        let mut hosts = headers.get_all(HOST).iter();
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) => self.hosts.iter().any(|own| host == own.as_str()),
-            _ => false,
-        }
     }
 
     /// The response of the issuer in memory.

@@ -1,6 +1,11 @@
 //! The second listener: probes, status, metrics and a page for operators, and the metadata of the API.
 //!
-//! Why it is separate: the first one checks every path, so none is free for others.
+//! Checks: the `Host` of a request for the status or the page.
+//!
+//! Does not check: the `Host` of other requests. Clients of probes and metrics use the names of services, and
+//! the metadata is public.
+//!
+//! Why the listener is separate: the first one checks every path, so none is free for others.
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -10,9 +15,12 @@ use tower::ServiceExt;
 use tower_bearer::BearerAuth;
 use tower_bearer::inspector::Inspector;
 
-use super::authorizer::{Body, full};
+use super::authorizer::{Authorizer, Body, full};
 
-/// What the listener serves in addition to the state of the `BearerAuth` in use.
+/// The body of 421.
+const OTHER_HOST: &str = "this host name is not allowed; hint: add it to admin_hosts\n";
+
+/// The metrics and the page of the program. A reload keeps them.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) prometheus: PrometheusHandle,
@@ -20,10 +28,14 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// `GET /ready` is for readiness probes, `GET /status` and `/inspector/` for people, and `GET /metrics` for
-    /// Prometheus. The paths of the resource metadata have its document (RFC 9728).
-    pub(crate) async fn respond(&self, auth: &BearerAuth, request: Request<Incoming>) -> Response<Body> {
-        let path = request.uri().path();
+    /// `GET /ready` is for readiness probes, `GET /status` and `/inspector/` for people, and `GET /metrics`
+    /// for Prometheus. The paths of the resource metadata have its document (RFC 9728).
+    pub(crate) async fn respond(
+        &self,
+        authorizer: &Authorizer,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let (auth, path) = (authorizer.auth(), request.uri().path());
         let metadata = auth.resource_metadata().filter(|metadata| metadata.paths().any(|own| own == path));
         if let Some(metadata) = metadata {
             let Ok(response) = metadata.oneshot(request).await;
@@ -33,6 +45,10 @@ impl Pages {
             "/ready" => {
                 let Ok(response) = auth.ready_service().oneshot(request).await;
                 response.map(|text| full(text.into()))
+            }
+            "/status" | "/inspector" | "/inspector/" if !authorizer.allows_host(request.headers()) => {
+                let header = (CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                plain(StatusCode::MISDIRECTED_REQUEST, header, OTHER_HOST.to_owned())
             }
             "/status" => {
                 let Ok(response) = auth.status_service().oneshot(request).await;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use ipnet::IpNet;
@@ -31,6 +31,7 @@ use super::path::RequestPath;
 use super::proxy_head::{Mode, OriginalHead, ProxyFault};
 use super::refusal::Refusal;
 use super::rule::{Access, Rule};
+use crate::allowed_hosts::AllowedHosts;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -40,6 +41,8 @@ const AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 /// The settings for requests, apart from those of `BearerAuth`.
 #[derive(Debug)]
 pub(crate) struct Policy {
+    /// The names by which `admin_listen` may be called.
+    pub(crate) admin_hosts: AllowedHosts,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) mode: Mode,
     /// Whether every rejection has status 401 or 403, and its own status in a header.
@@ -101,6 +104,11 @@ impl Authorizer {
 
     pub(crate) fn auth(&self) -> &BearerAuth {
         &self.auth
+    }
+
+    /// Whether a request to `admin_listen` with these `headers` has an allowed host.
+    pub(crate) fn allows_host(&self, headers: &HeaderMap) -> bool {
+        self.policy.admin_hosts.allow(headers)
     }
 
     /// The response to the proxy after this decision.

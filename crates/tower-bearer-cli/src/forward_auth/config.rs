@@ -24,6 +24,7 @@ use super::authorizer::Policy;
 use super::claim_headers::ClaimHeaders;
 use super::proxy_head::Mode;
 use super::rule::{Rule, RuleTable};
+use crate::allowed_hosts::AllowedHosts;
 
 const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
@@ -64,6 +65,8 @@ struct File {
     #[serde(default)]
     listen: String,
     admin_listen: Option<String>,
+    #[serde(default)]
+    admin_hosts: Vec<String>,
     max_connections: Option<usize>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
@@ -136,10 +139,15 @@ impl File {
 
     fn policy(self, problems: &mut Vec<String>) -> Option<Policy> {
         let mode = self.mode(problems);
+        if self.admin_listen.is_none() && !self.admin_hosts.is_empty() {
+            problems.push("admin_hosts has no effect unless admin_listen is set".to_owned());
+        }
+        let admin_hosts = AllowedHosts::parse("admin_hosts", &self.admin_hosts, problems);
         let trusted_proxies = parse_proxies(&self.trusted_proxies, problems);
         let rules = parse_rules(self.rules, problems);
         let claim_headers = Arc::new(ClaimHeaders::new(&self.response_headers, problems));
-        Some(Policy { trusted_proxies, mode: mode?, nginx_status: self.nginx_status, rules, claim_headers })
+        let nginx_status = self.nginx_status;
+        Some(Policy { admin_hosts, trusted_proxies, mode: mode?, nginx_status, rules, claim_headers })
     }
 
     fn mode(&self, problems: &mut Vec<String>) -> Option<Mode> {

@@ -6,7 +6,7 @@ mod claim_headers;
 mod config;
 #[cfg(unix)]
 mod file_limit;
-mod host;
+mod host_pattern;
 mod live;
 mod log_limit;
 mod metrics;
@@ -203,7 +203,7 @@ async fn serve_admin(
     let Some(listener) = listener else { return };
     let respond = move |_, request: Request<Incoming>| {
         let (authorizer, pages) = (live.latest(), pages.clone());
-        async move { pages.respond(authorizer.auth(), request).await }
+        async move { pages.respond(&authorizer, request).await }
     };
     let peers = Peers::new(MAX_ADMIN_CONNECTIONS, |_| true);
     server::serve(listener, peers, respond, stopped).await;

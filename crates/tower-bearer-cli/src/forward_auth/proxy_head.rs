@@ -10,7 +10,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
-use super::host::Host;
+use crate::host::Host;
 
 /// Where the proxy says which request it asks about.
 #[derive(Clone, Debug)]

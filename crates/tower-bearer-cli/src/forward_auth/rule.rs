@@ -4,8 +4,9 @@ use http::Method;
 use serde::Deserialize;
 use tower_bearer::Require;
 
-use super::host::{Host, HostPattern};
+use super::host_pattern::HostPattern;
 use super::path::{PathPattern, RequestPath};
+use crate::host::Host;
 
 /// A table `[[rules]]` of the configuration.
 #[derive(Debug, Deserialize)]

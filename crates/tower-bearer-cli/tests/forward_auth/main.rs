@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod admin_hosts;
 mod attacks;
 mod proxies;
 mod reload;
@@ -361,6 +362,7 @@ fn an_unknown_setting_or_a_rule_after_a_rule_for_everything_is_invalid() {
         ("", "[[rules]]\npath = \"/**\"\n[[rules]]\npath = \"/a\"", "rules[0] matches every request"),
         ("", "", "there is no rule"),
         ("max_connections = 0", RULES, "max_connections is 0"),
+        ("admin_hosts = [\"a:80\"]", RULES, "admin_hosts has \"a:80\", which is no host name; hint: write"),
     ];
     for (settings, rules, problem) in cases {
         let output = check(&config(&issuer, settings, rules));

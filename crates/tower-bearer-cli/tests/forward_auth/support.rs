@@ -118,10 +118,15 @@ impl Reply {
     }
 }
 
-/// `start` is the request up to and including some header lines.
+/// `start` is the request up to and including some header lines, without `Host`.
 pub(crate) fn send(address: SocketAddr, start: &str) -> Reply {
+    send_head(address, &format!("{start}Host: {address}\r\n"))
+}
+
+/// `head` is the request with all of its header lines, except `Connection`.
+pub(crate) fn send_head(address: SocketAddr, head: &str) -> Reply {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "{start}Host: authorizer\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
