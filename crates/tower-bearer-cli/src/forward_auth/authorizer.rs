@@ -71,7 +71,7 @@ struct Allow {
     epoch: Epoch,
 }
 
-/// What a response means, with the label of the metric.
+/// The decision in a response, with its label in the metrics.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Outcome {
     Allowed(&'static str),
@@ -168,7 +168,7 @@ async fn validate(
     Ok(response.map(BodyExt::boxed_unsync))
 }
 
-/// What this response of `BearerAuth` means.
+/// Reads the decision in a response of `BearerAuth`.
 fn outcome<B>(response: &Response<B>) -> Outcome {
     let extensions = response.extensions();
     match (extensions.get::<Rejection>(), extensions.get::<Outcome>()) {
