@@ -1,6 +1,7 @@
 //! Checks that no line of Rust source is wider than 110 characters.
 //!
-//! Checks: comments and code in `src`, `tests`, `examples` and `benches`.
+//! Checks: comments and code in `src`, `tests`, `examples` and `benches` of the root package and of each
+//! package below `crates`.
 //! Does not check: lines that have no place to break. These are lines with a URL, table rows, code with a
 //! string literal, and lines of a single word, such as base64.
 //! Why: rustfmt on the stable toolchain neither wraps comments nor reports them.
@@ -16,7 +17,12 @@ const FOLDERS: [&str; 4] = ["src", "tests", "examples", "benches"];
 #[test]
 fn no_line_is_wider_than_the_limit() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files: Vec<PathBuf> = FOLDERS.iter().flat_map(|folder| rust_files(&root.join(folder))).collect();
+    let mut files = Vec::new();
+    for package in packages(root) {
+        let found: Vec<PathBuf> = FOLDERS.iter().flat_map(|name| rust_files(&package.join(name))).collect();
+        assert!(!found.is_empty(), "no source files found in {}", package.display());
+        files.extend(found);
+    }
     assert!(files.len() > 100, "only {} source files found", files.len());
 
     let mut wide = Vec::new();
@@ -61,9 +67,22 @@ fn is_breakable(line: &str) -> bool {
     breakable && !line.contains("://") && line.contains(' ')
 }
 
-/// Returns the Rust files below `folder`, without those that Cargo generated.
+/// Returns the folders of the root package and of the packages below `crates`.
+fn packages(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.join("crates")).expect("the folder is readable");
+    let mut packages: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("the folder is readable").path()).collect();
+    packages.retain(|path| path.join("Cargo.toml").is_file());
+    packages.push(root.to_owned());
+    packages
+}
+
+/// Returns the Rust files below `folder`, without those that Cargo generated. `folder` may not exist.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
+    if !folder.is_dir() {
+        return files;
+    }
     for entry in fs::read_dir(folder).expect("the folder is readable") {
         let path = entry.expect("the folder is readable").path();
         if path.is_dir() {

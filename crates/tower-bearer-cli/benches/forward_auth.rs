@@ -60,7 +60,8 @@ async fn compare() {
     let rounds: usize = env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
 
     println!(
-        "| connections | without a check | forward-auth | ratio | 10th, 90th percentile | CPU per request (Linux only) |"
+        "| connections | without a check | forward-auth | ratio | 10th, 90th percentile \
+         | CPU per request (Linux only) |"
     );
     println!("|---|---|---|---|---|---|");
     for connections in [1, 64, 1000] {

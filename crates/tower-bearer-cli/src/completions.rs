@@ -11,7 +11,8 @@ use crate::output::print;
 
 /// Print the completions for a shell
 ///
-/// For bash, for example: tower-bearer completions bash > ~/.local/share/bash-completion/completions/tower-bearer
+/// For bash, for example:
+/// tower-bearer completions bash > ~/.local/share/bash-completion/completions/tower-bearer
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompletionsArguments {
     /// Shell that completes the command line

@@ -1,6 +1,6 @@
 //! Reports wrong usage.
 //!
-//! Checks: the report quotes no argument that may be a token. Why: the output of a program often ends in a log.
+//! Checks: the report quotes no argument that may be a token. Why: output often ends in a log.
 
 use std::process::ExitCode;
 

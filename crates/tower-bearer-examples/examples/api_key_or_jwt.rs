@@ -1,10 +1,11 @@
 //! axum: the same routes for callers with an API key and for callers with an access token.
 //!
-//! The routes are mounted twice: behind a valid API key, and behind `BearerAuth`. The header `X-API-Key` selects
-//! the mount. Neither of them is optional, so handlers never see a request without a caller.
+//! The routes are mounted twice: behind a valid API key, and behind `BearerAuth`. The header `X-API-Key`
+//! selects the mount. Neither of them is optional, so handlers never see a request without a caller.
 //!
 //! ```text
-//! cargo run -p tower-bearer-examples --example api_key_or_jwt    # prints curl lines, then serves until Ctrl-C
+//! # Prints curl lines, then serves until Ctrl-C.
+//! cargo run -p tower-bearer-examples --example api_key_or_jwt
 //! ```
 
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! axum: CORS for a web page of another origin. The CORS layer goes outside of `BearerAuth`.
 //!
-//! There, it responds to preflight requests, which browsers send without a token. It also gives its headers to
-//! 401 and 403 responses, so that the page sees their status instead of a network error.
+//! There, it responds to preflight requests, which browsers send without a token. It also gives its headers
+//! to 401 and 403 responses, so that the page sees their status instead of a network error.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example axum_cors    # prints curl lines, then serves until Ctrl-C

@@ -1,7 +1,7 @@
 //! axum: a stream of server-sent events for the subject of the access token. It ends when the token expires.
 //!
-//! `EventSource` of browsers cannot set the `Authorization` header. Read the stream with `fetch`, or with one of
-//! the libraries that do so. Do not send the token in the query: URLs end up in logs.
+//! `EventSource` of browsers cannot set the `Authorization` header. Read the stream with `fetch`, or with one
+//! of the libraries that do so. Do not send the token in the query: URLs end up in logs.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example axum_sse    # prints curl lines, then serves until Ctrl-C

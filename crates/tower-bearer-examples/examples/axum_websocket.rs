@@ -2,12 +2,13 @@
 //!
 //! - `/socket` is for programs: they send the token in the `Authorization` header of the handshake, and
 //!   `BearerAuth` validates it as for any request.
-//! - `/browser` is for web pages: a browser cannot set that header, so the first message is the token. URLs end
-//!   up in logs and in the browser's history: do not send a token in the query. Subprotocols are the other
-//!   way, see `TokenSource::web_socket_protocol` and its risk.
+//! - `/browser` is for web pages: a browser cannot set that header, so the first message is the token. URLs
+//!   end up in logs and in the browser's history: do not send a token in the query. Subprotocols are the
+//!   other way, see `TokenSource::web_socket_protocol` and its risk.
 //!
 //! ```text
-//! cargo run -p tower-bearer-examples --example axum_websocket    # prints what to try, then serves until Ctrl-C
+//! # Prints what to try, then serves until Ctrl-C.
+//! cargo run -p tower-bearer-examples --example axum_websocket
 //! ```
 
 use std::error::Error;

@@ -155,8 +155,8 @@ impl Policies {
     }
 }
 
-/// A user is the subject of one issuer: others may have the same subject. The first `#` ends the issuer, which
-/// has no fragment (RFC 8414 section 2).
+/// A user is the subject of one issuer: others may have the same subject. The first `#` ends the issuer,
+/// which has no fragment (RFC 8414 section 2).
 fn user_id(issuer: &str, subject: &str) -> String {
     format!("{issuer}#{subject}")
 }

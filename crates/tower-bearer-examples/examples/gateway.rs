@@ -2,8 +2,8 @@
 //!
 //! The API behind validates the token again and reads the caller from it, not from a header. A request that
 //! bypasses the gateway gains nothing. The API accepts the same audience; for another one, the gateway has to
-//! exchange the token (RFC 8693). Sender-constrained tokens cannot be forwarded: a DPoP proof names the URL of
-//! the gateway.
+//! exchange the token (RFC 8693). Sender-constrained tokens cannot be forwarded: a DPoP proof names the URL
+//! of the gateway.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example gateway    # prints curl lines, then serves until Ctrl-C
@@ -96,8 +96,8 @@ async fn forward(State(upstream): State<Upstream>, request: Request) -> Response
     }
 }
 
-/// The headers for the API behind: those of the caller, with its `Authorization`, except what ends here or may
-/// be forged.
+/// The headers for the API behind: those of the caller, with its `Authorization`, except what ends here or
+/// may be forged.
 fn request_headers(mut headers: HeaderMap) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
     headers.remove(HOST); // reqwest sets that of the URL
@@ -108,8 +108,8 @@ fn request_headers(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Whether servers expect this header from a proxy only: it has the user, the address or the URL of a request.
-/// If your gateway sets such a header, set it after the removal.
+/// Whether servers expect this header from a proxy only: it has the user, the address or the URL of a
+/// request. If your gateway sets such a header, set it after the removal.
 fn only_proxies_set(name: &HeaderName) -> bool {
     // Some servers read `x_user` as `x-user`.
     let name = name.as_str().replace('_', "-");

@@ -81,8 +81,9 @@ async fn serve(
         ])
         // The status of a rejected call is in its headers.
         .expose_headers([header("grpc-status"), header("grpc-message"), RETRY_AFTER, WWW_AUTHENTICATE]);
-    // The first layer is the outermost. CORS responds to preflight requests, which have no token. `BearerAuth`
-    // responds to gRPC-Web calls in their own form, so it is outside of the layer that translates them.
+    // The first layer is the outermost. CORS responds to preflight requests, which have no token.
+    // `BearerAuth` responds to gRPC-Web calls in their own form, so it is outside of the layer that
+    // translates them.
     let server = Server::builder()
         .accept_http1(true)
         .layer(cors)

@@ -10,7 +10,8 @@
 //! A request releases its permit while it waits for keys or introspection, and when it is rejected.
 //!
 //! ```text
-//! cargo run -p tower-bearer-examples --example hyper_builder    # prints curl lines, then serves until Ctrl-C
+//! # Prints curl lines, then serves until Ctrl-C.
+//! cargo run -p tower-bearer-examples --example hyper_builder
 //! ```
 
 use std::error::Error;

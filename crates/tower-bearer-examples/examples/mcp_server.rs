@@ -2,8 +2,8 @@
 //! 401.
 //!
 //! An MCP client knows only the URL of the server. The 401 names the metadata of the server (RFC 9728), which
-//! names the authorization server. There the client requests a token for the URL of the MCP server (RFC 8707),
-//! which is therefore the audience: a token for another MCP server is rejected.
+//! names the authorization server. There the client requests a token for the URL of the MCP server
+//! (RFC 8707), which is therefore the audience: a token for another MCP server is rejected.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example mcp_server    # prints curl lines, then serves until Ctrl-C
@@ -55,8 +55,8 @@ fn app(resource: &str, issuer: Issuer) -> Result<Router, ConfigError> {
     let auth = BearerAuth::builder(resource).issuer(issuer).resource_metadata(metadata).build()?;
 
     // No sessions: each request has its token, and nothing else says who sent it. A session would have to be
-    // bound to the subject that opened it. On a public host, also set `with_allowed_hosts`. For clients in web
-    // pages, set `with_allowed_origins`.
+    // bound to the subject that opened it. On a public host, also set `with_allowed_hosts`. For clients in
+    // web pages, set `with_allowed_origins`.
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
@@ -219,7 +219,7 @@ mod tests {
     /// Serves the example on loopback. Returns the URL of the MCP server.
     async fn serve() -> (String, TestIssuer) {
         let idp = TestIssuer::start().await.unwrap();
-        // rmcp reads no metadata without an authorization endpoint, which the grant of these tests does not use.
+        // rmcp reads no metadata without an authorization endpoint, although these tests do not use it.
         let metadata = json!({
             "issuer": idp.identifier(),
             "jwks_uri": idp.jwks_url(),
@@ -240,8 +240,8 @@ mod tests {
         error.auth_challenge().unwrap().to_owned()
     }
 
-    /// Connects as a client that knows only the URL of the server and its own credentials. The client requests
-    /// a token for `resource`.
+    /// Connects as a client that knows only the URL of the server and its own credentials. The client
+    /// requests a token for `resource`.
     async fn connect(server: &str, resource: &str, scopes: &[&str]) -> Result<Client, ClientInitializeError> {
         let challenge = challenge_without_a_token(server).await;
         let mut manager = AuthorizationManager::new(server).await.unwrap();

@@ -1,5 +1,5 @@
-//! OpenTelemetry: the spans of `BearerAuth` in the trace of the request, and the trace context on the requests
-//! to the authorization server.
+//! OpenTelemetry: the spans of `BearerAuth` in the trace of the request, and the trace context on the
+//! requests to the authorization server.
 //!
 //! ```text
 //! cargo run -p tower-bearer-examples --example opentelemetry    # prints curl lines, then each span

@@ -1,7 +1,7 @@
 //! The endpoint that `tower-bearer mint` asks for tokens: `POST /dev/mint` with JSON.
 //!
-//! Checks: the method, the type of the content, and that no web page sends the request. Why: browsers send JSON
-//! to another origin only after a preflight request, which this server does not answer.
+//! Checks: the method, the type of the content, and that no web page sends the request. Why: browsers send
+//! JSON to another origin only after a preflight request, which this server does not answer.
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};

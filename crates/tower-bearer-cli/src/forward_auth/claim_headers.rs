@@ -95,8 +95,8 @@ impl ClaimHeaders {
 
 impl ClaimText {
     /// The text for a header. White space at its ends has no text: proxies remove it, which would make one
-    /// user another. The items of a list are separated by commas, so an item with a comma has no text, either:
-    /// it could be read as two.
+    /// user another. The items of a list are separated by commas, so an item with a comma has no text,
+    /// either: it could be read as two.
     fn into_text(self) -> Option<String> {
         match self {
             Self::Absent(()) => Some(String::new()),

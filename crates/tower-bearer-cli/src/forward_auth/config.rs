@@ -164,8 +164,8 @@ impl File {
             Some(ModeName::Envoy) => Some(Mode::Envoy { path_prefix: prefix.unwrap_or_default().to_owned() }),
             None => {
                 problems.push(
-                    "mode is not set; hint: \"original\" for nginx, \"forwarded\" for Caddy, HAProxy and Traefik, \
-                     \"envoy\" for Envoy"
+                    "mode is not set; hint: \"original\" for nginx, \"forwarded\" for Caddy, HAProxy and \
+                     Traefik, \"envoy\" for Envoy"
                         .to_owned(),
                 );
                 None

@@ -39,7 +39,8 @@ pub(crate) fn count_rejected(reason: &'static str) {
     counter!(REQUESTS, "decision" => "rejected", "reason" => reason).increment(1);
 }
 
-/// Moves the samples of the durations into their buckets, for ever: the recorder keeps each sample until then.
+/// Moves the samples of the durations into their buckets, for ever. The recorder keeps each sample until
+/// then.
 pub(crate) async fn keep_up(prometheus: PrometheusHandle) {
     let mut ticks = tokio::time::interval(Duration::from_secs(5));
     loop {

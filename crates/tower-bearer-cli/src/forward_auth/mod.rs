@@ -158,15 +158,17 @@ async fn serve(path: PathBuf, text: String, config: Config, inspector: Inspector
     Ok(())
 }
 
-/// Runs `servers`, and fails at once if the reload task fails. It may have left requests waiting for ever, and
-/// it would miss every later change.
+/// Runs `servers`, and fails at once if the reload task fails. It may have left requests waiting for ever,
+/// and it would miss every later change.
 async fn unless_failed<T>(
     reloads: JoinHandle<Infallible>,
     servers: impl Future<Output = T>,
 ) -> Result<T, Failure> {
     tokio::select! {
         served = servers => Ok(served),
-        Err(error) = reloads => Err(Failure::because("the task that reloads the configuration has failed", error)),
+        Err(error) = reloads => {
+            Err(Failure::because("the task that reloads the configuration has failed", error))
+        }
     }
 }
 

@@ -129,7 +129,10 @@ impl Reloader {
                 }
                 // Each step must be valid by itself, such as the first of two issuers that swap settings.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot change the issuers one by one, so all caches are replaced");
+                    tracing::warn!(
+                        %error,
+                        "cannot change the issuers one by one, so all caches are replaced"
+                    );
                     change = "all";
                     auth
                 }
@@ -151,8 +154,8 @@ impl Reloader {
     }
 }
 
-/// Gives `live` the issuers of `new`, of which `changed` are new or have changed. The others keep their keys and
-/// caches.
+/// Gives `live` the issuers of `new`, of which `changed` are new or have changed. The others keep their keys
+/// and caches.
 fn update_issuers(live: &BearerAuth, new: &BearerAuth, changed: Vec<Issuer>) -> Result<(), ConfigError> {
     let (issuers, kept) = (live.issuers(), new.issuers().list());
     for issuer in issuers.list().iter().filter(|issuer| !kept.contains(issuer)) {

@@ -16,8 +16,8 @@ Examples:
 
 /// Print an access token of the development issuer
 ///
-/// Asks the running `dev-issuer`. With --keys, signs the token itself with the key of the issuer, which need not
-/// run. Prints the token and nothing else.
+/// Asks the running `dev-issuer`. With --keys, signs the token itself with the key of the issuer, which need
+/// not run. Prints the token and nothing else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

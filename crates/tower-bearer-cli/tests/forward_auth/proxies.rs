@@ -96,8 +96,8 @@ async fn run(
     assert_rejected(&get(proxy.port, "/public/x", ""), 503);
 }
 
-/// Starts a proxy with the recipe in `files`, for an authorizer at this address. `arguments` completes the files
-/// in a folder. `None` if the proxy is not installed.
+/// Starts a proxy with the recipe in `files`, for an authorizer at this address. `arguments` completes the
+/// files in a folder. `None` if the proxy is not installed.
 fn start(
     name: &str,
     files: &[&str],
